@@ -1,0 +1,60 @@
+"""Label names and their indices, in an order fixed once and saved with every model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ranklet.errors import DataError
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The classes of a classifier, in the order of its logits.
+
+    Attributes:
+        names: Distinct label names; `names[i]` is the class of logit `i`.
+    """
+
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) != len(self.names):
+            raise DataError(f"duplicate label names in {list(self.names)}; name each once", "labels")
+        if len(self.names) < 2:
+            raise DataError(
+                f"a classifier needs at least 2 labels, found {list(self.names)}", "labels"
+            )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def from_values(cls, values: Iterable[str]) -> LabelSet:
+        """Collect the distinct label names of a training split.
+
+        Integers written as text sort as numbers, everything else alphabetically, so the order
+        does not depend on the order of the rows.
+
+        Args:
+            values: One label name per row.
+
+        Raises:
+            DataError: Fewer than two distinct labels.
+        """
+        distinct = set(values)
+        numeric = all(value.lstrip("-").isdigit() for value in distinct)
+        return cls(tuple(sorted(distinct, key=int) if numeric else sorted(distinct)))
+
+    def index(self, name: str) -> int:
+        """Return the logit index of a label name."""
+        return self.names.index(name)
+
+    def encode(self, names: Sequence[str]) -> list[int]:
+        """Map label names to logit indices.
+
+        Raises:
+            KeyError: A name that is not one of this set.
+        """
+        position = {name: index for index, name in enumerate(self.names)}
+        return [position[name] for name in names]

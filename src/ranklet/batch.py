@@ -1,0 +1,53 @@
+"""Batch: the one thing a model eats.
+
+Always packed: the tokens of all texts lie behind each other and `cu_seqlens` says where each text
+starts. Padding, where an attention kernel needs it, lives inside that kernel's backend.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Texts of one step, packed.
+
+    Attributes:
+        token_ids: (tokens,) int64, the ids of all texts behind each other, special tokens included.
+        cu_seqlens: (texts + 1,) int32, text i owns `token_ids[cu_seqlens[i]:cu_seqlens[i + 1]]`.
+        max_seqlen: Length of the longest text, tokens.
+        labels: (texts,) int64 class indices, or None when they are not known.
+    """
+
+    token_ids: Tensor
+    cu_seqlens: Tensor
+    max_seqlen: int
+    labels: Tensor | None = None
+
+    @property
+    def num_texts(self) -> int:
+        """Number of texts."""
+        return len(self.cu_seqlens) - 1
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of tokens over all texts."""
+        return len(self.token_ids)
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens of each text, (texts,) int32."""
+        return self.cu_seqlens[1:] - self.cu_seqlens[:-1]
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch with its tensors on a device."""
+        return replace(
+            self,
+            token_ids=self.token_ids.to(device),
+            cu_seqlens=self.cu_seqlens.to(device),
+            labels=None if self.labels is None else self.labels.to(device),
+        )

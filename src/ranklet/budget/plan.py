@@ -1,0 +1,156 @@
+"""ParameterPlan: how many parameters a recipe trains, from shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from torch import nn
+
+from ranklet.errors import BudgetExceededError, ParityError
+from ranklet.lora.placement import Bias, ModuleShape, Placement
+
+Kind = Literal["lora", "head", "bias"]
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """The trained parameters of one module.
+
+    Attributes:
+        module: Full name.
+        kind: `lora`, `head` or `bias`.
+        rank: Rank of the adapter, or None.
+        shape: (in_features, out_features) of the module.
+        parameters: Trained parameters.
+    """
+
+    module: str
+    kind: Kind
+    rank: int | None
+    shape: tuple[int, int]
+    parameters: int
+
+
+@dataclass(frozen=True)
+class ParameterPlan:
+    """Every trained parameter, by module, against a budget.
+
+    Attributes:
+        rows: One row for each module and kind.
+        budget: Most parameters that may be trained.
+    """
+
+    rows: tuple[PlanRow, ...]
+    budget: int
+
+    @property
+    def total(self) -> int:
+        """Trained parameters over all rows."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def remaining(self) -> int:
+        """Parameters of the budget that are not used; negative when over it."""
+        return self.budget - self.total
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON types; `total`, `budget` and `rows` at the top."""
+        return {
+            "total": self.total,
+            "budget": self.budget,
+            "remaining": self.remaining,
+            "rows": [asdict(row) | {"shape": list(row.shape)} for row in self.rows],
+        }
+
+
+def plan_parameters(
+    encoder_shapes: Mapping[str, ModuleShape],
+    head_shapes: Mapping[str, ModuleShape],
+    placements: Iterable[Placement],
+    bias: Bias,
+    budget: int,
+) -> ParameterPlan:
+    """Count what will be trained: rank x (in + out) of each adapter, the head, the biases.
+
+    Args:
+        encoder_shapes: Modules of the frozen encoder, by full name.
+        head_shapes: Modules of the head, by full name; they train whole.
+        placements: Adapters.
+        bias: Which biases of the encoder train.
+        budget: Most parameters that may be trained.
+    """
+    adapters = {placement.module: placement for placement in placements}
+    rows = [_lora_row(encoder_shapes[name], adapter) for name, adapter in adapters.items()]
+    rows += [
+        PlanRow(name, "bias", None, (shape.in_features, shape.out_features), shape.out_features)
+        for name, shape in encoder_shapes.items()
+        if shape.bias and (bias == "all" or (bias == "lora_only" and name in adapters))
+    ]
+    rows += [
+        PlanRow(name, "head", None, (shape.in_features, shape.out_features), shape.parameters)
+        for name, shape in head_shapes.items()
+    ]
+    return ParameterPlan(tuple(rows), budget)
+
+
+def _lora_row(shape: ModuleShape, placement: Placement) -> PlanRow:
+    cost = placement.rank * shape.parameters_per_rank
+    sizes = (shape.in_features, shape.out_features)
+    return PlanRow(placement.module, "lora", placement.rank, sizes, cost)
+
+
+def enforce_budget(plan: ParameterPlan) -> None:
+    """Refuse a plan over its budget.
+
+    Raises:
+        BudgetExceededError: Names the largest rows and the rank that would fit.
+    """
+    if plan.remaining >= 0:
+        return
+    largest = sorted(plan.rows, key=lambda row: -row.parameters)[:3]
+    named = ", ".join(f"{row.module} {row.parameters:,}" for row in largest)
+    raise BudgetExceededError(
+        f"budget: the plan trains {plan.total:,} parameters, {-plan.remaining:,} over the budget "
+        f"of {plan.budget:,}; largest: {named}; {_what_fits(plan)}",
+        plan.total,
+        plan.budget,
+    )
+
+
+def _what_fits(plan: ParameterPlan) -> str:
+    adapters = [row for row in plan.rows if row.rank is not None]
+    unit = sum(sum(row.shape) for row in adapters)
+    fixed = plan.total - sum(row.parameters for row in adapters)
+    rank = (plan.budget - fixed) // unit if unit else 0
+    if rank >= 1:
+        return f"adapter.rank {rank} on these modules fits ({fixed + rank * unit:,})"
+    return (
+        f"not even rank 1 on these modules fits ({fixed + unit:,}): adapt fewer modules or layers, "
+        "train fewer biases or choose a smaller head"
+    )
+
+
+def count_trainable(model: nn.Module) -> int:
+    """Count the parameters of a model that require a gradient."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def check_counted(plan: ParameterPlan, counted: int, what: str) -> None:
+    """Stop unless a count equals the plan.
+
+    Args:
+        plan: The plan.
+        counted: Parameters counted.
+        what: What was counted, for the message.
+
+    Raises:
+        ParityError: The counts differ.
+    """
+    if counted != plan.total:
+        raise ParityError(
+            f"{what}: {counted:,} trained parameters, but {plan.total:,} were planned",
+            abs(counted - plan.total),
+            0,
+        )

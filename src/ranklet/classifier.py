@@ -1,0 +1,206 @@
+"""TextClassifier: encoder, adapters, pooling, head and labels in one object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from ranklet.batch import Batch
+from ranklet.data.batching import sorted_batches
+from ranklet.data.cleaning import CleaningStep, clean
+from ranklet.data.corpus import TokenCorpus
+from ranklet.data.tokenizer import tokenize
+from ranklet.encoder.attention import AttentionBackend
+from ranklet.encoder.config import EncoderConfig
+from ranklet.encoder.model import Encoder
+from ranklet.head import HEAD, HeadKind, build_head, module_device, needs_pooler
+from ranklet.labels import LabelSet
+from ranklet.lora.placement import ModuleShape, module_shapes
+
+Pooling = Literal["cls", "mean"]
+
+PREDICTION_BATCH_TOKENS = 4096
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to a text before the encoder sees it; the same in training and prediction.
+
+    Attributes:
+        tokenizer: The encoder's tokenizer.
+        cleaning: Cleaning steps, in order.
+        max_length: Tokens kept of a text, special ones included.
+    """
+
+    tokenizer: Tokenizer
+    cleaning: tuple[CleaningStep, ...]
+    max_length: int
+
+    def corpus(self, texts: Sequence[str]) -> TokenCorpus:
+        """Clean and tokenize texts."""
+        cleaned = [clean(text, self.cleaning) for text in texts]
+        tokens = tokenize(self.tokenizer, cleaned, self.max_length)
+        return TokenCorpus(tokens.token_ids, tokens.offsets, None, tokens.truncated)
+
+
+class TextClassifier(nn.Module):
+    """A text classifier on a frozen encoder.
+
+    The encoder hangs under transformers' name for it (`bert`, `roberta`) and the head under
+    `classifier`, so that module names are Hugging Face's.
+
+    Args:
+        encoder: The encoder, adapters placed or not.
+        head: Maps pooled states to logits.
+        pooling: `cls`, the first token's state; `mean`, the mean over the text's tokens.
+        labels: Classes, in the order of the logits.
+        preprocessing: Needed to predict from texts; None while only batches are used.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        head: nn.Module,
+        pooling: Pooling,
+        labels: LabelSet,
+        preprocessing: Preprocessing | None = None,
+    ) -> None:
+        super().__init__()
+        self.prefix = encoder.config.architecture.prefix
+        self.pooling = pooling
+        self.labels = labels
+        self.preprocessing = preprocessing
+        self.register_module(self.prefix, encoder)
+        self.register_module(HEAD, head)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The frozen encoder."""
+        module = self.get_submodule(self.prefix)
+        assert isinstance(module, Encoder)
+        return module
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return logits (texts, classes) float32, before softmax."""
+        encoder = self.encoder
+        pooled = pool(encoder(batch), batch, self.pooling)
+        if encoder.pooler is not None:
+            pooled = encoder.pooler(pooled)
+        logits: Tensor = self.get_submodule(HEAD)(pooled.float())
+        return logits
+
+    def predict_logits(
+        self, corpus: TokenCorpus, batch_tokens: int = PREDICTION_BATCH_TOKENS
+    ) -> Tensor:
+        """Return logits (texts, classes) float32 of a corpus, in its order, on the CPU.
+
+        Args:
+            corpus: Tokenized texts.
+            batch_tokens: Token budget of a batch.
+        """
+        logits = torch.empty(len(corpus), len(self.labels))
+        device = module_device(self)
+        with evaluation_mode(self):
+            for indices in sorted_batches(corpus.lengths, batch_tokens=batch_tokens):
+                logits[torch.from_numpy(indices)] = self(corpus.batch(indices).to(device)).cpu()
+        return logits
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """Return class probabilities (texts, classes) float32 in the order of `labels`."""
+        logits = self.predict_logits(self._preprocessing().corpus(texts))
+        probabilities: np.ndarray = logits.softmax(-1).numpy()
+        return probabilities
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        """Return the most probable label of each text."""
+        return [self.labels.names[index] for index in self.predict_proba(texts).argmax(-1)]
+
+    def _preprocessing(self) -> Preprocessing:
+        assert self.preprocessing is not None, "this classifier was built without a tokenizer"
+        return self.preprocessing
+
+
+def pool(hidden: Tensor, batch: Batch, pooling: Pooling) -> Tensor:
+    """Reduce the states of each text to one.
+
+    Args:
+        hidden: (tokens, hidden) in the compute dtype.
+        batch: The batch they belong to.
+        pooling: `cls` or `mean`.
+
+    Returns:
+        (texts, hidden) in the dtype of `hidden`; means are taken in float32.
+    """
+    if pooling == "cls":
+        return hidden[batch.cu_seqlens[:-1].long()]
+    means = torch.segment_reduce(
+        hidden.float(), "mean", lengths=batch.lengths.long(), axis=0, unsafe=True
+    )
+    return means.to(hidden.dtype)
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Run a model without dropout and without recording gradients, then restore its mode."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)
+
+
+def build_skeleton(
+    config: EncoderConfig, head: HeadKind, pooling: Pooling, num_labels: int
+) -> TextClassifier:
+    """Build a classifier without numbers, for planning from shapes alone.
+
+    Args:
+        config: The encoder's sizes.
+        head: Kind of head.
+        pooling: Kind of pooling.
+        num_labels: Classes.
+    """
+    with torch.device("meta"):
+        encoder = Encoder(config, needs_pooler(head, config))
+        module = build_head(head, config, num_labels, dropout=0.0, seed=0)
+    labels = LabelSet(tuple(str(index) for index in range(num_labels)))
+    return TextClassifier(encoder, module, pooling, labels)
+
+
+def adaptable_shapes(model: TextClassifier) -> dict[str, ModuleShape]:
+    """List the modules below the head and the pooler, which adapters may be placed on."""
+    return {
+        name: shape
+        for name, shape in module_shapes(model).items()
+        if not _is_below(name, HEAD) and not _is_below(name, f"{model.prefix}.pooler")
+    }
+
+
+def trainable_state(model: nn.Module) -> dict[str, Tensor]:
+    """Copy every trainable tensor, by name."""
+    return {
+        name: parameter.detach().clone()
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def restore_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Write tensors back into the parameters of the same names, in place."""
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, tensor in state.items():
+            parameters[name].copy_(tensor)
+
+
+def _is_below(name: str, module: str) -> bool:
+    return name == module or name.startswith(module + ".")

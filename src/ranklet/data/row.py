@@ -1,0 +1,120 @@
+"""Row: one record of a source, before anybody knows which column is the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from ranklet.data.hints import listed, nearest
+from ranklet.errors import DataError
+
+MAX_CELL_CHARACTERS = 1_000_000
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record.
+
+    Attributes:
+        line: Line on which the row starts, counted from 1; for parquet the row number.
+        cells: Text of each column; integers of typed formats as decimal text.
+        kinds: What the value was in the source, for the columns where it was no usable text
+            (`"an integer"`, `"a null"`); only integers are also in `cells`.
+    """
+
+    line: int
+    cells: Mapping[str, str]
+    kinds: Mapping[str, str] = field(default=NOTHING)
+
+
+def typed_row(line: int, values: Mapping[str, object]) -> Row:
+    """Build a row from the typed values of a JSON object or a parquet record."""
+    cells: dict[str, str] = {}
+    kinds: dict[str, str] = {}
+    for column, value in values.items():
+        kind = value_kind(value)
+        if kind is not None:
+            kinds[column] = kind
+        if kind is None or kind == "an integer":
+            cells[column] = str(value)
+    return Row(line, cells, kinds)
+
+
+def value_kind(value: object) -> str | None:
+    """Name what a value is, or None where it is a text that can be used."""
+    if isinstance(value, str):
+        return _text_defect(value)
+    if isinstance(value, bool):
+        return "a boolean"
+    names = {int: "an integer", float: "a fraction", type(None): "a null", list: "a list"}
+    return names.get(type(value), "an object" if isinstance(value, dict) else "no text")
+
+
+def _text_defect(text: str) -> str | None:
+    if len(text) > MAX_CELL_CHARACTERS:
+        return f"a text of {len(text):,} characters (at most {MAX_CELL_CHARACTERS:,} are allowed)"
+    if "\0" in text:
+        return "a text with a NUL character"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "a text with a lone surrogate, which is no character"
+    return None
+
+
+def read_text(row: Row, column: str, source: str) -> str:
+    """Return the text of a column.
+
+    Raises:
+        DataError: The column is missing in this row, or its value is no text.
+    """
+    kind = row.kinds.get(column)
+    if kind is not None:
+        raise DataError(f"found {kind} where a text must stand", source, row.line, column)
+    return _present(row, column, source)
+
+
+def read_label(row: Row, column: str, source: str) -> str:
+    """Return the label of a column; integers become decimal text.
+
+    Raises:
+        DataError: The column is missing in this row, or its value is no label.
+    """
+    kind = row.kinds.get(column)
+    if kind not in (None, "an integer"):
+        raise DataError(
+            f"found {kind} where a label must stand; labels are text or integers",
+            source,
+            row.line,
+            column,
+        )
+    label = _present(row, column, source)
+    problem = _label_problem(label)
+    if problem:
+        raise DataError(problem, source, row.line, column)
+    return label
+
+
+def _present(row: Row, column: str, source: str) -> str:
+    if column in row.cells:
+        return row.cells[column]
+    columns = [*row.cells, *(name for name in row.kinds if name not in row.cells)]
+    raise DataError(missing_column(column, columns), source, row.line)
+
+
+def missing_column(column: str, columns: Sequence[str]) -> str:
+    """Word the complaint about a column that is not there."""
+    return (
+        f"no column {column!r}; the columns are {listed(columns)}{nearest(column, columns)}"
+        " Set data.text_column and data.label_column to names of this file"
+    ).replace(listed(columns) + " Set", listed(columns) + "; set")
+
+
+def _label_problem(label: str) -> str | None:
+    if not label.strip():
+        return "empty label; fill it in or delete the row"
+    if label != label.strip() or not label.isprintable():
+        return f"label {label!r} must be one line without white space around it; trim the cell"
+    return None

@@ -1,0 +1,70 @@
+"""Attention of packed texts: each token attends to the tokens of its own text only.
+
+Two backends compute the same: `reference`, written to be read, and `sdpa`, PyTorch's fused kernel
+over texts padded to the longest of the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ranklet.encoder.packing import PaddedLayout
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(query, key, value) -> context; each (tokens, heads, head_dim) in the compute dtype."""
+
+AttentionBackend = Literal["reference", "sdpa"]
+
+
+def reference_attention(cu_seqlens: Tensor, max_seqlen: int) -> Attend:
+    """Return attention computed text by text.
+
+    Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.1: softmax(Q K^T / sqrt(head_dim)) V, the
+    softmax in float32.
+
+    Args:
+        cu_seqlens: (texts + 1,) int32 start of each text.
+        max_seqlen: Longest text, tokens; not needed here, taken so that backends are alike.
+    """
+    del max_seqlen
+    lengths = (cu_seqlens[1:] - cu_seqlens[:-1]).tolist()
+
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        parts = zip(query.split(lengths), key.split(lengths), value.split(lengths), strict=True)
+        return torch.cat([_attend_one(*part) for part in parts])
+
+    return attend
+
+
+def _attend_one(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    scores = torch.einsum("qhd,khd->hqk", query.float(), key.float()) * query.shape[-1] ** -0.5
+    return torch.einsum("hqk,khd->qhd", scores.softmax(-1), value.float()).to(query.dtype)
+
+
+def sdpa_attention(cu_seqlens: Tensor, max_seqlen: int) -> Attend:
+    """Return attention by `scaled_dot_product_attention` over padded texts.
+
+    Args:
+        cu_seqlens: (texts + 1,) int32 start of each text.
+        max_seqlen: Longest text, tokens.
+    """
+    layout = PaddedLayout.of(cu_seqlens, max_seqlen)
+    mask = layout.key_mask()
+
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        padded = [layout.pad(states).transpose(1, 2) for states in (query, key, value)]
+        context = F.scaled_dot_product_attention(*padded, attn_mask=mask)
+        return layout.unpad(context.transpose(1, 2))
+
+    return attend
+
+
+ATTENTION_BACKENDS: Mapping[str, Callable[[Tensor, int], Attend]] = {
+    "reference": reference_attention,
+    "sdpa": sdpa_attention,
+}

@@ -1,0 +1,211 @@
+"""EncoderConfig: the shape of an encoder, from a Hugging Face config.json or from the table below."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ranklet.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What distinguishes one `model_type` of the BERT family from another.
+
+    Attributes:
+        prefix: Name under which transformers' classifiers hold the encoder.
+        positions_after_padding: Positions count from `pad_token_id + 1` instead of 0.
+        pooler_feeds_head: transformers' sequence classifier reads the pretrained pooler.
+    """
+
+    prefix: str
+    positions_after_padding: bool
+    pooler_feeds_head: bool
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "bert": Architecture("bert", positions_after_padding=False, pooler_feeds_head=True),
+    "roberta": Architecture("roberta", positions_after_padding=True, pooler_feeds_head=False),
+    "xlm-roberta": Architecture("roberta", positions_after_padding=True, pooler_feeds_head=False),
+}
+
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Sizes of an encoder, under Hugging Face's names.
+
+    Attributes:
+        model_type: Key of `ARCHITECTURES`.
+        vocab_size: Token ids.
+        hidden_size: Width of a hidden state.
+        num_hidden_layers: Layers.
+        num_attention_heads: Attention heads of a layer.
+        intermediate_size: Width inside the feed-forward network.
+        max_position_embeddings: Rows of the position table.
+        type_vocab_size: Rows of the token type table.
+        layer_norm_eps: Added to the variance in every LayerNorm.
+        pad_token_id: Id of the padding token.
+        hidden_act: One of `ACTIVATIONS`.
+    """
+
+    model_type: str
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    max_position_embeddings: int
+    type_vocab_size: int
+    layer_norm_eps: float
+    pad_token_id: int
+    hidden_act: str = "gelu"
+
+    @property
+    def architecture(self) -> Architecture:
+        """Traits of this `model_type`."""
+        return ARCHITECTURES[self.model_type]
+
+    @property
+    def position_offset(self) -> int:
+        """Row of the position table that the first token of a text uses."""
+        return self.pad_token_id + 1 if self.architecture.positions_after_padding else 0
+
+    @property
+    def max_length(self) -> int:
+        """Most tokens a text may have, special ones included."""
+        return self.max_position_embeddings - self.position_offset
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one attention head."""
+        return self.hidden_size // self.num_attention_heads
+
+
+_BERT_BASE = EncoderConfig("bert", 30522, 768, 12, 12, 3072, 512, 2, 1e-12, 0)
+_BERT_LARGE = replace(
+    _BERT_BASE,
+    hidden_size=1024,
+    num_hidden_layers=24,
+    num_attention_heads=16,
+    intermediate_size=4096,
+)
+_ROBERTA_BASE = EncoderConfig("roberta", 50265, 768, 12, 12, 3072, 514, 1, 1e-5, 1)
+_ROBERTA_LARGE = replace(
+    _ROBERTA_BASE,
+    hidden_size=1024,
+    num_hidden_layers=24,
+    num_attention_heads=16,
+    intermediate_size=4096,
+)
+_XLM_ROBERTA = {"model_type": "xlm-roberta", "vocab_size": 250002}
+_MINILM = replace(_BERT_BASE, hidden_size=384, num_hidden_layers=6, intermediate_size=1536)
+
+# Sizes of well-known encoders, so that a plan needs neither weights nor a network.
+KNOWN_ENCODERS: Mapping[str, EncoderConfig] = {
+    "minilm": _MINILM,
+    "sentence-transformers/all-MiniLM-L6-v2": _MINILM,
+    "bert-base-uncased": _BERT_BASE,
+    "google-bert/bert-base-uncased": _BERT_BASE,
+    "bert-base-cased": replace(_BERT_BASE, vocab_size=28996),
+    "google-bert/bert-base-cased": replace(_BERT_BASE, vocab_size=28996),
+    "bert-large-uncased": _BERT_LARGE,
+    "google-bert/bert-large-uncased": _BERT_LARGE,
+    "roberta-base": _ROBERTA_BASE,
+    "FacebookAI/roberta-base": _ROBERTA_BASE,
+    "roberta-large": _ROBERTA_LARGE,
+    "FacebookAI/roberta-large": _ROBERTA_LARGE,
+    "distilroberta-base": replace(_ROBERTA_BASE, num_hidden_layers=6),
+    "distilbert/distilroberta-base": replace(_ROBERTA_BASE, num_hidden_layers=6),
+    "xlm-roberta-base": replace(_ROBERTA_BASE, **_XLM_ROBERTA),
+    "FacebookAI/xlm-roberta-base": replace(_ROBERTA_BASE, **_XLM_ROBERTA),
+    "xlm-roberta-large": replace(_ROBERTA_LARGE, **_XLM_ROBERTA),
+    "FacebookAI/xlm-roberta-large": replace(_ROBERTA_LARGE, **_XLM_ROBERTA),
+}
+
+
+def read_config(folder: Path) -> EncoderConfig:
+    """Read `config.json` of a Hugging Face model folder.
+
+    Raises:
+        WeightsError: The file is missing or broken, or describes an encoder that is not supported.
+    """
+    path = folder / "config.json"
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WeightsError(
+            f"{folder}: no config.json; name a Hugging Face model folder "
+            "(config.json, model.safetensors, tokenizer.json)"
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: not readable as JSON ({type(error).__name__})") from error
+    if not isinstance(fields, dict):
+        raise WeightsError(f"{path}: must hold a JSON object, found {type(fields).__name__}")
+    return _config_from_fields(fields, path)
+
+
+def _config_from_fields(fields: Mapping[str, Any], path: Path) -> EncoderConfig:
+    model_type = fields.get("model_type")
+    if model_type not in ARCHITECTURES:
+        raise WeightsError(
+            f"{path}: model_type {model_type!r} is not supported; choose an encoder of type "
+            + ", ".join(ARCHITECTURES)
+        )
+    if fields.get("position_embedding_type", "absolute") != "absolute":
+        raise WeightsError(
+            f"{path}: position_embedding_type {fields['position_embedding_type']!r} is not "
+            "supported; allowed: absolute"
+        )
+    config = EncoderConfig(
+        model_type=str(model_type),
+        hidden_act=_activation(fields, path),
+        layer_norm_eps=_number(fields, "layer_norm_eps", path),
+        **{name: _integer(fields, name, path) for name in _SIZES},
+    )
+    if config.hidden_size % config.num_attention_heads:
+        raise WeightsError(
+            f"{path}: hidden_size {config.hidden_size} is not a multiple of "
+            f"num_attention_heads {config.num_attention_heads}"
+        )
+    return config
+
+
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "pad_token_id",
+)
+
+
+def _activation(fields: Mapping[str, Any], path: Path) -> str:
+    name = fields.get("hidden_act", "gelu")
+    if name not in ACTIVATIONS:
+        raise WeightsError(
+            f"{path}: hidden_act {name!r} is not supported; allowed: {', '.join(ACTIVATIONS)}"
+        )
+    return str(name)
+
+
+def _integer(fields: Mapping[str, Any], name: str, path: Path) -> int:
+    value = fields.get(name)
+    smallest = 0 if name == "pad_token_id" else 1
+    if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
+        raise WeightsError(f"{path}: {name} must be an integer >= {smallest}, found {value!r}")
+    return value
+
+
+def _number(fields: Mapping[str, Any], name: str, path: Path) -> float:
+    value = fields.get(name)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < 1:
+        raise WeightsError(f"{path}: {name} must be a number between 0 and 1, found {value!r}")
+    return float(value)

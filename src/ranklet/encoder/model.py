@@ -1,0 +1,190 @@
+"""The BERT family in plain PyTorch: BERT, RoBERTa and XLM-R.
+
+Devlin et al. 2018 (arXiv:1810.04805) and Liu et al. 2019 (arXiv:1907.11692). Modules carry Hugging
+Face's names, so that files and placements read alike. There is no dropout: the encoder is frozen.
+It knows nothing of adapters, labels or recipes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ranklet.batch import Batch
+from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend, AttentionBackend
+from ranklet.encoder.config import EncoderConfig
+from ranklet.encoder.packing import positions_in_text
+
+ACTIVATION_FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_new": partial(F.gelu, approximate="tanh"),
+    "gelu_pytorch_tanh": partial(F.gelu, approximate="tanh"),
+    "relu": F.relu,
+}
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` whose bias may be float32 (because it trains) while its weight is not."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Map (..., in_features) to (..., out_features) in the dtype of `states`."""
+        return F.linear(states, self.weight, self.bias.to(states.dtype))
+
+
+class LayerNorm(nn.LayerNorm):
+    """`nn.LayerNorm` whose bias may be float32 (because it trains) while its weight is not."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Normalise the last dimension of (..., hidden), keeping its dtype."""
+        bias = self.bias.to(states.dtype)
+        return F.layer_norm(states, self.normalized_shape, self.weight, bias, self.eps)
+
+
+class Embeddings(nn.Module):
+    """Sum of word, position and token type embeddings, normalised."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.position_offset = config.position_offset
+        self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.hidden_size)
+        self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Embed a batch: (tokens, hidden). Every token is of type 0."""
+        positions = positions_in_text(batch.cu_seqlens, batch.num_tokens) + self.position_offset
+        token_types = positions.new_zeros(positions.shape)
+        return self.LayerNorm(
+            self.word_embeddings(batch.token_ids)
+            + self.token_type_embeddings(token_types)
+            + self.position_embeddings(positions)
+        )
+
+
+class SelfAttention(nn.Module):
+    """Query, key and value projections and the attention between them."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.head_dim = config.head_dim
+        self.query = Linear(config.hidden_size, config.hidden_size)
+        self.key = Linear(config.hidden_size, config.hidden_size)
+        self.value = Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
+        """Map (tokens, hidden) to (tokens, hidden)."""
+        heads = [
+            projection(hidden).unflatten(-1, (-1, self.head_dim))  # (tokens, heads, head_dim)
+            for projection in (self.query, self.key, self.value)
+        ]
+        return attend(*heads).flatten(1)
+
+
+class Output(nn.Module):
+    """Projection back to the hidden size, added to what came in, normalised."""
+
+    def __init__(self, in_features: int, config: EncoderConfig) -> None:
+        super().__init__()
+        self.dense = Linear(in_features, config.hidden_size)
+        self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+
+    def forward(self, states: Tensor, residual: Tensor) -> Tensor:
+        """Map (tokens, in_features) and (tokens, hidden) to (tokens, hidden)."""
+        return self.LayerNorm(self.dense(states) + residual)
+
+
+class Attention(nn.Module):
+    """Self-attention and its output projection."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.self = SelfAttention(config)
+        self.output = Output(config.hidden_size, config)
+
+    def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
+        """Map (tokens, hidden) to (tokens, hidden)."""
+        return self.output(self.self(hidden, attend), hidden)
+
+
+class Intermediate(nn.Module):
+    """First half of the feed-forward network."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.dense = Linear(config.hidden_size, config.intermediate_size)
+        self.activation = ACTIVATION_FUNCTIONS[config.hidden_act]
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Map (tokens, hidden) to (tokens, intermediate)."""
+        return self.activation(self.dense(hidden))
+
+
+class Layer(nn.Module):
+    """Attention, then the feed-forward network."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.attention = Attention(config)
+        self.intermediate = Intermediate(config)
+        self.output = Output(config.intermediate_size, config)
+
+    def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
+        """Map (tokens, hidden) to (tokens, hidden)."""
+        hidden = self.attention(hidden, attend)
+        return self.output(self.intermediate(hidden), hidden)
+
+
+class Layers(nn.Module):
+    """All layers, first to last."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.layer = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
+
+    def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
+        """Map (tokens, hidden) to (tokens, hidden)."""
+        for layer in self.layer:
+            hidden = layer(hidden, attend)
+        return hidden
+
+
+class Pooler(nn.Module):
+    """BERT's pretrained map of the first token's state."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.dense = Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, first: Tensor) -> Tensor:
+        """Map (texts, hidden) to (texts, hidden)."""
+        return self.dense(first).tanh()
+
+
+class Encoder(nn.Module):
+    """A pretrained text encoder.
+
+    Args:
+        config: Sizes.
+        with_pooler: Hold BERT's pooler too, for heads that read it.
+        attention: Attention backend.
+    """
+
+    def __init__(
+        self, config: EncoderConfig, with_pooler: bool = False, attention: AttentionBackend = "sdpa"
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.build_attention = ATTENTION_BACKENDS[attention]
+        self.embeddings = Embeddings(config)
+        self.encoder = Layers(config)
+        self.pooler = Pooler(config) if with_pooler else None
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the last hidden states of a batch, (tokens, hidden) in the compute dtype."""
+        attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen)
+        hidden: Tensor = self.encoder(self.embeddings(batch), attend)
+        return hidden

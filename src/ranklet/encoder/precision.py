@@ -1,0 +1,56 @@
+"""Device and compute dtype, chosen by what the machine can do."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from typing import Literal
+
+import torch
+
+from ranklet.errors import RecipeError, RecipeIssue
+
+Precision = Literal["auto", "float32", "bfloat16"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def choose_device(device: Device) -> torch.device:
+    """Return the device to compute on; `auto` is CUDA where there is one.
+
+    Raises:
+        RecipeError: CUDA is asked for and not there.
+    """
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        problem = "cuda is not available on this machine; allowed here: auto, cpu"
+        raise RecipeError([RecipeIssue("", "engine.device", problem)])
+    return torch.device("cuda" if available and device != "cpu" else "cpu")
+
+
+def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Return the compute dtype; `auto` is bfloat16 where the processor multiplies it natively."""
+    if precision == "auto":
+        return torch.bfloat16 if _has_fast_bfloat16(device) else torch.float32
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+def _has_fast_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
+def keep_freed_memory() -> bool:
+    """Ask glibc to keep freed memory instead of giving it back to the system.
+
+    Activations are freed and asked for again at every step; page faults then cost more than some
+    matrix products. Returns False where there is no glibc.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return False
+    trim_threshold, mmap_max = -1, -4  # numbers from glibc's malloc.h
+    return bool(mallopt(trim_threshold, 2**31 - 1)) and bool(mallopt(mmap_max, 0))

@@ -1,0 +1,145 @@
+"""Weights of a Hugging Face folder into an Encoder: every tensor used or knowingly left."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ranklet.encoder.attention import AttentionBackend
+from ranklet.encoder.config import EncoderConfig
+from ranklet.encoder.model import Encoder
+from ranklet.errors import WeightsError
+
+# Pretraining heads, task heads and constant buffers: not part of the encoder.
+LEFT = re.compile(
+    r"(lm_head|cls|classifier|score|qa_outputs)\.|embeddings\.(position_ids|token_type_ids)$"
+)
+
+
+def load_encoder(
+    folder: Path,
+    config: EncoderConfig,
+    dtype: torch.dtype,
+    with_pooler: bool = False,
+    attention: AttentionBackend = "sdpa",
+) -> Encoder:
+    """Build an encoder and fill it from `model.safetensors`.
+
+    Args:
+        folder: Hugging Face model folder.
+        config: Sizes that the weights must have.
+        dtype: Compute dtype; the frozen weights are converted once, here.
+        with_pooler: Load BERT's pooler too.
+        attention: Attention backend.
+
+    Returns:
+        The encoder on the CPU, frozen, in evaluation mode.
+
+    Raises:
+        WeightsError: A file is missing or broken, a parameter is not filled, a tensor is unknown
+            or has another shape or is not finite.
+    """
+    with torch.device("meta"):
+        encoder = Encoder(config, with_pooler, attention)
+    tensors: dict[str, Tensor] = {}
+    for path in weight_files(folder):
+        tensors.update(_read_tensors(path, config.architecture.prefix, with_pooler))
+    _check_names(encoder, tensors, folder)
+    _check_shapes(encoder, tensors, folder)
+    encoder.load_state_dict({name: t.to(dtype) for name, t in tensors.items()}, assign=True)
+    return encoder.requires_grad_(False).eval()
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """List the safetensors files of a model folder, shards included.
+
+    Raises:
+        WeightsError: There are none, or the index of the shards is broken.
+    """
+    index = folder / "model.safetensors.index.json"
+    if (folder / "model.safetensors").is_file():
+        return [folder / "model.safetensors"]
+    if index.is_file():
+        return [folder / name for name in _shard_names(index)]
+    pickled = next(iter(sorted(folder.glob("pytorch_model*.bin"))), None)
+    hint = (
+        f"{pickled.name} is a pickle, which can run code: convert it to safetensors"
+        if pickled
+        else "name a folder that holds one"
+    )
+    raise WeightsError(f"{folder}: no model.safetensors; {hint}")
+
+
+def _shard_names(index: Path) -> list[str]:
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise WeightsError(f"{index}: not a safetensors index ({type(error).__name__})") from error
+    outside = [name for name in names if Path(name).name != name]
+    if outside:
+        raise WeightsError(f"{index}: shard {outside[0]!r} lies outside the folder")
+    return names
+
+
+def _read_tensors(path: Path, prefix: str, with_pooler: bool) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = {_encoder_name(name, prefix): name for name in file.keys()}  # noqa: SIM118
+            return {
+                name: file.get_tensor(stored)
+                for name, stored in names.items()
+                if not LEFT.match(name) and (with_pooler or not name.startswith("pooler."))
+            }
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file; the model folder is incomplete") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: not a complete safetensors file ({error})") from error
+
+
+def _encoder_name(stored: str, prefix: str) -> str:
+    name = stored.removeprefix(prefix + ".")
+    # Checkpoints converted from TensorFlow, bert-base-uncased among them.
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
+        "LayerNorm.beta", "LayerNorm.bias"
+    )
+
+
+def _check_names(encoder: Encoder, tensors: Iterable[str], folder: Path) -> None:
+    expected, found = set(encoder.state_dict()), set(tensors)
+    missing, unexpected = sorted(expected - found), sorted(found - expected)
+    if missing:
+        hint = (
+            "; the file has no pooler, which head: dense reads in BERT: use head: linear"
+            if missing[0].startswith("pooler.")
+            else "; the file is incomplete or of another encoder"
+        )
+        raise WeightsError(
+            f"{folder}: {len(missing)} tensors are missing, such as {missing[0]}{hint}",
+            missing,
+            unexpected,
+        )
+    if unexpected:
+        raise WeightsError(
+            f"{folder}: {len(unexpected)} tensors have no place in the encoder, such as "
+            f"{unexpected[0]}; the file is of another encoder",
+            missing,
+            unexpected,
+        )
+
+
+def _check_shapes(encoder: Encoder, tensors: dict[str, Tensor], folder: Path) -> None:
+    for name, parameter in encoder.state_dict().items():
+        tensor = tensors[name]
+        if tensor.shape != parameter.shape:
+            raise WeightsError(
+                f"{folder}: {name} has shape {tuple(tensor.shape)}, config.json wants "
+                f"{tuple(parameter.shape)}; the files do not belong together"
+            )
+        if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+            raise WeightsError(f"{folder}: {name} is not all finite floating-point numbers")

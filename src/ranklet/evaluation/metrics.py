@@ -1,0 +1,242 @@
+"""Classification metrics as pure functions of arrays, in numpy.
+
+Every metric but the log-loss is a function of the confusion matrix, so the functions here take one
+matrix or a stack of them: `(..., classes, classes)`, rows true, columns predicted. That is what
+makes the bootstrap cheap. A class that nobody predicted has precision 0, one without rows has
+recall 0, one with neither has F1 0, and all of them count in a macro average: scikit-learn's
+`zero_division=0` with every class named in `labels`. scikit-learn itself is left out because its
+import costs over a second and these run after every epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranklet.errors import DataError
+
+Counts = NDArray[np.int64]
+Scores = NDArray[np.float64]
+
+# A softmax in float32 can give exactly 0; scikit-learn clips by the same amount for float32.
+_SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
+# Resampled matrices are held in blocks of about 32 MB, however many classes there are.
+_CELLS_PER_BLOCK = 4_000_000
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Scores of every class of one confusion matrix, or of a stack of them.
+
+    Attributes:
+        precision: (..., classes) float64, share of the predictions of a class that are right.
+        recall: (..., classes) float64, share of the rows of a class that are found.
+        f1: (..., classes) float64, harmonic mean of precision and recall.
+        support: (..., classes) int64, rows whose true label is the class.
+    """
+
+    precision: Scores
+    recall: Scores
+    f1: Scores
+    support: Counts
+
+
+def confusion_matrix(
+    labels: NDArray[np.integer], predictions: NDArray[np.integer], classes: int
+) -> Counts:
+    """Count the rows of every pair of true and predicted label.
+
+    Args:
+        labels: (n,) true class indices.
+        predictions: (n,) predicted class indices.
+        classes: Number of classes.
+
+    Returns:
+        (classes, classes) int64; `[i, j]` is the number of rows of class i predicted as class j.
+
+    Raises:
+        DataError: An index outside 0..classes-1.
+    """
+    for name, values in (("labels", labels), ("predictions", predictions)):
+        _require_indices(name, values, classes)
+    cells = labels.astype(np.int64) * classes + predictions
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+
+
+def accuracy(confusion: Counts) -> Scores:
+    """Compute the share of rows predicted right.
+
+    Args:
+        confusion: (..., classes, classes) counts, rows true.
+
+    Returns:
+        (...) float64; 0 for a matrix without rows.
+    """
+    return _ratio(_diagonal(confusion).sum(-1), confusion.sum((-2, -1)))
+
+
+def class_scores(confusion: Counts) -> ClassScores:
+    """Compute precision, recall, F1 and support of every class.
+
+    Args:
+        confusion: (..., classes, classes) counts, rows true.
+
+    Returns:
+        One value for each class; 0 where a denominator is 0.
+    """
+    hits, support, predicted = _diagonal(confusion), confusion.sum(-1), confusion.sum(-2)
+    return ClassScores(
+        precision=_ratio(hits, predicted),
+        recall=_ratio(hits, support),
+        f1=_ratio(2 * hits, support + predicted),
+        support=support,
+    )
+
+
+def macro_average(scores: Scores) -> Scores:
+    """Average (..., classes) scores with equal weight for every class."""
+    return np.asarray(scores.mean(-1))
+
+
+def weighted_average(scores: Scores, support: Counts) -> Scores:
+    """Average (..., classes) scores, each class weighted by its rows; 0 without any row."""
+    return _ratio((scores * support).sum(-1), support.sum(-1))
+
+
+def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """Compute the mean negative log probability of the true labels, in nats.
+
+    Probabilities are clipped to [eps, 1 - eps] with float32's eps (1.2e-7), so that one saturated
+    softmax costs 15.9 and not infinity. NaN stays NaN.
+
+    Args:
+        probabilities: (n, classes) float32, rows sum to 1; n >= 1.
+        labels: (n,) int64 class indices.
+    """
+    true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    clipped = np.clip(true, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
+    return float(-np.log(clipped).mean())
+
+
+def wilson_interval(hits: int, rows: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Bound a share by Wilson's score interval.
+
+    Keeps its coverage for shares near 0 and 1, where the interval of the textbooks collapses.
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    Journal of the American Statistical Association 22 (1927), 209-212.
+
+    Args:
+        hits: Rows that count, 0..rows.
+        rows: All rows, at least 1.
+        confidence: Wanted coverage, 0..1.
+
+    Returns:
+        (low, high), shares within 0..1 that enclose `hits / rows`.
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, spread = hits / rows, z * z / rows
+    centre = (share + spread / 2) / (1 + spread)
+    half = z * math.sqrt(share * (1 - share) / rows + spread / (4 * rows)) / (1 + spread)
+    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
+
+
+def bootstrap_intervals(
+    confusion: Counts,
+    statistic: Callable[[Counts], Scores],
+    seed: int,
+    resamples: int = 2_000,
+    confidence: float = 0.95,
+) -> tuple[Scores, Scores]:
+    """Bound statistics of a confusion matrix by bootstrap percentile intervals.
+
+    Resampling the n rows with replacement and counting them again gives a matrix that is
+    multinomial with n draws and the observed cells as probabilities. So drawing the matrices
+    themselves is the same bootstrap, for every statistic that depends on the matrix alone, and
+    needs no rows. A statistic that no resample can change, such as the recall of a class without
+    an error, gets an interval of no width: read it together with its support.
+    Source: B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
+
+    Args:
+        confusion: (classes, classes) counts, at least one row.
+        statistic: Maps (resamples, classes, classes) to (resamples, k).
+        seed: Same seed, same intervals.
+        resamples: Number of bootstrap samples.
+        confidence: Wanted coverage, 0..1.
+
+    Returns:
+        (low, high), both (k,) float64.
+    """
+    block = max(1, _CELLS_PER_BLOCK // confusion.size)
+    random = np.random.default_rng(seed)
+    sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
+    values = np.concatenate([statistic(_resample(confusion, size, random)) for size in sizes])
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(values, [tail, 1 - tail], axis=0)
+    return low, high
+
+
+def require_predictions(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: int, source: str
+) -> None:
+    """Check that probabilities can be evaluated against labels.
+
+    Args:
+        probabilities: Wanted as (n, classes), finite.
+        labels: Wanted as (n,), n >= 1.
+        classes: Number of label names.
+        source: Name of the data, for the message.
+
+    Raises:
+        DataError: No rows, shapes that disagree, or a probability that is not finite.
+    """
+    if len(labels) == 0:
+        raise DataError("no rows to evaluate; at least 1 is needed", source)
+    if labels.ndim != 1 or probabilities.shape != (len(labels), classes):
+        raise DataError(
+            f"probabilities of shape {probabilities.shape} and labels of shape {labels.shape} do"
+            f" not fit {classes} label names; shapes (n, {classes}) and (n,) are needed",
+            source,
+        )
+    broken = np.flatnonzero(~np.isfinite(probabilities).all(1))
+    if len(broken):
+        raise DataError(
+            f"probabilities of {len(broken)} rows (first: row {broken[0]}) are not finite;"
+            " the model is broken, train again or load another run",
+            source,
+        )
+
+
+def _resample(confusion: Counts, resamples: int, random: np.random.Generator) -> Counts:
+    """Draw (resamples, classes, classes) confusion matrices with as many rows as the given one."""
+    # Only cells with rows: numpy gives the last cell whatever rounding leaves over.
+    filled = np.flatnonzero(confusion)
+    counts = confusion.ravel()[filled]
+    drawn = np.zeros((resamples, confusion.size), dtype=np.int64)
+    drawn[:, filled] = random.multinomial(counts.sum(), counts / counts.sum(), size=resamples)
+    return drawn.reshape(resamples, *confusion.shape)
+
+
+def _diagonal(confusion: Counts) -> Counts:
+    return np.diagonal(confusion, axis1=-2, axis2=-1)
+
+
+def _ratio(numerator: NDArray[np.generic], denominator: NDArray[np.generic]) -> Scores:
+    """Divide element by element, 0 where the denominator is 0."""
+    top, bottom = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
+    return np.divide(top, bottom, out=np.zeros_like(top), where=bottom != 0)
+
+
+def _require_indices(name: str, values: NDArray[np.integer], classes: int) -> None:
+    wrong = np.flatnonzero((values < 0) | (values >= classes))
+    if len(wrong):
+        row = int(wrong[0])
+        raise DataError(
+            f"class index {int(values[row])} at row {row} of {len(values)} is outside"
+            f" 0..{classes - 1}; encode it with the labels of the model",
+            name,
+        )

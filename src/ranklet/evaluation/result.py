@@ -1,0 +1,261 @@
+"""Every number of one model on one split, with intervals; knows nothing of rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranklet.errors import RunError
+from ranklet.evaluation import metrics
+
+CONFIDENCE = 0.95
+SCORES = ("precision", "recall", "f1")
+AVERAGES = ("macro", "weighted")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure with its 95 % interval.
+
+    Attributes:
+        value: Share, 0..1.
+        interval: (low, high), shares.
+    """
+
+    value: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """Scores of one class.
+
+    Attributes:
+        label: Name of the class.
+        support: Rows whose true label it is.
+        precision: Share of its predictions that are right.
+        recall: Share of its rows that are found.
+        f1: Harmonic mean of both.
+    """
+
+    label: str
+    support: int
+    precision: Metric
+    recall: Metric
+    f1: Metric
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every number of one model on one split.
+
+    Attributes:
+        split: `train`, `validation`, `test`, or the name of another data set.
+        rows: Number of texts evaluated.
+        labels: Label names in the order of the logits.
+        accuracy: Share of rows predicted right, with Wilson's interval.
+        precision_macro: Mean of the classes' precision.
+        recall_macro: Mean of the classes' recall.
+        f1_macro: Mean of the classes' F1.
+        precision_weighted: Precision averaged by support.
+        recall_weighted: Recall averaged by support; equals the accuracy, its interval is bootstrap.
+        f1_weighted: F1 averaged by support.
+        log_loss: Mean negative log probability of the true labels, nats.
+        classes: One entry for each label, same order.
+        confusion: `confusion[i][j]` rows of label i were predicted as label j.
+    """
+
+    split: str
+    rows: int
+    labels: tuple[str, ...]
+    accuracy: Metric
+    precision_macro: Metric
+    recall_macro: Metric
+    f1_macro: Metric
+    precision_weighted: Metric
+    recall_weighted: Metric
+    f1_weighted: Metric
+    log_loss: float
+    classes: tuple[ClassMetrics, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+def evaluate_predictions(
+    probabilities: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    label_names: Sequence[str],
+    split: str,
+    seed: int = 0,
+) -> Evaluation:
+    """Compute every number of an evaluation from the probabilities of one split.
+
+    The prediction of a row is its largest probability, the first one of equals. The accuracy has
+    Wilson's 95 % interval, every average and class score a bootstrap percentile interval of 2,000
+    resamples.
+
+    Args:
+        probabilities: (n, classes) float32, rows sum to 1; n >= 1.
+        labels: (n,) int64 class indices.
+        label_names: Names of the classes in the order of the columns.
+        split: Name of the data, kept in the result.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        DataError: No rows, shapes that disagree, probabilities that are not finite, or a label
+            outside the classes.
+    """
+    metrics.require_predictions(probabilities, labels, len(label_names), split)
+    confusion = metrics.confusion_matrix(labels, probabilities.argmax(1), len(label_names))
+    scores = iter(_scores_with_intervals(confusion, seed))
+    averages = {f"{score}_{kind}": next(scores) for kind in AVERAGES for score in SCORES}
+    return Evaluation(
+        split=split,
+        rows=len(labels),
+        labels=tuple(label_names),
+        accuracy=_accuracy(confusion),
+        **averages,
+        log_loss=metrics.log_loss(probabilities, labels),
+        classes=_class_metrics(label_names, confusion.sum(1), scores),
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+    )
+
+
+def validation_metrics(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> dict[str, float]:
+    """Compute what the training loop compares, without intervals.
+
+    Args:
+        probabilities: (n, classes) float32, rows sum to 1; n >= 1.
+        labels: (n,) int64 class indices.
+
+    Returns:
+        `accuracy` and `macro_f1` (shares) and `loss` (nats; NaN if a true label's probability is
+        NaN, which the training loop reports with its step).
+
+    Raises:
+        DataError: A label outside the classes.
+    """
+    confusion = metrics.confusion_matrix(labels, probabilities.argmax(1), probabilities.shape[1])
+    return {
+        "accuracy": float(metrics.accuracy(confusion)),
+        "macro_f1": float(metrics.macro_average(metrics.class_scores(confusion).f1)),
+        "loss": metrics.log_loss(probabilities, labels),
+    }
+
+
+def to_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Turn an evaluation into JSON values; `accuracy` and `interval` are at the top."""
+    averages = {
+        score: {kind: _metric_to_json(getattr(evaluation, f"{score}_{kind}")) for kind in AVERAGES}
+        for score in SCORES
+    }
+    return {
+        "split": evaluation.split,
+        "rows": evaluation.rows,
+        "accuracy": evaluation.accuracy.value,
+        "interval": list(evaluation.accuracy.interval),
+        "confidence": CONFIDENCE,
+        "log_loss": evaluation.log_loss,
+        **averages,
+        "labels": list(evaluation.labels),
+        "classes": [_class_to_json(entry) for entry in evaluation.classes],
+        "confusion": [list(row) for row in evaluation.confusion],
+    }
+
+
+def from_json(content: Mapping[str, Any]) -> Evaluation:
+    """Read what `to_json` wrote; the result equals the evaluation exactly.
+
+    Raises:
+        RunError: A key is missing or holds something else.
+    """
+    try:
+        return _evaluation_from_json(content)
+    except KeyError as error:
+        raise RunError(f"evaluation: key {error} is missing; evaluate the run again") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"evaluation: not as written ({error}); evaluate the run again") from error
+
+
+def _score_vector(confusion: metrics.Counts) -> metrics.Scores:
+    """Lay out all scores but the accuracy: (..., 6 averages + 3 x classes)."""
+    scores = metrics.class_scores(confusion)
+    by_class = (scores.precision, scores.recall, scores.f1)
+    macro = [metrics.macro_average(values) for values in by_class]
+    weighted = [metrics.weighted_average(values, scores.support) for values in by_class]
+    return np.concatenate([np.stack(macro + weighted, axis=-1), *by_class], axis=-1)
+
+
+def _scores_with_intervals(confusion: metrics.Counts, seed: int) -> list[Metric]:
+    low, high = metrics.bootstrap_intervals(confusion, _score_vector, seed, confidence=CONFIDENCE)
+    values = _score_vector(confusion)
+    return [
+        Metric(float(value), (float(left), float(right)))
+        for value, left, right in zip(values, low, high, strict=True)
+    ]
+
+
+def _accuracy(confusion: metrics.Counts) -> Metric:
+    hits, rows = int(np.trace(confusion)), int(confusion.sum())
+    return Metric(hits / rows, metrics.wilson_interval(hits, rows, CONFIDENCE))
+
+
+def _class_metrics(
+    label_names: Sequence[str], support: metrics.Counts, scores: Iterator[Metric]
+) -> tuple[ClassMetrics, ...]:
+    """Deal the rest of the score vector out: all precisions, then all recalls, then all F1."""
+    by_score = [[next(scores) for _ in label_names] for _ in range(3)]
+    return tuple(
+        ClassMetrics(label, int(rows), precision, recall, f1)
+        for label, rows, precision, recall, f1 in zip(label_names, support, *by_score, strict=True)
+    )
+
+
+def _metric_to_json(metric: Metric) -> dict[str, Any]:
+    return {"value": metric.value, "interval": list(metric.interval)}
+
+
+def _class_to_json(entry: ClassMetrics) -> dict[str, Any]:
+    scores = {score: _metric_to_json(getattr(entry, score)) for score in SCORES}
+    return {"label": entry.label, "support": entry.support, **scores}
+
+
+def _evaluation_from_json(content: Mapping[str, Any]) -> Evaluation:
+    labels = tuple(str(label) for label in content["labels"])
+    confusion = tuple(tuple(int(count) for count in row) for row in content["confusion"])
+    classes = tuple(_class_from_json(entry) for entry in content["classes"])
+    if {len(row) for row in confusion} | {len(confusion), len(classes)} != {len(labels)}:
+        raise ValueError(f"classes and confusion do not fit {len(labels)} labels")
+    return Evaluation(
+        split=str(content["split"]),
+        rows=int(content["rows"]),
+        labels=labels,
+        accuracy=_metric(content["accuracy"], content["interval"]),
+        **{
+            f"{score}_{kind}": _metric_from_json(content[score][kind])
+            for kind in AVERAGES
+            for score in SCORES
+        },
+        log_loss=float(content["log_loss"]),
+        classes=classes,
+        confusion=confusion,
+    )
+
+
+def _class_from_json(content: Mapping[str, Any]) -> ClassMetrics:
+    scores = {score: _metric_from_json(content[score]) for score in SCORES}
+    return ClassMetrics(label=str(content["label"]), support=int(content["support"]), **scores)
+
+
+def _metric_from_json(content: Mapping[str, Any]) -> Metric:
+    return _metric(content["value"], content["interval"])
+
+
+def _metric(value: float, interval: Sequence[float]) -> Metric:
+    low, high = interval
+    return Metric(float(value), (float(low), float(high)))

@@ -1,0 +1,55 @@
+"""Every optimizer step of a training, known before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Indices = np.ndarray
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step.
+
+    Attributes:
+        number: Counted from 1.
+        epoch: Epochs completed after this step; a fraction inside an epoch.
+        batches: Row indices of each accumulated batch.
+        validate: A validation follows.
+    """
+
+    number: int
+    epoch: float
+    batches: tuple[Indices, ...]
+    validate: bool
+
+
+def plan_steps(
+    epochs: Sequence[Sequence[Indices]],
+    accumulation: int,
+    max_steps: int | None,
+    evaluate_every: int | None,
+) -> list[Step]:
+    """Lay out a training.
+
+    Args:
+        epochs: The batches of each epoch, as row indices.
+        accumulation: Batches of one optimizer step; the last step of an epoch may have fewer.
+        max_steps: Most steps; None for all epochs.
+        evaluate_every: Steps between validations; None: after each epoch. The last step is always
+            followed by one.
+    """
+    steps: list[Step] = []
+    for epoch, batches in enumerate(epochs):
+        for start in range(0, len(batches), accumulation):
+            end = min(start + accumulation, len(batches))
+            number = len(steps) + 1
+            due = end == len(batches) if evaluate_every is None else number % evaluate_every == 0
+            progress = epoch + end / len(batches)
+            steps.append(Step(number, progress, tuple(batches[start:end]), due))
+    kept = steps[:max_steps]
+    last = kept[-1]
+    return [*kept[:-1], Step(last.number, last.epoch, last.batches, validate=True)]

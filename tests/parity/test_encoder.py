@@ -1,0 +1,162 @@
+"""Our encoder against transformers', on random small models and on the real MiniLM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_models import FAMILIES, SIZES, save, transformers_encoder
+from torch import Tensor
+
+from ranklet.batch import Batch
+from ranklet.encoder.config import read_config
+from ranklet.encoder.model import Encoder
+from ranklet.encoder.weights import load_encoder
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+LENGTHS = (1, 7, 33, 64, 12, 12)
+TOLERANCE = 1e-5
+
+
+def random_texts(lengths: Sequence[int], vocab_size: int) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(5)
+    return [torch.randint(4, vocab_size, (n,), generator=generator) for n in lengths]
+
+
+def pack(texts: Sequence[Tensor]) -> Batch:
+    lengths = torch.tensor([len(text) for text in texts], dtype=torch.int32)
+    starts = torch.zeros(len(texts) + 1, dtype=torch.int32)
+    starts[1:] = lengths.cumsum(0)
+    return Batch(torch.cat(list(texts)), starts, int(lengths.max()))
+
+
+def transformers_states(model: Any, texts: Sequence[Tensor], pad: int) -> Tensor:
+    ids = torch.nn.utils.rnn.pad_sequence(list(texts), batch_first=True, padding_value=pad)
+    mask = torch.arange(ids.shape[1]) < torch.tensor([len(text) for text in texts])[:, None]
+    with torch.inference_mode():
+        return model(input_ids=ids, attention_mask=mask.long()).last_hidden_state[mask]
+
+
+def our_states(encoder: Encoder, texts: Sequence[Tensor]) -> Tensor:
+    with torch.inference_mode():
+        return encoder(pack(texts))
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    model = transformers_encoder(request.param)
+    return model, save(model, tmp_path_factory.mktemp("tiny"))
+
+
+def load(folder: Path, **options: Any) -> Encoder:
+    return load_encoder(folder, read_config(folder), torch.float32, **options)
+
+
+@pytest.mark.parametrize("attention", ["reference", "sdpa"])
+def test_hidden_states_equal_transformers(tiny: Any, attention: str) -> None:
+    model, folder = tiny
+    texts = random_texts(LENGTHS, SIZES["vocab_size"])
+    theirs = transformers_states(model, texts, model.config.pad_token_id)
+    ours = our_states(load(folder, attention=attention), texts)
+    assert (ours - theirs).abs().max() <= TOLERANCE
+
+
+def _tanh_gelu(encoder: Encoder) -> None:
+    for layer in encoder.encoder.layer:
+        layer.intermediate.activation = lambda states: torch.nn.functional.gelu(
+            states, approximate="tanh"
+        )
+
+
+def _shifted_positions(encoder: Encoder) -> None:
+    encoder.embeddings.position_offset += 1
+
+
+def _swapped_query_and_key(encoder: Encoder) -> None:
+    attention = encoder.encoder.layer[0].attention.self
+    attention.query, attention.key = attention.key, attention.query
+
+
+def _lost_bias(encoder: Encoder) -> None:
+    encoder.encoder.layer[2].output.dense.bias.zero_()
+
+
+@pytest.mark.parametrize(
+    "sabotage", [_tanh_gelu, _shifted_positions, _swapped_query_and_key, _lost_bias]
+)
+def test_a_sabotaged_encoder_is_noticed(tiny: Any, sabotage: Callable[[Encoder], None]) -> None:
+    model, folder = tiny
+    texts = random_texts([40, 9], SIZES["vocab_size"])
+    theirs = transformers_states(model, texts, model.config.pad_token_id)
+    encoder = load(folder)
+    with torch.no_grad():
+        sabotage(encoder)
+    assert (our_states(encoder, texts) - theirs).abs().max() > 10 * TOLERANCE
+
+
+@pytest.mark.parametrize("attention", ["reference", "sdpa"])
+def test_a_text_does_not_depend_on_its_batch_mates(tiny: Any, attention: str) -> None:
+    _, folder = tiny
+    encoder = load(folder, attention=attention)
+    texts = random_texts(LENGTHS, SIZES["vocab_size"])
+    together = our_states(encoder, texts).split([len(text) for text in texts])
+    for text, states in zip(texts, together, strict=True):
+        assert (our_states(encoder, [text]) - states).abs().max() <= TOLERANCE
+
+
+def test_padding_that_leaks_is_noticed(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ranklet.encoder.packing import PaddedLayout
+
+    _, folder = tiny
+    texts = random_texts([5, 60], SIZES["vocab_size"])
+    right = our_states(load(folder), texts)
+    monkeypatch.setattr(PaddedLayout, "key_mask", lambda self: None)
+    assert (our_states(load(folder), texts) - right).abs().max() > 10 * TOLERANCE
+
+
+@pytest.mark.parametrize("activation", ["gelu_new", "relu", "gelu_pytorch_tanh"])
+def test_other_activations_equal_transformers(tmp_path: Path, activation: str) -> None:
+    model = transformers_encoder("bert", hidden_act=activation)
+    texts = random_texts(LENGTHS, SIZES["vocab_size"])
+    theirs = transformers_states(model, texts, 0)
+    assert (our_states(load(save(model, tmp_path)), texts) - theirs).abs().max() <= TOLERANCE
+
+
+def test_backends_give_equal_gradients(tiny: Any) -> None:
+    _, folder = tiny
+    texts = random_texts(LENGTHS, SIZES["vocab_size"])
+    gradients = []
+    for attention in ("reference", "sdpa"):
+        encoder = load(folder, attention=attention).requires_grad_(True)
+        (encoder(pack(texts)) ** 2).mean().backward()
+        gradients.append({n: p.grad for n, p in encoder.named_parameters() if p.grad is not None})
+    for name, gradient in gradients[0].items():
+        scale = gradient.abs().max().clamp_min(1e-6)
+        # A key's bias shifts all scores of a query alike: its gradient is zero but for rounding.
+        if not name.endswith("key.bias"):
+            assert (gradients[1][name] - gradient).abs().max() <= 1e-4 * scale, name
+
+
+def test_minilm_equals_transformers(minilm_folder: Path) -> None:
+    from transformers import AutoModel
+
+    model = AutoModel.from_pretrained(minilm_folder, dtype=torch.float32).eval()
+    texts = random_texts((3, 128, 40, 17), 30000)
+    theirs = transformers_states(model, texts, 0)
+    for attention in ("reference", "sdpa"):
+        ours = our_states(load(minilm_folder, attention=attention), texts)
+        assert (ours - theirs).abs().max() <= TOLERANCE
+
+
+def test_bfloat16_stays_near_float32(minilm_folder: Path) -> None:
+    texts = random_texts((30, 60, 20), 30000)
+    exact = our_states(load(minilm_folder), texts)
+    config = read_config(minilm_folder)
+    rounded = our_states(load_encoder(minilm_folder, config, torch.bfloat16), texts)
+    assert rounded.dtype == torch.bfloat16
+    relative = (rounded.float() - exact).norm() / exact.norm()
+    assert 1e-4 < relative < 3e-2

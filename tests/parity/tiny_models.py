@@ -1,0 +1,58 @@
+"""Tiny random transformers models, written as Hugging Face folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 120,
+    "hidden_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 96,
+    "max_position_embeddings": 70,
+    "type_vocab_size": 2,
+    "initializer_range": 0.2,
+    "layer_norm_eps": 1e-6,
+}
+FAMILIES = ("bert", "roberta", "xlm-roberta")
+
+
+def transformers_config(family: str, **changes: Any) -> Any:
+    from transformers import AutoConfig
+
+    pad = {"pad_token_id": 0 if family == "bert" else 1}
+    return AutoConfig.for_model(family, **(SIZES | pad | changes))
+
+
+def transformers_encoder(family: str, **changes: Any) -> Any:
+    """A random transformers encoder; biases and norms are random too, so that each one matters."""
+    from transformers import AutoModel
+
+    torch.manual_seed(3)
+    model = AutoModel.from_config(transformers_config(family, **changes))
+    return randomise(model)
+
+
+def transformers_classifier(family: str, num_labels: int, **changes: Any) -> Any:
+    from transformers import AutoModelForSequenceClassification
+
+    torch.manual_seed(4)
+    config = transformers_config(family, num_labels=num_labels, **changes)
+    return randomise(AutoModelForSequenceClassification.from_config(config))
+
+
+def randomise(model: Any) -> Any:
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 1:
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    return model.eval()
+
+
+def save(model: Any, folder: Path) -> Path:
+    model.save_pretrained(folder)
+    return folder

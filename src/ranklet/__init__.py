@@ -1,3 +1,73 @@
-"""ranklet: fine-tune text encoders with LoRA under a hard budget of trainable parameters."""
+"""ranklet: fine-tune text encoders with LoRA under a hard budget of trainable parameters.
+
+Names are imported when they are first used, so that `import ranklet` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ranklet.budget.plan import ParameterPlan
+    from ranklet.classifier import TextClassifier
+    from ranklet.errors import RankletError
+    from ranklet.evaluation.result import Evaluation
+    from ranklet.labels import LabelSet
+    from ranklet.recipe import Recipe, load_recipe
+    from ranklet.run import Run, open_run
+    from ranklet.workflows.classify import classify
+    from ranklet.workflows.evaluate import evaluate
+    from ranklet.workflows.load import load
+    from ranklet.workflows.plan import plan
+    from ranklet.workflows.predict import predict
+    from ranklet.workflows.train import train
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Evaluation",
+    "LabelSet",
+    "ParameterPlan",
+    "RankletError",
+    "Recipe",
+    "Run",
+    "TextClassifier",
+    "classify",
+    "evaluate",
+    "load",
+    "load_recipe",
+    "open_run",
+    "plan",
+    "predict",
+    "train",
+]
+
+_HOMES = {
+    "Evaluation": "ranklet.evaluation.result",
+    "LabelSet": "ranklet.labels",
+    "ParameterPlan": "ranklet.budget.plan",
+    "RankletError": "ranklet.errors",
+    "Recipe": "ranklet.recipe",
+    "Run": "ranklet.run",
+    "TextClassifier": "ranklet.classifier",
+    "classify": "ranklet.workflows.classify",
+    "evaluate": "ranklet.workflows.evaluate",
+    "load": "ranklet.workflows.load",
+    "load_recipe": "ranklet.recipe",
+    "open_run": "ranklet.run",
+    "plan": "ranklet.workflows.plan",
+    "predict": "ranklet.workflows.predict",
+    "train": "ranklet.workflows.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'ranklet' has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

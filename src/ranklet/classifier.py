@@ -17,7 +17,6 @@ from ranklet.data.batching import sorted_batches
 from ranklet.data.cleaning import CleaningStep, clean
 from ranklet.data.corpus import TokenCorpus
 from ranklet.data.tokenizer import tokenize
-from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.model import Encoder
 from ranklet.head import HEAD, HeadKind, build_head, module_device, needs_pooler
@@ -183,6 +182,11 @@ def adaptable_shapes(model: TextClassifier) -> dict[str, ModuleShape]:
         for name, shape in module_shapes(model).items()
         if not _is_below(name, HEAD) and not _is_below(name, f"{model.prefix}.pooler")
     }
+
+
+def head_shapes(model: TextClassifier) -> dict[str, ModuleShape]:
+    """List the modules of the head, which train whole."""
+    return module_shapes(model.get_submodule(HEAD), HEAD)
 
 
 def trainable_state(model: nn.Module) -> dict[str, Tensor]:

@@ -12,7 +12,8 @@ RankletError                       exit code of the command line
 ├── TrainingDivergedError(RuntimeError) 1  .step
 └── ParityError(RuntimeError)      1   .max_difference .tolerance
 
-A message is one line: what, where, what is allowed, how to fix. `exit_code` is 2 where the user can mend it, else 1.
+A message is one line: what, where, what is allowed, how to fix. `exit_code` is 2 where the user
+can mend it, else 1.
 """
 
 from __future__ import annotations

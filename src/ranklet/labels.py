@@ -20,7 +20,9 @@ class LabelSet:
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
-            raise DataError(f"duplicate label names in {list(self.names)}; name each once", "labels")
+            raise DataError(
+                f"duplicate label names in {list(self.names)}; name each once", "labels"
+            )
         if len(self.names) < 2:
             raise DataError(
                 f"a classifier needs at least 2 labels, found {list(self.names)}", "labels"

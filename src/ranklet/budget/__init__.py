@@ -1,0 +1,1 @@
+"""The budget: the count before (plan) and the count after (certificate)."""

@@ -1,0 +1,1 @@
+"""The command line: verbs to workflows, errors to one line; nothing else."""

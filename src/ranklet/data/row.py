@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from ranklet.data.hints import listed, nearest
 from ranklet.errors import DataError
 
 MAX_CELL_CHARACTERS = 1_000_000
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Row:
 
     line: int
     cells: Mapping[str, str]
-    kinds: Mapping[str, str] = field(default=NOTHING)
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 def typed_row(line: int, values: Mapping[str, object]) -> Row:
@@ -97,24 +95,33 @@ def read_label(row: Row, column: str, source: str) -> str:
     return label
 
 
+def require_columns(
+    wanted: Sequence[str], columns: Sequence[str], source: str, line: int | None
+) -> None:
+    """Check that every wanted column is there.
+
+    Raises:
+        DataError: One is missing; names those that are there, and the nearest.
+    """
+    for column in wanted:
+        if column not in columns:
+            raise DataError(
+                f"no column {column!r}; the columns are {listed(columns)}{nearest(column, columns)}"
+                " (data.text_column and data.label_column choose them)",
+                source,
+                line,
+            )
+
+
 def _present(row: Row, column: str, source: str) -> str:
-    if column in row.cells:
-        return row.cells[column]
-    columns = [*row.cells, *(name for name in row.kinds if name not in row.cells)]
-    raise DataError(missing_column(column, columns), source, row.line)
-
-
-def missing_column(column: str, columns: Sequence[str]) -> str:
-    """Word the complaint about a column that is not there."""
-    return (
-        f"no column {column!r}; the columns are {listed(columns)}{nearest(column, columns)}"
-        " Set data.text_column and data.label_column to names of this file"
-    ).replace(listed(columns) + " Set", listed(columns) + "; set")
+    others = [name for name in row.kinds if name not in row.cells]
+    require_columns([column], [*row.cells, *others], source, row.line)
+    return row.cells[column]
 
 
 def _label_problem(label: str) -> str | None:
     if not label.strip():
         return "empty label; fill it in or delete the row"
-    if label != label.strip() or not label.isprintable():
+    if label != label.strip() or label.splitlines() != [label]:
         return f"label {label!r} must be one line without white space around it; trim the cell"
     return None

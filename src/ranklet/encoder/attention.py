@@ -35,7 +35,7 @@ def reference_attention(cu_seqlens: Tensor, max_seqlen: int) -> Attend:
     lengths = (cu_seqlens[1:] - cu_seqlens[:-1]).tolist()
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        parts = zip(query.split(lengths), key.split(lengths), value.split(lengths), strict=True)
+        parts = zip(*(torch.split(states, lengths) for states in (query, key, value)), strict=True)
         return torch.cat([_attend_one(*part) for part in parts])
 
     return attend
@@ -57,8 +57,8 @@ def sdpa_attention(cu_seqlens: Tensor, max_seqlen: int) -> Attend:
     mask = layout.key_mask()
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        padded = [layout.pad(states).transpose(1, 2) for states in (query, key, value)]
-        context = F.scaled_dot_product_attention(*padded, attn_mask=mask)
+        q, k, v = (layout.pad(states).transpose(1, 2) for states in (query, key, value))
+        context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return layout.unpad(context.transpose(1, 2))
 
     return attend

@@ -1,4 +1,4 @@
-"""EncoderConfig: the shape of an encoder, from a Hugging Face config.json or from the table below."""
+"""EncoderConfig: the sizes of an encoder, from its config.json or from the table below."""
 
 from __future__ import annotations
 
@@ -87,23 +87,14 @@ class EncoderConfig:
 
 
 _BERT_BASE = EncoderConfig("bert", 30522, 768, 12, 12, 3072, 512, 2, 1e-12, 0)
-_BERT_LARGE = replace(
-    _BERT_BASE,
-    hidden_size=1024,
-    num_hidden_layers=24,
-    num_attention_heads=16,
-    intermediate_size=4096,
-)
-_ROBERTA_BASE = EncoderConfig("roberta", 50265, 768, 12, 12, 3072, 514, 1, 1e-5, 1)
-_ROBERTA_LARGE = replace(
-    _ROBERTA_BASE,
-    hidden_size=1024,
-    num_hidden_layers=24,
-    num_attention_heads=16,
-    intermediate_size=4096,
-)
-_XLM_ROBERTA = {"model_type": "xlm-roberta", "vocab_size": 250002}
+_BERT_LARGE = EncoderConfig("bert", 30522, 1024, 24, 16, 4096, 512, 2, 1e-12, 0)
+_BERT_CASED = replace(_BERT_BASE, vocab_size=28996)
 _MINILM = replace(_BERT_BASE, hidden_size=384, num_hidden_layers=6, intermediate_size=1536)
+_ROBERTA_BASE = EncoderConfig("roberta", 50265, 768, 12, 12, 3072, 514, 1, 1e-5, 1)
+_ROBERTA_LARGE = EncoderConfig("roberta", 50265, 1024, 24, 16, 4096, 514, 1, 1e-5, 1)
+_DISTILROBERTA = replace(_ROBERTA_BASE, num_hidden_layers=6)
+_XLM_BASE = replace(_ROBERTA_BASE, model_type="xlm-roberta", vocab_size=250002)
+_XLM_LARGE = replace(_ROBERTA_LARGE, model_type="xlm-roberta", vocab_size=250002)
 
 # Sizes of well-known encoders, so that a plan needs neither weights nor a network.
 KNOWN_ENCODERS: Mapping[str, EncoderConfig] = {
@@ -111,20 +102,20 @@ KNOWN_ENCODERS: Mapping[str, EncoderConfig] = {
     "sentence-transformers/all-MiniLM-L6-v2": _MINILM,
     "bert-base-uncased": _BERT_BASE,
     "google-bert/bert-base-uncased": _BERT_BASE,
-    "bert-base-cased": replace(_BERT_BASE, vocab_size=28996),
-    "google-bert/bert-base-cased": replace(_BERT_BASE, vocab_size=28996),
+    "bert-base-cased": _BERT_CASED,
+    "google-bert/bert-base-cased": _BERT_CASED,
     "bert-large-uncased": _BERT_LARGE,
     "google-bert/bert-large-uncased": _BERT_LARGE,
     "roberta-base": _ROBERTA_BASE,
     "FacebookAI/roberta-base": _ROBERTA_BASE,
     "roberta-large": _ROBERTA_LARGE,
     "FacebookAI/roberta-large": _ROBERTA_LARGE,
-    "distilroberta-base": replace(_ROBERTA_BASE, num_hidden_layers=6),
-    "distilbert/distilroberta-base": replace(_ROBERTA_BASE, num_hidden_layers=6),
-    "xlm-roberta-base": replace(_ROBERTA_BASE, **_XLM_ROBERTA),
-    "FacebookAI/xlm-roberta-base": replace(_ROBERTA_BASE, **_XLM_ROBERTA),
-    "xlm-roberta-large": replace(_ROBERTA_LARGE, **_XLM_ROBERTA),
-    "FacebookAI/xlm-roberta-large": replace(_ROBERTA_LARGE, **_XLM_ROBERTA),
+    "distilroberta-base": _DISTILROBERTA,
+    "distilbert/distilroberta-base": _DISTILROBERTA,
+    "xlm-roberta-base": _XLM_BASE,
+    "FacebookAI/xlm-roberta-base": _XLM_BASE,
+    "xlm-roberta-large": _XLM_LARGE,
+    "FacebookAI/xlm-roberta-large": _XLM_LARGE,
 }
 
 

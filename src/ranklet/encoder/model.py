@@ -58,11 +58,12 @@ class Embeddings(nn.Module):
         """Embed a batch: (tokens, hidden). Every token is of type 0."""
         positions = positions_in_text(batch.cu_seqlens, batch.num_tokens) + self.position_offset
         token_types = positions.new_zeros(positions.shape)
-        return self.LayerNorm(
+        hidden: Tensor = self.LayerNorm(
             self.word_embeddings(batch.token_ids)
             + self.token_type_embeddings(token_types)
             + self.position_embeddings(positions)
         )
+        return hidden
 
 
 class SelfAttention(nn.Module):
@@ -94,7 +95,8 @@ class Output(nn.Module):
 
     def forward(self, states: Tensor, residual: Tensor) -> Tensor:
         """Map (tokens, in_features) and (tokens, hidden) to (tokens, hidden)."""
-        return self.LayerNorm(self.dense(states) + residual)
+        hidden: Tensor = self.LayerNorm(self.dense(states) + residual)
+        return hidden
 
 
 class Attention(nn.Module):
@@ -107,7 +109,8 @@ class Attention(nn.Module):
 
     def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
         """Map (tokens, hidden) to (tokens, hidden)."""
-        return self.output(self.self(hidden, attend), hidden)
+        attended: Tensor = self.output(self.self(hidden, attend), hidden)
+        return attended
 
 
 class Intermediate(nn.Module):
@@ -135,7 +138,8 @@ class Layer(nn.Module):
     def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
         """Map (tokens, hidden) to (tokens, hidden)."""
         hidden = self.attention(hidden, attend)
-        return self.output(self.intermediate(hidden), hidden)
+        states: Tensor = self.output(self.intermediate(hidden), hidden)
+        return states
 
 
 class Layers(nn.Module):
@@ -161,7 +165,8 @@ class Pooler(nn.Module):
 
     def forward(self, first: Tensor) -> Tensor:
         """Map (texts, hidden) to (texts, hidden)."""
-        return self.dense(first).tanh()
+        pooled: Tensor = self.dense(first).tanh()
+        return pooled
 
 
 class Encoder(nn.Module):

@@ -10,7 +10,13 @@ from ranklet.errors import MissingExtraError, WeightsError
 from ranklet.hub import hub_folder
 
 MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "vocab.txt")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+)
 
 
 def encoder_config(encoder: str) -> EncoderConfig:
@@ -23,7 +29,7 @@ def encoder_config(encoder: str) -> EncoderConfig:
     known = KNOWN_ENCODERS.get(encoder)
     if known is not None and not Path(encoder).is_dir():
         return known
-    return read_config(_local_folder(encoder) or hub_folder(encoder, ["config.json"]))
+    return read_config(_local_folder(encoder) or hub_folder(encoder, ["config.json"], "model"))
 
 
 def encoder_folder(encoder: str) -> Path:
@@ -40,7 +46,8 @@ def encoder_folder(encoder: str) -> Path:
     return _local_folder(encoder) or hub_folder(
         encoder,
         ["config.json", "model*.safetensors"],
-        optional=["model.safetensors.index.json", *TOKENIZER_FILES],
+        "model",
+        optional_patterns=["model.safetensors.index.json", *TOKENIZER_FILES],
     )
 
 

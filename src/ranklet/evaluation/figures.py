@@ -8,6 +8,7 @@ belong to the report.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
@@ -34,7 +35,7 @@ _INK, _QUIET, _GRID = "#1c1f24", "#5b626d", "#e3e6ea"
 _POINTS = 120  # more than a line of this width can show
 _MOST_CLASSES_WITH_NUMBERS = 20
 _MOST_CLASSES_AS_TILES = 40
-_MOST_CLASSES_AS_BARS = 40
+_MOST_CLASSES_AS_BARS = 25
 _LONGEST_LABEL = 24
 
 
@@ -54,6 +55,7 @@ def training_loss(records: Sequence[Record]) -> Figure:
     means = [losses[part].mean() for part in parts if len(part)]
     axes.plot(middle, means, color=_BLUE, linewidth=1.5, marker="o" if len(means) == 1 else "")
     axes.set_ylim(bottom=0)
+    _epoch_axis(axes, epochs)
     return figure
 
 
@@ -110,7 +112,7 @@ def confusion_shares(confusion: Sequence[Sequence[int]], labels: Sequence[str]) 
 def class_bars(classes: Sequence[ClassMetrics]) -> Figure:
     """Draw precision, recall and F1 of every class with their 95 % intervals.
 
-    Of more than 40 classes those with the lowest F1 are drawn, and the title says so.
+    Of more than 25 classes those with the lowest F1 are drawn, and the title says so.
 
     Args:
         classes: Scores of the classes, top to bottom.
@@ -186,8 +188,10 @@ def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
 def _panel(title: str, ylabel: str, width: float = 5.0, height: float = 3.1) -> tuple[Figure, Axes]:
     """Make an empty figure in the house style; sizes in inches."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
+    figure = Figure(figsize=(width, height), facecolor="white", layout=layout)
     axes = figure.add_subplot()
     axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", color=_INK, pad=9)
     axes.set_ylabel(ylabel, color=_QUIET)
@@ -221,11 +225,20 @@ def _marked_line(
 ) -> None:
     marker = "o" if len(values) <= _POINTS / 2 else ""
     axes.plot(epochs, values, color=_BLUE, linewidth=1.5, marker=marker, markersize=4)
-    axes.set_xlabel("epoch", color=_QUIET)
+    _epoch_axis(axes, epochs)
     if best is not None:
         axes.plot(epochs[best], values[best], color=_VERMILION, marker="D", markersize=7)
         text = f"{note.format(values[best])} at epoch {epochs[best]:g}"
         axes.set_title(text, loc="right", fontsize=9, color=_VERMILION, pad=9)
+
+
+def _epoch_axis(axes: Axes, epochs: NDArray[np.float64]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    last = epochs.max(initial=0) or 1.0
+    axes.set_xlim(0, 1.02 * last)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=bool(last >= 3)))
+    axes.set_xlabel("epoch", color=_QUIET)
 
 
 def _bars(
@@ -286,13 +299,13 @@ def _tile_colours(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     from matplotlib.colors import to_rgb
 
     right = np.eye(len(shares), dtype=bool)[..., None]
-    full = np.where(right, to_rgb("#08519c"), to_rgb("#b34700"))
+    full = np.where(right, to_rgb("#08519c"), to_rgb("#d94801"))
     return np.asarray(1 - np.sqrt(shares)[..., None] * (1 - full))
 
 
 def _write_tiles(axes: Axes, colours: NDArray[np.float64], texts: list[list[str]]) -> None:
     brightness = colours @ np.array([0.299, 0.587, 0.114])
-    size = 9.5 if len(texts) <= 8 else 6.5
+    size = 9.5 if len(texts) <= 8 else 7
     for row, line in enumerate(texts):
         for column, text in enumerate(line):
             colour = _INK if brightness[row, column] > 0.55 else "white"
@@ -321,9 +334,9 @@ def _confusion_axes(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def _tick(label: str) -> str:
-    """Make a label fit beside an axis: one line, no character that XML cannot hold, 24 at most."""
+    """Make a label fit beside an axis: one line of 24 characters that XML can hold, ends kept."""
     line = "".join(letter if letter.isprintable() else " " for letter in label)
-    return line if len(line) <= _LONGEST_LABEL else line[: _LONGEST_LABEL - 1] + "…"
+    return line if len(line) <= _LONGEST_LABEL else f"{line[:13]}…{line[-10:]}"
 
 
 def _rendered(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
@@ -348,5 +361,6 @@ def _write_whole(path: Path, content: bytes) -> None:
         part.write_bytes(content)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise RunError(f"{path}: cannot be written ({error.strerror}); free the place") from error

@@ -1,0 +1,1 @@
+"""Adapters: low-rank updates, where they are placed, and PEFT's file format."""

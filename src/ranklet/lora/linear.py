@@ -108,6 +108,4 @@ class LoRAEmbedding(nn.Module):
 
 
 def _without_bias(in_features: int, out_features: int, device: torch.device) -> nn.Linear:
-    return nn.utils.skip_init(
-        nn.Linear, in_features, out_features, bias=False, device=device, dtype=torch.float32
-    )
+    return nn.Linear(in_features, out_features, bias=False, device=device, dtype=torch.float32)

@@ -61,10 +61,15 @@ class Placement:
     alpha: float
 
 
-def module_shapes(root: nn.Module) -> dict[str, ModuleShape]:
-    """List every linear map, embedding table and norm below a module by its full name."""
+def module_shapes(root: nn.Module, prefix: str = "") -> dict[str, ModuleShape]:
+    """List every linear map, embedding table and norm of a module by its full name.
+
+    Args:
+        root: The module.
+        prefix: Its own full name; empty for a whole model.
+    """
     shapes: dict[str, ModuleShape] = {}
-    for name, module in root.named_modules():
+    for name, module in root.named_modules(prefix=prefix):
         if isinstance(module, nn.Linear):
             shape = (module.in_features, module.out_features)
             shapes[name] = ModuleShape("linear", *shape, bias=module.bias is not None)
@@ -228,9 +233,7 @@ def _resolve_pattern(
 
 def _near(pattern: str, modules: Iterable[str]) -> str:
     names = list(modules)
-    suffixes = {
-        ".".join(name.split(".")[-length:]) for name in names for length in range(1, 4)
-    }
+    suffixes = {".".join(name.split(".")[-length:]) for name in names for length in range(1, 4)}
     near = get_close_matches(pattern, sorted(suffixes | set(names)), n=3, cutoff=0.5)
     if near:
         return "did you mean " + " or ".join(near) + "?"

@@ -1,0 +1,216 @@
+"""The verbs of the command line. Each imports its workflow when it is called."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ranklet.cli import render
+from ranklet.errors import RankletError
+
+app = typer.Typer(
+    name="ranklet",
+    help="Fine-tune text encoders into text classifiers under a hard budget of trained parameters.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+recipes_app = typer.Typer(help="List the built-in recipes, or show one.", no_args_is_help=False)
+app.add_typer(recipes_app, name="recipes", invoke_without_command=True)
+
+RecipeArgument = Annotated[str, typer.Argument(help="Built-in recipe, or a YAML file.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a field, such as adapter.rank=4."),
+]
+ModelArgument = Annotated[Path, typer.Argument(help="Folder of a run, or of a PEFT adapter.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to be read by a program.")]
+DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
+PrecisionOption = Annotated[
+    Literal["auto", "float32", "bfloat16"], typer.Option(help="Dtype of the frozen weights.")
+]
+TextColumnOption = Annotated[
+    str | None, typer.Option(help="Column of the text; default: as in the run, else text.")
+]
+
+
+@app.callback()
+def main(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Take the options that stand before the verb."""
+    del debug  # read by run(), which also sees errors of the command line itself
+    if version:
+        from ranklet import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def plan(recipe: RecipeArgument, set_: SetOption = None, json: JsonOption = False) -> None:
+    """Count what a recipe would train, without weights and without a network."""
+    from ranklet.budget.plan import enforce_budget
+    from ranklet.recipe import load_recipe
+    from ranklet.workflows.plan import plan
+
+    counted = plan(load_recipe(recipe, set_ or []))
+    if json:
+        render.print_json(counted.to_json())
+    else:
+        render.print_plan(counted)
+    enforce_budget(counted)
+
+
+@app.command()
+def train(
+    recipe: RecipeArgument,
+    set_: SetOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default: a new one below runs/.")
+    ] = None,
+) -> None:
+    """Train a classifier under its budget and write the run."""
+    from ranklet.recipe import load_recipe
+    from ranklet.workflows.train import train
+
+    resolved = load_recipe(recipe, set_ or [])
+    with render.training_observer() as observer:
+        run = train(resolved, out, name=Path(recipe).stem, observer=observer)
+    render.print_run(run)
+    if render.was_interrupted(run):
+        raise typer.Exit(130)
+
+
+@app.command()
+def evaluate(
+    model: ModelArgument,
+    data: Annotated[
+        str | None, typer.Option(help="Labelled data; default: the test data of the run.")
+    ] = None,
+    text_column: TextColumnOption = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column of the label; default: as in the run, else label.")
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Evaluate a classifier: every figure with its 95 % interval."""
+    from ranklet.evaluation.result import to_json
+    from ranklet.workflows.evaluate import evaluate
+
+    evaluation = evaluate(
+        model,
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        device=device,
+        precision=precision,
+    )
+    if json:
+        render.print_json(to_json(evaluation))
+    else:
+        render.print_evaluation(evaluation)
+
+
+@app.command()
+def predict(
+    model: ModelArgument,
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="Texts: csv, tsv, jsonl, parquet or txt.")
+    ],
+    output: Annotated[Path, typer.Option(help="File to write: csv, tsv or jsonl.")],
+    text_column: TextColumnOption = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write the probability of every label.")
+    ] = False,
+    submission: Annotated[
+        bool, typer.Option("--submission", help="Write ID,Label with integer labels.")
+    ] = False,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+) -> None:
+    """Predict a label for every text of a file, in its order."""
+    from ranklet.workflows.predict import predict
+
+    with render.text_counter() as observe:
+        done = predict(
+            model,
+            source,
+            output,
+            text_column=text_column,
+            all_probabilities=probabilities,
+            submission=submission,
+            device=device,
+            precision=precision,
+            observe=observe,
+        )
+    typer.echo(f"{output}: {done:,} texts", err=True)
+
+
+@app.command()
+def classify(
+    model: ModelArgument,
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts to classify.")],
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Print the label and the probabilities of a few texts."""
+    from ranklet.workflows.classify import classify
+
+    answers = classify(model, texts, device=device, precision=precision)
+    if json:
+        render.print_classifications_json(answers)
+    else:
+        render.print_classifications(answers)
+
+
+@recipes_app.callback()
+def recipes(context: typer.Context) -> None:
+    """List the built-in recipes."""
+    if context.invoked_subcommand is None:
+        from ranklet.recipe.builtin import builtin_names, describe
+
+        for name in builtin_names():
+            typer.echo(f"{name:<14} {describe(name)}")
+
+
+@recipes_app.command()
+def show(recipe: RecipeArgument, set_: SetOption = None) -> None:
+    """Print a recipe with every field resolved."""
+    from ranklet.recipe import load_recipe, to_yaml
+
+    typer.echo(to_yaml(load_recipe(recipe, set_ or [])), nl=False)
+
+
+def run() -> None:
+    """Run the command line; every error becomes one line and an exit code."""
+    arguments = sys.argv[1:]
+    if "--debug" in arguments:
+        app()
+    try:
+        app()
+    except RankletError as error:
+        render.print_error(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        render.print_error("interrupted; nothing was kept")
+        sys.exit(130)
+    except MemoryError:
+        render.print_error("out of memory; lower training.batch_size or data.max_length")
+        sys.exit(1)
+    except Exception as error:
+        # The last resort: a defect of ours is one line too, and --debug shows where it is.
+        first_line = (str(error).splitlines() or [""])[0]
+        render.print_error(
+            f"internal error: {type(error).__name__}: {first_line}; run again as "
+            f"`ranklet --debug ...` to see where"
+        )
+        sys.exit(1)

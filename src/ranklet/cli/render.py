@@ -1,0 +1,174 @@
+"""What people see in a terminal: results on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from ranklet.budget.plan import ParameterPlan
+    from ranklet.evaluation.result import Evaluation, Metric
+    from ranklet.run import Run
+    from ranklet.workflows.classify import Classification
+    from ranklet.workflows.train import Observer
+
+BAR_WIDTH = 30
+
+
+def print_error(message: str) -> None:
+    """Print an error to stderr, a line for each problem."""
+    for line in message.splitlines():
+        sys.stderr.write(f"error: {line}\n")
+
+
+def print_json(content: Any) -> None:
+    """Print JSON to stdout."""
+    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_plan(plan: ParameterPlan) -> None:
+    """Print the rows of a plan and its total against the budget."""
+    from rich.table import Table
+
+    table = Table("module", "kind", "rank", "shape", "parameters", box=None, pad_edge=False)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for row in plan.rows:
+        rank = "" if row.rank is None else str(row.rank)
+        shape = f"{row.shape[0]} x {row.shape[1]}"
+        table.add_row(row.module, row.kind, rank, shape, f"{row.parameters:,}")
+    table.add_section()
+    table.add_row("total", "", "", "", f"{plan.total:,}")
+    table.add_row("budget", "", "", "", f"{plan.budget:,}")
+    table.add_row("remaining", "", "", "", f"{plan.remaining:,}")
+    _stdout().print(table)
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """Print the figures of an evaluation with their 95 % intervals."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console = _stdout()
+    console.print(f"{evaluation.split}: {evaluation.rows:,} texts, 95 % intervals in brackets")
+    console.print(f"accuracy  {_with_interval(evaluation.accuracy)}")
+    table = Table("", "texts", "precision", "recall", "F1", box=None, pad_edge=False)
+    for entry in evaluation.classes:
+        scores = [_with_interval(metric) for metric in (entry.precision, entry.recall, entry.f1)]
+        table.add_row(Text(entry.label), f"{entry.support:,}", *map(Text, scores))
+    for kind in ("macro", "weighted"):
+        averages = [
+            _with_interval(getattr(evaluation, f"{score}_{kind}"))
+            for score in ("precision", "recall", "f1")
+        ]
+        table.add_row(f"{kind} mean", "", *map(Text, averages))
+    console.print(table)
+    confusion = Table("true \\ predicted", box=None, pad_edge=False)
+    for name in evaluation.labels:
+        confusion.add_column(Text(name), justify="right")
+    for name, counts in zip(evaluation.labels, evaluation.confusion, strict=True):
+        confusion.add_row(Text(name), *(f"{count:,}" for count in counts))
+    console.print(confusion)
+
+
+def print_classifications(answers: Sequence[Classification]) -> None:
+    """Print each text's label and a bar for every label."""
+    for answer in answers:
+        sys.stdout.write(f"{answer.label}\n")
+        width = max(len(name) for name in answer.probabilities)
+        ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
+        for name, probability in ranked:
+            bar = "█" * round(probability * BAR_WIDTH)
+            sys.stdout.write(f"  {name:<{width}}  {probability:6.1%}  {bar}\n")
+
+
+def print_classifications_json(answers: Sequence[Classification]) -> None:
+    """Print the answers as JSON to stdout."""
+    print_json([asdict(answer) for answer in answers])
+
+
+def print_run(run: Run) -> None:
+    """Print where a finished run lies and what it reached."""
+    from ranklet.evaluation.result import from_json
+    from ranklet.run import read_json
+    from ranklet.workflows.write_run import EVALUATED_SPLITS
+
+    for name in EVALUATED_SPLITS:
+        path = run.evaluation / f"{name}.json"
+        if path.is_file():
+            accuracy = from_json(read_json(path)).accuracy
+            sys.stdout.write(f"{name} accuracy  {_with_interval(accuracy)}\n")
+    sys.stdout.write(f"run: {run.folder}\nreport: {run.report}\n")
+
+
+def was_interrupted(run: Run) -> bool:
+    """Tell whether Ctrl-C ended the training of a run."""
+    from ranklet.run import read_json
+
+    return bool(read_json(run.environment)["ended_by"] == "interrupt")
+
+
+@contextmanager
+def training_observer() -> Iterator[Observer]:
+    """Show a training: lines at its stages and, in a terminal, a progress bar."""
+    from ranklet.workflows.train import Observer
+
+    with _progress("{task.fields[state]}") as progress:
+        task = progress.add_task("training", total=None, visible=False, state="")
+
+        def start(total_steps: int) -> None:
+            progress.update(task, total=total_steps, visible=True)
+
+        def record(entry: dict[str, Any]) -> None:
+            if entry["kind"] == "train":
+                state = f"loss {entry['loss']:.3f}  {entry['texts_per_s']:.0f} texts/s"
+                progress.update(task, completed=entry["step"], state=state)
+            else:
+                progress.console.print(
+                    f"epoch {entry['epoch']:.2f}: validation loss {entry['loss']:.4f}, "
+                    f"accuracy {entry['accuracy']:.4f}, macro F1 {entry['macro_f1']:.4f}"
+                )
+
+        yield Observer(lambda line: progress.console.print(line, markup=False), start, record)
+
+
+@contextmanager
+def text_counter() -> Iterator[Callable[[int], None]]:
+    """Show, in a terminal, how many texts are done."""
+    with _progress("{task.completed:,} texts") as progress:
+        task = progress.add_task("predicting", total=None)
+        yield lambda texts: progress.update(task, completed=texts)
+
+
+def _progress(state: str) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn(state))
+    return Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _stdout() -> Console:
+    from rich.console import Console
+
+    # Wide where nobody looks, so that a file or a pipe gets whole rows.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+def _with_interval(metric: Metric) -> str:
+    low, high = metric.interval
+    return f"{metric.value:.4f} [{low:.4f}, {high:.4f}]"

@@ -1,0 +1,128 @@
+"""Comma- and tab-separated files: the standard library's csv under stricter rules.
+
+Cells are quoted as in RFC 4180, in .tsv files too. Everything is text: `NA` and `null` stay so.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ranklet.data.hints import listed
+from ranklet.data.lines import read_lines
+from ranklet.data.row import MAX_CELL_CHARACTERS, Row, require_columns
+from ranklet.errors import DataError
+
+DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+# What the csv module says -> what it means for the file.
+PROBLEMS = {
+    "field larger than": f"cell of more than {MAX_CELL_CHARACTERS:,} characters; "
+    "is a quote left open in this row?",
+    "new-line character": "carriage return (CR) that ends no line; save the file with LF or "
+    "CRLF line ends, or quote the cell",
+    "unexpected end of data": "a quote opened in this row is never closed; close it, or write a "
+    'quote inside a quoted cell as ""',
+    "expected after": 'text after a closing quote; write a quote inside a quoted cell as ""',
+}
+
+
+def read_delimited(
+    path: Path, delimiter: str, columns: Sequence[str] | None = None
+) -> Iterator[Row]:
+    """Yield the rows below the header line, streaming.
+
+    Args:
+        path: File to read.
+        delimiter: What separates cells.
+        columns: Columns that the header must have.
+
+    Raises:
+        DataError: A header with empty, repeated, missing or wrongly separated names, a row with too
+            few or too many cells, a blank line between rows, or broken quoting.
+    """
+    source = str(path)
+    records = _records(path, delimiter)
+    _, header = next(records, (1, None))
+    if header is None:
+        raise DataError("the file is empty; its first line must hold the column names", source)
+    _check_header(header, source, delimiter)
+    require_columns(columns or (), header, source, line=1)
+    for line, cells in _without_last_blanks(records, source):
+        if len(cells) != len(header):
+            raise DataError(_ragged(header, cells), source, line)
+        yield Row(line, dict(zip(header, cells, strict=True)))
+
+
+def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line on which the record starts, its cells)."""
+    # The limit is one number for the whole process: only ever raise it, for the sake of others.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL_CHARACTERS))
+    texts = (text for _, text in read_lines(path))
+    reader = csv.reader(texts, delimiter=delimiter, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DataError(_quoting(error, line, reader.line_num), str(path), line) from error
+        if any(len(cell) > MAX_CELL_CHARACTERS for cell in cells):
+            raise DataError(PROBLEMS["field larger than"], str(path), line)
+        yield line, cells
+
+
+def _quoting(error: csv.Error, line: int, noticed: int) -> str:
+    said = str(error)
+    problem = next((text for start, text in PROBLEMS.items() if start in said), said)
+    return f"{problem} (noticed on line {noticed})" if noticed > line else problem
+
+
+def _without_last_blanks(
+    records: Iterator[tuple[int, list[str]]], source: str
+) -> Iterator[tuple[int, list[str]]]:
+    blank: int | None = None
+    for line, cells in records:
+        if not cells:
+            blank = blank or line
+        elif blank is not None:
+            raise DataError("blank line between rows; delete it", source, blank)
+        else:
+            yield line, cells
+
+
+def _check_header(header: Sequence[str], source: str, delimiter: str) -> None:
+    if not header:
+        raise DataError("blank; the first line must hold the column names", source, 1)
+    for position, name in enumerate(header, start=1):
+        if not name.strip():
+            raise DataError(
+                f"column {position} has no name; name it (pandas: to_csv(..., index=False))",
+                source,
+                1,
+            )
+        if name in header[: position - 1]:
+            raise DataError(
+                f"two columns are named {name!r}; the columns are {listed(header)}", source, 1
+            )
+    if len(header) == 1:
+        _check_delimiter(header[0], source, delimiter)
+
+
+def _check_delimiter(name: str, source: str, delimiter: str) -> None:
+    found = next((mark for mark in DELIMITER_NAMES if mark != delimiter and mark in name), None)
+    if found is not None:
+        fix = "name it .tsv" if found == "\t" else "name it .csv" if found == "," else "convert it"
+        raise DataError(
+            f"one column named {name!r}: its cells seem to be separated by "
+            f"{DELIMITER_NAMES[found]}, not {DELIMITER_NAMES[delimiter]}; {fix}",
+            source,
+            1,
+        )
+
+
+def _ragged(header: Sequence[str], cells: Sequence[str]) -> str:
+    amount = "too few" if len(cells) < len(header) else "too many"
+    hint = "quote cells that contain the separator or a line break"
+    return f"{amount} cells: {len(cells)} where the header has {len(header)}; {hint}"

@@ -1,0 +1,68 @@
+"""JSON lines: one object on each line, read strictly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from ranklet.data.hints import first_line
+from ranklet.data.lines import read_lines
+from ranklet.data.row import Row, typed_row
+from ranklet.errors import DataError
+
+KINDS = {list: "an array", str: "a text", int: "a number", float: "a number", bool: "a boolean"}
+
+
+class _RefusedJSONError(ValueError):
+    """Valid for the standard library's parser, refused here."""
+
+
+def read_json_lines(path: Path) -> Iterator[Row]:
+    """Yield one row per line, streaming.
+
+    Values of columns that nobody reads may be of any type; see `Row.kinds`.
+
+    Raises:
+        DataError: A line that is no JSON object, repeats a key, holds NaN or an infinity, or is
+            nested too deeply; a blank line between rows.
+    """
+    source = str(path)
+    blank: int | None = None
+    for line, text in read_lines(path):
+        if not text.strip():
+            blank = blank or line
+        elif blank is not None:
+            raise DataError("blank line between rows; delete it", source, blank)
+        else:
+            yield typed_row(line, _parse(text, source, line))
+
+
+def _parse(text: str, source: str, line: int) -> dict[str, object]:
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        problem = f"not valid JSON at character {error.pos + 1}: {error.msg}"
+        raise DataError(f"{problem}; write one object per line", source, line) from error
+    except RecursionError as error:
+        raise DataError("JSON nested too deeply; write a flat object", source, line) from error
+    except ValueError as error:
+        raise DataError(first_line(error), source, line) from error
+    if not isinstance(value, dict):
+        kind = KINDS.get(type(value), "null")
+        raise DataError(f"found {kind}; write one JSON object per line", source, line)
+    return value
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [key for key, _ in pairs]
+        key = next(key for key in names if names.count(key) > 1)
+        raise _RefusedJSONError(f"key {key!r} stands twice in one object; keep one")
+    return values
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _RefusedJSONError(f"{name} is no JSON number; use null or leave the key out")

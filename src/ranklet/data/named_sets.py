@@ -1,0 +1,35 @@
+"""Data sets that have a name of their own in recipes.
+
+`newsbites` is bundled: 800 invented news items, 4 classes. `ag_news` lies on the hub.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ranklet.data.hints import listed
+from ranklet.errors import DataError
+
+BUNDLED_SETS = {"newsbites": ("train", "test")}
+HUB_SETS = {"ag_news": "fancyzhx/ag_news"}
+NAMED_SETS = (*BUNDLED_SETS, *HUB_SETS)
+# In the order of the integers that stand for them in the original data.
+NEWS_LABELS = ("World", "Sports", "Business", "Sci/Tech")
+SET_LABELS = {"newsbites": NEWS_LABELS, "ag_news": NEWS_LABELS}
+
+
+def bundled_file(name: str, split: str) -> Path:
+    """Return the file of one split of a bundled data set.
+
+    Raises:
+        DataError: A split that the set does not have.
+    """
+    splits = BUNDLED_SETS[name]
+    if split not in splits:
+        raise DataError(f"has no split {split!r}; its splits are {listed(splits)}", name)
+    return Path(__file__).with_name(name) / f"{split}.csv"
+
+
+def known_labels(source: str) -> tuple[str, ...] | None:
+    """Return the labels of a named data set in the order of their integers, else None."""
+    return SET_LABELS.get(source)

@@ -1,0 +1,107 @@
+"""Parquet files, in record batches (extra `parquet`).
+
+Text and integer columns are read; class names come from the metadata that the `datasets` library
+writes into the schema.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ranklet.data.hints import first_line, listed
+from ranklet.data.lines import open_binary
+from ranklet.data.row import Row, require_columns, typed_row
+from ranklet.errors import DataError, MissingExtraError
+
+BATCH_ROWS = 1024
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
+    """Yield the rows of a parquet file; `Row.line` is the row number, counted from 1.
+
+    Args:
+        path: File to read.
+        columns: Columns to read; None reads every text and integer column.
+
+    Raises:
+        DataError: A damaged file, a missing column, or two columns of one name.
+        MissingExtraError: pyarrow is not installed.
+    """
+    with _opened(path) as file:
+        readable, refused = _split_columns(file.schema_arrow, columns, str(path))
+        line = 0
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=readable):
+            values = {name: batch.column(name).to_pylist() for name in readable}
+            for row in range(batch.num_rows):
+                line += 1
+                found = typed_row(line, {name: values[name][row] for name in readable})
+                yield Row(line, found.cells, {**found.kinds, **refused})
+
+
+def class_names(path: Path, column: str) -> tuple[str, ...] | None:
+    """Return the class names that a parquet file's schema gives an integer column, if any.
+
+    Raises:
+        DataError: A damaged file.
+        MissingExtraError: pyarrow is not installed.
+    """
+    with _opened(path) as file:
+        metadata = file.schema_arrow.metadata or {}
+    return _names_in(metadata.get(b"huggingface", b"{}"), column)
+
+
+def _names_in(raw: bytes, column: str) -> tuple[str, ...] | None:
+    try:
+        feature = json.loads(raw)["info"]["features"][column]
+        names = feature["names"] if feature["_type"] == "ClassLabel" else None
+    except (ValueError, LookupError, TypeError):
+        return None
+    return tuple(str(name) for name in names) if isinstance(names, list) else None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtraError("reading .parquet files", "parquet") from error
+    with open_binary(path) as raw:
+        try:
+            yield pyarrow.parquet.ParquetFile(raw)
+        except (pyarrow.ArrowException, OSError) as error:
+            problem = f"not a sound parquet file: {first_line(error)}; write or fetch it again"
+            raise DataError(problem, str(path)) from error
+        except UnicodeDecodeError as error:
+            raise DataError("a text in it is not UTF-8; write it again", str(path)) from error
+
+
+def _split_columns(
+    schema: Any, wanted: Sequence[str] | None, source: str
+) -> tuple[list[str], dict[str, str]]:
+    """Return the columns to read, and what the others are."""
+    if len(set(schema.names)) != len(schema.names):
+        raise DataError(f"two columns of one name among {listed(schema.names)}", source)
+    require_columns(wanted or (), schema.names, source, line=None)
+    kinds = {field.name: field.type for field in schema}
+    readable = [name for name, kind in kinds.items() if _is_readable(kind)]
+    refused = {name: f"a {kinds[name]}" for name in kinds if name not in readable}
+    return [name for name in readable if wanted is None or name in wanted], refused
+
+
+def _is_readable(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_string_view(kind)
+        or types.is_integer(kind)
+        or types.is_null(kind)
+    )

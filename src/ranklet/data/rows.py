@@ -1,0 +1,55 @@
+"""read_rows: any supported file as a stream of rows, chosen by the suffix of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ranklet.data.delimited import read_delimited
+from ranklet.data.json_lines import read_json_lines
+from ranklet.data.lines import open_binary
+from ranklet.data.parquet import read_parquet
+from ranklet.data.row import Row
+from ranklet.data.text_lines import read_text_lines
+from ranklet.errors import DataError
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
+
+
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
+    """Yield the rows of a file, in its order and in constant memory.
+
+    Args:
+        path: `.csv`, `.tsv`, `.jsonl`, `.parquet`, or `.txt` (one text per line, column `text`).
+        columns: Columns that will be used: formats that name their columns first check them there,
+            and parquet reads no others.
+
+    Raises:
+        DataError: Another suffix, a file that cannot be read, or one without rows; see the readers.
+        MissingExtraError: A parquet file without pyarrow.
+    """
+    open_binary(path).close()
+    empty = True
+    for row in _reader(path, columns):
+        empty = False
+        yield row
+    if empty:
+        raise DataError("no rows; give a file with at least one", str(path))
+
+
+def _reader(path: Path, columns: Sequence[str] | None) -> Iterator[Row]:
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return read_delimited(path, ",", columns)
+    if suffix == ".tsv":
+        return read_delimited(path, "\t", columns)
+    if suffix == ".jsonl":
+        return read_json_lines(path)
+    if suffix == ".parquet":
+        return read_parquet(path, columns)
+    if suffix == ".txt":
+        return read_text_lines(path)
+    raise DataError(
+        f"unknown suffix {suffix!r}; allowed are {', '.join(SUFFIXES)}",
+        str(path),
+    )

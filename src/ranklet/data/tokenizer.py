@@ -1,0 +1,236 @@
+"""Texts to token ids: the same call in training, evaluation and prediction.
+
+Reads the tokenizer files of a Hugging Face folder through `tokenizers` alone and writes them back
+for `transformers`. Ids are those of `transformers` with truncation and without padding; padding
+never happens here. Models in SentencePiece files without a tokenizer.json are left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
+
+from ranklet.data.tokenizer_files import (
+    read_byte_level_bpe,
+    read_tokenizer_json,
+    read_word_piece,
+)
+from ranklet.errors import DataError, WeightsError
+from ranklet.files import write_atomically
+
+# Roles that transformers asks for by name, and who plays them in either family.
+_ROLES = {
+    "cls_token": ("[CLS]", "<s>"),
+    "sep_token": ("[SEP]", "</s>"),
+    "pad_token": ("[PAD]", "<pad>"),
+    "unk_token": ("[UNK]", "<unk>"),
+    "mask_token": ("[MASK]", "<mask>"),
+}
+
+# One call keeps this many texts' encodings in memory.
+CHUNK_TEXTS = 256
+
+# Characters looked at per token asked for: first 20, and only where they give too few tokens
+# (white space, very long words) 160, at last 1,280. English has about 4.5 per token; the longest
+# token of RoBERTa is a rule of 128 characters, white space gives BERT no tokens at all.
+CHARACTERS_PER_TOKEN = (20, 160, 1280)
+
+# A cut through a word changes that word's tokens, so the last characters before a cut are not
+# trusted. Longer than any token, and than the 100 characters at which WordPiece gives up a word.
+MARGIN_CHARACTERS = 256
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token ids of texts behind each other.
+
+    Attributes:
+        token_ids: (tokens,) int32, special tokens included.
+        offsets: (texts + 1,) int64, text i owns `token_ids[offsets[i]:offsets[i + 1]]`.
+        truncated: Number of texts that were cut.
+    """
+
+    token_ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    truncated: int
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Load the tokenizer of a Hugging Face model folder, without padding or truncation.
+
+    Args:
+        folder: Holds tokenizer.json, or vocab.json and merges.txt (byte-level BPE as in RoBERTa),
+            or vocab.txt (WordPiece as in BERT, with the lower-casing that tokenizer_config.json
+            asks for); the first that is there is used.
+
+    Raises:
+        WeightsError: No such file, or a damaged one.
+    """
+    if (folder / "tokenizer.json").is_file():
+        return _plain(read_tokenizer_json(folder / "tokenizer.json"))
+    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        return read_byte_level_bpe(folder)
+    if (folder / "vocab.txt").is_file():
+        return read_word_piece(folder)
+    raise WeightsError(
+        f"{folder}: no tokenizer; it must hold tokenizer.json, or vocab.json and merges.txt, "
+        "or vocab.txt"
+    )
+
+
+def write_tokenizer(tokenizer: Tokenizer, folder: Path, model_max_length: int) -> None:
+    """Write tokenizer.json and tokenizer_config.json as `transformers.AutoTokenizer` reads them.
+
+    Args:
+        tokenizer: Written without its padding and truncation.
+        folder: Existing folder.
+        model_max_length: Longest text that the encoder takes, tokens, special ones included.
+
+    Raises:
+        RunError: A file cannot be written.
+    """
+    special = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+    present = {role: name for role, names in _ROLES.items() for name in names if name in special}
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": model_max_length,
+        # Token types are all 0 for single texts, and some architectures refuse the argument.
+        "model_input_names": ["input_ids", "attention_mask"],
+        **present,
+    }
+    write_atomically(folder / "tokenizer.json", _plain(tokenizer).to_str(pretty=True))
+    write_atomically(folder / "tokenizer_config.json", json.dumps(config, indent=2) + "\n")
+
+
+def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> Tokens:
+    """Turn texts into token ids, cut to a length; the tokenizer is not changed.
+
+    A text longer than 20 characters per token asked for is cut to that before it is tokenized, so
+    that a text of megabytes costs milliseconds. The ids are those of the whole text: where the
+    part gives too few tokens (long runs of white space, words of hundreds of letters) a longer
+    one is taken, up to 1,280 characters per token; what lies beyond that is not seen.
+
+    Args:
+        tokenizer: As `load_tokenizer` gives it.
+        texts: Any strings, empty ones included.
+        max_length: Most tokens per text, special ones included; these are kept in a cut text.
+
+    Raises:
+        DataError: A text with a lone surrogate, something that is no text, or a max_length
+            without room for one token.
+    """
+    plain = _plain(tokenizer)
+    special = plain.num_special_tokens_to_add(False)
+    if max_length <= special:
+        raise DataError(
+            f"{max_length} tokens leave no room for text beside {special} special ones; "
+            f"use at least {special + 1}",
+            "max_length",
+        )
+    check_texts(texts)
+    starts = range(0, len(texts), CHUNK_TEXTS)
+    chunks = (texts[start : start + CHUNK_TEXTS] for start in starts)
+    return _joined([_tokenize_chunk(plain, chunk, max_length) for chunk in chunks])
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse what cannot be tokenized, by the index of its row.
+
+    Raises:
+        DataError: A text with a lone surrogate, or something that is no text.
+    """
+    for index, text in enumerate(texts):
+        _check_text(f"texts[{index}]", text)
+
+
+def _plain(tokenizer: Tokenizer) -> Tokenizer:
+    if tokenizer.padding is None and tokenizer.truncation is None:
+        return tokenizer
+    copy = Tokenizer.from_str(tokenizer.to_str())
+    copy.no_padding()
+    copy.no_truncation()
+    return copy
+
+
+def _check_text(place: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise DataError(f"expected text, found {type(text).__name__}", place)
+    if text.isascii():
+        return
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"half a character (lone surrogate {text[error.start]!a}) at position {error.start}; "
+            "decode the source as UTF-8 or replace it",
+            place,
+        ) from error
+
+
+def _tokenize_chunk(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> Tokens:
+    windows = [ratio * max_length + MARGIN_CHARACTERS for ratio in CHARACTERS_PER_TOKEN]
+    any_long = any(len(text) > windows[0] for text in texts)
+    # The fast variant leaves out character positions, which only long texts need.
+    encode = tokenizer.encode_batch if any_long else tokenizer.encode_batch_fast
+    encodings = [
+        _widened(tokenizer, text, encoding, windows, max_length)
+        for text, encoding in zip(texts, encode([t[: windows[0]] for t in texts]), strict=True)
+    ]
+    cut = sum(
+        len(encoding) > max_length or len(text) > windows[-1]
+        for text, encoding in zip(texts, encodings, strict=True)
+    )
+    return _packed([_cut_ids(encoding, max_length) for encoding in encodings], cut)
+
+
+def _widened(
+    tokenizer: Tokenizer, text: str, encoding: Encoding, windows: list[int], max_length: int
+) -> Encoding:
+    for window, wider in pairwise(windows):
+        if len(text) <= window or _settled(encoding, window, max_length):
+            return encoding
+        encoding = tokenizer.encode(text[:wider])
+    return encoding
+
+
+def _settled(encoding: Encoding, window: int, max_length: int) -> bool:
+    """Tell whether characters after the window cannot change the tokens that are kept."""
+    if len(encoding) <= max_length:
+        return False
+    last_kept = encoding.token_to_chars(max_length - _num_special_at_end(encoding) - 1)
+    return last_kept is not None and last_kept[1] <= window - MARGIN_CHARACTERS
+
+
+def _cut_ids(encoding: Encoding, max_length: int) -> list[int]:
+    ids = encoding.ids
+    if len(ids) <= max_length:
+        return ids
+    at_end = _num_special_at_end(encoding)
+    return ids[: max_length - at_end] + ids[len(ids) - at_end :]
+
+
+def _num_special_at_end(encoding: Encoding) -> int:
+    # The mask marks only what the post-processor added, not "[SEP]" written in the text.
+    return next(i for i, added in enumerate(reversed(encoding.special_tokens_mask)) if not added)
+
+
+def _packed(rows: list[list[int]], truncated: int) -> Tokens:
+    lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+    total = int(offsets[-1])
+    token_ids = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=total)
+    return Tokens(token_ids, offsets, truncated)
+
+
+def _joined(chunks: list[Tokens]) -> Tokens:
+    lengths = [np.diff(chunk.offsets) for chunk in chunks]
+    offsets = np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *lengths]))
+    token_ids = np.concatenate([np.empty(0, dtype=np.int32), *(c.token_ids for c in chunks)])
+    return Tokens(token_ids, offsets, sum(chunk.truncated for chunk in chunks))

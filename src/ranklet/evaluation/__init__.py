@@ -1,0 +1,52 @@
+"""Evaluation: what a model is worth on one split, as numbers, figures and a page.
+
+`metrics` counts, `result` is every number of one model on one split, `figures` and `report` show
+it. Importing this room loads numpy and nothing heavier; matplotlib and Jinja2 come with the first
+drawing and the first page.
+"""
+
+from __future__ import annotations
+
+from ranklet.evaluation.figures import (
+    evaluation_figures,
+    figure_svg,
+    save_figures,
+    training_figures,
+)
+from ranklet.evaluation.report import (
+    BudgetRow,
+    BudgetSection,
+    DataSection,
+    ReportFigure,
+    embed_figures,
+    render_report,
+)
+from ranklet.evaluation.result import (
+    ClassMetrics,
+    Evaluation,
+    Metric,
+    evaluate_predictions,
+    from_json,
+    to_json,
+    validation_metrics,
+)
+
+__all__ = [
+    "BudgetRow",
+    "BudgetSection",
+    "ClassMetrics",
+    "DataSection",
+    "Evaluation",
+    "Metric",
+    "ReportFigure",
+    "embed_figures",
+    "evaluate_predictions",
+    "evaluation_figures",
+    "figure_svg",
+    "from_json",
+    "render_report",
+    "save_figures",
+    "to_json",
+    "training_figures",
+    "validation_metrics",
+]

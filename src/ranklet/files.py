@@ -1,0 +1,179 @@
+"""Files that appear whole or not at all.
+
+Everything is written to a temporary file beside its destination and renamed over it at the end,
+so that a full disk, a crash or Ctrl-C leaves the earlier file as it was. Only regular files are
+replaced; a symbolic link is followed, not replaced.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TextIO
+
+from ranklet.errors import RunError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_FIXES = {
+    errno.ENOSPC: "free some space or write to another disk",
+    errno.EDQUOT: "free some of the quota or write to another disk",
+    errno.EROFS: "write to another folder",
+    errno.EACCES: "get permission for it or choose another path",
+    errno.EPERM: "get permission for it or choose another path",
+    errno.ENOENT: "create the folder first or mend the path",
+    errno.ENOTDIR: "a part of the path is a file; mend the path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Write a file so that it appears whole or not at all.
+
+    Args:
+        path: Destination, replaced if it exists; its folder must exist.
+        data: Content; text is written as UTF-8 without newline translation.
+
+    Raises:
+        RunError: The file cannot be written; an earlier one is untouched.
+    """
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    with _replacement(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def open_atomically(path: Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text file that appears when the block ends without an error.
+
+    Newlines are written as given, as the csv module wants them. An error of the block itself
+    passes through unchanged, and nothing is left behind.
+
+    Args:
+        path: Destination, replaced if it exists; its folder must exist.
+
+    Raises:
+        RunError: The file cannot be written; an earlier one is untouched.
+    """
+    with _replacement(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+        yield text
+        text.flush()
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits.
+
+    Raises:
+        RunError: The file cannot be read.
+    """
+    with _reported("read", path), path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class _Output(io.FileIO):
+    """A temporary file whose failed writes name the file it will become."""
+
+    def __init__(self, temporary: Path, path: Path) -> None:
+        self._path = path
+        super().__init__(temporary, "xb")
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        with _reported("write", self._path):
+            return super().write(data)
+
+
+@contextmanager
+def _replacement(path: Path) -> Iterator[BinaryIO]:
+    with _reported("write", path):
+        target = _regular_target(path)
+        temporary = target.with_name(f".ranklet-{secrets.token_hex(8)}.tmp")
+        stream: BinaryIO = io.BufferedWriter(_Output(temporary, path))
+    try:
+        with stream:
+            yield stream
+            _flush_to_disk(stream, path)
+        _rename(temporary, target, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    _flush_folder(target.parent)
+
+
+def _regular_target(path: Path) -> Path:
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        # Renaming over a device such as /dev/stdout would remove it from the system.
+        raise RunError(f"cannot write {path}: it is not a regular file; name a file")
+    return target
+
+
+def _flush_to_disk(stream: BinaryIO, path: Path) -> None:
+    with _reported("write", path):
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _rename(temporary: Path, target: Path, path: Path) -> None:
+    if target.exists():
+        # Some file systems know no permissions; that must not cost the content.
+        with suppress(OSError):
+            shutil.copymode(target, temporary)
+    with _reported("write", path):
+        os.replace(temporary, target)
+
+
+def _flush_folder(folder: Path) -> None:
+    # The rename survives a power cut only once the folder is on disk; not every system can do it.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _reported(verb: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except RunError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        fix = _FIXES.get(getattr(error, "errno", None) or 0, "choose another path")
+        raise RunError(f"cannot {verb} {path}: {reason}; {fix}") from error
+
+
+@contextmanager
+def folder_appearing_whole(folder: Path) -> Iterator[Path]:
+    """Fill a new folder that appears under its name when the block ends without an error.
+
+    Args:
+        folder: Destination; must not exist yet, its parent must.
+
+    Yields:
+        The folder to fill meanwhile, beside the destination.
+
+    Raises:
+        RunError: The folder cannot be created or renamed.
+    """
+    unfinished = folder.with_name(f".ranklet-{secrets.token_hex(8)}.tmp")
+    with _reported("write", folder):
+        unfinished.mkdir()
+    try:
+        yield unfinished
+        with _reported("write", folder):
+            os.rename(unfinished, folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise

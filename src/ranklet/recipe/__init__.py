@@ -1,0 +1,25 @@
+"""Recipes: what to do, in one validated object and one YAML file."""
+
+from __future__ import annotations
+
+from ranklet.recipe.builtin import builtin_names
+from ranklet.recipe.recipe import Recipe, recipe_hash
+from ranklet.recipe.sections import (
+    AdapterSection,
+    DataSection,
+    EngineSection,
+    TrainingSection,
+)
+from ranklet.recipe.yaml_file import load_recipe, to_yaml
+
+__all__ = [
+    "AdapterSection",
+    "DataSection",
+    "EngineSection",
+    "Recipe",
+    "TrainingSection",
+    "builtin_names",
+    "load_recipe",
+    "recipe_hash",
+    "to_yaml",
+]

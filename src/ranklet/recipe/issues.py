@@ -1,0 +1,190 @@
+"""From a tree to a Recipe, or to every issue it has: our words, the user's line numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence, Set
+from difflib import get_close_matches
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ranklet.errors import RecipeIssue
+from ranklet.recipe.allowed import allowed, field_types, section_of
+from ranklet.recipe.overrides import Keys, without
+from ranklet.recipe.recipe import Contradiction, Recipe
+from ranklet.recipe.tree import KeyPath, Node, dotted, one_line, plain, scalar_of
+
+_EXAMPLE = "such as data: {train: news.csv}"
+
+
+def check_tree(tree: Node) -> tuple[Recipe | None, list[RecipeIssue]]:
+    """Validate a tree; return the recipe, or None and every issue.
+
+    Contradictions can only be looked for among fields that are fine on their own. So where some
+    are not, they are left out for a second look, and what it says about them is not reported.
+    """
+    if not isinstance(tree.value, Mapping):
+        problem = f"got {shown(plain(tree))}; a recipe is a mapping of fields, {_EXAMPLE}"
+        return None, [RecipeIssue(tree.where, "", problem)]
+    try:
+        return Recipe.model_validate(plain(tree)), []
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    if details[0]["type"] == "contradiction":
+        return None, list(_contradiction_issues(tree, details, set()))
+    paths = {_field_path(tree, each) for each in details}
+    return None, [*_field_issues(tree, details), *_second_look(tree, paths)]
+
+
+def _second_look(tree: Node, broken: Set[Keys]) -> list[RecipeIssue]:
+    pruned = tree
+    for path in broken:
+        pruned = without(pruned, path)
+    values = plain(pruned)
+    assert isinstance(values, dict)
+    if not values.get("data", {}).get("train"):
+        values["data"] = {**values.get("data", {}), "train": "unknown"}
+    try:
+        Recipe.model_validate(values)
+    except ValidationError as error:
+        return list(_contradiction_issues(tree, error.errors(include_url=False), broken))
+    return []
+
+
+def _contradiction_issues(
+    tree: Node, details: Sequence[ErrorDetails], broken: Set[Keys]
+) -> Iterator[RecipeIssue]:
+    for detail in details:
+        found: Sequence[Contradiction] = detail["ctx"]["found"]
+        for each in found:
+            if not any(_is_in(field, path) for field in each.fields for path in broken):
+                yield RecipeIssue(_place(tree, each.fields), each.fields[0], each.problem)
+
+
+def _is_in(field: str, path: Keys) -> bool:
+    return tuple(field.split("."))[: len(path)] == path
+
+
+def _place(tree: Node, fields: Sequence[str]) -> str:
+    """Return the place of the first field that is written out, for the others are defaults."""
+    for field in fields:
+        path = tuple(field.split("."))
+        node, reached = _deepest(tree, path)
+        if reached == path:
+            return node.where
+    return tree.where
+
+
+def _deepest(tree: Node, loc: KeyPath) -> tuple[Node, KeyPath]:
+    """Follow a pydantic location into the tree; its names of union branches match nothing."""
+    reached: KeyPath = ()
+    for step in loc:
+        child = _child(tree, step)
+        if child:
+            tree, reached = child, (*reached, step)
+    return tree, reached
+
+
+def _child(tree: Node, step: str | int) -> Node | None:
+    if isinstance(tree.value, Mapping) and isinstance(step, str):
+        return tree.value.get(step)
+    if isinstance(tree.value, tuple) and isinstance(step, int):
+        return tree.value[step]
+    return None
+
+
+def _field_path(tree: Node, detail: ErrorDetails) -> Keys:
+    """Return the path of the field that an error is about, at most `section.field`."""
+    if detail["type"] == "missing":
+        return tuple(str(step) for step in detail["loc"])
+    return tuple(str(step) for step in _deepest(tree, detail["loc"])[1][:2])
+
+
+def _field_issues(tree: Node, details: Sequence[ErrorDetails]) -> Iterator[RecipeIssue]:
+    places = {_deepest(tree, each["loc"])[1] for each in details}
+    done: set[KeyPath] = set()
+    # Of the branches of a union, one that has words of its own speaks for all.
+    for detail in sorted(details, key=lambda each: each["type"] != "repeat"):
+        node, reached = _deepest(tree, detail["loc"])
+        if detail["type"] == "missing":
+            yield _missing(node, detail["loc"])
+        elif reached not in done and not any(_is_above(reached, other) for other in places):
+            done.add(reached)
+            yield RecipeIssue(node.where, dotted(reached), _problem(node, reached, detail))
+
+
+def _is_above(path: KeyPath, other: KeyPath) -> bool:
+    return len(path) < len(other) and other[: len(path)] == path
+
+
+def _missing(node: Node, loc: KeyPath) -> RecipeIssue:
+    field = "data.train"  # the only field, with its section, that has no default
+    assert field.startswith(dotted(loc))
+    return RecipeIssue(node.where, field, f"missing; say what to train on, {_EXAMPLE}")
+
+
+def _problem(node: Node, path: KeyPath, detail: ErrorDetails) -> str:
+    if detail["type"] == "repeat":
+        return detail["msg"]
+    if detail["type"] == "extra_forbidden":
+        return unknown_key(str(path[-1]), tuple(str(step) for step in path[:-1]))
+    if detail["loc"][-1] == "[key]":
+        return f"got the name {shown(path[-1])}; allowed: text"
+    phrase = allowed(_annotation(path))
+    return f"got {shown(plain(node))}; allowed: {phrase}{_quotes_hint(node.value, phrase)}"
+
+
+def _quotes_hint(value: object, phrase: str) -> str:
+    if isinstance(value, str) and isinstance(scalar_of(value), int | float):
+        return "; remove the quotes" if "number" in phrase or "true" in phrase else ""
+    is_text_wanted = "text" in phrase and "number" not in phrase
+    return "; quote it" if is_text_wanted and isinstance(value, int | float) else ""
+
+
+def _annotation(path: KeyPath) -> object:
+    annotation: object = Recipe
+    for step in path:
+        section = section_of(annotation)
+        if section is None:
+            break
+        annotation = field_types(section)[str(step)]
+    return annotation
+
+
+def unknown_key(key: str, section: Keys) -> str:
+    """Say which key was probably meant, or which ones there are."""
+    owner = section_of(_annotation(section))
+    assert owner is not None
+    keys = tuple(owner.model_fields)
+    meant = get_close_matches(key, keys, n=1) or _elsewhere(key, section)
+    if meant:
+        return f"unknown key; did you mean {meant[0]}?"
+    return f"unknown key; allowed: {', '.join(keys)}"
+
+
+def _elsewhere(key: str, section: Keys) -> list[str]:
+    """Return the full names of fields of this or a near name that stand in another section."""
+    places = {
+        name: [".".join((*path, name)) for path, model in _sections() if name in model.model_fields]
+        for path, model in _sections()
+        if path != section
+        for name in model.model_fields
+    }
+    return [place for name in get_close_matches(key, places, n=1) for place in places[name]]
+
+
+def _sections() -> Iterator[tuple[Keys, type[BaseModel]]]:
+    yield (), Recipe
+    for name, annotation in field_types(Recipe).items():
+        section = section_of(annotation)
+        if section:
+            yield (name,), section
+
+
+def shown(value: object) -> str:
+    """Write a value as YAML would, in at most 60 characters."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
+    return one_line(json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,191 @@
+"""Recipe: everything one training is told, validated as a whole before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from ranklet.recipe.sections import (
+    REPLACES,
+    STRICT,
+    AdapterSection,
+    Count,
+    DataSection,
+    EngineSection,
+    Share,
+    Text,
+    TrainingSection,
+)
+
+_FILE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Fields that are each fine but cannot stand together.
+
+    Attributes:
+        fields: Dotted names; the first is the one to report.
+        problem: What is wrong and how to fix it.
+    """
+
+    fields: tuple[str, ...]
+    problem: str
+
+
+class Recipe(BaseModel):
+    """Everything one training is told."""
+
+    model_config = STRICT
+
+    encoder: Text = "roberta-base"
+    """Pretrained encoder: a known name (`roberta-base`, `minilm`), a hub id or a folder.
+    Default: roberta-base."""
+
+    pooling: Literal["cls", "mean"] = "cls"
+    """How a text's token states become one: the first token's, or their mean; mean needs the
+    linear head and does not load as a transformers classifier. Default: cls."""
+
+    head: Literal["dense", "linear"] = "dense"
+    """What maps the pooled state to logits: the head that transformers gives this encoder, or one
+    linear layer. Default: dense."""
+
+    head_dropout: Share = 0.0
+    """Share of the head's inputs that is zeroed while training. Default: 0.0."""
+
+    budget: Count = 1_000_000
+    """Most parameters that may be trained: adapters, head, biases, all of it.
+    Default: 1_000_000."""
+
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    """Start of every random choice: split, order, initial values, dropout. Default: 0."""
+
+    data: DataSection
+    """Where the texts and labels come from, and what is done to them. Required."""
+
+    adapter: AdapterSection = Field(default_factory=AdapterSection)
+    """The low-rank adapters and where they are placed. Default: {}."""
+
+    training: TrainingSection = Field(default_factory=TrainingSection)
+    """Length, batches, optimizer, schedule and choice of the best weights. Default: {}."""
+
+    engine: EngineSection = Field(default_factory=EngineSection)
+    """The machine and the arithmetic. Default: {}."""
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Recipe:
+        found = contradictions(self)
+        if found:
+            text = "; ".join(f"{each.fields[0]}: {each.problem}" for each in found)
+            raise PydanticCustomError("contradiction", "{text}", {"text": text, "found": found})
+        return self
+
+    def __hash__(self) -> int:
+        """Return a number that is equal for equal recipes (the patterns are dicts)."""
+        return int(recipe_hash(self)[:15], 16)
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """Return the SHA-256 of a recipe, 64 hexadecimal digits, equal for equal recipes.
+
+    It is taken over the resolved recipe as JSON with sorted keys and no blanks, so it depends
+    neither on the order of a file's keys nor on whether a default was written out.
+    """
+    canonical = json.dumps(
+        recipe.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
+    """Return every pair of fields of a recipe that cannot stand together."""
+    return (
+        *_head_contradictions(recipe),
+        *_data_contradictions(recipe.data),
+        *_adapter_contradictions(recipe.adapter),
+        *_training_contradictions(recipe),
+    )
+
+
+def _head_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+    if recipe.pooling == "mean" and recipe.head == "dense":
+        yield Contradiction(
+            ("pooling", "head"), "mean needs head: linear; the dense head reads the first token"
+        )
+
+
+def _data_contradictions(data: DataSection) -> Iterator[Contradiction]:
+    if data.min_words and data.max_words and data.min_words > data.max_words:
+        yield Contradiction(
+            ("data.min_words", "data.max_words"),
+            f"{data.min_words} is above max_words {data.max_words}, so no text would be left",
+        )
+    columns = (data.text_column,) if isinstance(data.text_column, str) else data.text_column
+    if data.label_column in columns:
+        yield Contradiction(
+            ("data.label_column", "data.text_column"),
+            f"{data.label_column!r} is also a text column; the model would read its answer",
+        )
+    yield from _shared_files(data)
+
+
+def _shared_files(data: DataSection) -> Iterator[Contradiction]:
+    """Yield the splits that are one and the same file (a named set has splits of its own)."""
+    places = {"train": data.train, "validation": data.validation, "test": data.test}
+    files = {
+        split: PurePath(place)
+        for split, place in places.items()
+        if isinstance(place, str) and place.lower().endswith(_FILE_SUFFIXES)
+    }
+    for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        if first in files and files[first] == files.get(second):
+            yield Contradiction(
+                (f"data.{second}", f"data.{first}"),
+                f"the same file as data.{first}; the figures would not be honest",
+            )
+
+
+def _adapter_contradictions(adapter: AdapterSection) -> Iterator[Contradiction]:
+    if adapter.target_modules != "all-linear" and "all-linear" in adapter.target_modules:
+        yield Contradiction(
+            ("adapter.target_modules",), "all-linear stands alone: target_modules: all-linear"
+        )
+
+
+def _training_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+    training = recipe.training
+    yield from _written_pairs(training)
+    if training.batch_tokens and training.batch_tokens < recipe.data.max_length:
+        yield Contradiction(
+            ("training.batch_tokens", "data.max_length"),
+            f"{training.batch_tokens} tokens do not hold one text of data.max_length "
+            f"{recipe.data.max_length}; raise it or lower data.max_length",
+        )
+    if training.warmup_steps and training.max_steps and training.warmup_steps > training.max_steps:
+        yield Contradiction(
+            ("training.warmup_steps", "training.max_steps"),
+            f"{training.warmup_steps} is above max_steps {training.max_steps}; lower it",
+        )
+    patience = training.early_stopping_patience
+    if patience and training.evaluate_every is None and patience >= training.epochs:
+        yield Contradiction(
+            ("training.early_stopping_patience", "training.epochs", "training.evaluate_every"),
+            f"{patience} is never reached with {training.epochs} epochs and one evaluation after "
+            f"each; lower it, raise epochs or set evaluate_every",
+        )
+
+
+def _written_pairs(training: TrainingSection) -> Iterator[Contradiction]:
+    for ordinary, instead in REPLACES.items():
+        if getattr(training, instead) is not None and ordinary in training.model_fields_set:
+            yield Contradiction(
+                (f"training.{instead}", f"training.{ordinary}"),
+                f"replaces {ordinary}, which is set as well; keep one of the two",
+            )

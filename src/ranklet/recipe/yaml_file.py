@@ -1,0 +1,147 @@
+"""Recipes in and out of YAML 1.2: `load_recipe` finds and reads one, `to_yaml` writes it whole.
+
+Every problem of a recipe is raised together. Paths inside a recipe stay as they are written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from ranklet.errors import RecipeError, RecipeIssue
+from ranklet.recipe.builtin import builtin_names, read_builtin
+from ranklet.recipe.issues import check_tree
+from ranklet.recipe.overrides import apply_overrides, parse_overrides
+from ranklet.recipe.recipe import Recipe
+from ranklet.recipe.tree import one_line, parse_tree, scalar_of
+
+MAX_BYTES = 1 << 20
+
+# Text that YAML takes for text without quotes, wherever it stands.
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+
+
+def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe from a YAML file or take a built-in one, and put overrides in.
+
+    Args:
+        source: An existing file, a name that ends in `.yaml` or `.yml`, or else the name of a
+            built-in recipe.
+        overrides: Texts such as `training.epochs=5`; see `ranklet.recipe.overrides`.
+
+    Raises:
+        RecipeError: With an issue for everything that is wrong, in the file and the overrides.
+    """
+    name, text = _read(source)
+    return parse_recipe(text, name, overrides)
+
+
+def parse_recipe(text: str, name: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe from YAML text.
+
+    Args:
+        text: One YAML document.
+        name: What issues call the text; they add `:` and the line.
+        overrides: As `load_recipe` takes them.
+
+    Raises:
+        RecipeError: With an issue for everything that is wrong.
+    """
+    tree, repeated = parse_tree(text, lambda line: f"{name}:{line}")
+    applied, unread = parse_overrides(overrides)
+    recipe, found = check_tree(apply_overrides(tree, applied))
+    issues = [*repeated, *unread, *found]
+    if recipe is None or issues:
+        raise RecipeError(sorted(issues, key=lambda issue: _line(issue, name)))
+    return recipe
+
+
+def _line(issue: RecipeIssue, name: str) -> int:
+    """Return the line of an issue; overrides come after every line."""
+    line = issue.where.removeprefix(f"{name}:")
+    return int(line) if line.isdecimal() else sys.maxsize
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """Write a recipe with all its defaults; `parse_recipe` gives an equal recipe back.
+
+    Left out are only the fields that another one replaces: `training.batch_size` where
+    `batch_tokens` is set, and `training.warmup_ratio` where `warmup_steps` is.
+    """
+    return "".join(_lines(recipe.model_dump(mode="json"), ""))
+
+
+def _lines(pairs: Mapping[str, object], indent: str) -> Iterator[str]:
+    for key, value in pairs.items():
+        if isinstance(value, Mapping) and value:
+            yield f"{indent}{_inline(key)}:\n"
+            yield from _lines(value, f"{indent}  ")
+        else:
+            yield f"{indent}{_inline(key)}: {_inline(value)}\n"
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_inline(item) for item in value)}]"
+    if isinstance(value, str):
+        plain = _PLAIN.fullmatch(value) and isinstance(scalar_of(value), str)
+        return value if plain else f'"{"".join(map(_escaped, value))}"'
+    # What is left, YAML writes as JSON does: numbers, true, false, null and {}.
+    return json.dumps(value, allow_nan=False)
+
+
+def _escaped(char: str) -> str:
+    if char in '\\"':
+        return f"\\{char}"
+    return char if char.isprintable() else f"\\U{ord(char):08X}"
+
+
+def _read(source: str | Path) -> tuple[str, str]:
+    """Return the name that issues give a recipe, and its text."""
+    path, name = Path(source), one_line(str(source), 200)
+    if isinstance(source, Path) or path.suffix in (".yaml", ".yml") or path.is_file():
+        return name, _read_file(path)
+    if name in builtin_names():
+        return f"{name}.yaml", read_builtin(name)
+    raise _error(name, _no_recipe(path, name))
+
+
+def _read_file(path: Path) -> str:
+    name = one_line(str(path), 200)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise _error(name, "no such file; give a recipe's path or built-in name") from error
+    except IsADirectoryError as error:
+        raise _error(name, "a folder; a recipe is a YAML file") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise _error(name, f"cannot be read: {reason}") from error
+    if len(content) > MAX_BYTES:
+        raise _error(name, f"more than {MAX_BYTES} bytes; this is not a recipe")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problem = f"byte 0x{content[error.start]:02X} is not UTF-8; save the file as UTF-8"
+        raise _error(f"{name}:{line}", problem) from error
+
+
+def _no_recipe(path: Path, name: str) -> str:
+    builtin = builtin_names()
+    near = get_close_matches(name, builtin, n=1)
+    folder = f"a folder; a recipe is a file in it, such as {path / 'recipe.yaml'}"
+    return (
+        (folder if path.is_dir() else "no such file or built-in recipe")
+        + (f"; did you mean {near[0]}?" if near else "")
+        + f"; built in: {', '.join(builtin)}"
+    )
+
+
+def _error(where: str, problem: str) -> RecipeError:
+    return RecipeError([RecipeIssue(where, "", problem)])

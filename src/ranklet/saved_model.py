@@ -1,0 +1,332 @@
+"""A trained classifier on disk: a PEFT adapter folder that also says everything else it needs.
+
+Beside PEFT's two files lie the tokenizer, `labels.json`, `classifier.json` (encoder, head, pooling,
+preprocessing) and `probes.json`: the logits of a few texts, compared at every load. There is never
+a `config.json`, since transformers would then look for full weights there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
+
+from ranklet.classifier import (
+    Pooling,
+    Preprocessing,
+    TextClassifier,
+    adaptable_shapes,
+    restore_state,
+    trainable_state,
+)
+from ranklet.data.cleaning import CleaningStep
+from ranklet.data.tokenizer import load_tokenizer, write_tokenizer
+from ranklet.encoder.attention import AttentionBackend
+from ranklet.encoder.config import read_config
+from ranklet.encoder.source import base_model_name, encoder_config, encoder_folder
+from ranklet.encoder.weights import load_encoder
+from ranklet.errors import AdapterError, ParityError, RunError
+from ranklet.files import folder_appearing_whole, write_atomically
+from ranklet.head import HEAD, HeadKind, build_head, needs_pooler
+from ranklet.labels import LabelSet
+from ranklet.lora.adapter_file import AdapterFile, read_adapter, write_adapter
+from ranklet.lora.placement import place_adapters, train_biases
+
+LABELS_FILE = "labels.json"
+CLASSIFIER_FILE = "classifier.json"
+PROBES_FILE = "probes.json"
+
+PROBE_TEXTS = (
+    "",
+    "a",
+    "The minister met farmers in the capital to talk about water.",
+    "Late goal gives the home side a draw in the rain!",
+    "Shares fell 3.5% after the company cut its outlook for the year.",
+    "Researchers trained a small network on a laptop; it found two new comets.",
+    "ALL CAPITALS, numbers 0123456789, symbols #$%&@ and accents: déjà vu, naïve, Łódź.",
+    "one two three four five six seven eight nine ten " * 6,
+)
+"""Texts whose logits identify a model; they need not resemble its data."""
+
+# Largest accepted difference of a probe logit, relative to the largest logit. Kernels of another
+# processor round differently: 1e-3 is far above that in float32, 5e-2 in bfloat16, and a head that
+# was lost or replaced differs by about 1.
+PROBE_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
+
+
+@dataclass(frozen=True)
+class ClassifierSettings:
+    """What a classifier is besides its tensors and labels.
+
+    Attributes:
+        encoder: Known name, folder or hub id.
+        head: Kind of head.
+        pooling: Kind of pooling.
+        max_length: Tokens kept of a text, special ones included.
+        cleaning: Cleaning steps.
+    """
+
+    encoder: str
+    head: HeadKind
+    pooling: Pooling
+    max_length: int
+    cleaning: tuple[CleaningStep, ...]
+
+
+def assemble(
+    settings: ClassifierSettings,
+    labels: LabelSet,
+    adapter: AdapterFile | None,
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    attention: AttentionBackend = "sdpa",
+    head_dropout: float = 0.0,
+    seed: int = 0,
+) -> TextClassifier:
+    """Build a classifier from its encoder's files and, if given, a trained adapter.
+
+    Args:
+        settings: What it is.
+        labels: Its classes.
+        adapter: Trained tensors and where they belong; None for an untrained head on a frozen
+            encoder.
+        dtype: Compute dtype of the frozen weights.
+        device: Where it computes.
+        attention: Attention backend.
+        head_dropout: Dropout inside the head while training.
+        seed: Seed of the head's initial values.
+
+    Raises:
+        WeightsError: The encoder's files are unusable.
+        HubError: The hub is needed and cannot be had.
+        AdapterError: The adapter does not fit the encoder or the labels.
+    """
+    folder = encoder_folder(settings.encoder)
+    config = read_config(folder)
+    with_pooler = needs_pooler(settings.head, config)
+    encoder = load_encoder(folder, config, dtype, with_pooler, attention).to(device)
+    head = build_head(settings.head, config, len(labels), head_dropout, seed).to(device)
+    max_length = min(settings.max_length, config.max_length)
+    preprocessing = Preprocessing(load_tokenizer(folder), settings.cleaning, max_length)
+    model = TextClassifier(encoder, head, settings.pooling, labels, preprocessing)
+    if adapter is not None:
+        _fill(model, adapter, settings.encoder)
+    return model
+
+
+def _fill(model: TextClassifier, adapter: AdapterFile, encoder: str) -> None:
+    shapes = adaptable_shapes(model)
+    for placement in adapter.placements:
+        if placement.module not in shapes or shapes[placement.module].kind == "norm":
+            raise AdapterError(
+                f"adapter: {placement.module} is no adaptable module of encoder {encoder!r}; "
+                "name the encoder that the adapter was trained on"
+            )
+    place_adapters(model, adapter.placements, adapter.dropout, adapter.use_rslora, seed=0)
+    train_biases(model, adapter.bias, adapter.placements)
+    expected = {name: p.shape for name, p in model.named_parameters() if p.requires_grad}
+    if set(expected) != set(adapter.tensors):
+        odd = sorted(set(expected) ^ set(adapter.tensors))
+        raise AdapterError(
+            f"adapter: {len(odd)} tensors do not pair up with encoder {encoder!r}, such as {odd[0]}"
+        )
+    for name, shape in expected.items():
+        found = adapter.tensors[name].shape
+        if found != shape:
+            raise AdapterError(
+                f"adapter: {name} has shape {tuple(found)}, but encoder {encoder!r} with "
+                f"{len(model.labels)} labels needs {tuple(shape)}"
+            )
+    restore_state(model, adapter.tensors)
+    model.eval()
+
+
+def save_model(
+    folder: Path,
+    model: TextClassifier,
+    settings: ClassifierSettings,
+    adapter: AdapterFile,
+    card: str,
+) -> None:
+    """Write a trained classifier; the folder appears whole or not at all.
+
+    Args:
+        folder: Must not exist yet.
+        model: The classifier.
+        settings: What it is.
+        adapter: Where its adapters are; its tensors are taken from the model.
+        card: Model card, Markdown.
+
+    Raises:
+        RunError: The folder cannot be written.
+        ParityError: A trained tensor is missing from the files or differs there.
+    """
+    preprocessing = model.preprocessing
+    assert preprocessing is not None
+    state = {name: tensor.cpu() for name, tensor in trainable_state(model).items()}
+    label_json = json.dumps({"labels": list(model.labels.names)}, ensure_ascii=False, indent=2)
+    with folder_appearing_whole(folder) as unfinished:
+        write_adapter(
+            unfinished,
+            replace(adapter, base_model=base_model_name(settings.encoder), tensors=state),
+            HEAD,
+            metadata={"labels": json.dumps(model.labels.names)},
+        )
+        write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length)
+        write_atomically(unfinished / LABELS_FILE, label_json + "\n")
+        write_atomically(
+            unfinished / CLASSIFIER_FILE, json.dumps(asdict(settings), indent=2) + "\n"
+        )
+        write_atomically(
+            unfinished / PROBES_FILE, json.dumps(_probe_record(model), indent=2) + "\n"
+        )
+        write_atomically(unfinished / "README.md", card)
+        _check_saved(unfinished, state)
+
+
+def _check_saved(folder: Path, state: Mapping[str, Tensor]) -> None:
+    saved = read_adapter(folder, HEAD).tensors
+    lost = sorted(set(state) ^ set(saved))
+    differing = [name for name in state if name in saved and not state[name].equal(saved[name])]
+    if lost or differing:
+        raise ParityError(
+            f"{folder}: {len(lost)} trained tensors are missing from the files and "
+            f"{len(differing)} differ, such as {(lost + differing)[0]}",
+            float("inf"),
+            0,
+        )
+
+
+def load_model(
+    folder: Path,
+    *,
+    encoder: str | None = None,
+    labels: Sequence[str] | None = None,
+    dtype: torch.dtype,
+    device: torch.device,
+    attention: AttentionBackend = "sdpa",
+) -> TextClassifier:
+    """Read a classifier that ranklet saved, or a bare PEFT adapter.
+
+    Args:
+        folder: Folder with `adapter_config.json`.
+        encoder: Used instead of the encoder that the folder names.
+        labels: Label names, for an adapter that carries none.
+        dtype: Compute dtype.
+        device: Where it computes.
+        attention: Attention backend.
+
+    Raises:
+        AdapterError: The adapter is unusable, or does not fit the encoder or the labels.
+        WeightsError: The encoder's files are unusable.
+        HubError: The hub is needed and cannot be had.
+        RunError: The classifier answers its probe texts differently from when it was saved.
+    """
+    adapter = read_adapter(folder, HEAD)
+    settings = _read_settings(folder, adapter, encoder)
+    label_set = _read_labels(folder, adapter, labels)
+    model = assemble(settings, label_set, adapter, dtype=dtype, device=device, attention=attention)
+    check_probes(model, folder)
+    return model
+
+
+def check_probes(model: TextClassifier, folder: Path) -> None:
+    """Refuse a classifier that answers the stored probe texts differently.
+
+    Raises:
+        RunError: The logits differ by more than `PROBE_TOLERANCE`, or the file is unusable.
+    """
+    path = folder / PROBES_FILE
+    if not path.exists():
+        return
+    record = _read_json(path)
+    try:
+        stored = torch.tensor(record["logits"], dtype=torch.float32)
+        saved_dtype = getattr(torch, record["dtype"])
+        corpus = _preprocessing(model).corpus([str(text) for text in record["texts"]])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"{path}: not a probe file ({error!r}); save the model again") from error
+    logits = model.predict_logits(corpus)
+    if logits.shape != stored.shape:
+        raise RunError(f"{path}: {tuple(stored.shape)} logits stored, {tuple(logits.shape)} found")
+    tolerance = max(PROBE_TOLERANCE[saved_dtype], PROBE_TOLERANCE[compute_dtype(model)])
+    difference = float((logits - stored).abs().max())
+    if not difference <= tolerance * float(stored.abs().max()):
+        raise RunError(
+            f"{folder}: the model answers differently from when it was saved (a probe logit is off "
+            f"by {difference:.3g}); its adapter, encoder or tokenizer files were changed"
+        )
+
+
+def compute_dtype(model: TextClassifier) -> torch.dtype:
+    """Return the dtype of the frozen weights."""
+    return model.encoder.embeddings.LayerNorm.weight.dtype
+
+
+def _probe_record(model: TextClassifier) -> dict[str, Any]:
+    logits = model.predict_logits(_preprocessing(model).corpus(PROBE_TEXTS))
+    dtype = str(compute_dtype(model)).removeprefix("torch.")
+    return {"texts": list(PROBE_TEXTS), "dtype": dtype, "logits": logits.tolist()}
+
+
+def _preprocessing(model: TextClassifier) -> Preprocessing:
+    assert model.preprocessing is not None
+    return model.preprocessing
+
+
+def _read_settings(folder: Path, adapter: AdapterFile, encoder: str | None) -> ClassifierSettings:
+    path = folder / CLASSIFIER_FILE
+    if path.exists():
+        fields = _read_json(path)
+        try:
+            settings = TypeAdapter(ClassifierSettings).validate_python(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise AdapterError(f"{path}: {where}: {first['msg']}") from error
+        return settings if encoder is None else replace(settings, encoder=encoder)
+    name = encoder or adapter.base_model
+    if name is None:
+        raise AdapterError(f"{folder}: the adapter names no encoder; give one with --encoder")
+    dense = any(name.startswith(f"{HEAD}.") and "dense" in name for name in adapter.tensors)
+    pooled = encoder_config(name).architecture.pooler_feeds_head
+    if not dense and not pooled:
+        raise AdapterError(
+            f"{folder}: the adapter's head is not the one transformers has for encoder {name!r}"
+        )
+    # A bare PEFT adapter stands on transformers' own classifier, which reads whole texts.
+    return ClassifierSettings(name, "dense", "cls", encoder_config(name).max_length, ())
+
+
+def _read_labels(folder: Path, adapter: AdapterFile, labels: Sequence[str] | None) -> LabelSet:
+    path = folder / LABELS_FILE
+    if labels is None and path.exists():
+        fields = _read_json(path)
+        names = fields.get("labels")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise AdapterError(f'{path}: must hold {{"labels": [names]}}')
+        labels = names
+    biases = [t for name, t in adapter.tensors.items() if name.startswith(f"{HEAD}.")]
+    classes = min((len(tensor) for tensor in biases if tensor.ndim == 1), default=0)
+    if labels is None:
+        labels = [f"LABEL_{index}" for index in range(classes)]
+    if len(labels) != classes:
+        raise AdapterError(f"{folder}: {len(labels)} labels given, but the head has {classes}")
+    return LabelSet(tuple(labels))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise AdapterError(f"{path}: not readable as JSON ({type(error).__name__})") from error
+    if not isinstance(fields, dict):
+        raise AdapterError(f"{path}: must hold a JSON object, found {type(fields).__name__}")
+    return fields

@@ -1,0 +1,71 @@
+"""build_model: from a recipe to a classifier that is ready to be trained."""
+
+from __future__ import annotations
+
+import torch
+
+from ranklet.classifier import TextClassifier
+from ranklet.labels import LabelSet
+from ranklet.lora.adapter_file import AdapterFile
+from ranklet.lora.placement import place_adapters, train_biases
+from ranklet.recipe import Recipe
+from ranklet.saved_model import ClassifierSettings, assemble
+from ranklet.workflows.plan import resolve_adapters
+
+
+def classifier_settings(recipe: Recipe) -> ClassifierSettings:
+    """Return what a recipe's classifier is besides its tensors and labels."""
+    return ClassifierSettings(
+        encoder=recipe.encoder,
+        head=recipe.head,
+        pooling=recipe.pooling,
+        max_length=recipe.data.max_length,
+        cleaning=recipe.data.cleaning,
+    )
+
+
+def build_model(
+    recipe: Recipe, labels: LabelSet, dtype: torch.dtype, device: torch.device
+) -> tuple[TextClassifier, AdapterFile]:
+    """Load the encoder, place fresh adapters and a fresh head, freeze the rest.
+
+    Args:
+        recipe: What to build.
+        labels: Classes.
+        dtype: Compute dtype of the frozen weights.
+        device: Where it computes.
+
+    Returns:
+        The classifier, and the description of its adapters, still without tensors.
+
+    Raises:
+        AdapterError: The placement matches nothing, or two patterns match one module.
+        WeightsError: The encoder's files are unusable.
+        HubError: The hub is needed and cannot be had.
+    """
+    torch.manual_seed(recipe.seed)
+    model = assemble(
+        classifier_settings(recipe),
+        labels,
+        None,
+        dtype=dtype,
+        device=device,
+        attention=recipe.engine.attention,
+        head_dropout=recipe.head_dropout,
+        seed=recipe.seed,
+    )
+    options = recipe.adapter
+    placements = resolve_adapters(recipe, model)
+    place_adapters(model, placements, options.dropout, options.use_rslora, recipe.seed)
+    train_biases(model, options.bias, placements)
+    adapter = AdapterFile(
+        base_model=None,
+        rank=options.rank,
+        alpha=options.alpha,
+        placements=placements,
+        use_rslora=options.use_rslora,
+        bias=options.bias,
+        dropout=options.dropout,
+        tensors={},
+    )
+    return model, adapter

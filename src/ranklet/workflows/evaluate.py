@@ -1,0 +1,85 @@
+"""evaluate: every number of a trained classifier on one file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ranklet.data.examples import encode_labels
+from ranklet.data.sources import read_examples
+from ranklet.encoder.precision import Device, Precision, keep_freed_memory
+from ranklet.errors import DataError
+from ranklet.evaluation.result import Evaluation, evaluate_predictions
+from ranklet.recipe import DataSection, load_recipe
+from ranklet.run import Run
+from ranklet.workflows.load import is_run, load
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where texts and labels stand in a file.
+
+    Attributes:
+        text: Column of the text, or several, joined by a space.
+        label: Column of the label.
+    """
+
+    text: str | tuple[str, ...] = "text"
+    label: str = "label"
+
+
+def evaluate(
+    path: str | Path,
+    data: str | None = None,
+    *,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> Evaluation:
+    """Evaluate a trained classifier.
+
+    Args:
+        path: A run, or an adapter folder.
+        data: File, named set or hub data set with labels; None: the test data of the run.
+        text_column: Column of the text; None: as in the run, else `text`.
+        label_column: Column of the label; None: as in the run, else `label`.
+        device: Where it computes.
+        precision: Compute dtype of the frozen weights.
+
+    Returns:
+        Every number with its 95 % interval.
+
+    Raises:
+        DataError: No data is named, or it cannot be used.
+        RankletError: The classifier cannot be loaded.
+    """
+    section = run_data(Path(path))
+    source = data or (section.test if section is not None else None)
+    if source is None:
+        raise DataError("no test data; name some with --data", str(path))
+    columns = run_columns(section)
+    keep_freed_memory()
+    model = load(path, device=device, precision=precision)
+    examples = read_examples(
+        source,
+        "test",
+        text_column or columns.text,
+        label_column or columns.label,
+        # A file may hold integers where the training data had names.
+        model.labels.names,
+    )
+    labels = encode_labels(examples, model.labels)
+    probabilities = model.predict_proba(examples.texts)
+    split = "test" if data is None else Path(data).name
+    return evaluate_predictions(probabilities, labels, model.labels.names, split)
+
+
+def run_data(path: Path) -> DataSection | None:
+    """Return the data section of a run's recipe; None for a bare adapter."""
+    return load_recipe(Run(path).recipe).data if is_run(path) else None
+
+
+def run_columns(section: DataSection | None) -> Columns:
+    """Return the column names of a run, or the default ones."""
+    return Columns() if section is None else Columns(section.text_column, section.label_column)

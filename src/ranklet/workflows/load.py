@@ -1,0 +1,74 @@
+"""load: a trained classifier from a run or an adapter folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ranklet.classifier import TextClassifier
+from ranklet.encoder.attention import AttentionBackend
+from ranklet.encoder.precision import Device, Precision, choose_device, choose_dtype
+from ranklet.errors import RunError
+from ranklet.lora.adapter_file import CONFIG_FILE
+from ranklet.run import Run, open_run
+from ranklet.saved_model import load_model
+
+
+def load(
+    path: str | Path,
+    *,
+    encoder: str | None = None,
+    labels: Sequence[str] | None = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    attention: AttentionBackend = "sdpa",
+) -> TextClassifier:
+    """Load a trained classifier and check that it answers as it did when it was saved.
+
+    Args:
+        path: A ranklet run, its `adapter` folder, or any PEFT LoRA adapter of a supported encoder.
+        encoder: Used instead of the encoder that the adapter names.
+        labels: Label names in the order of the logits, for an adapter that carries none.
+        device: Where it computes.
+        precision: Compute dtype of the frozen weights.
+        attention: Attention backend.
+
+    Returns:
+        The classifier, ready to predict.
+
+    Raises:
+        RunError: No such run, or it answers differently from when it was saved.
+        AdapterError: The adapter is unusable, or does not fit the encoder or the labels.
+        WeightsError: The encoder's files are unusable.
+        HubError: The encoder is neither here nor to be had from the hub.
+    """
+    chosen = choose_device(device)
+    return load_model(
+        adapter_folder(Path(path)),
+        encoder=encoder,
+        labels=labels,
+        dtype=choose_dtype(precision, chosen),
+        device=chosen,
+        attention=attention,
+    )
+
+
+def adapter_folder(path: Path) -> Path:
+    """Return the adapter folder of a run, or the folder itself if it is one.
+
+    Raises:
+        RunError: There is neither a finished run nor an adapter.
+    """
+    if (path / CONFIG_FILE).is_file():
+        return path
+    if (path / "recipe.yaml").is_file() or not path.is_dir():
+        return open_run(path).adapter
+    raise RunError(
+        f"{path}: holds neither a run (recipe.yaml) nor a PEFT adapter ({CONFIG_FILE}); "
+        "name such a folder"
+    )
+
+
+def is_run(path: Path) -> bool:
+    """Tell whether a folder is a finished run rather than a bare adapter."""
+    return Run(path).is_finished and not (path / CONFIG_FILE).is_file()

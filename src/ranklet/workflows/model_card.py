@@ -1,0 +1,88 @@
+"""model_card: the README.md of a saved adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ranklet.budget.plan import ParameterPlan
+from ranklet.encoder.source import base_model_name
+from ranklet.evaluation.result import Evaluation
+from ranklet.labels import LabelSet
+from ranklet.recipe import Recipe, to_yaml
+
+
+def model_card(
+    recipe: Recipe,
+    labels: LabelSet,
+    plan: ParameterPlan,
+    evaluations: Mapping[str, Evaluation],
+) -> str:
+    """Write a model card in Markdown with the front matter of the Hugging Face hub.
+
+    Args:
+        recipe: What was done.
+        labels: Classes.
+        plan: Trained parameters.
+        evaluations: Figures by split.
+    """
+    base = base_model_name(recipe.encoder)
+    return f"""---
+library_name: peft
+base_model: {base}
+pipeline_tag: text-classification
+tags: [lora, ranklet]
+---
+
+# Text classifier: LoRA on {base}
+
+Labels: {", ".join(labels.names)}.
+Trained parameters: {plan.total:,} of a budget of {plan.budget:,} (adapters, head and biases).
+
+{_figures(evaluations)}
+## Use
+
+```python
+import ranklet
+
+classifier = ranklet.load("this/folder")
+classifier.predict(["a text"])
+```
+
+{_interoperability(recipe, base, len(labels))}
+## Recipe
+
+```yaml
+{to_yaml(recipe).rstrip()}
+```
+"""
+
+
+def _figures(evaluations: Mapping[str, Evaluation]) -> str:
+    if not evaluations:
+        return ""
+    rows = [
+        f"| {name} | {entry.rows:,} | {entry.accuracy.value:.4f} "
+        f"| {entry.accuracy.interval[0]:.4f} to {entry.accuracy.interval[1]:.4f} "
+        f"| {entry.f1_macro.value:.4f} |"
+        for name, entry in evaluations.items()
+    ]
+    head = "| split | rows | accuracy | 95 % interval | macro F1 |\n|---|---|---|---|---|"
+    return "\n".join([head, *rows]) + "\n"
+
+
+def _interoperability(recipe: Recipe, base: str, num_labels: int) -> str:
+    if recipe.head != "dense":
+        return (
+            f"Head `{recipe.head}` with pooling `{recipe.pooling}` has no counterpart in "
+            "transformers' sequence classifiers: load this folder with ranklet.\n"
+        )
+    return f"""The folder is a PEFT adapter; PEFT keeps no label names, so name their number:
+
+```python
+from peft import PeftModel
+from transformers import AutoModelForSequenceClassification
+
+base = AutoModelForSequenceClassification.from_pretrained("{base}", num_labels={num_labels})
+model = PeftModel.from_pretrained(base, "this/folder")
+```
+"""

@@ -1,0 +1,83 @@
+"""plan: count what a recipe would train, from shapes alone."""
+
+from __future__ import annotations
+
+from ranklet.budget.plan import ParameterPlan, plan_parameters
+from ranklet.classifier import TextClassifier, adaptable_shapes, build_skeleton, head_shapes
+from ranklet.data.named_sets import known_labels
+from ranklet.data.sources import is_on_hub, read_examples
+from ranklet.encoder.source import encoder_config
+from ranklet.errors import RecipeError, RecipeIssue
+from ranklet.labels import LabelSet
+from ranklet.lora.placement import Placement, module_shapes, resolve_placement
+from ranklet.recipe import Recipe
+
+
+def plan(recipe: Recipe) -> ParameterPlan:
+    """Count every parameter that a recipe trains, without weights and without a network.
+
+    The number of labels comes from the recipe, from a named data set or from a local file.
+
+    Args:
+        recipe: The recipe; it may be over its budget.
+
+    Raises:
+        RecipeError: The number of labels is not known without a download.
+        AdapterError: The placement matches nothing, or two patterns match one module.
+        DataError: The training file cannot be read.
+        WeightsError: The encoder's config.json is unusable.
+        HubError: An encoder that is not among the known ones cannot be had.
+    """
+    return plan_for_labels(recipe, _num_labels(recipe))
+
+
+def plan_for_labels(recipe: Recipe, num_labels: int) -> ParameterPlan:
+    """Count every parameter that a recipe trains for a number of labels."""
+    skeleton = build_skeleton(
+        encoder_config(recipe.encoder), recipe.head, recipe.pooling, num_labels
+    )
+    return plan_parameters(
+        encoder_shapes=module_shapes(skeleton.encoder, skeleton.prefix),
+        head_shapes=head_shapes(skeleton),
+        placements=resolve_adapters(recipe, skeleton),
+        bias=recipe.adapter.bias,
+        budget=recipe.budget,
+    )
+
+
+def resolve_adapters(recipe: Recipe, model: TextClassifier) -> tuple[Placement, ...]:
+    """Decide which modules of a classifier a recipe adapts, and how.
+
+    Raises:
+        AdapterError: The placement matches nothing, or two patterns match one module.
+    """
+    adapter = recipe.adapter
+    return resolve_placement(
+        adaptable_shapes(model),
+        adapter.target_modules,
+        adapter.rank,
+        adapter.alpha,
+        adapter.layers,
+        adapter.rank_pattern,
+        adapter.alpha_pattern,
+    )
+
+
+def labels_without_reading(recipe: Recipe) -> tuple[str, ...] | None:
+    """Return the label names that the recipe or its named data set states, or None."""
+    return recipe.data.label_names or known_labels(recipe.data.train)
+
+
+def _num_labels(recipe: Recipe) -> int:
+    stated = labels_without_reading(recipe)
+    if stated is not None:
+        return len(stated)
+    data = recipe.data
+    if is_on_hub(data.train):
+        problem = (
+            f"the labels of {data.train!r} are not known before it is downloaded; "
+            "list them, so that the plan needs no network"
+        )
+        raise RecipeError([RecipeIssue("", "data.label_names", problem)])
+    train = read_examples(data.train, "train", data.text_column, data.label_column, None)
+    return len(LabelSet.from_values(train.labels or ()))

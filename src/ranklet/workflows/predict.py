@@ -1,0 +1,140 @@
+"""predict: labels for a file of texts, in constant memory, the output whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from ranklet.classifier import TextClassifier
+from ranklet.data.sources import stream_texts
+from ranklet.encoder.precision import Device, Precision, keep_freed_memory
+from ranklet.errors import DataError, RunError
+from ranklet.files import open_atomically
+from ranklet.workflows.evaluate import run_columns, run_data
+from ranklet.workflows.load import load
+
+CHUNK_TEXTS = 1024
+OUTPUT_SUFFIXES = (".csv", ".tsv", ".jsonl")
+
+Row = dict[str, Any]
+
+
+def predict(
+    path: str | Path,
+    source: str | Path,
+    output: str | Path,
+    *,
+    text_column: str | None = None,
+    all_probabilities: bool = False,
+    submission: bool = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    observe: Callable[[int], None] = lambda texts: None,
+) -> int:
+    """Predict a label for every text of a file.
+
+    Args:
+        path: A run, or an adapter folder.
+        source: Texts: csv, tsv, jsonl, parquet, or txt with one text a line.
+        output: csv, tsv or jsonl; one row for each text, in the same order: `label`,
+            `probability`, and with `all_probabilities` one `probability of LABEL` each.
+        text_column: Column of the text; None: as in the run, else `text`.
+        all_probabilities: Write the probability of every label too.
+        submission: Write two columns instead, `ID` (row, counted from 0) and `Label` (integer, in
+            the order of the classifier's labels).
+        device: Where it computes.
+        precision: Compute dtype of the frozen weights.
+        observe: Receives the number of texts done so far.
+
+    Returns:
+        The number of texts.
+
+    Raises:
+        DataError: The texts cannot be read, or there are none.
+        RunError: The output cannot be written; an earlier one is untouched.
+        RankletError: The classifier cannot be loaded.
+    """
+    source, output = Path(source), Path(output)
+    _check_output(output, source)
+    column = text_column or run_columns(run_data(Path(path))).text
+    texts = (text for _, text in stream_texts(source, column))
+    first = list(islice(texts, CHUNK_TEXTS))
+    if not first:
+        raise DataError("holds no texts", str(source))
+    keep_freed_memory()
+    model = load(path, device=device, precision=precision)
+    rows = _submission_rows if submission else _label_rows(all_probabilities)
+    done = 0
+    with open_atomically(output) as stream:
+        write = _writer(stream, output)
+        for chunk in _chunks(first, texts):
+            write(rows(model, model.predict_proba(chunk), done))
+            done += len(chunk)
+            observe(done)
+    return done
+
+
+def _check_output(output: Path, source: Path) -> None:
+    if output.suffix.lower() not in OUTPUT_SUFFIXES:
+        allowed = ", ".join(OUTPUT_SUFFIXES)
+        raise RunError(f"{output}: unknown suffix {output.suffix!r}; allowed are {allowed}")
+    if output.exists() and source.exists() and output.samefile(source):
+        raise RunError(f"{output}: is the input itself; name another --output")
+    if not output.absolute().parent.is_dir():
+        raise RunError(f"{output}: there is no folder {output.parent}; create it first")
+
+
+def _chunks(first: Sequence[str], rest: Iterator[str]) -> Iterator[Sequence[str]]:
+    chunk = first
+    while chunk:
+        yield chunk
+        chunk = list(islice(rest, CHUNK_TEXTS))
+
+
+def _label_rows(
+    all_probabilities: bool,
+) -> Callable[[TextClassifier, np.ndarray, int], Iterable[Row]]:
+    def rows(model: TextClassifier, probabilities: np.ndarray, start: int) -> Iterator[Row]:
+        names = model.labels.names
+        for row in probabilities:
+            best = int(row.argmax())
+            answer: Row = {"label": names[best], "probability": round(float(row[best]), 6)}
+            if all_probabilities:
+                answer |= {
+                    f"probability of {name}": round(float(value), 6)
+                    for name, value in zip(names, row, strict=True)
+                }
+            yield answer
+
+    return rows
+
+
+def _submission_rows(model: TextClassifier, probabilities: np.ndarray, start: int) -> Iterator[Row]:
+    for number, best in enumerate(probabilities.argmax(-1), start):
+        yield {"ID": number, "Label": int(best)}
+
+
+def _writer(stream: TextIO, output: Path) -> Callable[[Iterable[Row]], None]:
+    if output.suffix.lower() == ".jsonl":
+        return lambda rows: stream.writelines(
+            json.dumps(row, ensure_ascii=False) + "\n" for row in rows
+        )
+    delimiter = "\t" if output.suffix.lower() == ".tsv" else ","
+    table = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+    has_header = False
+
+    def write(rows: Iterable[Row]) -> None:
+        nonlocal has_header
+        for row in rows:
+            if not has_header:
+                table.writerow(row)
+                has_header = True
+            table.writerow(row.values())
+
+    return write

@@ -1,0 +1,120 @@
+"""read_splits: from a recipe's data section to cleaned, checked, encoded splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ranklet.data.cleaning import clean, filter_by_words
+from ranklet.data.duplicates import DuplicateReport, resolve_duplicates
+from ranklet.data.examples import Examples, encode_labels
+from ranklet.data.named_sets import NAMED_SETS
+from ranklet.data.sources import Split, read_examples
+from ranklet.data.splits import split_validation
+from ranklet.files import sha256_file
+from ranklet.labels import LabelSet
+from ranklet.recipe import DataSection
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """One split, ready to be tokenized.
+
+    Attributes:
+        texts: Cleaned texts.
+        labels: (texts,) int64 class indices.
+        source: Where it came from.
+    """
+
+    texts: tuple[str, ...]
+    labels: np.ndarray
+    source: str
+
+
+@dataclass(frozen=True)
+class Splits:
+    """All splits of a recipe and what was done to them.
+
+    Attributes:
+        labels: Classes, from the training split.
+        train: What is trained on.
+        validation: What chooses.
+        test: What is reported, or None.
+        duplicates: Duplicates found and dropped.
+        filtered: Training rows outside the word limits.
+    """
+
+    labels: LabelSet
+    train: EncodedSplit
+    validation: EncodedSplit
+    test: EncodedSplit | None
+    duplicates: DuplicateReport
+    filtered: int
+
+
+def read_splits(data: DataSection, seed: int) -> Splits:
+    """Read, clean, check and split the data of a recipe.
+
+    Duplicates are looked for after cleaning. The validation rows are taken out of the training rows
+    that are left; the word limits then touch the training rows only.
+
+    Args:
+        data: The data section of a recipe.
+        seed: Seed of the validation split.
+
+    Raises:
+        DataError: A source, row or label cannot be used, or duplicates are refused.
+        HubError: A hub data set cannot be had.
+        MissingExtraError: A parquet file without the extra for it.
+    """
+    train = read_cleaned(data, data.train, "train")
+    test = None if data.test is None else read_cleaned(data, data.test, "test")
+    if isinstance(data.validation, str):
+        validation = read_cleaned(data, data.validation, "validation")
+        train, duplicates = resolve_duplicates(train, validation, test, data.duplicates)
+    else:
+        train, duplicates = resolve_duplicates(train, None, test, data.duplicates)
+        train, validation = split_validation(train, data.validation, seed)
+    labels = _label_set(data, train)
+    kept, filtered = filter_by_words(train, data.min_words, data.max_words)
+    return Splits(
+        labels=labels,
+        train=encode(kept, labels),
+        validation=encode(validation, labels),
+        test=None if test is None else encode(test, labels),
+        duplicates=duplicates,
+        filtered=filtered,
+    )
+
+
+def read_cleaned(data: DataSection, source: str, split: Split) -> Examples:
+    """Read one split by the column names and cleaning steps of a recipe."""
+    examples = read_examples(source, split, data.text_column, data.label_column, data.label_names)
+    return replace(examples, texts=tuple(clean(text, data.cleaning) for text in examples.texts))
+
+
+def encode(examples: Examples, labels: LabelSet) -> EncodedSplit:
+    """Encode the labels of a split.
+
+    Raises:
+        DataError: A label that the training split lacks.
+    """
+    return EncodedSplit(examples.texts, encode_labels(examples, labels), examples.source)
+
+
+def data_hashes(data: DataSection) -> dict[str, str]:
+    """Return the SHA-256 of every local file that a data section names, by field."""
+    named = {"train": data.train, "validation": data.validation, "test": data.test}
+    return {
+        field: sha256_file(Path(source))
+        for field, source in named.items()
+        if isinstance(source, str) and source not in NAMED_SETS and Path(source).is_file()
+    }
+
+
+def _label_set(data: DataSection, train: Examples) -> LabelSet:
+    if data.label_names is not None:
+        return LabelSet(data.label_names)
+    return LabelSet.from_values(train.labels or ())

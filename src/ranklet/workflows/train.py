@@ -1,0 +1,271 @@
+"""train: from a recipe to a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ranklet.budget.certificate import certify
+from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
+from ranklet.classifier import TextClassifier
+from ranklet.data.batching import epoch_batches
+from ranklet.data.corpus import TokenCorpus, build_corpus, default_cache_folder
+from ranklet.encoder.precision import choose_device, choose_dtype, keep_freed_memory
+from ranklet.encoder.source import encoder_config
+from ranklet.errors import RecipeError, RecipeIssue
+from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
+from ranklet.files import sha256_file, write_atomically
+from ranklet.head import HEAD
+from ranklet.lora.adapter_file import TENSORS_FILE, read_adapter
+from ranklet.recipe import Recipe, recipe_hash, to_yaml
+from ranklet.run import Run, check_vacant, create_run, free_folder, write_json
+from ranklet.saved_model import load_model, save_model
+from ranklet.training.fit import FitResult, Record, fit
+from ranklet.training.losses import cross_entropy
+from ranklet.training.optimizers import build_optimizer
+from ranklet.training.schedules import learning_rate_factor
+from ranklet.training.steps import Step, plan_steps
+from ranklet.workflows.build_model import build_model, classifier_settings
+from ranklet.workflows.model_card import model_card
+from ranklet.workflows.plan import labels_without_reading, plan_for_labels
+from ranklet.workflows.read_splits import EncodedSplit, Splits, data_hashes, read_splits
+from ranklet.workflows.write_run import (
+    Corpora,
+    describe_training,
+    write_evaluations,
+    write_run_report,
+)
+
+RUNS_FOLDER = Path("runs")
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Who is told what happens during a training.
+
+    Attributes:
+        announce: Receives lines for a person.
+        start: Receives the number of optimizer steps before the first.
+        record: Receives every training and validation record.
+    """
+
+    announce: Callable[[str], None] = lambda line: None
+    start: Callable[[int], None] = lambda total_steps: None
+    record: Callable[[Record], None] = lambda record: None
+
+
+def train(
+    recipe: Recipe,
+    out: str | Path | None = None,
+    *,
+    name: str = "run",
+    observer: Observer | None = None,
+) -> Run:
+    """Train a classifier under its budget and write the run.
+
+    Args:
+        recipe: What to do.
+        out: Folder of the run, vacant or with an unfinished run; None: a new one below `runs/`.
+        name: Name of the new folder below `runs/`.
+        observer: Is told what happens.
+
+    Returns:
+        The finished run: adapter, plan, certificate, figures, evaluation on test, report.
+
+    Raises:
+        BudgetExceededError: The recipe trains more than its budget; nothing was downloaded.
+        RankletError: Any other problem of the recipe, the data, the encoder or the disk.
+        TrainingDivergedError: The loss is no longer a finite number.
+        ParityError: Counts disagree, or the saved model answers differently.
+    """
+    told = observer or Observer()
+    folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
+    check_vacant(folder)
+    device = choose_device(recipe.engine.device)
+    dtype = choose_dtype(recipe.engine.precision, device)
+    check_before_download(recipe)
+
+    splits = read_splits(recipe.data, recipe.seed)
+    plan = plan_for_labels(recipe, len(splits.labels))
+    enforce_budget(plan)
+    told.announce(f"budget: {plan.total:,} of {plan.budget:,} parameters")
+    told.announce(_describe_data(splits))
+
+    keep_freed_memory()
+    model, adapter = build_model(recipe, splits.labels, dtype, device)
+    check_counted(plan, count_trainable(model), "after placing the adapters")
+    corpora = _tokenize(model, splits)
+    told.announce(_describe_engine(corpora, dtype, device))
+
+    run = create_run(folder)
+    write_atomically(run.recipe, to_yaml(recipe))
+    write_json(run.plan, plan.to_json())
+    result = _fit(model, corpora, recipe, run, told)
+    told.announce(_describe_result(result))
+
+    evaluations = _evaluate(model, corpora, recipe.seed)
+    card = model_card(recipe, splits.labels, plan, evaluations)
+    save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
+    # A fresh object from the files must answer like the trained one; loading compares the probes.
+    load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
+    write_json(run.environment, describe_training(recipe, splits, corpora, result, dtype, device))
+    write_evaluations(run, evaluations)
+    write_run_report(run)
+    write_json(run.certificate, _certificate(run, recipe, plan, model))
+    return run
+
+
+def check_before_download(recipe: Recipe) -> None:
+    """Refuse what shapes alone show to be impossible, before anything is read or downloaded.
+
+    Raises:
+        BudgetExceededError: Even with two labels, if their number is not known yet.
+        RecipeError: `data.max_length` is more than the encoder has positions for.
+    """
+    limit = encoder_config(recipe.encoder).max_length
+    if recipe.data.max_length > limit:
+        problem = f"{recipe.data.max_length} is more than encoder {recipe.encoder!r} takes; "
+        problem += f"allowed: 3 to {limit}"
+        raise RecipeError([RecipeIssue("", "data.max_length", problem)])
+    enforce_budget(plan_for_labels(recipe, len(labels_without_reading(recipe) or "ab")))
+
+
+def _tokenize(model: TextClassifier, splits: Splits) -> Corpora:
+    preprocessing = model.preprocessing
+    assert preprocessing is not None
+
+    def corpus(split: EncodedSplit) -> TokenCorpus:
+        return build_corpus(
+            preprocessing.tokenizer,
+            split.texts,
+            split.labels,
+            preprocessing.max_length,
+            default_cache_folder(),
+        )
+
+    named = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    return {name: corpus(split) for name, split in named.items() if split is not None}
+
+
+def _steps(recipe: Recipe, corpus: TokenCorpus) -> list[Step]:
+    options = recipe.training
+    epochs = [
+        epoch_batches(
+            corpus.lengths,
+            batch_size=None if options.batch_tokens else options.batch_size,
+            batch_tokens=options.batch_tokens,
+            seed=recipe.seed,
+            epoch=epoch,
+        )
+        for epoch in range(options.epochs)
+    ]
+    return plan_steps(
+        epochs, options.gradient_accumulation_steps, options.max_steps, options.evaluate_every
+    )
+
+
+def _fit(
+    model: TextClassifier, corpora: Corpora, recipe: Recipe, run: Run, told: Observer
+) -> FitResult:
+    options = recipe.training
+    steps = _steps(recipe, corpora["train"])
+    optimizer = build_optimizer(
+        model,
+        head=HEAD,
+        learning_rate=options.learning_rate,
+        head_learning_rate=options.head_learning_rate or options.learning_rate,
+        weight_decay=options.weight_decay,
+    )
+    warmup = options.warmup_steps
+    rate_factor = partial(
+        learning_rate_factor,
+        schedule=options.schedule,
+        warmup_steps=round(options.warmup_ratio * len(steps)) if warmup is None else warmup,
+        total_steps=len(steps),
+    )
+    device = next(model.parameters()).device
+    told.start(len(steps))
+    with run.metrics.open("w", encoding="utf-8") as log:
+
+        def observe(record: Record) -> None:
+            log.write(json.dumps(record) + "\n")
+            log.flush()
+            told.record(record)
+
+        return fit(
+            model,
+            steps,
+            lambda indices: corpora["train"].batch(indices).to(device),
+            optimizer,
+            rate_factor,
+            cross_entropy(options.label_smoothing),
+            lambda: _validate(model, corpora["validation"]),
+            metric=options.metric,
+            patience=options.early_stopping_patience,
+            max_grad_norm=options.max_grad_norm,
+            observe=observe,
+        )
+
+
+def _validate(model: TextClassifier, corpus: TokenCorpus) -> dict[str, float]:
+    assert corpus.labels is not None
+    return validation_metrics(model.predict_logits(corpus).softmax(-1).numpy(), corpus.labels)
+
+
+def _evaluate(model: TextClassifier, corpora: Corpora, seed: int) -> dict[str, Evaluation]:
+    evaluations = {}
+    for name in ("test", "validation"):
+        corpus = corpora.get(name)
+        if corpus is not None and corpus.labels is not None:
+            probabilities = model.predict_logits(corpus).softmax(-1).numpy()
+            evaluations[name] = evaluate_predictions(
+                probabilities, corpus.labels, model.labels.names, name, seed
+            )
+    return evaluations
+
+
+def _certificate(
+    run: Run, recipe: Recipe, plan: ParameterPlan, model: TextClassifier
+) -> dict[str, Any]:
+    hashes = {
+        "recipe": recipe_hash(recipe),
+        "adapter": sha256_file(run.adapter / TENSORS_FILE),
+        "data": data_hashes(recipe.data),
+    }
+    saved = read_adapter(run.adapter, HEAD).tensors
+    return certify(plan, count_trainable(model), saved, hashes)
+
+
+def _describe_data(splits: Splits) -> str:
+    test = "none" if splits.test is None else f"{len(splits.test.texts):,}"
+    dropped = splits.duplicates.dropped
+    return (
+        f"data: {len(splits.train.texts):,} train, {len(splits.validation.texts):,} validation, "
+        f"{test} test texts, {len(splits.labels)} labels"
+        + (f"; {dropped:,} duplicates dropped from train" if dropped else "")
+        + (f"; {splits.filtered:,} outside the word limits" if splits.filtered else "")
+    )
+
+
+def _describe_engine(corpora: Corpora, dtype: torch.dtype, device: torch.device) -> str:
+    corpus = corpora["train"]
+    share = corpus.truncated / len(corpus)
+    return (
+        f"engine: {str(dtype).removeprefix('torch.')} on {device}, "
+        f"{corpus.lengths.mean():.0f} tokens a text, {share:.1%} of the texts truncated"
+    )
+
+
+def _describe_result(result: FitResult) -> str:
+    ended = {"end": "", "patience": ", stopped early", "interrupt": ", interrupted"}
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in result.best_metrics.items())
+    return (
+        f"best of validation: step {result.best_step} of {result.steps}{ended[result.ended_by]}: "
+        f"{figures}; {result.seconds:.0f} s"
+    )

@@ -1,0 +1,231 @@
+"""Every way a data file can be wrong: one line that says where, what and how to fix it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ranklet.data.sources import read_examples, stream_texts
+from ranklet.errors import DataError
+
+HEADER = b"text,label\n"
+GOOD = HEADER + b"one,World\n"
+
+BAD_DELIMITED: list[tuple[str, str, bytes, int | None, str]] = [
+    ("empty file", "a.csv", b"", None, "the file is empty; its first line must hold"),
+    ("blank first line", "a.csv", b"\n" + GOOD, 1, "first line must hold the column names"),
+    ("header only", "a.csv", HEADER, None, "no rows"),
+    ("only blanks below", "a.csv", HEADER + b"\n\n", None, "no rows"),
+    ("twice a column", "a.csv", b"text,label,text\na,b,c\n", 1, "two columns are named 'text'"),
+    ("pandas index", "a.csv", b",text,label\n0,a,b\n", 1, "column 1 has no name"),
+    ("column of blanks", "a.csv", b"text, \na,b\n", 1, "column 2 has no name"),
+    ("missing text", "a.csv", b"txt,label\na,b\n", 1, "no column 'text'; the columns are 'txt'"),
+    ("missing text, near", "a.csv", b"Text,label\na,b\n", 1, "did you mean 'Text'?"),
+    ("missing label", "a.csv", b"text,labels\na,b\n", 1, "did you mean 'labels'?"),
+    ("too few cells", "a.csv", GOOD + b"two\n", 3, "too few cells: 1 where the header has 2"),
+    (
+        "too many cells",
+        "a.csv",
+        GOOD + b"2,World,x\n",
+        3,
+        "too many cells: 3 where the header has 2",
+    ),
+    ("ragged after break", "a.csv", HEADER + b'"a\nb",World\nc\n', 4, "too few cells: 1"),
+    ("blank between", "a.csv", GOOD + b"\ntwo,World\n", 3, "blank line between rows"),
+    ("NUL", "a.csv", GOOD + b"t\0o,World\n", 3, "NUL byte at byte 2"),
+    ("Latin-1", "a.csv", GOOD + "café,World\n".encode("latin-1"), 3, "byte 0xE9 at byte 4"),
+    ("cut character", "a.csv", GOOD + b"caf\xc3,World\n", 3, "iconv -f latin1 -t utf-8"),
+    ("surrogate bytes", "a.csv", GOOD + b"\xed\xa0\x80,World\n", 3, "byte 0xED at byte 1"),
+    ("UTF-16 little", "a.csv", GOOD.decode().encode("utf-16"), 1, "UTF-16 (little endian)"),
+    ("UTF-16 big", "a.csv", b"\xfe\xff" + GOOD.decode().encode("utf-16-be"), 1, "UTF-16 (big"),
+    ("UTF-16 unmarked", "a.csv", GOOD.decode().encode("utf-16-le"), 1, "NUL byte at byte 2"),
+    ("UTF-32", "a.csv", GOOD.decode().encode("utf-32"), 1, "UTF-32 (little endian)"),
+    ("gzip", "a.csv", b"\x1f\x8b\x08\x00", 1, "compressed with gzip; unpack it"),
+    ("spreadsheet", "a.csv", b"PK\x03\x04\x14", 1, "a zip archive or a spreadsheet"),
+    ("parquet inside", "a.csv", b"PAR1\x15\x04", 1, "name it .parquet"),
+    ("open quote", "a.csv", GOOD + b'"two,World\nthree,World\n', 3, "never closed"),
+    ("text behind quote", "a.csv", GOOD + b'"two" or so,World\n', 3, "text after a closing quote"),
+    ("quote far away", "a.csv", HEADER + b'"a,W\nb,W\n"c",W\n', 2, "(noticed on line 4)"),
+    ("CR only", "a.csv", GOOD.replace(b"\n", b"\r"), 1, "save the file with LF"),
+    ("CR in a cell", "a.csv", GOOD + b"a\rb,World\n", 3, "carriage return (CR)"),
+    ("huge cell", "a.csv", GOOD + b"x" * 1_000_001 + b",World\n", 3, "more than 1,000,000"),
+    ("swallowing quote", "a.csv", HEADER + b'"' + b"a,W\n" * 250_001, 2, "quote left open"),
+    ("huge line, CR", "a.csv", b"a,b\r" * 4_000_001, 1, "its lines end with CR only"),
+    ("semicolons", "a.csv", b"text;label\na;b\n", 1, "separated by semicolons, not commas"),
+    ("tabs", "a.csv", b"text\tlabel\na\tb\n", 1, "separated by tabs, not commas; name it .tsv"),
+    ("commas", "a.tsv", b"text,label\na,b\n", 1, "separated by commas, not tabs; name it .csv"),
+    ("ragged tsv", "a.tsv", b"text\tlabel\na\tb\tc\n", 2, "too many cells: 3"),
+    ("empty text", "a.csv", GOOD + b",World\n", 3, "column 'text': empty text; delete the row"),
+    ("blank text", "a.csv", GOOD + b"  ,World\n", 3, "empty text"),
+    ("empty label", "a.csv", GOOD + b"two,\n", 3, "column 'label': empty label"),
+    ("blank label", "a.csv", GOOD + b"two, \n", 3, "empty label"),
+    ("spaced label", "a.csv", GOOD + b"two,World \n", 3, "label 'World ' must be one line"),
+    ("two-line label", "a.csv", GOOD + b'two,"a\nb"\n', 3, "label 'a\\nb' must be one line"),
+]
+
+
+def line(**values: object) -> bytes:
+    return json.dumps(values).encode() + b"\n"
+
+
+ROW = line(text="one", label="World")
+BAD_LINES: list[tuple[str, str, bytes, int | None, str]] = [
+    ("empty", "a.jsonl", b"", None, "no rows"),
+    ("array file", "a.jsonl", b'[{"text": "a"}]\n', 1, "found an array; write one JSON object"),
+    ("text line", "a.jsonl", ROW + b'"a"\n', 2, "found a text; write one JSON object per line"),
+    ("null line", "a.jsonl", ROW + b"null\n", 2, "found null"),
+    ("number line", "a.jsonl", ROW + b"1\n", 2, "found a number"),
+    ("broken", "a.jsonl", ROW + b'{"text": "a",\n', 2, "not valid JSON at character"),
+    ("pretty-printed", "a.jsonl", b'{\n  "text": "a"\n}\n', 1, "write one object per line"),
+    ("CR only", "a.jsonl", ROW.strip() + b"\r" + ROW, 1, "Extra data"),
+    ("same key", "a.jsonl", b'{"text": "a", "text": "b"}\n', 1, "key 'text' stands twice"),
+    ("same key inside", "a.jsonl", b'{"m": {"k": 1, "k": 2}}\n', 1, "key 'k' stands twice"),
+    ("NaN", "a.jsonl", b'{"text": "a", "label": NaN}\n', 1, "NaN is no JSON number"),
+    ("infinity", "a.jsonl", b'{"text": "a", "score": -Infinity}\n', 1, "-Infinity is no JSON"),
+    ("deep", "a.jsonl", b"[" * 100_000 + b"\n", 1, "nested too deeply"),
+    ("endless integer", "a.jsonl", b'{"label": ' + b"1" * 5000 + b"}\n", 1, "4300 digits"),
+    ("number as text", "a.jsonl", line(text=5, label="a"), 1, "found an integer where a text"),
+    ("null as text", "a.jsonl", line(text=None, label="a"), 1, "found a null where a text"),
+    ("list as text", "a.jsonl", line(text=["a"], label="a"), 1, "found a list where a text"),
+    ("object as text", "a.jsonl", line(text={}, label="a"), 1, "found an object where a text"),
+    ("boolean label", "a.jsonl", line(text="a", label=True), 1, "found a boolean where a label"),
+    ("fraction label", "a.jsonl", line(text="a", label=1.0), 1, "found a fraction where a label"),
+    ("null label", "a.jsonl", line(text="a", label=None), 1, "found a null where a label"),
+    ("lone surrogate", "a.jsonl", line(text="\ud83d", label="a"), 1, "a lone surrogate"),
+    ("NUL escape", "a.jsonl", line(text="a\0b", label="a"), 1, "a text with a NUL character"),
+    ("huge text", "a.jsonl", line(text="x" * 1_000_001, label="a"), 1, "1,000,001 characters"),
+    ("missing key", "a.jsonl", ROW + line(txt="a", label="b"), 2, "did you mean 'txt'?"),
+    ("missing label", "a.jsonl", ROW + line(text="a"), 2, "no column 'label'; the columns are"),
+    ("blank between", "a.jsonl", ROW + b" \n" + ROW, 2, "blank line between rows"),
+    ("undecodable", "a.jsonl", ROW + b"\xff\n", 2, "byte 0xFF at byte 1"),
+    ("empty text", "a.jsonl", line(text="", label="a"), 1, "empty text"),
+    ("text file", "a.txt", b"one\ntwo\n", 1, "no column 'label'; the columns are 'text'"),
+    ("empty text file", "a.txt", b"", None, "no rows"),
+    ("blank text file", "a.txt", b"\n\n", None, "no rows"),
+    ("CR text file", "a.txt", b"one\rtwo\r", 1, "save the file with LF"),
+    ("huge text line", "a.txt", b"x" * 1_000_001, 1, "at most 1,000,000"),
+    ("NUL in text file", "a.txt", b"t\0wo", 1, "NUL byte at byte 2"),
+    ("suffix", "a.xlsx", b"PK", None, "allowed are .csv, .tsv, .jsonl, .parquet, .txt"),
+    ("compressed", "a.csv.gz", b"\x1f\x8b", None, "unknown suffix '.gz'"),
+    ("no suffix", "data", b"text\n", None, "unknown suffix ''"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "at", "hint"),
+    [pytest.param(*case[1:], id=case[0]) for case in BAD_DELIMITED + BAD_LINES],
+)
+def test_a_bad_file_is_refused_in_one_line(
+    tmp_path: Path, name: str, content: bytes, at: int | None, hint: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert_refused(path, at, hint)
+
+
+def assert_refused(path: Path, at: int | None, hint: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read_examples(str(path), "train", "text", "label", None)
+    message = str(caught.value)
+    place = str(path) if at is None else f"{path}:{at}"
+    assert message.startswith(f"{place}: ")
+    assert hint in message
+    assert "\n" not in message
+    assert len(message) < 700
+    assert (caught.value.line, caught.value.exit_code) == (at, 2)
+
+
+def table(**columns: Any) -> Callable[[Path], object]:
+    return lambda path: pq.write_table(pa.table(columns), path)
+
+
+def two_columns_of_one_name(path: Path) -> None:
+    columns = [pa.array(["a"]), pa.array(["b"])]
+    pq.write_table(pa.Table.from_arrays(columns, names=["text", "text"]), path)
+
+
+def not_unicode(path: Path) -> None:
+    offsets = pa.array([0, 2], pa.int32()).buffers()[1]
+    text = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(b"\xff\xfe")])
+    pq.write_table(pa.table({"text": text, "label": ["a"]}), path)
+
+
+def cut_short(path: Path) -> None:
+    table(text=["a" * 100] * 500, label=["b"] * 500)(path)
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def overwritten(path: Path) -> None:
+    pq.write_table(
+        pa.table({"text": [f"text {row}" for row in range(5000)], "label": ["b"] * 5000}), path
+    )
+    content = bytearray(path.read_bytes())
+    content[10:2000] = b"\x55" * 1990
+    path.write_bytes(content)
+
+
+BAD_PARQUET: list[tuple[str, Callable[[Path], object], int | None, str]] = [
+    ("empty", lambda path: path.write_bytes(b""), None, "not a sound parquet file"),
+    ("csv inside", lambda path: path.write_bytes(GOOD), None, "not a sound parquet file"),
+    ("cut short", cut_short, None, "write or fetch it again"),
+    ("overwritten", overwritten, None, "not a sound parquet file"),
+    (
+        "no rows",
+        table(text=pa.array([], pa.string()), label=pa.array([], pa.string())),
+        None,
+        "no rows",
+    ),
+    ("one name", two_columns_of_one_name, None, "two columns of one name"),
+    ("not UTF-8", not_unicode, None, "not UTF-8"),
+    ("missing text", table(txt=["a"], label=["b"]), None, "did you mean 'txt'?"),
+    ("missing label", table(text=["a"]), None, "no column 'label'"),
+    ("null text", table(text=["a", None], label=["b", "b"]), 2, "found a null where a text"),
+    ("null label", table(text=["a", "b"], label=[1, None]), 2, "found a null where a label"),
+    ("integer text", table(text=[1], label=["b"]), 1, "found an integer where a text"),
+    ("binary text", table(text=[b"a"], label=["b"]), 1, "found a binary where a text"),
+    ("list text", table(text=[["a"]], label=["b"]), 1, "where a text must stand"),
+    ("float label", table(text=["a"], label=[1.0]), 1, "found a double where a label"),
+    ("boolean label", table(text=["a"], label=[True]), 1, "found a bool where a label"),
+    ("empty label", table(text=["a", "b"], label=["b", ""]), 2, "empty label"),
+    ("empty text", table(text=["a", " "], label=["b", "b"]), 2, "empty text"),
+]
+
+
+@pytest.mark.parametrize(
+    ("write", "at", "hint"), [pytest.param(*case[1:], id=case[0]) for case in BAD_PARQUET]
+)
+def test_a_bad_parquet_file_is_refused_in_one_line(
+    tmp_path: Path, write: Callable[[Path], object], at: int | None, hint: str
+) -> None:
+    path = tmp_path / "a.parquet"
+    write(path)
+    assert_refused(path, at, hint)
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("trian.csv", "no such file; near names in that folder: 'train.csv'"),
+        ("zzz.parquet", "no such file; that folder holds 'train.csv'"),
+        ("none/train.csv", "no such file; there is no folder"),
+        ("folder", "is a folder; name a file in it"),
+    ],
+)
+def test_a_missing_file_names_its_neighbours(tmp_path: Path, source: str, hint: str) -> None:
+    (tmp_path / "train.csv").write_bytes(GOOD)
+    (tmp_path / "folder").mkdir()
+    assert_refused(tmp_path / source, None, hint)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt"])
+def test_prediction_input_is_read_as_strictly_as_training_data(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"text\n" + b"a\xff\n")
+    with pytest.raises(DataError, match=r"a\.\w+:[12]: "):
+        list(stream_texts(path, "text"))

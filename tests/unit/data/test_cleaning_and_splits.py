@@ -1,0 +1,170 @@
+"""Cleaning, word counts, splits and duplicates on cases that can be read off by eye."""
+
+from __future__ import annotations
+
+import pytest
+
+from ranklet.data.cleaning import CleaningStep, clean, count_words, filter_by_words
+from ranklet.data.duplicates import DuplicatePair, normal_form, resolve_duplicates
+from ranklet.data.examples import Examples
+from ranklet.data.splits import split_validation
+from ranklet.errors import DataError
+
+ALL: tuple[CleaningStep, ...] = ("ag_news", "html", "whitespace")
+
+
+def examples(texts: list[str], labels: str | None = None, source: str = "train.csv") -> Examples:
+    lines = tuple(range(2, len(texts) + 2))
+    return Examples(tuple(texts), tuple(labels) if labels else None, lines, source)
+
+
+@pytest.mark.parametrize(
+    ("steps", "text", "expected"),
+    [
+        (("html",), "a &lt; b &amp; c &#39;d&#x27; &eacute;", "a < b & c 'd' é"),
+        (("html",), "a < b and c > d, x<y, 3 <4> 5", "a < b and c > d, x<y, 3 <4> 5"),
+        (("html",), "a <b and c> d <insert name> <TXN.N>", "a <b and c> d <insert name> <TXN.N>"),
+        (("html",), "<b>N</b>ew<br/>line<!-- no --><P CLASS=x>end</P>", "New line end "),
+        (("html",), '<a href="http://x.y/?a=1&amp;b=2" target=_top>Dell</a>', "Dell"),
+        (("html",), "&lt;b&gt;bold&lt;/b&gt; &amp;lt;i&amp;gt;it&amp;lt;/i&amp;gt;", "bold it"),
+        (("html",), "AT&T &copycat &nonsense; &", "AT&T &copycat &nonsense; &"),
+        (("ag_news",), "last week #39;s  quot;high quot; of  #36;5", 'last week\'s "high" of $5'),
+        (
+            ("ag_news",),
+            "S amp;P, lamp; #12; #50; ranked #36 &amp;",
+            "S&P, lamp; #12; #50; ranked #36 &amp;",
+        ),
+        (("ag_news",), "dwindling\\band for \\$5 \\\\ more", "dwindling band for  $5   more"),
+        (("ag_news",), "caf #233; #8212; #146;", "café—\u2019"),
+        (("whitespace",), " a\t b\n\n\u00a0c ", "a b c"),
+        (
+            ALL,
+            "(Reuters) - Dell &lt;B&gt;up&lt;/B&gt;\\5 percent ",
+            "(Reuters) - Dell up 5 percent",
+        ),
+        (("html",), "&" + "amp;" * 1000 + "lt;", None),
+        (ALL, "<" * 500 + "b>" * 500, None),
+        ((), " a &lt; ", " a &lt; "),
+    ],
+)
+def test_cleaning(steps: tuple[CleaningStep, ...], text: str, expected: str | None) -> None:
+    cleaned = clean(text, steps)
+    assert clean(cleaned, steps) == cleaned
+    if expected is None:
+        assert len(cleaned) < len(text)
+    else:
+        assert cleaned == expected
+
+
+@pytest.mark.parametrize(("text", "words"), [("", 0), (" a  b\nc ", 3), ("it's 5.5m", 2)])
+def test_words_are_runs_between_white_space(text: str, words: int) -> None:
+    assert count_words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "kept"),
+    [
+        (None, None, (2, 3, 4)),
+        (2, None, (3, 4)),
+        (None, 2, (2, 3)),
+        (2, 2, (3,)),
+        (1, 3, (2, 3, 4)),
+    ],
+)
+def test_the_word_filter_keeps_its_bounds(
+    low: int | None, high: int | None, kept: tuple[int, ...]
+) -> None:
+    found, dropped = filter_by_words(examples(["a", "a b", "a b c"], "xyx"), low, high)
+    assert (found.lines, dropped) == (kept, 3 - len(kept))
+
+
+def test_a_filter_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(DataError, match=r"no row has 5 to inf words; widen data\.min_words"):
+        filter_by_words(examples(["a", "b"]), 5, None)
+
+
+@pytest.mark.parametrize(
+    ("labels", "size", "hint"),
+    [
+        ("xxyy", 0.0, "give a share between 0 and 1"),
+        ("xxyy", 1.0, "give a share between 0 and 1"),
+        ("xxyy", float("nan"), "give a share between 0 and 1"),
+        ("xxyy", True, "data.validation is True"),
+        ("xxyy", 0, "or a number of rows"),
+        ("xxyy", -3, "or a number of rows"),
+        ("xxyy", 1, "takes 1 of 4 rows; with 2 labels take 2 to 2"),
+        ("xxyy", 3, "takes 3 of 4 rows"),
+        ("xxyy", 99, "takes 99 of 4 rows"),
+        ("xxxxxyy", 0.1, "takes 1 of 7 rows"),
+        ("xxyyz", 2, "train.csv:6: one row only for 'z'"),
+    ],
+)
+def test_a_split_that_cannot_be_made_is_refused(labels: str, size: float | int, hint: str) -> None:
+    with pytest.raises(DataError) as caught:
+        split_validation(examples(list("abcdefg"[: len(labels)]), labels), size, 0)
+    assert hint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_split_needs_labels() -> None:
+    with pytest.raises(DataError, match=r"has no labels; set data\.label_column"):
+        split_validation(examples(["a", "b"]), 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("The U.S. economy!", "the us  economy"),
+        ("don't", "DONT"),
+        ("Straße", "STRASSE"),
+        ("cafe\u0301", "CAFÉ"),
+        ("\uff21\uff22\uff23 \uff11", "abc 1"),
+        (" !? ", "!?"),
+    ],
+)
+def test_case_punctuation_and_spelling_of_characters_are_ignored(one: str, other: str) -> None:
+    assert normal_form(one) == normal_form(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("a b", "ab"), ("की", "का"), ("!", "?"), ("1", "2")])
+def test_different_texts_stay_different(one: str, other: str) -> None:
+    assert normal_form(one) != normal_form(other)
+
+
+TRAIN = examples(["One.", "two", "ONE", "three", "one!", "four", "five"], "xxxyyxx")
+VALIDATION = examples(["Four?", "six"], "xy", "valid.csv")
+TEST = examples(["six.", "three!"], "xy", "test.csv")
+
+
+def test_duplicates_are_dropped_from_train_and_counted() -> None:
+    kept, report = resolve_duplicates(TRAIN, VALIDATION, TEST, "drop")
+    assert kept == TRAIN.select([0, 1, 6])
+    assert (report.within_train, report.conflicting_labels, report.dropped) == (2, 1, 4)
+    assert (report.train_validation, report.train_test, report.validation_test) == (1, 1, 1)
+    assert report.pairs == (
+        DuplicatePair("within_train", "train.csv:4", "train.csv:2"),
+        DuplicatePair("within_train", "train.csv:6", "train.csv:2"),
+        DuplicatePair("train_validation", "train.csv:7", "valid.csv:2"),
+        DuplicatePair("train_test", "train.csv:5", "test.csv:3"),
+        DuplicatePair("validation_test", "valid.csv:3", "test.csv:2"),
+    )
+
+
+def test_keep_counts_and_changes_nothing() -> None:
+    kept, report = resolve_duplicates(TRAIN, VALIDATION, TEST, "keep")
+    assert (kept, report.dropped, report.within_train) == (TRAIN, 0, 2)
+
+
+def test_refuse_names_the_counts_and_the_first_pair() -> None:
+    with pytest.raises(DataError) as caught:
+        resolve_duplicates(TRAIN, VALIDATION, TEST, "refuse")
+    counts = (
+        "train.csv: duplicate texts: 2 rows within train (1 with another label), 1 also in "
+        "validation, 1 also in test, 1 of validation in test"
+    )
+    assert str(caught.value).startswith(f"{counts}; the first is train.csv:4 = train.csv:2")
+
+
+def test_a_test_set_that_holds_all_of_train_is_refused() -> None:
+    with pytest.raises(DataError, match="every row is a duplicate or occurs in validation or test"):
+        resolve_duplicates(TRAIN, None, TRAIN, "drop")

@@ -1,0 +1,275 @@
+"""The report: self-contained, well formed, complete, and silent about what it was not given."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from ranklet.errors import RunError
+from ranklet.evaluation import report
+from ranklet.evaluation.figures import evaluation_figures, training_figures
+from ranklet.evaluation.report import (
+    BudgetRow,
+    BudgetSection,
+    DataSection,
+    ReportFigure,
+    embed_figures,
+    render_report,
+)
+from ranklet.evaluation.result import evaluate_predictions
+
+DASH = "\N{EN DASH}"
+EMPTY_ELEMENTS = {"meta", "link", "wbr", "br", "img", "hr"}
+
+
+class Page(HTMLParser):
+    """A page taken apart: elements with attributes, text, and whether every tag is closed."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.elements, self.open, self.text = [], [], []
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in EMPTY_ELEMENTS:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text.append(data)
+
+    def words(self):
+        return re.sub(r"[ \t\n]+", " ", " ".join(self.text))
+
+
+def evaluation(split="test", rows=1_200, labels=("World", "Sports", "Business"), hint=0.4):
+    random = np.random.default_rng(len(split))
+    truth = random.integers(0, len(labels), rows)
+    probabilities = random.dirichlet(np.ones(len(labels)), rows).astype(np.float32)
+    probabilities[np.arange(rows), truth] += hint
+    return evaluate_predictions(probabilities, truth, labels, split)
+
+
+def record(kind, step, **values):
+    return {"kind": kind, "step": step, "epoch": step / 2, **values}
+
+
+RECORDS = [
+    record("train", 1, loss=1.0),
+    record("train", 2, loss=0.5),
+    record("validation", 2, loss=0.7, accuracy=0.81, macro_f1=0.8),
+    record("train", 3, loss=0.3),
+    record("train", 4, loss=0.2),
+    record("validation", 4, loss=0.6, accuracy=0.91, macro_f1=0.9),
+]
+
+PARTS = {
+    "subtitle": "MiniLM on a sample",
+    "budget": BudgetSection(
+        1_234_567,
+        2_000_000,
+        [
+            BudgetRow("layer.0.query", "adapter", 8, 1_000_000),
+            BudgetRow("layer.1.query", "adapter", 8, 34_567),
+            BudgetRow("classifier", "head", None, 200_000),
+        ],
+    ),
+    "data": DataSection(
+        {"train": 12_345, "test": 1_200},
+        {"train": 0.0123},
+        {"within train": 17},
+        {"fewer than 5 words": 3},
+    ),
+    "records": RECORDS,
+    "recipe": "encoder: minilm\nseed: 1\n",
+    "environment": {"torch": "2.13.0"},
+    "command": "ranklet train quickstart",
+    "seconds": 372.0,
+}
+
+
+@pytest.fixture(scope="module")
+def full():
+    test, validation = evaluation(), evaluation("validation", 100)
+    drawn = {
+        **training_figures(RECORDS),
+        **evaluation_figures(test),
+        **evaluation_figures(validation),
+    }
+    figures = embed_figures(drawn)
+    return render_report(title="run", evaluations=[test, validation], figures=figures, **PARTS)
+
+
+def test_the_page_loads_nothing(full):
+    assert "http" not in re.sub(r'http-equiv="', "", full)
+    assert "url(" not in re.sub(r"url\(#", "", full)
+    for tag, attributes in Page(full).elements:
+        assert tag not in {"script", "img", "iframe", "object", "image"}
+        assert not any(name.startswith("on") or name == "src" for name in attributes)
+        assert attributes.get("href", "#").startswith(("#", "data:,"))
+    assert "default-src 'none'" in full
+
+
+def test_the_page_is_well_formed_and_its_ids_are_its_own(full):
+    page = Page(full)
+    assert page.open == []
+    assert full.startswith("<!doctype html>")
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    found = re.findall(r'href="#([^"]+)"', full) + re.findall(r"url\(#([^)]+)\)", full)
+    assert found
+    assert set(found) <= set(ids)
+    assert sum(tag == "svg" for tag, _ in page.elements) == 9
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "1,234,567",
+        "of 2,000,000 allowed",
+        "unused 765,433",
+        "adapter 1,034,567",
+        "12,345",
+        "1.23\u202f%",
+        "within train 17",
+        "fewer than 5 words 3",
+        "6\u202fmin 12\u202fs",
+        "encoder: minilm seed: 1",
+        "torch 2.13.0",
+        "ranklet train quickstart",
+        "Evaluation on validation 100 rows",
+        "1 2 0.7500 0.7000 81.00\u202f% 80.00\u202f%",
+        "2 4 0.2500 0.6000 91.00\u202f% 90.00\u202f%",
+    ],
+)
+def test_what_was_given_is_shown(full, shown):
+    assert shown in Page(full).words()
+
+
+def test_every_number_of_the_evaluation_is_in_its_tables(full):
+    words, whole = Page(full).words(), evaluation()
+    for entry in whole.classes:
+        low, high = entry.f1.interval
+        assert f"{entry.label} {entry.support:,} " in words
+        assert f"{100 * entry.f1.value:.2f}\u202f% {100 * low:.2f}{DASH}{100 * high:.2f}" in words
+    for row, label in zip(whole.confusion, whole.labels, strict=True):
+        cells = " ".join(f"{n:,} {100 * n / sum(row):.1f}\u202f%" for n in row)
+        assert f"{label} {cells}" in words
+    low, high = whole.accuracy.interval
+    assert f"95 % interval {100 * low:.2f}{DASH}{100 * high:.2f}\u202f%, 1,200 rows" in words
+
+
+SECTIONS = {
+    "budget": "Parameter budget",
+    "data": "Exact duplicates",
+    "records": "At each validation",
+    "recipe": "Recipe, resolved",
+    "environment": "Versions and hardware",
+    "command": "Command",
+    "seconds": "Training took",
+}
+
+
+@pytest.mark.parametrize("missing", SECTIONS)
+def test_what_was_not_given_is_left_out(missing):
+    parts = {name: value for name, value in PARTS.items() if name != missing}
+    words = Page(render_report(title="run", **parts)).words()
+    assert {name for name, heading in SECTIONS.items() if heading not in words} == {missing}
+
+
+def test_a_title_alone_is_a_page():
+    page = Page(render_report(title="run"))
+    assert page.open == []
+    assert not {"svg", "table", "h2", "dl"} & {tag for tag, _ in page.elements}
+
+
+def test_a_figure_without_a_place_comes_last():
+    drawing = ReportFigure('<svg viewBox="0 0 9 9"><path id="p" d="M0 0"/></svg>', "A & B")
+    page = render_report(title="run", figures={"new_kind": drawing, "other": drawing})
+    assert "More figures" in page
+    assert page.count("A &amp; B</figcaption>") == 2
+    assert 'id="figure1-p"' in page
+    assert 'id="figure2-p"' in page
+
+
+def test_what_is_no_svg_is_refused():
+    with pytest.raises(RunError, match="not SVG"):
+        render_report(title="run", figures={"x": ReportFigure("<svg><g></svg>")})
+
+
+def test_many_classes_list_their_largest_confusions():
+    labels = [f"topic {index}" for index in range(25)]
+    whole = evaluation(labels=labels, hint=0.05)
+    counts = np.array(whole.confusion) - np.diag(np.diag(whole.confusion))
+    true, predicted = np.unravel_index(counts.argmax(), counts.shape)
+    words = Page(render_report(title="run", evaluations=[whole])).words()
+    assert (
+        "most frequent confusions true class predicted class rows of the true class "
+        + (f"topic {true} topic {predicted} {counts.max()} ")
+        in words
+    )
+
+
+HOSTILE = "<script>alert('x')</script>\"' onload=y {{ 7 * 7 }} &amp;"
+
+
+def test_hostile_text_is_only_text_wherever_it_stands():
+    figure = ReportFigure('<svg viewBox="0 0 9 9"/>', HOSTILE)
+    page = Page(
+        render_report(
+            title=HOSTILE,
+            subtitle=HOSTILE,
+            evaluations=[evaluation(HOSTILE, labels=(HOSTILE, "b"))],
+            budget=BudgetSection(1, 2, [BudgetRow(HOSTILE, HOSTILE, None, 1)]),
+            data=DataSection({HOSTILE: 1}, {HOSTILE: 1.0}, {HOSTILE: 1}, {HOSTILE: 1}),
+            figures={HOSTILE: figure},
+            recipe=HOSTILE,
+            environment={HOSTILE: HOSTILE},
+            command=HOSTILE,
+        )
+    )
+    assert "script" not in {tag for tag, _ in page.elements}
+    assert not any("onload" in attributes for _, attributes in page.elements)
+    # Title 2, subtitle, split 2, label 3, module 1 and its kind 2, data 3, caption, recipe,
+    # environment 2, command.
+    assert page.words().count(HOSTILE) == 19
+    assert "49" not in page.words()
+
+
+def test_a_lone_surrogate_does_not_stop_the_page_from_being_written():
+    page = render_report(title="run", evaluations=[evaluation(labels=("a\ud800", "b"))])
+    assert page.encode("utf-8")
+    assert "a?" in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (0.0, "0.0 s"),
+        (59.94, "59.9 s"),
+        (61, "1 min 1 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 0 min"),
+        (100_000, "27 h 47 min"),
+    ],
+)
+def test_durations(seconds, written):
+    assert report._duration(seconds).replace("\u202f", " ") == written
+
+
+def test_the_training_table_averages_what_lies_between_validations():
+    rows = report._training_rows([*RECORDS, record("train", 5, loss=0.1)])
+    assert [row["training_loss"] for row in rows] == pytest.approx([0.75, 0.25, 0.1])
+    assert [row["accuracy"] for row in rows] == [0.81, 0.91, None]
+    assert [row["step"] for row in rows] == [2, 4, 5]

@@ -1,0 +1,252 @@
+"""Every bad recipe is one RecipeError that names the field, the line and a way out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ranklet.errors import RecipeError, RecipeIssue
+from ranklet.recipe import load_recipe
+from ranklet.recipe.yaml_file import MAX_BYTES, parse_recipe
+
+DATA = "data: {train: a.csv}\n"
+
+# (what follows the line `data: {train: a.csv}`, line, field, part of the problem)
+BAD_FIELDS = [
+    ("budgett: 3", 2, "budgett", "did you mean budget?"),
+    ("zzz: 3", 2, "zzz", "allowed: encoder, pooling, head, head_dropout, budget, seed, data"),
+    ("rank: 4", 2, "rank", "did you mean adapter.rank?"),
+    ("training:\n  epochs: 2\n  learning_rat: 1e-3", 4, "training.learning_rat", "learning_rate?"),
+    ("training: {lr: 1e-3}", 2, "training.lr", "unknown key; allowed: epochs, max_steps"),
+    ("adapter:\n  epochs: 3", 3, "adapter.epochs", "did you mean training.epochs?"),
+    ("training: 5", 2, "training", "got 5; allowed: keys under it: epochs"),
+    ("training: null", 2, "training", "got null; allowed: keys under it"),
+    ("engine: []", 2, "engine", "got []; allowed: keys under it: device"),
+    ('budget: "3"', 2, "budget", 'got "3"; allowed: whole number >= 1; remove the quotes'),
+    ("budget: true", 2, "budget", "got true; allowed: whole number"),
+    ("budget: 1e6", 2, "budget", "got 1000000.0; allowed: whole number"),
+    ("budget: 0", 2, "budget", "got 0; allowed: whole number >= 1"),
+    ("budget: 1__0", 2, "budget", 'got "1__0"'),
+    (f"budget: {'9' * 50}", 2, "budget", "got 1e+50; allowed"),
+    ("budget: null", 2, "budget", "got null; allowed: whole number >= 1"),
+    ("seed: -1", 2, "seed", "whole number >= 0 and <= 4294967295"),
+    ("head_dropout: 1", 2, "head_dropout", "got 1; allowed: number >= 0 and < 1"),
+    ("head_dropout: true", 2, "head_dropout", "got true; allowed: number"),
+    ("encoder: 7", 2, "encoder", "got 7; allowed: text; quote it"),
+    ("encoder: ''", 2, "encoder", 'got ""; allowed: text'),
+    ('encoder: "a\\0b"', 2, "encoder", "allowed: text"),
+    ('encoder: "\\uD800"', 2, "encoder", "half of a surrogate pair"),
+    ('"\\uD800": 1', 2, "", "half of a surrogate pair"),
+    ("pooling: max", 2, "pooling", 'got "max"; allowed: one of cls, mean'),
+    ("training: {learning_rate: .nan}", 2, "training.learning_rate", "got .nan; allowed: number"),
+    ("training: {learning_rate: .inf}", 2, "training.learning_rate", "got .inf; allowed: number"),
+    ("training: {learning_rate: -1e999}", 2, "training.learning_rate", "got -.inf"),
+    ("training: {learning_rate: 1e-4x}", 2, "training.learning_rate", 'got "1e-4x"'),
+    ("training: {learning_rate: [1]}", 2, "training.learning_rate", "got [1]; allowed: number"),
+    ("training:\n  epochs:\n    - 3", 3, "training.epochs", "got [3]; allowed: whole number >= 1"),
+    ("adapter: {alpha: .inf}", 2, "adapter.alpha", "got .inf; allowed: number > 0"),
+    ("adapter: {alpha_pattern: {a: .nan}}", 2, "adapter.alpha_pattern.a", "got .nan"),
+    ("training: {max_grad_norm: 0}", 2, "training.max_grad_norm", "number > 0, or null"),
+    ("adapter: {use_rslora: yes}", 2, "adapter.use_rslora", 'got "yes"; allowed: true or false'),
+    ("adapter: {use_rslora: 1}", 2, "adapter.use_rslora", "got 1; allowed: true or false"),
+    ("adapter: {target_modules: query}", 2, "adapter.target_modules", "all-linear, or list of 1"),
+    ("adapter: {target_modules: []}", 2, "adapter.target_modules", "got []; allowed: all-linear"),
+    ("adapter: {target_modules: [q, q]}", 2, "adapter.target_modules", "lists 'q' twice"),
+    ("adapter: {target_modules: [all-linear, q]}", 2, "adapter.target_modules", "stands alone"),
+    ("adapter:\n  layers:\n  - 0\n  - -1", 5, "adapter.layers", "got -1; allowed: list of 1"),
+    ("adapter: {layers: [0, 0]}", 2, "adapter.layers", "lists 0 twice"),
+    ("adapter: {layers: [true]}", 2, "adapter.layers", "got true"),
+    ('adapter: {rank_pattern: {"": 4}}', 2, "adapter.rank_pattern.", 'the name ""'),
+    ("adapter:\n  rank_pattern:\n    a.b: 0", 4, "adapter.rank_pattern.a.b", "got 0; allowed"),
+    ("adapter: {alpha_pattern: [a]}", 2, "adapter.alpha_pattern", "mapping of names to: number"),
+    ("training: {batch_size: 4, batch_tokens: 512}", 2, "training.batch_tokens", "keep one"),
+    ("training: {warmup_ratio: 0.1, warmup_steps: 0}", 2, "training.warmup_steps", "keep one"),
+    ("training: {batch_tokens: 64}", 2, "training.batch_tokens", "data.max_length 128"),
+    (
+        "training: {max_steps: 5, warmup_steps: 6}",
+        2,
+        "training.warmup_steps",
+        "above max_steps 5; lower it",
+    ),
+    (
+        "training: {epochs: 3, early_stopping_patience: 3}",
+        2,
+        "training.early_stopping_patience",
+        "never reached with 3 epochs",
+    ),
+    ("head: dense\npooling: mean", 3, "pooling", "mean needs head: linear"),
+    ("1: 2", 2, "1", "unknown key"),
+    ("null: 2", 2, "null", "unknown key"),
+    ("<<: {seed: 1}", 2, "<<", "unknown key"),
+    ('"a\\nb": 2', 2, "a?b", "unknown key"),
+    ("seed: 1\nseed: 2", 3, "seed", "given twice, first at r.yaml:2; keep one"),
+    ("adapter: {rank: 1, rank: 1}", 2, "adapter.rank", "given twice"),
+]
+
+# (the whole `data` section, line, field, part of the problem)
+BAD_DATA = [
+    ("train: null", 2, "data.train", "got null; allowed: text"),
+    ("test: a.csv", 1, "data.train", "missing; say what to train on"),
+    ("train: a\n  validation: 0", 3, "data.validation", "number > 0 and < 1, or whole number >= 1"),
+    ("train: a\n  validation: 1.0", 3, "data.validation", "got 1.0"),
+    ("train: a\n  validation: true", 3, "data.validation", "got true"),
+    ("train: a\n  validation: {a: 1}", 3, "data.validation", 'got {"a": 1}'),
+    ("train: a\n  text_column: [a, 1]", 3, "data.text_column", "got 1; allowed: text, or list"),
+    ("train: a\n  text_column: []", 3, "data.text_column", "got []"),
+    ("train: a\n  text_column: [a, label]", 3, "data.label_column", "also a text column"),
+    ("train: a\n  label_names: [a]", 3, "data.label_names", "list of 2 or more: text, or null"),
+    ("train: a\n  label_names: [a, a]", 3, "data.label_names", "lists 'a' twice"),
+    ("train: a\n  label_names: [a, 1]", 3, "data.label_names", "quote it"),
+    ("train: a\n  cleaning: html", 3, "data.cleaning", "list of: one of html, ag_news"),
+    ("train: a\n  cleaning: [htm]", 3, "data.cleaning", 'got "htm"; allowed: list of: one of'),
+    ("train: a\n  min_words: 5\n  max_words: 4", 3, "data.min_words", "above max_words 4"),
+    ("train: a.csv\n  test: ./a.csv", 3, "data.test", "the same file as data.train"),
+    ("train: a\n  test: b.csv\n  validation: b.csv", 3, "data.test", "as data.validation"),
+    ("train: a\n  max_length: 2", 3, "data.max_length", "whole number >= 3 and <= 8192"),
+]
+
+# (a whole file, line, field, part of the problem)
+BAD_FILES = [
+    ("", 1, "", "got null; a recipe is a mapping of fields"),
+    ("# only a comment\n", 1, "", "got null; a recipe is a mapping"),
+    ("- a\n- b\n", 1, "", 'got ["a", "b"]; a recipe is a mapping'),
+    ("just text", 1, "", 'got "just text"; a recipe is a mapping'),
+    ("seed: 1\n", 1, "data.train", "missing; say what to train on, such as data"),
+    ("data:\n\ttrain: a\n", 2, "", "a tab; YAML is indented with spaces"),
+    ("data: {train: a\nseed: 1\n", 2, "", "not valid YAML: expected ',' or '}'"),
+    ("data: {train: 'a}\n", 2, "", "not valid YAML: found unexpected end of stream"),
+    ("data: a: b\n", 1, "", "not valid YAML: mapping values are not allowed here"),
+    (f"{DATA}x: \x07\n", 2, "", "control character U+0007"),
+    (f'{DATA}encoder: "\\UFFFFFFFF"\n', 2, "", "not valid YAML"),
+    (f"{DATA}---\n{DATA}", 2, "", "a second YAML document"),
+    ("data: &d {train: a}\nadapter: *d\n", 2, "adapter", "alias *d; recipes have none"),
+    ("a: &a [x]\nb: &b [*a, *a]\n", 2, "b", "alias *a"),
+    ("data:\n  train: !!python/object:os.system x\n", 2, "data.train", "tag "),
+    ("data: !!map {train: a}\n", 1, "data", "tag "),
+    ("? [a]\n: 1\n", 1, "", "a list or mapping as a key"),
+    ("[" * 3000, 1, "", "nested more than 16 deep"),
+    ("a:\n" + "".join(f"{' ' * i}a:\n" for i in range(1, 3000)), 18, "a.a", "nested more than 16"),
+    (f"data: [{'1,' * 50_000}]", 1, "", "more than 20000 values"),
+]
+
+
+def issue_of(text: str) -> RecipeIssue:
+    """Return the one issue of a recipe."""
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(text, "r.yaml")
+    assert len(caught.value.issues) == 1, str(caught.value)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+    assert "pydantic" not in str(caught.value)
+    return caught.value.issues[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "field", "hint"),
+    [
+        *((DATA + rest, *expected) for rest, *expected in BAD_FIELDS),
+        *((f"data:\n  {rest}\n", *expected) for rest, *expected in BAD_DATA),
+        *BAD_FILES,
+    ],
+)
+def test_bad_recipe_is_one_issue_with_field_line_and_hint(
+    text: str, line: int, field: str, hint: str
+) -> None:
+    issue = issue_of(text)
+    assert (issue.where, issue.field) == (f"r.yaml:{line}", field)
+    assert hint in issue.problem
+
+
+def test_all_problems_are_reported_together_in_the_order_of_the_lines() -> None:
+    text = """\
+pooling: mean
+data:
+  train: a.csv
+  cleaning: [htm, html, whitespce]
+  min_words: 9
+  max_words: 3
+training:
+  epochs: true
+  batch_size: 8
+  batch_tokens: 512
+  lr: 1e-3
+adapter:
+  rank: 0
+  rank: 1
+"""
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(text, "r.yaml", ["engine.device=gpu", "seed", "budget=x"])
+    assert [(issue.where, issue.field) for issue in caught.value.issues] == [
+        ("r.yaml:1", "pooling"),
+        ("r.yaml:4", "data.cleaning"),
+        ("r.yaml:4", "data.cleaning"),
+        ("r.yaml:5", "data.min_words"),
+        ("r.yaml:8", "training.epochs"),
+        ("r.yaml:10", "training.batch_tokens"),
+        ("r.yaml:11", "training.lr"),
+        ("r.yaml:13", "adapter.rank"),
+        ("r.yaml:14", "adapter.rank"),
+        ("--set seed", ""),
+        ("--set budget=x", "budget"),
+        ("--set engine.device=gpu", "engine.device"),
+    ]
+    assert str(caught.value).splitlines() == [str(issue) for issue in caught.value.issues]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "pooling: mean\nhead: dens",
+        "training: {batch_tokens: x, batch_size: 3}",
+        "training: {batch_tokens: 64}\ndata: 5",
+        "training: {epochs: 0, early_stopping_patience: 3}",
+    ],
+)
+def test_a_broken_field_is_not_blamed_twice(broken: str) -> None:
+    text = broken if "data" in broken else DATA + broken
+    assert issue_of(text).problem.startswith("got ")
+
+
+def test_file_problems_are_issues_that_name_the_file(tmp_path: Path) -> None:
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes(b"seed: 1\nencoder: caf\xe9\n")
+    large = tmp_path / "large.yaml"
+    large.write_bytes(b"#" * (MAX_BYTES + 1))
+    folder = tmp_path / "folder.yaml"
+    folder.mkdir()
+    cases = {
+        latin: (f"{latin}:2", "byte 0xE9 is not UTF-8"),
+        large: (str(large), f"more than {MAX_BYTES} bytes"),
+        folder: (str(folder), "a folder; a recipe is a YAML file"),
+        tmp_path / "none.yaml": (str(tmp_path / "none.yaml"), "no such file"),
+        tmp_path / "none.yaml" / "x": (str(tmp_path / "none.yaml" / "x"), "no such file"),
+        latin / "x.yml": (str(latin / "x.yml"), "cannot be read: Not a directory"),
+        Path("a\0b.yaml"): ("a?b.yaml", "cannot be read"),
+        Path("a" * 300 + ".yaml"): ("a" * 199 + "…", "cannot be read: File name too long"),
+    }
+    for path, (where, problem) in cases.items():
+        with pytest.raises(RecipeError) as caught:
+            load_recipe(path)
+        (issue,) = caught.value.issues
+        assert issue.where == where
+        assert problem in issue.problem
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("ag_newz", "no such file or built-in recipe; did you mean ag_news?; built in: ag_news, "),
+        ("zzz", "no such file or built-in recipe; built in: ag_news, quickstart"),
+        ("", "built in: ag_news, quickstart"),
+        ("run_folder", "a folder; a recipe is a file in it, such as run_folder/recipe.yaml"),
+    ],
+)
+def test_unknown_name_lists_the_built_in_recipes(
+    name: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("run_folder").mkdir()
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(name)
+    assert problem in caught.value.issues[0].problem

@@ -1,0 +1,101 @@
+"""The models: strict, frozen, documented field by field."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticUndefined
+
+import ranklet.recipe
+from ranklet.recipe import DataSection, Recipe, TrainingSection, recipe_hash
+from ranklet.recipe.allowed import allowed, field_types, section_of
+from ranklet.recipe.tree import parse_tree, plain
+
+KEYS = {
+    "": "encoder pooling head head_dropout budget seed data adapter training engine",
+    "data": "train validation test text_column label_column label_names max_length cleaning "
+    "min_words max_words duplicates",
+    "adapter": "rank alpha dropout target_modules layers rank_pattern alpha_pattern bias "
+    "use_rslora",
+    "training": "epochs max_steps batch_size batch_tokens gradient_accumulation_steps "
+    "learning_rate head_learning_rate weight_decay schedule warmup_ratio warmup_steps "
+    "max_grad_norm label_smoothing evaluate_every metric early_stopping_patience",
+    "engine": "device precision attention",
+}
+
+
+def models() -> Iterator[tuple[str, type[BaseModel]]]:
+    yield "", Recipe
+    for name, annotation in field_types(Recipe).items():
+        if section := section_of(annotation):
+            yield name, section
+
+
+FIELDS = [(model, name) for _, model in models() for name in model.model_fields]
+
+
+def test_the_keys_that_other_programs_rely_on() -> None:
+    assert {name: " ".join(model.model_fields) for name, model in models()} == KEYS
+
+
+@pytest.mark.parametrize(("model", "name"), FIELDS)
+def test_docstring_of_a_field_tells_its_true_default(model: type[BaseModel], name: str) -> None:
+    field = model.model_fields[name]
+    text = " ".join((field.description or "").split())
+    meaning, _, told = text.removesuffix(".").rpartition(". Default: ")
+    if field.is_required():
+        assert text.endswith(" Required.")
+        return
+    assert meaning
+    default = field.get_default(call_default_factory=True, validated_data={})
+    node, _ = parse_tree(told, str)
+    given: Any = model.model_construct(**{name: default})
+    expected = {} if isinstance(default, BaseModel) else given.model_dump(mode="json")[name]
+    assert default is not PydanticUndefined
+    assert plain(node) == expected
+
+
+@pytest.mark.parametrize(("model", "name"), FIELDS)
+def test_every_field_can_say_what_it_takes(model: type[BaseModel], name: str) -> None:
+    phrase = allowed(field_types(model)[name])
+    assert phrase
+    assert not set(phrase) & set("[]|()")
+
+
+@pytest.mark.parametrize("name", ["seed", "data", "new"])
+def test_a_recipe_cannot_be_changed(name: str) -> None:
+    with pytest.raises(ValidationError):
+        setattr(Recipe(data=DataSection(train="a")), name, 1)
+
+
+def test_hash_is_the_sha256_of_sorted_json_and_python_can_use_it() -> None:
+    recipe = Recipe(data=DataSection(train="a"))
+    text = json.dumps(recipe.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    assert recipe_hash(recipe) == hashlib.sha256(text.encode()).hexdigest()
+    assert len({recipe, Recipe(data=DataSection(train="a")), Recipe(data=DataSection(train="b"))})
+
+
+def test_a_dump_leaves_out_what_is_replaced() -> None:
+    section = TrainingSection(batch_tokens=512, warmup_steps=3)
+    assert {"batch_size", "warmup_ratio"}.isdisjoint(section.model_dump())
+    assert {"batch_size", "warmup_ratio"} <= set(TrainingSection().model_dump())
+
+
+def test_contradictions_are_refused_in_python_too() -> None:
+    with pytest.raises(ValidationError, match="pooling: mean needs head: linear"):
+        Recipe(data=DataSection(train="a"), pooling="mean")
+
+
+def test_package_is_light_and_its_names_are_sorted() -> None:
+    assert list(ranklet.recipe.__all__) == sorted(ranklet.recipe.__all__)
+    heavy = {"torch", "numpy", "sklearn", "ruamel.yaml", "transformers"}
+    code = "import sys, ranklet.recipe; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert heavy.isdisjoint(done.stdout.split())

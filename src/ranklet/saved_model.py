@@ -31,7 +31,7 @@ from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import read_config
 from ranklet.encoder.source import base_model_name, encoder_config, encoder_folder
 from ranklet.encoder.weights import load_encoder
-from ranklet.errors import AdapterError, ParityError, RunError
+from ranklet.errors import AdapterError, ParityError, RunError, WeightsError
 from ranklet.files import folder_appearing_whole, write_atomically
 from ranklet.head import HEAD, HeadKind, build_head, needs_pooler
 from ranklet.labels import LabelSet
@@ -114,7 +114,18 @@ def assemble(
     encoder = load_encoder(folder, config, dtype, with_pooler, attention).to(device)
     head = build_head(settings.head, config, len(labels), head_dropout, seed).to(device)
     max_length = min(settings.max_length, config.max_length)
-    preprocessing = Preprocessing(load_tokenizer(folder), settings.cleaning, max_length)
+    tokenizer = load_tokenizer(folder)
+    if not tokenizer.encode("").ids:
+        raise WeightsError(
+            f"{folder}: the tokenizer adds no special tokens, so an empty text has nothing to read; "
+            "give it the post-processor of its encoder"
+        )
+    if tokenizer.get_vocab_size() > config.vocab_size:
+        raise WeightsError(
+            f"{folder}: the tokenizer has {tokenizer.get_vocab_size()} tokens, the encoder "
+            f"{config.vocab_size}; the files do not belong together"
+        )
+    preprocessing = Preprocessing(tokenizer, settings.cleaning, max_length)
     model = TextClassifier(encoder, head, settings.pooling, labels, preprocessing)
     if adapter is not None:
         _fill(model, adapter, settings.encoder)

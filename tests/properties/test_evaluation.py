@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ranklet.evaluation import metrics
@@ -202,13 +202,18 @@ def test_foreign_text_stays_text_in_the_report(label, other):
 
 
 @settings(max_examples=8, deadline=None)
-@given(st.one_of(foreign, st.sampled_from(["$x$", "$", r"\$a$ $b", "</text><script>", "_hidden"])))
+@given(foreign)
+@example("$x$")
+@example(r"\$a$ $b")
+@example("</text><script>")
+@example("_hidden")
 def test_foreign_labels_are_drawn_as_they_are(label):
     probabilities, rows = np.eye(2, dtype=np.float32), np.arange(2)
     whole = evaluate_predictions(probabilities, rows, [label, label + "!"], "test")
     shown = "".join(letter if letter.isprintable() else " " for letter in label)
-    for figure in evaluation_figures(whole).values():
+    for name, figure in evaluation_figures(whole).items():
         root = ElementTree.fromstring(figure_svg(figure))
         texts = [(node.text or "").strip() for node in root.iter() if node.tag.endswith("text")]
         wanted = shown if len(shown) <= 24 else f"{shown[:13]}…{shown[-10:]}"
-        assert not wanted.strip() or wanted.strip() in texts
+        axes = 2 if "confusion" in name else 1
+        assert not wanted.strip() or texts.count(wanted.strip()) >= axes

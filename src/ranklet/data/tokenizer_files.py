@@ -105,7 +105,8 @@ def _working(build: Callable[[], Tokenizer], path: Path) -> Tokenizer:
         tokenizer = build()
         tokenizer.encode("a \u2603")  # a missing unknown token shows only in use
     except Exception as error:  # tokenizers raises nothing narrower
-        raise WeightsError(f"{path}: damaged tokenizer ({error}); get the file again") from error
+        reason = " ".join(str(error).split())
+        raise WeightsError(f"{path}: damaged tokenizer ({reason}); get the file again") from error
     return tokenizer
 
 

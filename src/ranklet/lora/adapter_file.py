@@ -30,6 +30,9 @@ _LORA_TENSOR = re.compile(
     r"(.+)\.(lora_A\.weight|lora_B\.weight|lora_embedding_A|lora_embedding_B)"
 )
 
+# With bias: all, PEFT writes the biases of the head a second time under the names of its wrapper.
+_WRAPPER_COPY = re.compile(r"\.(modules_to_save|original_module)\.(.+\.)?bias$")
+
 # Options that do not change what a loaded adapter computes, or that are read below.
 _KNOWN_OPTIONS = frozenset(
     (
@@ -215,7 +218,8 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
             raise AdapterError(f"{path}: tensor {name!r} does not start with {PREFIX!r}")
         if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
             raise AdapterError(f"{path}: tensor {name!r} is not all finite numbers")
-        tensors[name.removeprefix(PREFIX)] = tensor.float()
+        if not _WRAPPER_COPY.search(name):
+            tensors[name.removeprefix(PREFIX)] = tensor.float()
     return tensors
 
 

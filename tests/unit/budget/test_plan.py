@@ -1,0 +1,91 @@
+"""Published totals of RoBERTa-base with 4 classes, to the digit, from shapes alone."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from ranklet.budget.plan import check_counted, enforce_budget
+from ranklet.errors import BudgetExceededError, ParityError
+from ranklet.recipe import Recipe
+from ranklet.workflows.plan import plan
+
+Q, K, V = "query", "key", "value"
+# Sources: DESIGN of the project and the earlier systems' own descriptions.
+PUBLISHED: dict[int, dict[str, Any]] = {
+    630_532: {"rank": 1, "target_modules": (Q, V)},
+    667_396: {"rank": 2, "target_modules": (Q, V)},
+    704_260: {"rank": 3, "target_modules": (Q, V)},
+    796_420: {
+        "rank": 12,
+        "target_modules": (
+            *(f"layer.0.attention.self.{name}" for name in (Q, K, V)),
+            *(f"layer.{layer}.attention.self.query" for layer in (1, 5, 10)),
+            *(f"layer.{layer}.output.dense" for layer in (10, 11)),
+        ),
+    },
+    814_852: {"rank": 4, "target_modules": (Q, K, V)},
+    888_580: {"rank": 8, "target_modules": (Q, V)},
+    916_996: {"rank": 4, "target_modules": (Q, K, V), "bias": "all"},
+    925_444: {"rank": 6, "target_modules": (Q, K, V)},
+    950_384: {"rank": 4, "target_modules": (Q, V, "word_embeddings", "position_embeddings")},
+    962_308: {"rank": 10, "target_modules": (Q, V)},
+    999_172: {"rank": 11, "target_modules": (Q, V)},
+}
+
+
+def recipe(adapter: dict[str, Any], **fields: Any) -> Recipe:
+    return Recipe(encoder="roberta-base", data={"train": "ag_news"}, adapter=adapter, **fields)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a plan opened a socket")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.mark.parametrize(("total", "adapter"), PUBLISHED.items(), ids=map(str, PUBLISHED))
+def test_published_totals(total: int, adapter: dict[str, Any]) -> None:
+    assert plan(recipe(adapter)).total == total
+
+
+def test_head_and_ranks_cost_what_the_design_says() -> None:
+    assert plan(recipe({"rank": 2, "target_modules": "all-linear"})).total == 925_444
+    linear = plan(recipe({"rank": 6, "target_modules": "all-linear"}, head="linear"))
+    assert linear.total == 998_404
+    lora_only = plan(recipe({"rank": 1, "target_modules": (Q,), "bias": "lora_only"}))
+    assert lora_only.total == 593_668 + 12 * (1536 + 768)
+
+
+def test_over_budget_names_the_rank_that_fits() -> None:
+    over = plan(recipe({"rank": 8, "target_modules": (Q, K, V)}))
+    with pytest.raises(BudgetExceededError, match=r"rank 7 .* fits \(980,740\)") as caught:
+        enforce_budget(over)
+    assert (caught.value.total, caught.value.budget) == (1_036_036, 1_000_000)
+    enforce_budget(plan(recipe({"rank": 7, "target_modules": (Q, K, V)})))
+
+
+def test_a_budget_below_the_head_says_so() -> None:
+    with pytest.raises(BudgetExceededError, match="not even rank 1"):
+        enforce_budget(plan(recipe({"rank": 1}, budget=500_000)))
+
+
+def test_a_count_that_differs_stops_the_run() -> None:
+    counted = plan(recipe({"rank": 1}))
+    check_counted(counted, counted.total, "here")
+    with pytest.raises(ParityError, match="planned"):
+        check_counted(counted, counted.total + 1, "here")
+
+
+def test_json_has_total_budget_and_rows_at_its_top() -> None:
+    content = plan(recipe({"rank": 7})).to_json()
+    assert (content["total"], content["budget"], content["remaining"]) == (
+        980_740,
+        1_000_000,
+        19_260,
+    )
+    assert sum(row["parameters"] for row in content["rows"]) == content["total"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ranklet.errors import RunError
+from ranklet.errors import RankletError, RunError
 from ranklet.files import write_atomically
 
 
@@ -100,7 +100,7 @@ def new_run(folder: Path) -> Iterator[Run]:
     """Create the folder of a new run; what an unfinished run left there is removed.
 
     Where the disk refuses a file, or Ctrl-C comes before there is anything to keep, everything
-    that was written is removed again.
+    that was written is removed again. An adapter that is already whole stays.
 
     Args:
         folder: Its folder, which may exist.
@@ -112,20 +112,18 @@ def new_run(folder: Path) -> Iterator[Run]:
         RunError: The folder is taken or cannot be created.
     """
     check_vacant(folder)
-    outermost = None if folder.exists() else _outermost_missing(folder)
+    existed = os.path.exists(folder)
+    outermost = _outermost_missing(folder)
+    run = Run(folder)
     try:
-        try:
-            _clear(folder)
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = f"cannot be created ({error.strerror})"
-            raise RunError(f"{folder}: {reason}; choose another --out") from error
-        yield Run(folder)
+        _make_empty(folder)
+        yield run
     except (RunError, KeyboardInterrupt):
-        with suppress(OSError):
-            _clear(folder)
-        if outermost is not None:
-            shutil.rmtree(outermost, ignore_errors=True)
+        if not os.path.exists(run.adapter):
+            with suppress(RunError):
+                _make_empty(folder)
+            if not existed:
+                shutil.rmtree(outermost, ignore_errors=True)
         raise
 
 
@@ -136,16 +134,21 @@ def _outermost_missing(folder: Path) -> Path:
     return missing
 
 
-def _clear(folder: Path) -> None:
-    for path in folder.iterdir() if folder.exists() else ():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+def _make_empty(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise RunError(f"cannot write {folder}: {reason}; choose another --out") from error
 
 
 @contextmanager
-def open_records(run: Run) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def open_records(run: Run) -> Iterator[Callable[[Mapping[str, Any]], object]]:
     """Open `metrics.jsonl` of a new run; the function given appends one record.
 
     Raises:
@@ -153,11 +156,12 @@ def open_records(run: Run) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """
     try:
         with run.metrics.open("w", encoding="utf-8", buffering=1) as log:
-            yield lambda record: print(json.dumps(record), file=log)
+            yield lambda record: log.write(json.dumps(record) + "\n")
+    except RankletError:
+        raise
     except OSError as error:
-        if isinstance(error, RankletError):
-            raise
-        raise RunError(f"cannot write {run.metrics}: {error.strerror}; free some space") from error
+        reason = (error.strerror or str(error)).lower()
+        raise RunError(f"cannot write {run.metrics}: {reason}; free some space") from error
 
 
 def open_run(folder: Path) -> Run:

@@ -86,7 +86,9 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
         return seen
 
     reach = {node: reachable(node) for node in graph}
-    return [sorted(n for n in reach[node] if node in reach[n]) for node in graph if node in reach[node]]
+    return [
+        sorted(n for n in reach[node] if node in reach[n]) for node in graph if node in reach[node]
+    ]
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -138,9 +138,7 @@ def test_peft_computes_the_same_from_our_files(
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
-def test_our_files_load_back_equal(
-    base: Path, options: Mapping[str, Any], tmp_path: Path
-) -> None:
+def test_our_files_load_back_equal(base: Path, options: Mapping[str, Any], tmp_path: Path) -> None:
     model, folder = saved(base, options, tmp_path / "adapter")
     again = load_model(folder, dtype=torch.float32, device=CPU)
     before, after = trainable_state(model), trainable_state(again)

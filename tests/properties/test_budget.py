@@ -37,8 +37,7 @@ def configs(draw: Any) -> EncoderConfig:
 def placements(draw: Any, config: EncoderConfig) -> dict[str, Any]:
     linear = draw(st.lists(st.sampled_from(LINEAR), min_size=1, unique=True))
     layers = draw(
-        st.none()
-        | st.lists(st.integers(0, config.num_hidden_layers - 1), min_size=1, unique=True)
+        st.none() | st.lists(st.integers(0, config.num_hidden_layers - 1), min_size=1, unique=True)
     )
     tables = draw(st.lists(st.sampled_from(EMBEDDINGS), unique=True)) if layers is None else []
     pattern = {linear[0]: draw(st.integers(1, 20))} if linear[0] != "output.dense" else {}

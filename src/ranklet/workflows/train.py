@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +23,7 @@ from ranklet.files import sha256_file, write_atomically
 from ranklet.head import HEAD
 from ranklet.lora.adapter_file import TENSORS_FILE, read_adapter
 from ranklet.recipe import Recipe, recipe_hash, to_yaml
-from ranklet.run import Run, check_vacant, create_run, free_folder, write_json
+from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
 from ranklet.saved_model import load_model, save_model
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.losses import cross_entropy
@@ -94,30 +93,32 @@ def train(
     splits = read_splits(recipe.data, recipe.seed)
     plan = plan_for_labels(recipe, len(splits.labels))
     enforce_budget(plan)
-    told.announce(f"budget: {plan.total:,} of {plan.budget:,} parameters")
-    told.announce(_describe_data(splits))
 
     keep_freed_memory()
     model, adapter = build_model(recipe, splits.labels, dtype, device)
     check_counted(plan, count_trainable(model), "after placing the adapters")
-    corpora = _tokenize(model, splits)
-    told.announce(_describe_engine(corpora, dtype, device))
 
-    run = create_run(folder)
-    write_atomically(run.recipe, to_yaml(recipe))
-    write_json(run.plan, plan.to_json())
-    result = _fit(model, corpora, recipe, run, told)
-    told.announce(_describe_result(result))
+    with new_run(folder) as run:
+        # Only now, so that a training that cannot begin says nothing but why.
+        told.announce(f"budget: {plan.total:,} of {plan.budget:,} parameters")
+        told.announce(_describe_data(splits))
+        write_atomically(run.recipe, to_yaml(recipe))
+        write_json(run.plan, plan.to_json())
+        corpora = _tokenize(model, splits)
+        told.announce(_describe_engine(corpora, dtype, device))
+        result = _fit(model, corpora, recipe, run, told)
+        told.announce(_describe_result(result))
 
-    evaluations = _evaluate(model, corpora, recipe.seed)
-    card = model_card(recipe, splits.labels, plan, evaluations)
-    save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
-    # A fresh object from the files must answer like the trained one; loading compares the probes.
-    load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
-    write_json(run.environment, describe_training(recipe, splits, corpora, result, dtype, device))
-    write_evaluations(run, evaluations)
-    write_run_report(run)
-    write_json(run.certificate, _certificate(run, recipe, plan, model))
+        evaluations = _evaluate(model, corpora, recipe.seed)
+        card = model_card(recipe, splits.labels, plan, evaluations)
+        save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
+        # A fresh object from the files must answer alike; loading compares the probes.
+        load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
+        about = describe_training(recipe, splits, corpora, result, dtype, device)
+        write_json(run.environment, about)
+        write_evaluations(run, evaluations)
+        write_run_report(run)
+        write_json(run.certificate, _certificate(run, recipe, plan, model))
     return run
 
 
@@ -191,11 +192,10 @@ def _fit(
     )
     device = next(model.parameters()).device
     told.start(len(steps))
-    with run.metrics.open("w", encoding="utf-8") as log:
+    with open_records(run) as append:
 
         def observe(record: Record) -> None:
-            log.write(json.dumps(record) + "\n")
-            log.flush()
+            append(record)
             told.record(record)
 
         return fit(

@@ -118,12 +118,14 @@ def new_run(folder: Path) -> Iterator[Run]:
     try:
         _make_empty(folder)
         yield run
-    except (RunError, KeyboardInterrupt):
-        if not os.path.exists(run.adapter):
-            with suppress(RunError):
-                _make_empty(folder)
-            if not existed:
-                shutil.rmtree(outermost, ignore_errors=True)
+    except (RunError, KeyboardInterrupt) as error:
+        if os.path.exists(run.adapter):
+            stopped_by = str(error) or "interrupted"
+            raise RunError(f"{stopped_by}; the trained adapter is whole: {run.adapter}") from error
+        with suppress(RunError):
+            _make_empty(folder)
+        if not existed:
+            shutil.rmtree(outermost, ignore_errors=True)
         raise
 
 

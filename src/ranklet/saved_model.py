@@ -35,7 +35,7 @@ from ranklet.errors import AdapterError, ParityError, RunError, WeightsError
 from ranklet.files import folder_appearing_whole, write_atomically
 from ranklet.head import HEAD, HeadKind, build_head, needs_pooler
 from ranklet.labels import LabelSet
-from ranklet.lora.adapter_file import AdapterFile, read_adapter, write_adapter
+from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, read_adapter, write_adapter
 from ranklet.lora.placement import place_adapters, train_biases
 
 LABELS_FILE = "labels.json"
@@ -117,8 +117,8 @@ def assemble(
     tokenizer = load_tokenizer(folder)
     if not tokenizer.encode("").ids:
         raise WeightsError(
-            f"{folder}: the tokenizer adds no special tokens, so an empty text has nothing to read; "
-            "give it the post-processor of its encoder"
+            f"{folder}: the tokenizer adds no special tokens, so an empty text has nothing to "
+            "read; give it the post-processor of its encoder"
         )
     if tokenizer.get_vocab_size() > config.vocab_size:
         raise WeightsError(
@@ -188,7 +188,6 @@ def save_model(
             unfinished,
             replace(adapter, base_model=base_model_name(settings.encoder), tensors=state),
             HEAD,
-            metadata={"labels": json.dumps(model.labels.names)},
         )
         write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length)
         write_atomically(unfinished / LABELS_FILE, label_json + "\n")
@@ -260,14 +259,15 @@ def check_probes(model: TextClassifier, folder: Path) -> None:
     record = _read_json(path)
     try:
         stored = torch.tensor(record["logits"], dtype=torch.float32)
-        saved_dtype = getattr(torch, record["dtype"])
+        tolerance = max(
+            PROBE_TOLERANCE[getattr(torch, record["dtype"])], PROBE_TOLERANCE[compute_dtype(model)]
+        )
         corpus = _preprocessing(model).corpus([str(text) for text in record["texts"]])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{path}: not a probe file ({error!r}); save the model again") from error
     logits = model.predict_logits(corpus)
     if logits.shape != stored.shape:
         raise RunError(f"{path}: {tuple(stored.shape)} logits stored, {tuple(logits.shape)} found")
-    tolerance = max(PROBE_TOLERANCE[saved_dtype], PROBE_TOLERANCE[compute_dtype(model)])
     difference = float((logits - stored).abs().max())
     if not difference <= tolerance * float(stored.abs().max()):
         raise RunError(
@@ -305,7 +305,10 @@ def _read_settings(folder: Path, adapter: AdapterFile, encoder: str | None) -> C
         return settings if encoder is None else replace(settings, encoder=encoder)
     name = encoder or adapter.base_model
     if name is None:
-        raise AdapterError(f"{folder}: the adapter names no encoder; give one with --encoder")
+        raise AdapterError(
+            f"{folder}: the adapter names no encoder; write its name into base_model_name_or_path "
+            f"of {CONFIG_FILE}"
+        )
     dense = any(name.startswith(f"{HEAD}.") and "dense" in name for name in adapter.tensors)
     pooled = encoder_config(name).architecture.pooler_feeds_head
     if not dense and not pooled:
@@ -319,17 +322,27 @@ def _read_settings(folder: Path, adapter: AdapterFile, encoder: str | None) -> C
 def _read_labels(folder: Path, adapter: AdapterFile, labels: Sequence[str] | None) -> LabelSet:
     path = folder / LABELS_FILE
     if labels is None and path.exists():
-        fields = _read_json(path)
-        names = fields.get("labels")
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise AdapterError(f'{path}: must hold {{"labels": [names]}}')
+        names = _read_json(path).get("labels")
+        if (
+            not isinstance(names, list)
+            or not all(isinstance(name, str) for name in names)
+            or len(set(names)) < len(names)
+        ):
+            raise AdapterError(f'{path}: must hold {{"labels": [names]}}, each name once')
         labels = names
     biases = [t for name, t in adapter.tensors.items() if name.startswith(f"{HEAD}.")]
     classes = min((len(tensor) for tensor in biases if tensor.ndim == 1), default=0)
+    if classes < 2:
+        raise AdapterError(
+            f"{folder}: the adapter carries no head for two or more labels; train it with "
+            f"modules_to_save: [{HEAD}]"
+        )
     if labels is None:
         labels = [f"LABEL_{index}" for index in range(classes)]
     if len(labels) != classes:
-        raise AdapterError(f"{folder}: {len(labels)} labels given, but the head has {classes}")
+        raise AdapterError(
+            f"{folder}: {len(labels)} labels given, but the head has {classes}; name each class"
+        )
     return LabelSet(tuple(labels))
 
 

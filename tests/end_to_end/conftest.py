@@ -88,9 +88,10 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture()
 def workplace(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of `made_once` (pictures left out) as the working directory; no hub, no cache."""
+    """A copy of `made_once` without pictures, and an earlier output, as the working directory."""
     folder = tmp_path / "workplace"
     shutil.copytree(made_once, folder, ignore=shutil.ignore_patterns("figures", "report.html"))
+    (folder / "earlier.csv").write_text("label,probability\nWorld,0.9\n", encoding="utf-8")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(folder / "hub"))
@@ -117,11 +118,10 @@ def ranklet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 @pytest.fixture()
 def ranklet_process() -> Command:
     """Call the command line in a process of its own; keywords go to `subprocess.run`."""
-    code = "from ranklet.cli.main import run; run()"
 
     def call(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", code, *arguments],
+            [sys.executable, "-m", "ranklet", *arguments],
             **{"capture_output": True, "text": True, "timeout": 120, **options},
         )
 

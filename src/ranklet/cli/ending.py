@@ -39,14 +39,15 @@ def _report(error: BaseException) -> int:
     if isinstance(error, UsageError):
         return _failed(2, _usage_problem(error))
     if isinstance(error, KeyboardInterrupt):
-        return _failed(130, "interrupted; nothing was kept")
+        return _failed(130, "interrupted; no run was finished")
     if isinstance(error, MemoryError):
         return _failed(1, "out of memory; lower training.batch_size or data.max_length")
     if isinstance(error, BrokenPipeError):
         _abandon_stdout()  # whoever read it has seen enough, as with `| head`
         return 1
     if isinstance(error, OSError):
-        _abandon_stdout()
+        if error.filename is None:
+            _abandon_stdout()
         reason = (error.strerror or str(error)).lower()
         return _failed(2, f"{error.filename or 'standard output'}: {reason}; choose another place")
     # The last resort: a defect of ours is one line too, and --debug shows where it is.

@@ -70,6 +70,21 @@ def encode_labels(examples: Examples, labels: LabelSet) -> NDArray[np.int64]:
     return np.array([position[name] for name in names], dtype=np.int64)
 
 
+def distinct_labels(examples: Examples) -> LabelSet:
+    """Collect the classes of a split, in an order that does not depend on that of the rows.
+
+    Raises:
+        DataError: The split has no labels, or only one.
+    """
+    names = required_labels(examples)
+    if len(set(names)) < 2:
+        raise DataError(
+            f"every row has the label {names[0]!r}; a classifier needs at least 2 labels",
+            examples.source,
+        )
+    return LabelSet.from_values(names)
+
+
 def required_labels(examples: Examples) -> tuple[str, ...]:
     """Return the labels of a split that must have them.
 

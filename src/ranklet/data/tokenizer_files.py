@@ -170,7 +170,7 @@ def _require(vocab: dict[str, int], names: Sequence[str], path: Path) -> None:
 def _json_object(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(_text(path))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: damaged JSON ({error}); get the file again") from error
     if not isinstance(value, dict):
         raise WeightsError(f"{path}: expected a JSON object, found {type(value).__name__}")

@@ -142,7 +142,7 @@ def read_config(folder: Path) -> EncoderConfig:
 
 def _config_from_fields(fields: Mapping[str, Any], path: Path) -> EncoderConfig:
     model_type = fields.get("model_type")
-    if model_type not in ARCHITECTURES:
+    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
         raise WeightsError(
             f"{path}: model_type {model_type!r} is not supported; choose an encoder of type "
             + ", ".join(ARCHITECTURES)
@@ -153,7 +153,7 @@ def _config_from_fields(fields: Mapping[str, Any], path: Path) -> EncoderConfig:
             "supported; allowed: absolute"
         )
     config = EncoderConfig(
-        model_type=str(model_type),
+        model_type=model_type,
         hidden_act=_activation(fields, path),
         layer_norm_eps=_number(fields, "layer_norm_eps", path),
         **{name: _integer(fields, name, path) for name in _SIZES},
@@ -190,8 +190,11 @@ def _activation(fields: Mapping[str, Any], path: Path) -> str:
 def _integer(fields: Mapping[str, Any], name: str, path: Path) -> int:
     value = fields.get(name)
     smallest = 0 if name == "pad_token_id" else 1
-    if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
-        raise WeightsError(f"{path}: {name} must be an integer >= {smallest}, found {value!r}")
+    largest = 1_000 if name == "num_hidden_layers" else 10_000_000
+    if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
+        raise WeightsError(
+            f"{path}: {name} must be an integer from {smallest} to {largest}, found {value!r}"
+        )
     return value
 
 

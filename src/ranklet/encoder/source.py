@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def encoder_config(encoder: str) -> EncoderConfig:
         HubError: The hub is needed and cannot be had.
     """
     known = KNOWN_ENCODERS.get(encoder)
-    if known is not None and not Path(encoder).is_dir():
+    if known is not None and not os.path.isdir(encoder):
         return known
     return read_config(_local_folder(encoder) or hub_folder(encoder, ["config.json"], "model"))
 
@@ -59,10 +60,16 @@ def base_model_name(encoder: str) -> str:
 def _local_folder(encoder: str) -> Path | None:
     if encoder == "minilm":
         return _minilm_folder()
+    # os.path, unlike Path, answers False for names that no file system takes.
     path = Path(encoder).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):
         return path
-    if path.is_absolute() or encoder.startswith((".", "~")) or encoder.count("/") > 1:
+    if (
+        os.path.exists(path)
+        or path.is_absolute()
+        or encoder.startswith((".", "~"))
+        or encoder.count("/") > 1
+    ):
         raise WeightsError(
             f"encoder {encoder!r}: no such folder; name a Hugging Face model folder, a hub id "
             "such as roberta-base, or minilm"

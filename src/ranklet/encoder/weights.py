@@ -79,9 +79,9 @@ def weight_files(folder: Path) -> list[Path]:
 def _shard_names(index: Path) -> list[str]:
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        outside = [name for name in names if Path(name).name != name]
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise WeightsError(f"{index}: not a safetensors index ({type(error).__name__})") from error
-    outside = [name for name in names if Path(name).name != name]
     if outside:
         raise WeightsError(f"{index}: shard {outside[0]!r} lies outside the folder")
     return names

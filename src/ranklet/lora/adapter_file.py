@@ -8,6 +8,7 @@ answers differently.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -89,16 +90,13 @@ class AdapterFile:
     tensors: Mapping[str, Tensor]
 
 
-def write_adapter(
-    folder: Path, adapter: AdapterFile, head: str, metadata: Mapping[str, str]
-) -> None:
+def write_adapter(folder: Path, adapter: AdapterFile, head: str) -> None:
     """Write an adapter so that PEFT loads it.
 
     Args:
         folder: Existing folder.
         adapter: What to write; ranks and alphas other than its own go to PEFT's patterns.
         head: Name of the head's module, PEFT's `modules_to_save`.
-        metadata: Extra text entries of the safetensors header.
 
     Raises:
         RunError: The files cannot be written.
@@ -123,7 +121,7 @@ def write_adapter(
         "inference_mode": True,
     }
     tensors = {PREFIX + name: tensor.contiguous() for name, tensor in adapter.tensors.items()}
-    write_atomically(folder / TENSORS_FILE, save(tensors, {"format": "pt", **metadata}))
+    write_atomically(folder / TENSORS_FILE, save(tensors, {"format": "pt"}))
     write_atomically(folder / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
 
 
@@ -185,19 +183,34 @@ def _check_options(config: Mapping[str, Any], path: Path) -> None:
             f"{path}: init_lora_weights {start!r} changes the frozen weights; "
             "convert the adapter to plain LoRA with PEFT first"
         )
-    for option in ("r", "lora_alpha"):
-        value = config.get(option)
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
-            raise AdapterError(f"{path}: {option} must be a number above 0, found {value!r}")
+    _check_values(config, path)
     for option in ("rank_pattern", "alpha_pattern"):
         _check_pattern(config.get(option) or {}, option, path)
+
+
+def _check_values(config: Mapping[str, Any], path: Path) -> None:
+    for option in ("r", "lora_alpha"):
+        if not _is_positive(config.get(option)):
+            found = f"found {config.get(option)!r}"
+            raise AdapterError(f"{path}: {option} must be a number above 0, {found}")
+    dropout = config.get("lora_dropout")
+    if dropout and not (_is_positive(dropout) and dropout <= 1):
+        raise AdapterError(f"{path}: lora_dropout must be a number from 0 to 1, found {dropout!r}")
+    if config.get("use_rslora") not in (None, True, False):
+        raise AdapterError(
+            f"{path}: use_rslora must be true or false, found {config['use_rslora']!r}"
+        )
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _check_pattern(pattern: object, option: str, path: Path) -> None:
     if not isinstance(pattern, dict):
         raise AdapterError(f"{path}: {option} must be an object, found {pattern!r}")
     for key, value in pattern.items():
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
+        if not _is_positive(value):
             raise AdapterError(f"{path}: {option}[{key!r}] must be a number above 0")
         try:
             re.compile(key)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ranklet.budget.plan import ParameterPlan, plan_parameters
 from ranklet.classifier import TextClassifier, adaptable_shapes, build_skeleton, head_shapes
+from ranklet.data.examples import distinct_labels
 from ranklet.data.named_sets import known_labels
 from ranklet.data.sources import is_on_hub, read_examples
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.labels import LabelSet
 from ranklet.lora.placement import Placement, module_shapes, resolve_placement
 from ranklet.recipe import Recipe
 
@@ -80,4 +80,4 @@ def _num_labels(recipe: Recipe) -> int:
         )
         raise RecipeError([RecipeIssue("", "data.label_names", problem)])
     train = read_examples(data.train, "train", data.text_column, data.label_column, None)
-    return len(LabelSet.from_values(train.labels or ()))
+    return len(distinct_labels(train))

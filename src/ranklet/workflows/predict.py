@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -84,7 +85,8 @@ def _check_output(output: Path, source: Path) -> None:
     if output.suffix.lower() not in OUTPUT_SUFFIXES:
         allowed = ", ".join(OUTPUT_SUFFIXES)
         raise RunError(f"{output}: unknown suffix {output.suffix!r}; allowed are {allowed}")
-    if output.exists() and source.exists() and output.samefile(source):
+    # os.path, unlike Path, answers False for names that no file system takes.
+    if os.path.exists(output) and os.path.exists(source) and output.samefile(source):
         raise RunError(f"{output}: is the input itself; name another --output")
     if not output.absolute().parent.is_dir():
         raise RunError(f"{output}: there is no folder {output.parent}; create it first")

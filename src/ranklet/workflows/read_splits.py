@@ -9,7 +9,7 @@ import numpy as np
 
 from ranklet.data.cleaning import clean, filter_by_words
 from ranklet.data.duplicates import DuplicateReport, resolve_duplicates
-from ranklet.data.examples import Examples, encode_labels
+from ranklet.data.examples import Examples, distinct_labels, encode_labels
 from ranklet.data.named_sets import NAMED_SETS
 from ranklet.data.sources import Split, read_examples
 from ranklet.data.splits import split_validation
@@ -74,10 +74,11 @@ def read_splits(data: DataSection, seed: int) -> Splits:
     if isinstance(data.validation, str):
         validation = read_cleaned(data, data.validation, "validation")
         train, duplicates = resolve_duplicates(train, validation, test, data.duplicates)
+        labels = _label_set(data, train)
     else:
         train, duplicates = resolve_duplicates(train, None, test, data.duplicates)
+        labels = _label_set(data, train)
         train, validation = split_validation(train, data.validation, seed)
-    labels = _label_set(data, train)
     kept, filtered = filter_by_words(train, data.min_words, data.max_words)
     return Splits(
         labels=labels,
@@ -117,4 +118,4 @@ def data_hashes(data: DataSection) -> dict[str, str]:
 def _label_set(data: DataSection, train: Examples) -> LabelSet:
     if data.label_names is not None:
         return LabelSet(data.label_names)
-    return LabelSet.from_values(train.labels or ())
+    return distinct_labels(train)

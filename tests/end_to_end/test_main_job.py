@@ -1,0 +1,252 @@
+"""The whole line through the command line: train, evaluate, predict and classify on files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ranklet as library
+from ranklet.files import sha256_file
+
+Command = Callable[..., Any]
+
+LEARNS = (
+    "--set", "training.epochs=30", "--set", "training.learning_rate=2e-2",
+    "--set", "training.batch_size=4", "--set", "adapter.target_modules=all-linear",
+)  # fmt: skip
+
+
+def train(ranklet: Command, out: str, *options: str) -> Any:
+    done = ranklet("train", "recipe.yaml", "--out", out, *options)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_a_run_holds_everything_it_promises(made_once: Path) -> None:
+    run = library.Run(made_once / "run")
+    assert run.is_finished
+    for path in (run.recipe, run.plan, run.environment, run.metrics, run.report):
+        assert path.stat().st_size > 0
+    kinds = ("training_loss", "validation_loss", "validation_accuracy", "test_confusion_counts",
+             "test_confusion_shares", "test_class_bars")  # fmt: skip
+    for name in kinds:
+        assert (run.figures / f"{name}.svg").is_file()
+        assert (run.figures / f"{name}.png").is_file()
+    names = {path.name for path in run.adapter.iterdir()}
+    assert {"adapter_config.json", "adapter_model.safetensors", "labels.json"} <= names
+    assert {"probes.json", "tokenizer.json", "README.md"} <= names
+    assert "config.json" not in names
+
+
+def test_the_certificate_counts_three_ways(made_once: Path) -> None:
+    certificate = read_json(made_once / "run" / "certificate.json")
+    # Two layers, query and value, rank 2, 16 wide; and BERT's linear head for two labels.
+    expected = 2 * 2 * 2 * (16 + 16) + 16 * 2 + 2
+    assert {certificate[name] for name in ("planned", "counted", "saved")} == {expected}
+    assert certificate["within_budget"] is True
+    adapter = made_once / "run" / "adapter" / "adapter_model.safetensors"
+    assert certificate["sha256"]["adapter"] == sha256_file(adapter)
+    assert certificate["sha256"]["data"]["train"] == sha256_file(made_once / "train.csv")
+
+
+def test_the_report_needs_nothing_from_outside(made_once: Path) -> None:
+    page = (made_once / "run" / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"""(src|href)\s*=\s*["']?\s*(https?:)?//""", page)
+    assert "<svg" in page
+    assert "Sports" in page
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
+    workplace: Path, ranklet: Command
+) -> None:
+    for out, seed in (("one", 3), ("two", 3), ("three", 4)):
+        train(ranklet, out, "--set", f"seed={seed}", "--set", "adapter.dropout=0.1")
+    files = [workplace / out / "adapter" / "adapter_model.safetensors" for out in ("one", "two")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    other = workplace / "three" / "adapter" / "adapter_model.safetensors"
+    assert other.read_bytes() != files[0].read_bytes()
+
+
+def test_the_resolved_recipe_gives_the_same_run_again(workplace: Path, ranklet: Command) -> None:
+    train(ranklet, "one", "--set", "training.epochs=2", "--set", "seed=9")
+    done = ranklet("train", "one/recipe.yaml", "--out", "again")
+    assert done.returncode == 0
+    first, again = (read_json(workplace / out / "certificate.json") for out in ("one", "again"))
+    assert first == again
+
+
+def test_it_learns_what_can_be_learnt(workplace: Path, ranklet: Command) -> None:
+    train(ranklet, "learnt", *LEARNS)
+    evaluated = ranklet("evaluate", "learnt", "--json")
+    content = json.loads(evaluated.stdout)
+    assert content["accuracy"] == 1.0
+    low, high = content["interval"]
+    assert 0.4 < low < high <= 1.0
+    assert "Sports" in ranklet("evaluate", "learnt", "--data", "train.csv").stdout
+    records = [json.loads(line) for line in Path("learnt/metrics.jsonl").read_text().splitlines()]
+    losses = [record["loss"] for record in records if record["kind"] == "validation"]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_test_labels_are_looked_at_only_for_the_final_figures(
+    workplace: Path, ranklet: Command
+) -> None:
+    train(ranklet, "one")
+    rows = (workplace / "test.csv").read_text().splitlines()
+    swap = {"Sports": "World", "World": "Sports"}
+    flipped = [f"{row.rsplit(',', 1)[0]},{swap[row.rsplit(',', 1)[1]]}" for row in rows[1:]]
+    (workplace / "test.csv").write_text("\n".join([rows[0], *flipped]) + "\n")
+    train(ranklet, "two")
+    adapters = [Path(out, "adapter", "adapter_model.safetensors") for out in ("one", "two")]
+    assert adapters[0].read_bytes() == adapters[1].read_bytes()
+    accuracy = [
+        read_json(Path(out, "evaluation", "test.json"))["accuracy"] for out in ("one", "two")
+    ]
+    assert math.isclose(sum(accuracy), 1.0)
+
+
+def predicted(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ","))
+
+
+def test_predictions_keep_the_order_for_every_input_and_output(
+    workplace: Path, ranklet: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ranklet.workflows import predict
+
+    monkeypatch.setattr(predict, "CHUNK_TEXTS", 4)  # several chunks and a rest
+    texts = [
+        f"{word} the {word}" for word in ("team", "treaty", "goal", "envoy", "", "capital")
+    ] * 2
+    Path("in.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    Path("in.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
+    with Path("in.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["id", "text"], *enumerate(texts)])
+    model = library.load("run")
+    expected = model.predict(texts)
+    probabilities = model.predict_proba(texts)
+    for source in ("in.txt", "in.jsonl", "in.csv"):
+        for output in ("out.csv", "out.tsv"):
+            done = ranklet("predict", "run", source, "--output", output, "--probabilities")
+            assert done.returncode == 0, done.stderr
+            rows = predicted(Path(output))
+            assert [row["label"] for row in rows] == expected
+            columns = [
+                [float(row[f"probability of {n}"]) for n in model.labels.names] for row in rows
+            ]
+            assert np.allclose(columns, probabilities, atol=2e-6)
+    ranklet("predict", "run", "in.txt", "--output", "out.jsonl")
+    lines = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [line["label"] for line in lines] == expected
+
+
+def test_a_submission_has_two_columns_of_integers(workplace: Path, ranklet: Command) -> None:
+    Path("in.txt").write_text("team\nenvoy\n")
+    assert ranklet("predict", "run", "in.txt", "--output", "s.csv", "--submission").returncode == 0
+    rows = predicted(Path("s.csv"))
+    names = library.load("run").labels.names
+    assert [row["ID"] for row in rows] == ["0", "1"]
+    assert [names[int(row["Label"])] for row in rows] == library.load("run").predict(
+        ["team", "envoy"]
+    )
+    assert list(rows[0]) == ["ID", "Label"]
+
+
+def test_classify_prints_labels_and_bars(workplace: Path, ranklet: Command) -> None:
+    done = ranklet("classify", "run", "the team", "an envoy")
+    answers = library.load("run").predict(["the team", "an envoy"])
+    assert [line for line in done.stdout.splitlines() if not line.startswith(" ")] == answers
+    assert "█" in done.stdout
+    as_json = json.loads(ranklet("classify", "run", "the team", "--json").stdout)
+    assert as_json[0]["label"] == answers[0]
+    assert math.isclose(sum(as_json[0]["probabilities"].values()), 1.0, abs_tol=1e-6)
+
+
+def test_the_adapter_folder_alone_answers_the_same_anywhere(workplace: Path) -> None:
+    texts = ["the team a goal", "the envoy a treaty"]
+    expected = library.load("run").predict_proba(texts)
+    shutil.move("run/adapter", "elsewhere")
+    assert np.array_equal(library.load("elsewhere").predict_proba(texts), expected)
+
+
+def test_the_answer_does_not_depend_on_batch_mates_or_order(workplace: Path) -> None:
+    model = library.load("run")
+    texts = [f"the {word} " * (1 + n % 7) for n, word in enumerate(("team", "treaty", "x") * 9)]
+    together = model.predict_proba(texts)
+    alone = np.concatenate([model.predict_proba([text]) for text in texts])
+    assert np.abs(together - alone).max() < 1e-5
+    assert np.abs(model.predict_proba(texts[::-1])[::-1] - together).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--set", "head=linear", "--set", "pooling=mean"),
+        ("--set", "head=linear"),
+        ("--set", "adapter.bias=all", "--set", "adapter.use_rslora=true"),
+        ("--set", "training.batch_tokens=64", "--set", "training.gradient_accumulation_steps=2"),
+        ("--set", "engine.attention=reference", "--set", "engine.precision=bfloat16"),
+        ("--set", "data.validation=test.csv", "--set", "data.test=null"),
+        ("--set", "training.max_steps=3", "--set", "training.evaluate_every=2"),
+        ("--set", "adapter.target_modules=[word_embeddings, intermediate.dense]"),
+        ("--set", "adapter.rank_pattern.query=5", "--set", "adapter.alpha_pattern={value: 2}"),
+    ],
+    ids=lambda options: " ".join(options).replace("--set ", ""),
+)
+def test_options_reach_the_saved_model(
+    workplace: Path, ranklet: Command, options: tuple[str, ...]
+) -> None:
+    train(ranklet, "run2", *options)
+    certificate = read_json(Path("run2/certificate.json"))
+    assert certificate["planned"] == certificate["saved"]
+    planned = json.loads(ranklet("plan", "run2/recipe.yaml", "--json").stdout)
+    assert planned["total"] == certificate["planned"]
+    assert library.load("run2").predict(["the team"])[0] in ("Sports", "World")
+
+
+def test_integer_labels_take_their_names(workplace: Path, ranklet: Command) -> None:
+    numbers = {"World": "0", "Sports": "1"}
+    for name in ("train.csv", "test.csv"):
+        text = Path(name).read_text()
+        Path(name).write_text(re.sub("(World|Sports)$", lambda m: numbers[m[1]], text, flags=re.M))
+    train(ranklet, "named", "--set", "data.label_names=[World, Sports]")
+    assert library.load("named").labels.names == ("World", "Sports")
+    train(ranklet, "plain")
+    assert library.load("plain").labels.names == ("0", "1")
+
+
+def test_cleaning_is_the_same_in_training_and_prediction(workplace: Path, ranklet: Command) -> None:
+    train(ranklet, "cleaned", "--set", "data.cleaning=[html, whitespace]")
+    model = library.load("cleaned")
+    dirty, clean = "the   <b>team</b> &amp; goal", "the team & goal"
+    assert np.array_equal(model.predict_proba([dirty]), model.predict_proba([clean]))
+    raw = library.load("run")
+    assert not np.array_equal(raw.predict_proba([dirty]), raw.predict_proba([clean]))
+
+
+def test_duplicates_across_splits_leave_train(workplace: Path, ranklet: Command) -> None:
+    test_row = Path("test.csv").read_text().splitlines()[1]
+    text, label = test_row.rsplit(",", 1)
+    with Path("train.csv").open("a") as stream:
+        stream.write(f"{text.upper()}!!,{label}\n" * 2)
+    train(ranklet, "clean")
+    about = read_json(Path("clean/environment.json"))
+    assert about["duplicates"]["train_test"] >= 1
+    train(ranklet, "kept", "--set", "data.duplicates=keep")
+    kept = read_json(Path("kept/environment.json"))
+    assert kept["duplicates"]["dropped"] == 0
+    assert sum(kept["rows"].values()) > sum(about["rows"].values())

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from ranklet.cli.main import run as run_command_line
 from ranklet.encoder.config import read_config
 from ranklet.encoder.model import Encoder
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Answer = subprocess.CompletedProcess[str]
+Command = Callable[..., Answer]
 
 TOPICS = {
-    "Sports": "team goal match coach player league".split(),
-    "World": "minister treaty border capital election envoy".split(),
+    "Sports": ["team", "goal", "match", "coach", "player", "league"],
+    "World": ["minister", "treaty", "border", "capital", "election", "envoy"],
 }
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 VOCABULARY = (*SPECIAL, *(word for words in TOPICS.values() for word in words), "the", "a")
@@ -86,7 +91,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture()
+@pytest.fixture
 def workplace(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of `made_once` without pictures, and an earlier output, as the working directory."""
     folder = tmp_path / "workplace"
@@ -99,11 +104,11 @@ def workplace(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return folder
 
 
-@pytest.fixture()
+@pytest.fixture
 def ranklet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Call the command line inside this process; what it printed and its exit code come back."""
 
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def call(*arguments: str) -> Answer:
         capsys.readouterr()
         monkeypatch.setattr(sys, "argv", ["ranklet", *arguments])
         with pytest.raises(SystemExit) as ended:
@@ -115,14 +120,102 @@ def ranklet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return call
 
 
-@pytest.fixture()
+@pytest.fixture
 def ranklet_process() -> Command:
     """Call the command line in a process of its own; keywords go to `subprocess.run`."""
 
-    def call(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    def call(*arguments: str, **options: object) -> Answer:
         return subprocess.run(
             [sys.executable, "-m", "ranklet", *arguments],
             **{"capture_output": True, "text": True, "timeout": 120, **options},
         )
 
     return call
+
+
+class Bench:
+    """Ways to spoil the files of a workplace."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, name: str, content: bytes | str) -> None:
+        raw = content.encode() if isinstance(content, str) else content
+        (self.folder / name).write_bytes(raw)
+
+    def remove(self, name: str) -> None:
+        (self.folder / name).unlink()
+
+    def cut(self, name: str) -> None:
+        """Keep the first two thirds of a file."""
+        raw = (self.folder / name).read_bytes()
+        self.put(name, raw[: len(raw) * 2 // 3])
+
+    def fields(self, name: str, **changes: object) -> None:
+        """Change fields of a JSON object; None removes one."""
+        values = json.loads((self.folder / name).read_text(encoding="utf-8")) | changes
+        self.put(
+            name, json.dumps({key: value for key, value in values.items() if value is not None})
+        )
+
+    def drop(self, name: str, part: str) -> None:
+        """Remove the tensors that have `part` in their names."""
+        held = load_file(self.folder / name)
+        save_file({key: held[key] for key in held if part not in key}, self.folder / name)
+
+    def tensor(self, name: str, key: str, change: Callable[[Tensor | None], Tensor]) -> None:
+        """Replace a tensor, or add one."""
+        held = load_file(self.folder / name)
+        changed = {**held, key: change(held.get(key)).contiguous()}
+        save_file(changed, self.folder / name)
+
+    def tree(self) -> dict[str, str]:
+        """Describe everything in the folder: files by their hash."""
+        return {
+            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            if path.is_file()
+            else "folder"
+            for path in sorted(self.folder.rglob("*"))
+        }
+
+
+@pytest.fixture
+def bench(workplace: Path) -> Bench:
+    return Bench(workplace)
+
+
+@pytest.fixture
+def is_refused(bench: Bench, ranklet: Command) -> Callable[..., None]:
+    """Check that a command ends with exit code 2, a line for each problem, and nothing written.
+
+    ` .. ` in a problem stands for anything. `progress` is what may come before the problems.
+    """
+
+    def check(
+        command: str, *problems: str, call: Command = ranklet, progress: str = "(?!)"
+    ) -> None:
+        before = bench.tree()
+        answer = call(*shlex.split(command))
+        assert (answer.returncode, answer.stdout) == (2, ""), answer.stderr
+        lines = answer.stderr.removesuffix("\n").split("\n")
+        lines = [line for line in lines if not re.match(progress, line)]
+        assert len(lines) == len(problems), answer.stderr
+        for line, problem in zip(lines, problems, strict=True):
+            pattern = ".*".join(map(re.escape, problem.split(" .. ")))
+            assert re.match(f"error: {pattern}", line), line
+            assert len(line) < 700
+        assert bench.tree() == before
+
+    return check
+
+
+@pytest.fixture
+def small_disk(workplace: Path) -> Iterator[Path]:
+    """A file system of 16 kB inside the workplace."""
+    disk = workplace / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)

@@ -66,12 +66,12 @@ class LoRALinear(nn.Module):
                 self.lora_B.weight.zero_()
 
     def forward(self, states: Tensor) -> Tensor:
-        """Map (..., in_features) to (..., out_features) in the dtype of `states`."""
+        """Map (tokens, in_features) to (tokens, out_features) in the dtype of `states`."""
         base: Tensor = self.base_layer(states)
         dropped = F.dropout(states, self.dropout, self.training) if self.dropout else states
         down = F.linear(dropped, self.lora_A.weight.to(states.dtype))
         up = (self.lora_B.weight * self.scaling).to(states.dtype)
-        return base + F.linear(down, up)
+        return torch.addmm(base, down, up.T)
 
 
 class LoRAEmbedding(nn.Module):

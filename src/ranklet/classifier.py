@@ -89,7 +89,10 @@ class TextClassifier(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Return logits (texts, classes) float32, before softmax."""
         encoder = self.encoder
-        pooled = pool(encoder(batch), batch, self.pooling)
+        first_only = self.pooling == "cls"
+        pooled = encoder(batch, first_only)
+        if not first_only:
+            pooled = mean_pool(pooled, batch)
         if encoder.pooler is not None:
             pooled = encoder.pooler(pooled)
         logits: Tensor = self.get_submodule(HEAD)(pooled.float())
@@ -126,19 +129,16 @@ class TextClassifier(nn.Module):
         return self.preprocessing
 
 
-def pool(hidden: Tensor, batch: Batch, pooling: Pooling) -> Tensor:
-    """Reduce the states of each text to one.
+def mean_pool(hidden: Tensor, batch: Batch) -> Tensor:
+    """Average the states of each text, in float32.
 
     Args:
         hidden: (tokens, hidden) in the compute dtype.
         batch: The batch they belong to.
-        pooling: `cls` or `mean`.
 
     Returns:
-        (texts, hidden) in the dtype of `hidden`; means are taken in float32.
+        (texts, hidden) in the dtype of `hidden`.
     """
-    if pooling == "cls":
-        return hidden[batch.cu_seqlens[:-1].long()]
     means = torch.segment_reduce(
         hidden.float(), "mean", lengths=batch.lengths.long(), axis=0, unsafe=True
     )

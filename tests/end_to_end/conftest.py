@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import resource
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -122,13 +124,17 @@ def ranklet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 @pytest.fixture
 def ranklet_process() -> Command:
-    """Call the command line in a process of its own; keywords go to `subprocess.run`."""
+    """Call the command line in a process of its own.
 
-    def call(*arguments: str, **options: object) -> Answer:
-        return subprocess.run(
-            [sys.executable, "-m", "ranklet", *arguments],
-            **{"capture_output": True, "text": True, "timeout": 120, **options},
-        )
+    `blocks` limits the size of the files it writes; other keywords go to `subprocess.run`.
+    """
+
+    def call(*arguments: str, blocks: int | None = None, **options: object) -> Answer:
+        limit = f"ulimit -f {'unlimited' if blocks is None else blocks}"
+        code = "from ranklet.cli.main import run; run()"
+        command = ["sh", "-c", f'{limit}; exec "$@"', "sh", sys.executable, "-c", code]
+        defaults = {"capture_output": True, "text": True, "timeout": 120}
+        return subprocess.run([*command, *arguments], **(defaults | options))
 
     return call
 
@@ -219,3 +225,19 @@ def small_disk(workplace: Path) -> Iterator[Path]:
         pytest.skip("mounting a small file system needs root")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.fixture
+def files_limited_to() -> Callable[[int], AbstractContextManager[None]]:
+    """Let every write beyond a file size fail in this process, as on a full disk."""
+
+    @contextmanager
+    def limit(num_bytes: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit

@@ -81,12 +81,16 @@ def _swapped_query_and_key(encoder: Encoder) -> None:
     attention.query, attention.key = attention.key, attention.query
 
 
+def _other_rows(encoder: Encoder) -> None:
+    encoder.forward = lambda batch, forward=encoder.forward: forward(batch).roll(1, 0)
+
+
 def _lost_bias(encoder: Encoder) -> None:
     encoder.encoder.layer[2].output.dense.bias.zero_()
 
 
 @pytest.mark.parametrize(
-    "sabotage", [_tanh_gelu, _shifted_positions, _swapped_query_and_key, _lost_bias]
+    "sabotage", [_tanh_gelu, _shifted_positions, _swapped_query_and_key, _lost_bias, _other_rows]
 )
 def test_a_sabotaged_encoder_is_noticed(tiny: Any, sabotage: Callable[[Encoder], None]) -> None:
     model, folder = tiny
@@ -106,6 +110,34 @@ def test_a_text_does_not_depend_on_its_batch_mates(tiny: Any, attention: str) ->
     together = our_states(encoder, texts).split([len(text) for text in texts])
     for text, states in zip(texts, together, strict=True):
         assert (our_states(encoder, [text]) - states).abs().max() <= TOLERANCE
+
+
+def first_rows(batch: Batch) -> Tensor:
+    return batch.cu_seqlens[:-1].long()
+
+
+@pytest.mark.parametrize("attention", ["reference", "sdpa"])
+def test_first_tokens_alone_equal_those_of_all(tiny: Any, attention: str) -> None:
+    encoder = load(tiny[1], attention=attention)
+    for lengths in (LENGTHS, (9, 9, 9)):
+        batch = pack(random_texts(lengths, SIZES["vocab_size"]))
+        with torch.inference_mode():
+            alone, all_tokens = encoder(batch, first_only=True), encoder(batch)
+        assert (alone - all_tokens[first_rows(batch)]).abs().max() <= TOLERANCE
+
+
+def test_gradients_through_first_tokens_equal_those_of_all(tiny: Any) -> None:
+    batch = pack(random_texts(LENGTHS, SIZES["vocab_size"]))
+    gradients = []
+    for first_only in (False, True):
+        encoder = load(tiny[1]).requires_grad_(True)
+        states = encoder(batch, first_only)
+        (states if first_only else states[first_rows(batch)]).square().mean().backward()
+        gradients.append({n: p.grad for n, p in encoder.named_parameters() if p.grad is not None})
+    for name, gradient in gradients[0].items():
+        scale = gradient.abs().max().clamp_min(1e-6)
+        if not name.endswith("key.bias"):
+            assert (gradients[1][name] - gradient).abs().max() <= 1e-4 * scale, name
 
 
 def test_padding_that_leaks_is_noticed(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,12 +24,15 @@ class Examples:
         labels: One label name per row, or None where the source has no labels.
         lines: Line on which each row starts, counted from 1 (parquet: row number).
         source: File path or data set name, for messages.
+        label_names: All label names in the order of the integers that stand for them, where the
+            source or its reader says so.
     """
 
     texts: tuple[str, ...]
     labels: tuple[str, ...] | None
     lines: tuple[int, ...]
     source: str
+    label_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.texts), len(self.lines), len(self.labels or self.texts)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
@@ -16,7 +17,7 @@ from typing import Literal
 from ranklet.data.examples import Examples
 from ranklet.data.hints import listed, nearest
 from ranklet.data.hub_dataset import split_files
-from ranklet.data.named_sets import BUNDLED_SETS, HUB_SETS, NAMED_SETS, bundled_file
+from ranklet.data.named_sets import BUNDLED_SETS, HUB_SETS, NAMED_SETS, bundled_file, known_labels
 from ranklet.data.parquet import class_names
 from ranklet.data.row import Row, read_label, read_text
 from ranklet.data.rows import SUFFIXES, read_rows
@@ -62,9 +63,9 @@ def read_examples(
             texts.append(text)
             labels.append(label)
             lines.append(before + line if len(files) > 1 else line)
-    names = label_names or _stored_names(files[0], label_column)
+    names = label_names or known_labels(source) or _stored_names(files[0], label_column)
     found = Examples(tuple(texts), tuple(labels) if label_column else None, tuple(lines), name)
-    return _with_label_names(found, names) if names else found
+    return _with_label_names(found, tuple(names)) if names else found
 
 
 def stream_texts(path: Path, text_column: str | Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -163,10 +164,10 @@ def _stored_names(file: Path, label_column: str | None) -> tuple[str, ...] | Non
     return class_names(file, label_column)
 
 
-def _with_label_names(examples: Examples, names: Sequence[str]) -> Examples:
+def _with_label_names(examples: Examples, names: tuple[str, ...]) -> Examples:
     """Replace the labels "0" .. "n-1" by names, unless they are those names already."""
     if examples.labels is None or set(examples.labels) <= set(names):
-        return examples
+        return replace(examples, label_names=names)
     by_index = {str(index): name for index, name in enumerate(names)}
     allowed = _label_mode(examples.labels, names, by_index)
     for label, line in zip(examples.labels, examples.lines, strict=True):
@@ -178,7 +179,7 @@ def _with_label_names(examples: Examples, names: Sequence[str]) -> Examples:
                 line,
             )
     labels = tuple(by_index[label] for label in examples.labels)
-    return Examples(examples.texts, labels, examples.lines, examples.source)
+    return replace(examples, labels=labels, label_names=names)
 
 
 def _label_mode(labels: Sequence[str], names: Iterable[str], by_index: Iterable[str]) -> set[str]:

@@ -16,12 +16,12 @@ from torch import Tensor
 from ranklet.encoder.packing import PaddedLayout
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(query, key, value) -> context; each (tokens, heads, head_dim) in the compute dtype."""
+"""(query, key, value) -> context like query; each (tokens, heads, head_dim), compute dtype."""
 
 AttentionBackend = Literal["reference", "sdpa"]
 
 
-def reference_attention(cu_seqlens: Tensor, max_seqlen: int) -> Attend:
+def reference_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = False) -> Attend:
     """Return attention computed text by text.
 
     Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.1: softmax(Q K^T / sqrt(head_dim)) V, the
@@ -30,13 +30,16 @@ def reference_attention(cu_seqlens: Tensor, max_seqlen: int) -> Attend:
     Args:
         cu_seqlens: (texts + 1,) int32 start of each text.
         max_seqlen: Longest text, tokens; not needed here, taken so that backends are alike.
+        first_only: Queries are those of each text's first token, (texts, heads, head_dim).
     """
     del max_seqlen
     lengths = (cu_seqlens[1:] - cu_seqlens[:-1]).tolist()
+    query_lengths = [1] * len(lengths) if first_only else lengths
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        parts = zip(*(torch.split(states, lengths) for states in (query, key, value)), strict=True)
-        return torch.cat([_attend_one(*part) for part in parts])
+        queries = torch.split(query, query_lengths)
+        keys, values = (torch.split(states, lengths) for states in (key, value))
+        return torch.cat([_attend_one(*one) for one in zip(queries, keys, values, strict=True)])
 
     return attend
 
@@ -46,25 +49,27 @@ def _attend_one(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return torch.einsum("hqk,khd->qhd", scores.softmax(-1), value.float()).to(query.dtype)
 
 
-def sdpa_attention(cu_seqlens: Tensor, max_seqlen: int) -> Attend:
+def sdpa_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = False) -> Attend:
     """Return attention by `scaled_dot_product_attention` over padded texts.
 
     Args:
         cu_seqlens: (texts + 1,) int32 start of each text.
         max_seqlen: Longest text, tokens.
+        first_only: Queries are those of each text's first token, (texts, heads, head_dim).
     """
     layout = PaddedLayout.of(cu_seqlens, max_seqlen)
     mask = layout.key_mask()
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        q, k, v = (layout.pad(states).transpose(1, 2) for states in (query, key, value))
-        context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return layout.unpad(context.transpose(1, 2))
+        grid = query.unsqueeze(1) if first_only else layout.pad(query)
+        q, k, v = (states.transpose(1, 2) for states in (grid, layout.pad(key), layout.pad(value)))
+        context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
+        return context.squeeze(1) if first_only else layout.unpad(context)
 
     return attend
 
 
-ATTENTION_BACKENDS: Mapping[str, Callable[[Tensor, int], Attend]] = {
+ATTENTION_BACKENDS: Mapping[str, Callable[[Tensor, int, bool], Attend]] = {
     "reference": reference_attention,
     "sdpa": sdpa_attention,
 }

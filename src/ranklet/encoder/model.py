@@ -76,11 +76,11 @@ class SelfAttention(nn.Module):
         self.key = Linear(config.hidden_size, config.hidden_size)
         self.value = Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
-        """Map (tokens, hidden) to (tokens, hidden)."""
+    def forward(self, rows: Tensor, hidden: Tensor, attend: Attend) -> Tensor:
+        """Let (rows, hidden) look at (tokens, hidden): (rows, hidden)."""
         heads = [
-            projection(hidden).unflatten(-1, (-1, self.head_dim))  # (tokens, heads, head_dim)
-            for projection in (self.query, self.key, self.value)
+            states.unflatten(-1, (-1, self.head_dim))  # (rows or tokens, heads, head_dim)
+            for states in (self.query(rows), self.key(hidden), self.value(hidden))
         ]
         return attend(*heads).flatten(1)
 
@@ -107,9 +107,9 @@ class Attention(nn.Module):
         self.self = SelfAttention(config)
         self.output = Output(config.hidden_size, config)
 
-    def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
-        """Map (tokens, hidden) to (tokens, hidden)."""
-        attended: Tensor = self.output(self.self(hidden, attend), hidden)
+    def forward(self, rows: Tensor, hidden: Tensor, attend: Attend) -> Tensor:
+        """Let (rows, hidden) look at (tokens, hidden): (rows, hidden)."""
+        attended: Tensor = self.output(self.self(rows, hidden, attend), rows)
         return attended
 
 
@@ -135,25 +135,28 @@ class Layer(nn.Module):
         self.intermediate = Intermediate(config)
         self.output = Output(config.intermediate_size, config)
 
-    def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
-        """Map (tokens, hidden) to (tokens, hidden)."""
-        hidden = self.attention(hidden, attend)
-        states: Tensor = self.output(self.intermediate(hidden), hidden)
+    def forward(self, rows: Tensor, hidden: Tensor, attend: Attend) -> Tensor:
+        """Compute the layer for some of its tokens.
+
+        Args:
+            rows: (rows, hidden) states of the tokens to compute: all of them, or those read later.
+            hidden: (tokens, hidden) states of all tokens.
+            attend: Attention of the rows' queries.
+
+        Returns:
+            (rows, hidden).
+        """
+        rows = self.attention(rows, hidden, attend)
+        states: Tensor = self.output(self.intermediate(rows), rows)
         return states
 
 
 class Layers(nn.Module):
-    """All layers, first to last."""
+    """All layers, first to last, under Hugging Face's name for them."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.layer = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
-
-    def forward(self, hidden: Tensor, attend: Attend) -> Tensor:
-        """Map (tokens, hidden) to (tokens, hidden)."""
-        for layer in self.layer:
-            hidden = layer(hidden, attend)
-        return hidden
 
 
 class Pooler(nn.Module):
@@ -188,8 +191,24 @@ class Encoder(nn.Module):
         self.encoder = Layers(config)
         self.pooler = Pooler(config) if with_pooler else None
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Return the last hidden states of a batch, (tokens, hidden) in the compute dtype."""
-        attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen)
-        hidden: Tensor = self.encoder(self.embeddings(batch), attend)
-        return hidden
+    def forward(self, batch: Batch, first_only: bool = False) -> Tensor:
+        """Return the last hidden states of a batch in the compute dtype.
+
+        Args:
+            batch: Packed texts.
+            first_only: Return each text's first token only; the last layer then computes no other.
+
+        Returns:
+            (tokens, hidden), or (texts, hidden) with `first_only`.
+        """
+        hidden: Tensor = self.embeddings(batch)
+        attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, False)
+        *lower, last = self.encoder.layer
+        for layer in lower:
+            hidden = layer(hidden, hidden, attend)
+        rows = hidden
+        if first_only:
+            rows = hidden[batch.cu_seqlens[:-1].long()]
+            attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, True)
+        states: Tensor = last(rows, hidden, attend)
+        return states

@@ -74,10 +74,10 @@ def read_splits(data: DataSection, seed: int) -> Splits:
     if isinstance(data.validation, str):
         validation = read_cleaned(data, data.validation, "validation")
         train, duplicates = resolve_duplicates(train, validation, test, data.duplicates)
-        labels = _label_set(data, train)
+        labels = _label_set(train)
     else:
         train, duplicates = resolve_duplicates(train, None, test, data.duplicates)
-        labels = _label_set(data, train)
+        labels = _label_set(train)
         train, validation = split_validation(train, data.validation, seed)
     kept, filtered = filter_by_words(train, data.min_words, data.max_words)
     return Splits(
@@ -115,7 +115,7 @@ def data_hashes(data: DataSection) -> dict[str, str]:
     }
 
 
-def _label_set(data: DataSection, train: Examples) -> LabelSet:
-    if data.label_names is not None:
-        return LabelSet(data.label_names)
+def _label_set(train: Examples) -> LabelSet:
+    if train.label_names is not None:
+        return LabelSet(train.label_names)
     return distinct_labels(train)

@@ -104,7 +104,7 @@ def _replacement(path: Path) -> Iterator[BinaryIO]:
         _rename(temporary, target, path)
     except BaseException:
         with suppress(OSError):
-            pass
+            temporary.unlink()
         raise
     _flush_folder(target.parent)
 

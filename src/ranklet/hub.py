@@ -20,7 +20,10 @@ RepoType = Literal["model", "dataset"]
 
 PROBE_TIMEOUT_S = 5.0
 NOUNS = {"model": "model", "dataset": "data set"}
-LOCAL_COPIES = {"model": "--set encoder=FOLDER", "dataset": "--set data.train=FILE"}
+LOCAL_COPIES = {
+    "model": "name a folder (encoder: FOLDER)",
+    "dataset": "name a file (data.train: FILE)",
+}
 
 
 def hub_folder(
@@ -118,7 +121,7 @@ def is_offline() -> bool:
 def _bad_id(repo_id: str, repo_type: RepoType) -> HubError:
     return HubError(
         f"{NOUNS[repo_type]} {repo_id!r}: neither a local copy nor a hub id; an id is name or "
-        f"owner/name, of letters, digits and - _ . ; for a local copy {LOCAL_COPIES[repo_type]}"
+        f"owner/name, of letters, digits and - _ . ; for a local copy, {LOCAL_COPIES[repo_type]}"
     )
 
 
@@ -219,7 +222,7 @@ def _one_line_errors(repo_id: str, repo_type: RepoType) -> Iterator[None]:
     except RepositoryNotFoundError as error:
         raise HubError(
             f"{what}: no such {NOUNS[repo_type]} at {hub_endpoint()}; check the spelling, set "
-            f"HF_TOKEN if it is private, or use {LOCAL_COPIES[repo_type]}"
+            f"HF_TOKEN if it is private, or {LOCAL_COPIES[repo_type]}"
         ) from error
     except (OSError, transport_error) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]

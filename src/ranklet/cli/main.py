@@ -33,7 +33,17 @@ PrecisionOption = Annotated[
     Literal["auto", "float32", "bfloat16"], typer.Option(help="Dtype of the frozen weights.")
 ]
 TextColumnOption = Annotated[
-    str | None, typer.Option(help="Column of the text; default: as in the run, else text.")
+    list[str] | None,
+    typer.Option(
+        help="Column of the text (repeat for several); default: as in the run, else text."
+    ),
+]
+EncoderOption = Annotated[
+    str | None, typer.Option(help="Folder or hub id, instead of the encoder the adapter names.")
+]
+LabelsOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME,NAME", help="Label names in order, for an adapter without them."),
 ]
 
 
@@ -102,6 +112,8 @@ def evaluate(
         str | None, typer.Option(help="Labelled data; default: the test data of the run.")
     ] = None,
     text_column: TextColumnOption = None,
+    encoder: EncoderOption = None,
+    labels: LabelsOption = None,
     label_column: Annotated[
         str | None, typer.Option(help="Column of the label; default: as in the run, else label.")
     ] = None,
@@ -116,7 +128,9 @@ def evaluate(
     evaluation = evaluate(
         model,
         data,
-        text_column=text_column,
+        text_column=text_column or None,
+        encoder=encoder,
+        label_names=_names(labels),
         label_column=label_column,
         device=device,
         precision=precision,
@@ -135,6 +149,8 @@ def predict(
     ],
     output: Annotated[Path, typer.Option(help="File to write: csv, tsv or jsonl.")],
     text_column: TextColumnOption = None,
+    encoder: EncoderOption = None,
+    labels: LabelsOption = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write the probability of every label.")
     ] = False,
@@ -152,7 +168,9 @@ def predict(
             model,
             source,
             output,
-            text_column=text_column,
+            text_column=text_column or None,
+            encoder=encoder,
+            label_names=_names(labels),
             all_probabilities=probabilities,
             submission=submission,
             device=device,
@@ -166,6 +184,8 @@ def predict(
 def classify(
     model: ModelArgument,
     texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts to classify.")],
+    encoder: EncoderOption = None,
+    labels: LabelsOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
@@ -173,7 +193,14 @@ def classify(
     """Print the label and the probabilities of a few texts."""
     from ranklet.workflows.classify import classify
 
-    answers = classify(model, texts, device=device, precision=precision)
+    answers = classify(
+        model,
+        texts,
+        encoder=encoder,
+        label_names=_names(labels),
+        device=device,
+        precision=precision,
+    )
     if json:
         render.print_classifications_json(answers)
     else:
@@ -196,6 +223,10 @@ def show(recipe: RecipeArgument, set_: SetOption = None) -> None:
     from ranklet.recipe import load_recipe, to_yaml
 
     typer.echo(to_yaml(load_recipe(recipe, set_ or [])), nl=False)
+
+
+def _names(labels: str | None) -> list[str] | None:
+    return None if labels is None else [name.strip() for name in labels.split(",")]
 
 
 def run() -> None:

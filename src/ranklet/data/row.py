@@ -107,7 +107,8 @@ def require_columns(
         if column not in columns:
             raise DataError(
                 f"no column {column!r}; the columns are {listed(columns)}{nearest(column, columns)}"
-                " (data.text_column and data.label_column choose them)",
+                " (chosen by data.text_column and data.label_column, or --text-column and"
+                " --label-column)",
                 source,
                 line,
             )

@@ -27,6 +27,9 @@ from ranklet.recipe.sections import (
 _FILE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
+BUNDLED_SAMPLE = "newsbites"
+
+
 @dataclass(frozen=True)
 class Contradiction:
     """Fields that are each fine but cannot stand together.
@@ -134,6 +137,7 @@ def _data_contradictions(data: DataSection) -> Iterator[Contradiction]:
             f"{data.label_column!r} is also a text column; the model would read its answer",
         )
     yield from _shared_files(data)
+    yield from _sample_as_test(data)
 
 
 def _shared_files(data: DataSection) -> Iterator[Contradiction]:
@@ -149,6 +153,19 @@ def _shared_files(data: DataSection) -> Iterator[Contradiction]:
             yield Contradiction(
                 (f"data.{second}", f"data.{first}"),
                 f"the same file as data.{first}; the figures would not be honest",
+            )
+
+
+def _sample_as_test(data: DataSection) -> Iterator[Contradiction]:
+    # Typically a recipe of the bundled sample whose data.train was replaced.
+    for field in ("validation", "test"):
+        if getattr(data, field) == BUNDLED_SAMPLE and data.train != BUNDLED_SAMPLE:
+            yield Contradiction(
+                (f"data.{field}", "data.train"),
+                f"{BUNDLED_SAMPLE} says nothing about {data.train!r}; give a file of its own, "
+                + (
+                    "a share or a count" if field == "validation" else "or null for no test figures"
+                ),
             )
 
 

@@ -123,11 +123,10 @@ class AdapterSection(BaseModel):
 
     target_modules: Literal["all-linear"] | Annotated[Distinct[Text], Field(min_length=1)] = (
         "query",
-        "key",
         "value",
     )
     """Modules that get an adapter, by the end of their Hugging Face name; `all-linear`: every
-    linear layer of the encoder. Default: [query, key, value]."""
+    linear layer of the encoder. Default: [query, value]."""
 
     layers: Annotated[Distinct[Index], Field(min_length=1)] | None = None
     """Encoder layers that get adapters, counted from 0; null: all. Default: null."""

@@ -29,6 +29,8 @@ def classify(
     path: str | Path,
     texts: Sequence[str],
     *,
+    encoder: str | None = None,
+    label_names: Sequence[str] | None = None,
     device: Device = "auto",
     precision: Precision = "auto",
 ) -> list[Classification]:
@@ -37,13 +39,15 @@ def classify(
     Args:
         path: A run, or an adapter folder.
         texts: What to classify.
+        encoder: Used instead of the encoder that the adapter names.
+        label_names: Label names in the order of the logits, for an adapter that carries none.
         device: Where it computes.
         precision: Compute dtype of the frozen weights.
 
     Raises:
         RankletError: The classifier cannot be loaded, or a text cannot be tokenized.
     """
-    model = load(path, device=device, precision=precision)
+    model = load(path, encoder=encoder, labels=label_names, device=device, precision=precision)
     names = model.labels.names
     return [
         Classification(text, names[int(row.argmax())], dict(zip(names, row.tolist(), strict=True)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +33,10 @@ def evaluate(
     path: str | Path,
     data: str | None = None,
     *,
-    text_column: str | None = None,
+    text_column: str | Sequence[str] | None = None,
     label_column: str | None = None,
+    encoder: str | None = None,
+    label_names: Sequence[str] | None = None,
     device: Device = "auto",
     precision: Precision = "auto",
 ) -> Evaluation:
@@ -42,8 +45,10 @@ def evaluate(
     Args:
         path: A run, or an adapter folder.
         data: File, named set or hub data set with labels; None: the test data of the run.
-        text_column: Column of the text; None: as in the run, else `text`.
+        text_column: Column of the text, or several; None: as in the run, else `text`.
         label_column: Column of the label; None: as in the run, else `label`.
+        encoder: Used instead of the encoder that the adapter names.
+        label_names: Label names in the order of the logits, for an adapter that carries none.
         device: Where it computes.
         precision: Compute dtype of the frozen weights.
 
@@ -60,14 +65,11 @@ def evaluate(
         raise DataError("no test data; name some with --data", str(path))
     columns = run_columns(section)
     keep_freed_memory()
-    model = load(path, device=device, precision=precision)
+    model = load(path, encoder=encoder, labels=label_names, device=device, precision=precision)
+    # Integers in a file mean what the recipe says, or the file itself: never a guessed order.
+    names = section.label_names if section is not None else label_names
     examples = read_examples(
-        source,
-        "test",
-        text_column or columns.text,
-        label_column or columns.label,
-        # A file may hold integers where the training data had names.
-        model.labels.names,
+        source, "test", text_column or columns.text, label_column or columns.label, names
     )
     labels = encode_labels(examples, model.labels)
     probabilities = model.predict_proba(examples.texts)

@@ -31,7 +31,9 @@ def predict(
     source: str | Path,
     output: str | Path,
     *,
-    text_column: str | None = None,
+    text_column: str | Sequence[str] | None = None,
+    encoder: str | None = None,
+    label_names: Sequence[str] | None = None,
     all_probabilities: bool = False,
     submission: bool = False,
     device: Device = "auto",
@@ -45,7 +47,9 @@ def predict(
         source: Texts: csv, tsv, jsonl, parquet, or txt with one text a line.
         output: csv, tsv or jsonl; one row for each text, in the same order: `label`,
             `probability`, and with `all_probabilities` one `probability of LABEL` each.
-        text_column: Column of the text; None: as in the run, else `text`.
+        text_column: Column of the text, or several; None: as in the run, else `text`.
+        encoder: Used instead of the encoder that the adapter names.
+        label_names: Label names in the order of the logits, for an adapter that carries none.
         all_probabilities: Write the probability of every label too.
         submission: Write two columns instead, `ID` (row, counted from 0) and `Label` (integer, in
             the order of the classifier's labels).
@@ -69,7 +73,7 @@ def predict(
     if not first:
         raise DataError("holds no texts", str(source))
     keep_freed_memory()
-    model = load(path, device=device, precision=precision)
+    model = load(path, encoder=encoder, labels=label_names, device=device, precision=precision)
     rows = _submission_rows if submission else _label_rows(all_probabilities)
     done = 0
     with open_atomically(output) as stream:

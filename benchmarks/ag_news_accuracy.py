@@ -24,9 +24,10 @@ T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571}
 
 
 def run_seed(train: Path, test: Path, seed: int, out: Path, extra: list[str]) -> dict[str, Any]:
-    settings = ["encoder=minilm", f"data.train={train}", f"data.test={test}", f"seed={seed}", *extra]
     command = [sys.executable, "-m", "ranklet", "train", "ag_news", "--out", str(out)]
-    for setting in settings:
+    for setting in ("encoder=minilm", f"data.train={train}", f"data.test={test}", f"seed={seed}"):
+        command += ["--set", setting]
+    for setting in extra:
         command += ["--set", setting]
     started = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -79,6 +79,15 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def is_temporary(name: str) -> bool:
+    """Tell whether a file name is one that an interrupted write of ours may leave behind."""
+    return name.startswith(".ranklet-") and name.endswith(".tmp")
+
+
+def _temporary_name() -> str:
+    return f".ranklet-{secrets.token_hex(8)}.tmp"
+
+
 class _Output(io.FileIO):
     """A temporary file whose failed writes name the file it will become."""
 
@@ -95,7 +104,7 @@ class _Output(io.FileIO):
 def _replacement(path: Path) -> Iterator[BinaryIO]:
     with _reported("write", path):
         target = _regular_target(path)
-        temporary = target.with_name(f".ranklet-{secrets.token_hex(8)}.tmp")
+        temporary = target.with_name(_temporary_name())
         stream: BinaryIO = io.BufferedWriter(_Output(temporary, path))
     try:
         with stream:
@@ -167,7 +176,7 @@ def folder_appearing_whole(folder: Path) -> Iterator[Path]:
     Raises:
         RunError: The folder cannot be created or renamed.
     """
-    unfinished = folder.with_name(f".ranklet-{secrets.token_hex(8)}.tmp")
+    unfinished = folder.with_name(_temporary_name())
     with _reported("write", folder):
         unfinished.mkdir()
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ranklet.errors import RankletError, RunError
-from ranklet.files import write_atomically
+from ranklet.files import is_temporary, write_atomically
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,16 @@ class Run:
         return self.folder / "report.html"
 
     @property
+    def is_unfinished(self) -> bool:
+        """Whether the folder holds the beginning of a run and nothing that is not a run's."""
+        paths = (self.recipe, self.plan, self.environment, self.metrics, self.adapter)
+        paths += (self.evaluation, self.figures, self.report)
+        names = {path.name for path in paths}
+        found = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()
+        others = {name for name in found - names if not is_temporary(name)}
+        return not others and {self.recipe.name, self.plan.name} <= found
+
+    @property
     def is_finished(self) -> bool:
         """Whether the training ended and everything was written."""
         return self.certificate.is_file()
@@ -88,8 +98,8 @@ def check_vacant(folder: Path) -> None:
         raise RunError(f"{folder}: holds a finished run; choose another --out, or remove it")
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise RunError(f"{folder}: is a file; choose another --out")
-    if os.path.isdir(folder) and os.listdir(folder) and not run.recipe.is_file():
-        raise RunError(f"{folder}: is not empty and holds no run; choose another --out")
+    if os.path.isdir(folder) and os.listdir(folder) and not run.is_unfinished:
+        raise RunError(f"{folder}: holds files that are not a run's; choose another --out")
     parent = _outermost_missing(folder).parent
     if not parent.is_dir():
         raise RunError(f"{folder}: {parent} is a file; choose another --out")
@@ -176,7 +186,7 @@ def open_run(folder: Path) -> Run:
     if not folder.is_dir():
         raise RunError(f"{folder}: no such folder; name the folder of a run (ranklet train --out)")
     if not run.is_finished:
-        found = "an unfinished run" if run.recipe.is_file() else "no run"
+        found = "an unfinished run" if run.is_unfinished else "no run"
         raise RunError(f"{folder}: holds {found}; name the folder of a finished run")
     return run
 

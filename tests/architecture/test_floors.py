@@ -19,7 +19,7 @@ FLOORS = (
     ("head", "classifier", "saved_model"),
     ("training", "evaluation"),
     ("run", "workflows"),
-    ("cli",),
+    ("cli", "__main__"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 EXTRAS = {"transformers", "peft", "accelerate", "datasets", "pyarrow", "sentence_transformers"}

@@ -40,7 +40,10 @@ COMMANDS = [
     # Where a run goes.
     ("train recipe.yaml --out train.csv", "train.csv: is a file; choose another --out"),
     ("train recipe.yaml --out run", "run: holds a finished run; choose another --out, or remove"),
-    ("train recipe.yaml --out encoder", "encoder: is not empty and holds no run; choose another"),
+    (
+        "train recipe.yaml --out encoder",
+        "encoder: holds files that are not a run's; choose another",
+    ),
     ("train recipe.yaml --out train.csv/x", "train.csv/x: .. train.csv is a file; choose another"),
     (f"train recipe.yaml --out a/{LONG}", f"cannot write a/{LONG}: file name too long; choose"),
     # What a run is asked.

@@ -7,6 +7,8 @@ import json
 import math
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -250,3 +252,40 @@ def test_duplicates_across_splits_leave_train(workplace: Path, ranklet: Command)
     kept = read_json(Path("kept/environment.json"))
     assert kept["duplicates"]["dropped"] == 0
     assert sum(kept["rows"].values()) > sum(about["rows"].values())
+
+
+def test_a_folder_with_other_files_is_never_emptied(workplace: Path, ranklet: Command) -> None:
+    own = workplace / "project"
+    own.mkdir()
+    shutil.copy("recipe.yaml", own)
+    (own / "notes.txt").write_text("mine")
+    done = ranklet("train", "recipe.yaml", "--out", "project")
+    assert done.returncode == 2
+    assert (own / "notes.txt").read_text() == "mine"
+
+
+def test_an_unfinished_run_is_replaced(workplace: Path, ranklet: Command) -> None:
+    (workplace / "run" / "certificate.json").unlink()
+    train(ranklet, "run")
+    assert library.Run(workplace / "run").is_finished
+
+
+def test_no_verb_imports_transformers_or_peft(workplace: Path) -> None:
+    verbs = (
+        ["train", "recipe.yaml", "--out", "again"],
+        ["evaluate", "run"],
+        ["predict", "run", "test.csv", "--output", "out.csv"],
+        ["classify", "run", "the team"],
+        ["plan", "recipe.yaml"],
+    )
+    code = (
+        "import sys\nfrom ranklet.cli.main import run\n"
+        f"for verb in {verbs!r}:\n"
+        "    sys.argv[1:] = verb\n"
+        "    try: run()\n"
+        "    except SystemExit as ended: assert ended.code == 0, verb\n"
+        "found = {'transformers', 'peft', 'datasets', 'accelerate'} & set(sys.modules)\n"
+        "sys.exit(f'imported {found}' if found else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+from contextlib import suppress
 from typing import Literal
 
 import torch
@@ -40,17 +42,19 @@ def _has_fast_bfloat16(device: torch.device) -> bool:
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
-def keep_freed_memory() -> bool:
-    """Ask glibc to keep freed memory instead of giving it back to the system.
+def prepare_memory() -> None:
+    """Make memory of this process cheap to reuse; call before the first computation.
 
-    Activations are freed and asked for again at every step; page faults then cost more than some
-    matrix products. Returns False where there is no glibc.
+    glibc is asked to keep freed memory: activations are freed and asked for again at every step,
+    and page faults then cost more than some matrix products. oneDNN is asked to remember few
+    kernels: it keeps one, with its buffers, for every batch shape it ever saw, which added 20 MB a
+    step (measured 2026-11-21, MiniLM, float32). A value the user has set stays.
     """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return False
+        return
     trim_threshold, mmap_max = -1, -4  # numbers from glibc's malloc.h
-    return bool(mallopt(trim_threshold, 2**31 - 1)) and bool(mallopt(mmap_max, 0))
+    with suppress(OSError, AttributeError):  # another C library has no mallopt
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        mallopt(trim_threshold, 2**31 - 1)
+        mallopt(mmap_max, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ranklet.data.examples import encode_labels
 from ranklet.data.sources import read_examples
-from ranklet.encoder.precision import Device, Precision, keep_freed_memory
+from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import DataError
 from ranklet.evaluation.result import Evaluation, evaluate_predictions
 from ranklet.recipe import DataSection, load_recipe
@@ -64,7 +64,7 @@ def evaluate(
     if source is None:
         raise DataError("no test data; name some with --data", str(path))
     columns = run_columns(section)
-    keep_freed_memory()
+    prepare_memory()
     model = load(path, encoder=encoder, labels=label_names, device=device, precision=precision)
     # Integers in a file mean what the recipe says, or the file itself: never a guessed order.
     names = section.label_names if section is not None else label_names

@@ -14,7 +14,7 @@ import numpy as np
 
 from ranklet.classifier import TextClassifier
 from ranklet.data.sources import stream_texts
-from ranklet.encoder.precision import Device, Precision, keep_freed_memory
+from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import DataError, RunError
 from ranklet.files import open_atomically
 from ranklet.workflows.evaluate import run_columns, run_data
@@ -72,7 +72,7 @@ def predict(
     first = list(islice(texts, CHUNK_TEXTS))
     if not first:
         raise DataError("holds no texts", str(source))
-    keep_freed_memory()
+    prepare_memory()
     model = load(path, encoder=encoder, labels=label_names, device=device, precision=precision)
     rows = _submission_rows if submission else _label_rows(all_probabilities)
     done = 0

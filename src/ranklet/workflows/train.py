@@ -15,7 +15,7 @@ from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, e
 from ranklet.classifier import TextClassifier
 from ranklet.data.batching import epoch_batches
 from ranklet.data.corpus import TokenCorpus, build_corpus, default_cache_folder
-from ranklet.encoder.precision import choose_device, choose_dtype, keep_freed_memory
+from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
@@ -94,7 +94,7 @@ def train(
     plan = plan_for_labels(recipe, len(splits.labels))
     enforce_budget(plan)
 
-    keep_freed_memory()
+    prepare_memory()
     model, adapter = build_model(recipe, splits.labels, dtype, device)
     check_counted(plan, count_trainable(model), "after placing the adapters")
 

@@ -73,9 +73,9 @@ class Run:
     @property
     def is_unfinished(self) -> bool:
         """Whether the folder holds the beginning of a run and nothing that is not a run's."""
-        paths = (self.recipe, self.plan, self.environment, self.metrics, self.adapter)
-        paths += (self.evaluation, self.figures, self.report)
-        names = {path.name for path in paths}
+        files = (self.recipe, self.plan, self.environment, self.metrics, self.report)
+        folders = (self.adapter, self.evaluation, self.figures)
+        names = {path.name for path in (*files, *folders)}
         found = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()
         others = {name for name in found - names if not is_temporary(name)}
         return not others and {self.recipe.name, self.plan.name} <= found

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ranklet.cli import ending
 from ranklet.cli.main import run as run_command_line
 from ranklet.encoder.config import read_config
 from ranklet.encoder.model import Encoder
@@ -190,6 +191,52 @@ def bench(workplace: Path) -> Bench:
     return Bench(workplace)
 
 
+def lines_of_refusal(answer: Answer, progress: str = "(?!)") -> list[str]:
+    """Check that a command was refused; return its problems, without the lines of `progress`."""
+    assert (answer.returncode, answer.stdout) == (2, ""), answer.stderr
+    lines = answer.stderr.removesuffix("\n").split("\n")
+    lines = [line for line in lines if not re.match(progress, line)]
+    assert all(line.startswith("error: ") and len(line) < 700 for line in lines), answer.stderr
+    return [line.removeprefix("error: ") for line in lines]
+
+
+@pytest.fixture
+def problems_of(
+    ranklet: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[str]]:
+    """Call a command in `tmp_path`; return its problems, after checking that it wrote nothing."""
+    print_error = ending.print_error
+
+    def print_one_line(problem: str) -> None:
+        assert "\n" not in problem, "print_error would hide it"
+        print_error(problem)
+
+    def call(*arguments: str) -> list[str]:
+        before = Bench(tmp_path).tree()
+        lines = lines_of_refusal(ranklet(*arguments))
+        assert Bench(tmp_path).tree() == before
+        return lines
+
+    monkeypatch.setattr(ending, "print_error", print_one_line)
+    monkeypatch.chdir(tmp_path)
+    return call
+
+
+@pytest.fixture
+def problem_of(problems_of: Callable[..., list[str]]) -> Callable[..., str]:
+    """Call a command that has one problem, `PLACE: FIELD: PROBLEM`; return the last part."""
+
+    def call(place: str, field: str, *arguments: str) -> str:
+        (line,) = problems_of(*arguments)
+        start = "".join(f"{part}: " for part in (place, field) if part)
+        assert line.startswith(start), line
+        problem = line.removeprefix(start)
+        assert field or not re.match(r"[\w.]+: ", problem), f"{line!r} names a field"
+        return problem
+
+    return call
+
+
 @pytest.fixture
 def is_refused(bench: Bench, ranklet: Command) -> Callable[..., None]:
     """Check that a command ends with exit code 2, a line for each problem, and nothing written.
@@ -201,15 +248,11 @@ def is_refused(bench: Bench, ranklet: Command) -> Callable[..., None]:
         command: str, *problems: str, call: Command = ranklet, progress: str = "(?!)"
     ) -> None:
         before = bench.tree()
-        answer = call(*shlex.split(command))
-        assert (answer.returncode, answer.stdout) == (2, ""), answer.stderr
-        lines = answer.stderr.removesuffix("\n").split("\n")
-        lines = [line for line in lines if not re.match(progress, line)]
-        assert len(lines) == len(problems), answer.stderr
+        lines = lines_of_refusal(call(*shlex.split(command)), progress)
+        assert len(lines) == len(problems), lines
         for line, problem in zip(lines, problems, strict=True):
             pattern = ".*".join(map(re.escape, problem.split(" .. ")))
-            assert re.match(f"error: {pattern}", line), line
-            assert len(line) < 700
+            assert re.match(pattern, line), line
         assert bench.tree() == before
 
     return check

@@ -21,10 +21,16 @@ from ranklet.files import sha256_file
 
 Command = Callable[..., Any]
 
+FLOAT32 = ("--precision", "float32")
 LEARNS = (
     "--set", "training.epochs=30", "--set", "training.learning_rate=5e-3",
     "--set", "training.batch_size=4", "--set", "adapter.target_modules=all-linear",
 )  # fmt: skip
+
+
+def load(path: str) -> library.TextClassifier:
+    """Load in float32, so that figures are comparable to 1e-5 on every machine."""
+    return library.load(path, precision="float32")
 
 
 def train(ranklet: Command, out: str, *options: str) -> Any:
@@ -138,12 +144,14 @@ def test_predictions_keep_the_order_for_every_input_and_output(
     Path("in.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
     with Path("in.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([["id", "text"], *enumerate(texts)])
-    model = library.load("run")
+    model = load("run")
     expected = model.predict(texts)
     probabilities = model.predict_proba(texts)
     for source in ("in.txt", "in.jsonl", "in.csv"):
         for output in ("out.csv", "out.tsv"):
-            done = ranklet("predict", "run", source, "--output", output, "--probabilities")
+            done = ranklet(
+                "predict", "run", source, "--output", output, "--probabilities", *FLOAT32
+            )
             assert done.returncode == 0, done.stderr
             rows = predicted(Path(output))
             assert [row["label"] for row in rows] == expected
@@ -151,42 +159,45 @@ def test_predictions_keep_the_order_for_every_input_and_output(
                 [float(row[f"probability of {n}"]) for n in model.labels.names] for row in rows
             ]
             assert np.allclose(columns, probabilities, atol=2e-6)
-    ranklet("predict", "run", "in.txt", "--output", "out.jsonl")
+    ranklet("predict", "run", "in.txt", "--output", "out.jsonl", *FLOAT32)
     lines = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert [line["label"] for line in lines] == expected
 
 
 def test_a_submission_has_two_columns_of_integers(workplace: Path, ranklet: Command) -> None:
     Path("in.txt").write_text("team\nenvoy\n")
-    assert ranklet("predict", "run", "in.txt", "--output", "s.csv", "--submission").returncode == 0
-    rows = predicted(Path("s.csv"))
-    names = library.load("run").labels.names
-    assert [row["ID"] for row in rows] == ["0", "1"]
-    assert [names[int(row["Label"])] for row in rows] == library.load("run").predict(
-        ["team", "envoy"]
+    assert (
+        ranklet(
+            "predict", "run", "in.txt", "--output", "s.csv", "--submission", *FLOAT32
+        ).returncode
+        == 0
     )
+    rows = predicted(Path("s.csv"))
+    names = load("run").labels.names
+    assert [row["ID"] for row in rows] == ["0", "1"]
+    assert [names[int(row["Label"])] for row in rows] == load("run").predict(["team", "envoy"])
     assert list(rows[0]) == ["ID", "Label"]
 
 
 def test_classify_prints_labels_and_bars(workplace: Path, ranklet: Command) -> None:
-    done = ranklet("classify", "run", "the team", "an envoy")
-    answers = library.load("run").predict(["the team", "an envoy"])
+    done = ranklet("classify", "run", "the team", "an envoy", *FLOAT32)
+    answers = load("run").predict(["the team", "an envoy"])
     assert [line for line in done.stdout.splitlines() if not line.startswith(" ")] == answers
     assert "█" in done.stdout
-    as_json = json.loads(ranklet("classify", "run", "the team", "--json").stdout)
+    as_json = json.loads(ranklet("classify", "run", "the team", "--json", *FLOAT32).stdout)
     assert as_json[0]["label"] == answers[0]
     assert math.isclose(sum(as_json[0]["probabilities"].values()), 1.0, abs_tol=1e-6)
 
 
 def test_the_adapter_folder_alone_answers_the_same_anywhere(workplace: Path) -> None:
     texts = ["the team a goal", "the envoy a treaty"]
-    expected = library.load("run").predict_proba(texts)
+    expected = load("run").predict_proba(texts)
     shutil.move("run/adapter", "elsewhere")
-    assert np.array_equal(library.load("elsewhere").predict_proba(texts), expected)
+    assert np.array_equal(load("elsewhere").predict_proba(texts), expected)
 
 
 def test_the_answer_does_not_depend_on_batch_mates_or_order(workplace: Path) -> None:
-    model = library.load("run")
+    model = load("run")
     texts = [f"the {word} " * (1 + n % 7) for n, word in enumerate(("team", "treaty", "x") * 9)]
     together = model.predict_proba(texts)
     alone = np.concatenate([model.predict_proba([text]) for text in texts])
@@ -217,7 +228,7 @@ def test_options_reach_the_saved_model(
     assert certificate["planned"] == certificate["saved"]
     planned = json.loads(ranklet("plan", "run2/recipe.yaml", "--json").stdout)
     assert planned["total"] == certificate["planned"]
-    assert library.load("run2").predict(["the team"])[0] in ("Sports", "World")
+    assert load("run2").predict(["the team"])[0] in ("Sports", "World")
 
 
 def test_integer_labels_take_their_names(workplace: Path, ranklet: Command) -> None:
@@ -226,17 +237,17 @@ def test_integer_labels_take_their_names(workplace: Path, ranklet: Command) -> N
         text = Path(name).read_text()
         Path(name).write_text(re.sub("(World|Sports)$", lambda m: numbers[m[1]], text, flags=re.M))
     train(ranklet, "named", "--set", "data.label_names=[World, Sports]")
-    assert library.load("named").labels.names == ("World", "Sports")
+    assert load("named").labels.names == ("World", "Sports")
     train(ranklet, "plain")
-    assert library.load("plain").labels.names == ("0", "1")
+    assert load("plain").labels.names == ("0", "1")
 
 
 def test_cleaning_is_the_same_in_training_and_prediction(workplace: Path, ranklet: Command) -> None:
     train(ranklet, "cleaned", "--set", "data.cleaning=[html, whitespace]")
-    model = library.load("cleaned")
+    model = load("cleaned")
     dirty, clean = "the   <b>team</b> &amp; goal", "the team & goal"
     assert np.array_equal(model.predict_proba([dirty]), model.predict_proba([clean]))
-    raw = library.load("run")
+    raw = load("run")
     assert not np.array_equal(raw.predict_proba([dirty]), raw.predict_proba([clean]))
 
 
@@ -289,3 +300,13 @@ def test_no_verb_imports_transformers_or_peft(workplace: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("saved", ["float32", "bfloat16"])
+@pytest.mark.parametrize("loaded", ["float32", "bfloat16"])
+def test_a_model_loads_in_another_precision(
+    workplace: Path, ranklet: Command, saved: str, loaded: Any
+) -> None:
+    train(ranklet, "run2", *LEARNS, "--set", f"engine.precision={saved}")
+    texts = ["the team a goal", "the envoy a treaty"]
+    assert library.load("run2", precision=loaded).predict(texts) == load("run2").predict(texts)

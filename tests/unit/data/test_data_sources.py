@@ -15,7 +15,7 @@ import pytest
 
 from ranklet.data.examples import Examples, encode_labels
 from ranklet.data.sources import read_examples, stream_texts
-from ranklet.errors import DataError, HubError, MissingExtraError
+from ranklet.errors import DataError, HubError
 from ranklet.labels import LabelSet
 
 NAMES = ("World", "Sports", "Business", "Sci/Tech")
@@ -73,26 +73,6 @@ def test_labels_are_names_or_integers(
     assert labels_of(write_csv(tmp_path, *rows), names) == expected
 
 
-@pytest.mark.parametrize(
-    ("rows", "names", "line", "hint"),
-    [
-        (("a,0", "b,4"), NAMES, 3, "an integer from 0 to 3"),
-        (("a,0", "b,-1"), NAMES, 3, "label '-1' is not one of 'World', 'Sports'"),
-        (("a,0", "b,01"), NAMES, 3, "label '01'"),
-        (("a,0", "b,1.0"), NAMES, 3, "label '1.0'"),
-        (("a,World", "b,Sport"), NAMES, 3, "did you mean 'Sports'?"),
-        (("a,World", "b,1"), NAMES, 3, "label '1'"),
-        (("a,1", "b,0"), ("1", "2", "3", "4"), 3, "label '0'"),
-    ],
-)
-def test_labels_outside_the_names_are_refused(
-    tmp_path: Path, rows: tuple[str, ...], names: tuple[str, ...], line: int, hint: str
-) -> None:
-    with pytest.raises(DataError, match=f"a.csv:{line}: ") as caught:
-        labels_of(write_csv(tmp_path, *rows), names)
-    assert hint in str(caught.value)
-
-
 def class_label_parquet(path: Path, labels: list[int]) -> str:
     feature = {"names": list(NAMES), "_type": "ClassLabel"}
     info = {"info": {"features": {"label": feature, "text": {"_type": "Value"}}}}
@@ -130,32 +110,16 @@ def test_dictionary_and_large_string_columns_are_texts(tmp_path: Path) -> None:
     assert labels_of(str(path), None) == ("x", "y", "x")
 
 
-def test_parquet_without_pyarrow_names_the_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "ranklet\[parquet\]"'):
-        labels_of(str(tmp_path / "a.parquet"), None)
-
-
 @pytest.mark.parametrize(
     ("source", "hint"),
     [
-        ("newsbite", "did you mean 'newsbites'?"),
-        (
-            "nothing",
-            "give a file (.csv, .tsv, .jsonl, .parquet, .txt), a hub data set (owner/name)",
-        ),
-        ("https://host/x y", "no such data"),
-        ("a/b/c", "no such data"),
         ("", "no such data"),
         ("x" * 5000, "no such data"),
         ("x" * 5000 + ".csv", "no such file"),
         ("nul\0.csv", "no such file"),
     ],
 )
-def test_an_unknown_source_lists_what_is_allowed(source: str, hint: str) -> None:
+def test_an_odd_source_lists_what_is_allowed(source: str, hint: str) -> None:
     with pytest.raises(DataError) as caught:
         read_examples(source, "train", "text", "label", None)
     assert hint in str(caught.value)

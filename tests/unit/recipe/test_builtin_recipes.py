@@ -36,33 +36,19 @@ def test_built_in_recipe_loads_round_trips_and_holds_only_what_differs(name: str
             assert chosen != default or field == "encoder"
 
 
-def test_what_the_built_in_recipes_are_for() -> None:
-    quickstart, ag_news = load_recipe("quickstart"), load_recipe("ag_news")
-    assert (quickstart.encoder, quickstart.data.train) == ("minilm", "newsbites")
-    assert quickstart.data.test == "newsbites"
-    assert (ag_news.encoder, ag_news.data.train) == ("roberta-base", "ag_news")
-    assert ag_news.data.test == "ag_news"
-    assert ag_news.budget <= 1_000_000
-
-
-def test_a_folder_of_the_name_does_not_hide_a_recipe_but_a_file_is_meant(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("ag_news").mkdir()
-    assert load_recipe("ag_news").data.train == "ag_news"
-    Path("quickstart").write_text("data: {train: mine.csv}", encoding="utf-8")
-    assert load_recipe("quickstart").data.train == "mine.csv"
-
-
-@pytest.mark.parametrize("suffix", [".yaml", ".yml", ".txt"])
-@pytest.mark.parametrize("start", ["", "\ufeff", "%YAML 1.2\n---\n", "# comment\r\n"])
-def test_a_file_is_read_as_text_or_path(tmp_path: Path, suffix: str, start: str) -> None:
-    path = tmp_path / f"mine{suffix}"
-    path.write_text(f"{start}data: {{train: café.csv}}\n", encoding="utf-8", newline="")
-    assert load_recipe(path) == load_recipe(str(path))
-    assert load_recipe(path, ["seed=4"]).seed == 4
-    assert load_recipe(path).data.train == "café.csv"
+@pytest.mark.parametrize(
+    ("path", "where", "problem"),
+    [
+        (Path("a\0b.yaml"), "a?b.yaml", "cannot be read"),
+        (Path("none.yaml/x"), "none.yaml/x", "no such file"),
+    ],
+)
+def test_a_path_that_only_python_can_name(path: Path, where: str, problem: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    (issue,) = caught.value.issues
+    assert issue.where == where
+    assert problem in issue.problem
 
 
 def test_unknown_built_in_recipe_lists_the_known() -> None:

@@ -1,11 +1,14 @@
-"""`--set a.b=c`: the same parser as the file, applied before validation."""
+"""`--set a.b=c` through the command line: the parser of the file, applied before validation."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
 import pytest
 
-from ranklet.errors import RecipeError
-from ranklet.recipe import Recipe
+from ranklet.recipe import Recipe, load_recipe
 from ranklet.recipe.yaml_file import parse_recipe
 
 FILE = """\
@@ -18,6 +21,28 @@ training:
   batch_size: 16
   warmup_ratio: 0.1
 """
+
+
+Show: TypeAlias = Callable[..., Recipe]
+
+
+def command(file: str, overrides: tuple[str, ...]) -> list[str]:
+    """Write a recipe into the working directory; return how it is shown with overrides."""
+    Path("r.yaml").write_text(file, encoding="utf-8")
+    return ["recipes", "show", "r.yaml", *(part for each in overrides for part in ("--set", each))]
+
+
+@pytest.fixture
+def show(ranklet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
+    """Show a recipe with overrides, and read what was printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def read_back(file: str, *overrides: str) -> Recipe:
+        answer = ranklet(*command(file, overrides))
+        assert (answer.returncode, answer.stderr) == (0, "")
+        return parse_recipe(answer.stdout)
+
+    return read_back
 
 
 def value_of(recipe: Recipe, field: str) -> object:
@@ -77,30 +102,40 @@ def value_of(recipe: Recipe, field: str) -> object:
         ("training.warmup_steps=null", "training.warmup_ratio", 0.1),
     ],
 )
-def test_override_sets_a_field(override: str, field: str, value: object) -> None:
-    result = value_of(parse_recipe(FILE, overrides=[override]), field)
+def test_override_sets_a_field(override: str, field: str, value: object, show: Show) -> None:
+    result = value_of(show(FILE, override), field)
     assert result == value
     assert type(result) is type(value)
 
 
-def test_the_rest_of_the_file_stays_and_the_last_override_wins() -> None:
-    recipe = parse_recipe(FILE, overrides=["training.epochs=2", "seed=1", "training.epochs=5"])
+def test_the_rest_of_the_file_stays_and_the_last_override_wins(show: Show) -> None:
+    recipe = show(FILE, "training.epochs=2", "seed=1", "training.epochs=5")
     assert recipe.training.epochs == 5
     assert recipe.training.batch_size == 16
     assert recipe.adapter.rank_pattern == {"query": 2, "key": 3}
 
 
-def test_an_override_of_the_ordinary_field_takes_its_replacement_out_of_the_file() -> None:
+def test_an_override_of_the_ordinary_field_takes_its_replacement_out_of_the_file(
+    show: Show,
+) -> None:
     file = "data: {train: a}\ntraining: {batch_tokens: 4096, warmup_steps: 5}"
-    training = parse_recipe(
-        file, overrides=["training.batch_size=4", "training.warmup_ratio=0.2"]
-    ).training
+    training = show(file, "training.batch_size=4", "training.warmup_ratio=0.2").training
     assert (training.batch_size, training.batch_tokens) == (4, None)
     assert (training.warmup_ratio, training.warmup_steps) == (0.2, None)
 
 
-def test_overrides_alone_make_a_recipe() -> None:
-    assert parse_recipe("{}", overrides=["data.train=a.csv"]).data.train == "a.csv"
+def test_overrides_alone_make_a_recipe(show: Show) -> None:
+    assert show("{}", "data.train=a.csv").data.train == "a.csv"
+
+
+def test_an_override_mends_a_wrong_value_of_the_file(show: Show) -> None:
+    assert show("data: {train: a}\nseed: x", "seed=3").seed == 3
+
+
+def test_overrides_reach_a_built_in_recipe(show: Show, ranklet: Any) -> None:
+    answer = ranklet("recipes", "show", "quickstart", "--set", "data.test=", "--set", "seed=3")
+    expected = load_recipe("quickstart", ["data.test=", "seed=3"])
+    assert (parse_recipe(answer.stdout), expected.data.test, expected.seed) == (expected, None, 3)
 
 
 @pytest.mark.parametrize(
@@ -129,34 +164,37 @@ def test_overrides_alone_make_a_recipe() -> None:
         ("encoder=[", "encoder", "not valid YAML"),
         ("encoder=!!python/name:os.system x", "encoder", "tag "),
         ("encoder=*x", "encoder", "alias *x"),
-        ("encoder=" + "[" * 3000, "encoder", "nested more than 16 deep"),
-        ("encoder=a\n---\nb", "encoder", "a second YAML document"),
         ("encoder={a: b}", "encoder", 'got {"a": "b"}; allowed: text'),
         ("pooling=mean", "pooling", "mean needs head: linear"),
         ("training={batch_size: 1, batch_tokens: 256}", "training.batch_tokens", "keep one"),
     ],
 )
-def test_bad_override_is_one_issue_that_shows_it(override: str, field: str, problem: str) -> None:
-    with pytest.raises(RecipeError) as caught:
-        parse_recipe(FILE, overrides=["seed=1", override])
-    (issue,) = caught.value.issues
-    assert "\n" not in str(issue)
-    assert issue.where.startswith("--set ")
-    assert issue.where.startswith(f"--set {override.splitlines()[0] if override else ''}"[:60])
-    assert issue.field == field
-    assert problem in issue.problem
+def test_bad_override_is_one_line_that_shows_it(
+    override: str, field: str, problem: str, problem_of: Any
+) -> None:
+    shown = problem_of(f"--set {override}", field, *command(FILE, ("seed=1", override)))
+    assert problem in shown
 
 
-def test_two_overrides_that_exclude_each_other_are_refused() -> None:
-    with pytest.raises(RecipeError, match="replaces batch_size, which is set as well"):
-        parse_recipe(FILE, overrides=["training.batch_tokens=512", "training.batch_size=8"])
+@pytest.mark.parametrize(
+    ("override", "shown", "problem"),
+    [
+        ("encoder=" + "[" * 3000, "encoder=" + "[" * 71 + "…", "nested more than 16 deep"),
+        ("encoder=a\n---\nb", "encoder=a?---?b", "a second YAML document"),
+    ],
+)
+def test_an_override_is_shown_cut_and_in_one_line(
+    override: str, shown: str, problem: str, problem_of: Any
+) -> None:
+    place = f"--set {shown}"
+    assert problem in problem_of(place, "encoder", *command(FILE, ("seed=1", override)))
 
 
-def test_an_override_does_not_hide_a_wrong_section_of_the_file() -> None:
-    with pytest.raises(RecipeError) as caught:
-        parse_recipe("data: {train: a}\ntraining: 5", "r.yaml", ["training.epochs=3"])
-    assert [issue.where for issue in caught.value.issues] == ["r.yaml:2"]
+def test_two_overrides_that_exclude_each_other_are_refused(problems_of: Any) -> None:
+    (line,) = problems_of(*command(FILE, ("training.batch_tokens=512", "training.batch_size=8")))
+    assert "replaces batch_size, which is set as well" in line
 
 
-def test_an_override_mends_a_wrong_value_of_the_file() -> None:
-    assert parse_recipe("data: {train: a}\nseed: x", overrides=["seed=3"]).seed == 3
+def test_an_override_does_not_hide_a_wrong_section_of_the_file(problem_of: Any) -> None:
+    file = "data: {train: a}\ntraining: 5"
+    problem_of("r.yaml:2", "training", *command(file, ("training.epochs=3",)))

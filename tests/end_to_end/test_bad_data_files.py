@@ -1,8 +1,9 @@
-"""Every way a data file can be wrong: one line that says where, what and how to fix it."""
+"""Every way a data file can be wrong, through the command line: where, what and how to fix it."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ranklet.data.sources import read_examples, stream_texts
-from ranklet.errors import DataError
-
 HEADER = b"text,label\n"
+TRAIN = "train recipe.yaml --out out --set"
+PLAN = ("plan", "quickstart", "--set", "data.test=null", "--set")
+NAMES = "World, Sports, Business, Sci/Tech"
 GOOD = HEADER + b"one,World\n"
 
 BAD_DELIMITED: list[tuple[str, str, bytes, int | None, str]] = [
@@ -117,28 +118,26 @@ BAD_LINES: list[tuple[str, str, bytes, int | None, str]] = [
 ]
 
 
+@pytest.fixture
+def is_unreadable(problem_of: Any) -> Callable[[Path, int | None, str], None]:
+    """Plan a training on a file, whose labels have to be counted; check what is said about it."""
+
+    def check(path: Path, at: int | None, hint: str) -> None:
+        place = str(path) if at is None else f"{path}:{at}"
+        assert hint in problem_of(place, "", *PLAN, f"data.train={json.dumps(str(path))}")
+
+    return check
+
+
 @pytest.mark.parametrize(
     ("name", "content", "at", "hint"),
     [pytest.param(*case[1:], id=case[0]) for case in BAD_DELIMITED + BAD_LINES],
 )
 def test_a_bad_file_is_refused_in_one_line(
-    tmp_path: Path, name: str, content: bytes, at: int | None, hint: str
+    name: str, content: bytes, at: int | None, hint: str, tmp_path: Path, is_unreadable: Any
 ) -> None:
-    path = tmp_path / name
-    path.write_bytes(content)
-    assert_refused(path, at, hint)
-
-
-def assert_refused(path: Path, at: int | None, hint: str) -> None:
-    with pytest.raises(DataError) as caught:
-        read_examples(str(path), "train", "text", "label", None)
-    message = str(caught.value)
-    place = str(path) if at is None else f"{path}:{at}"
-    assert message.startswith(f"{place}: ")
-    assert hint in message
-    assert "\n" not in message
-    assert len(message) < 700
-    assert (caught.value.line, caught.value.exit_code) == (at, 2)
+    (tmp_path / name).write_bytes(content)
+    is_unreadable(tmp_path / name, at, hint)
 
 
 def table(**columns: Any) -> Callable[[Path], object]:
@@ -201,11 +200,11 @@ BAD_PARQUET: list[tuple[str, Callable[[Path], object], int | None, str]] = [
     ("write", "at", "hint"), [pytest.param(*case[1:], id=case[0]) for case in BAD_PARQUET]
 )
 def test_a_bad_parquet_file_is_refused_in_one_line(
-    tmp_path: Path, write: Callable[[Path], object], at: int | None, hint: str
+    write: Callable[[Path], object], at: int | None, hint: str, tmp_path: Path, is_unreadable: Any
 ) -> None:
     path = tmp_path / "a.parquet"
     write(path)
-    assert_refused(path, at, hint)
+    is_unreadable(path, at, hint)
 
 
 @pytest.mark.parametrize(
@@ -217,15 +216,63 @@ def test_a_bad_parquet_file_is_refused_in_one_line(
         ("folder", "is a folder; name a file in it"),
     ],
 )
-def test_a_missing_file_names_its_neighbours(tmp_path: Path, source: str, hint: str) -> None:
+def test_a_missing_file_names_its_neighbours(
+    source: str, hint: str, tmp_path: Path, is_unreadable: Any
+) -> None:
     (tmp_path / "train.csv").write_bytes(GOOD)
     (tmp_path / "folder").mkdir()
-    assert_refused(tmp_path / source, None, hint)
+    is_unreadable(tmp_path / source, None, hint)
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt"])
-def test_prediction_input_is_read_as_strictly_as_training_data(tmp_path: Path, name: str) -> None:
-    path = tmp_path / name
-    path.write_bytes(b"text\n" + b"a\xff\n")
-    with pytest.raises(DataError, match=r"a\.\w+:[12]: "):
-        list(stream_texts(path, "text"))
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("newsbite", "no such data; .. did you mean 'newsbites'?"),
+        (
+            "nothing",
+            "no such data; give a file (.csv, .tsv, .jsonl, .parquet, .txt), "
+            "a hub data set (owner/name)",
+        ),
+        ("https://host/x y", "no such data"),
+        ("a/b/c", "no such data"),
+    ],
+)
+def test_an_unknown_source_lists_what_is_allowed(source: str, hint: str, is_refused: Any) -> None:
+    is_refused(f"{TRAIN} 'data.train={source}'", f"{source}: {hint}")
+
+
+@pytest.mark.parametrize(
+    ("rows", "names", "hint"),
+    [
+        ("a,0\nb,4", NAMES, "a.csv:3: label '4' is .. an integer from 0 to 3"),
+        ("a,0\nb,-1", NAMES, "a.csv:3: label '-1' is not one of 'World', 'Sports'"),
+        ("a,0\nb,01", NAMES, "a.csv:3: label '01'"),
+        ("a,0\nb,1.0", NAMES, "a.csv:3: label '1.0'"),
+        ("a,World\nb,Sport", NAMES, "a.csv:3: label .. did you mean 'Sports'?"),
+        ("a,World\nb,1", NAMES, "a.csv:3: label '1'"),
+        ("a,1\nb,0", "1, 2, 3, 4", "a.csv:3: label '0'"),
+    ],
+)
+def test_labels_outside_the_names_are_refused(
+    rows: str, names: str, hint: str, bench: Any, is_refused: Any
+) -> None:
+    bench.put("a.csv", f"text,label\n{rows}\n")
+    named = "[" + ", ".join(json.dumps(name) for name in names.split(", ")) + "]"
+    is_refused(f"{TRAIN} data.train=a.csv --set 'data.label_names={named}'", hint)
+
+
+def test_parquet_without_pyarrow_names_the_extra(
+    tmp_path: Path, problems_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (line,) = problems_of(*PLAN, "data.train=a.parquet")
+    assert 'pip install "ranklet[parquet]"' in line
+
+
+@pytest.mark.parametrize(("name", "at"), [("a.csv", 2), ("a.jsonl", 1), ("a.txt", 2)])
+def test_prediction_input_is_read_as_strictly_as_training_data(
+    name: str, at: int, bench: Any, is_refused: Any
+) -> None:
+    bench.put(name, b"text\n" + b"a\xff\n")
+    is_refused(f"predict run {name} --output earlier.csv", f"{name}:{at}: ")

@@ -165,14 +165,14 @@ def _require_network(repo_id: str, repo_type: RepoType, partly_cached: bool) -> 
     if is_offline():
         raise HubError(
             f"{tried}, and HF_HUB_OFFLINE forbids the network; unset it, set HF_HOME to a cache "
-            f"that holds it, or use {local}"
+            f"that holds it, or {local}"
         )
     problem = _unreachable(hub_endpoint())
     if problem is not None:
         raise HubError(
             f"{tried}, and the network has no answer from {hub_endpoint()} ({problem}); connect, "
             f"set HF_ENDPOINT to a mirror or HF_HOME to a cache that holds it (HF_HUB_OFFLINE=1 "
-            f"skips this attempt), or use {local}"
+            f"skips this attempt), or {local}"
         )
 
 

@@ -88,7 +88,7 @@ def is_on_hub(source: str) -> bool:
     if source in HUB_SETS:
         return True
     is_file = Path(source).suffix.lower() in (*SUFFIXES, *FOREIGN_SUFFIXES)
-    return not is_file and source not in BUNDLED_SETS and not os.path.exists(source)
+    return not is_file and not os.path.exists(source) and bool(HUB_ID.fullmatch(source))
 
 
 def _resolve(source: str, split: Split) -> tuple[list[Path], str]:

@@ -82,7 +82,7 @@ def test_a_count_that_differs_stops_the_run() -> None:
 
 
 def test_json_has_total_budget_and_rows_at_its_top() -> None:
-    content = plan(recipe({"rank": 7})).to_json()
+    content = plan(recipe({"rank": 7, "target_modules": (Q, K, V)})).to_json()
     assert (content["total"], content["budget"], content["remaining"]) == (
         980_740,
         1_000_000,

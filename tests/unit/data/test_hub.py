@@ -77,7 +77,8 @@ def test_offline_a_partial_cache_is_refused(
         hub.hub_folder("owner/name", ["config.json", "model.safetensors"], "model")
     assert str(caught.value) == (
         f"model 'owner/name': the cache {home / 'hub'} {state}, and HF_HUB_OFFLINE forbids the "
-        "network; unset it, set HF_HOME to a cache that holds it, or use --set encoder=FOLDER"
+        "network; unset it, set HF_HOME to a cache that holds it, or name a folder "
+        "(encoder: FOLDER)"
     )
 
 
@@ -94,7 +95,7 @@ def test_without_a_network_the_answer_names_all_that_was_tried(home: Path, refus
     message = str(caught.value)
     for part in (str(home / "hub"), f"no answer from {refusing}", "Connection refused", "HF_HOME"):
         assert part in message
-    assert "--set data.train=FILE" in message
+    assert "data.train: FILE" in message
     assert "\n" not in message
 
 

@@ -62,6 +62,8 @@ def write_encoder(folder: Path) -> None:
     (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
     torch.manual_seed(1)
     encoder = Encoder(read_config(folder), with_pooler=True)
+    for table in (module for module in encoder.modules() if isinstance(module, torch.nn.Embedding)):
+        torch.nn.init.normal_(table.weight)
     tensors = {f"bert.{name}": tensor for name, tensor in encoder.state_dict().items()}
     save_file(tensors, folder / "model.safetensors")
 

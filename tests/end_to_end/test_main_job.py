@@ -281,6 +281,14 @@ def test_an_unfinished_run_is_replaced(workplace: Path, ranklet: Command) -> Non
     assert library.Run(workplace / "run").is_finished
 
 
+def test_classify_does_not_load_the_compiler(workplace: Path) -> None:
+    code = (
+        "import sys\nfrom ranklet.workflows.classify import classify\n"
+        "classify('run', ['the team'])\nsys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_no_verb_imports_transformers_or_peft(workplace: Path) -> None:
     verbs = (
         ["train", "recipe.yaml", "--out", "again"],

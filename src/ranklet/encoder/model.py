@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -49,9 +50,9 @@ class Embeddings(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.position_offset = config.position_offset
-        self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.hidden_size)
-        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.hidden_size)
+        self.word_embeddings = _table(config.vocab_size, config.hidden_size)
+        self.position_embeddings = _table(config.max_position_embeddings, config.hidden_size)
+        self.token_type_embeddings = _table(config.type_vocab_size, config.hidden_size)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -64,6 +65,12 @@ class Embeddings(nn.Module):
             + self.position_embeddings(positions)
         )
         return hidden
+
+
+def _table(rows: int, width: int) -> nn.Embedding:
+    # Not nn.Embedding(rows, width): drawing its values on the meta device loads PyTorch's compiler,
+    # 1.9 of the 4 seconds of a classify (2026-11-21), and files overwrite them anyway.
+    return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
 
 
 class SelfAttention(nn.Module):
@@ -174,6 +181,8 @@ class Pooler(nn.Module):
 
 class Encoder(nn.Module):
     """A pretrained text encoder.
+
+    Its embedding tables are not initialised: `load_encoder` fills every parameter from a file.
 
     Args:
         config: Sizes.

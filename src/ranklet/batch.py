@@ -21,12 +21,17 @@ class Batch:
         cu_seqlens: (texts + 1,) int32, text i owns `token_ids[cu_seqlens[i]:cu_seqlens[i + 1]]`.
         max_seqlen: Length of the longest text, tokens.
         labels: (texts,) int64 class indices, or None when they are not known.
+        hidden_states: (tokens, hidden) in the compute dtype, what enters layer `first_layer` when
+            the layers below have been computed already; None: begin with the embeddings.
+        first_layer: The layer to begin with, counted from 0.
     """
 
     token_ids: Tensor
     cu_seqlens: Tensor
     max_seqlen: int
     labels: Tensor | None = None
+    hidden_states: Tensor | None = None
+    first_layer: int = 0
 
     @property
     def num_texts(self) -> int:
@@ -50,4 +55,5 @@ class Batch:
             token_ids=self.token_ids.to(device),
             cu_seqlens=self.cu_seqlens.to(device),
             labels=None if self.labels is None else self.labels.to(device),
+            hidden_states=None if self.hidden_states is None else self.hidden_states.to(device),
         )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 from ranklet.data.batching import sorted_batches
 from ranklet.data.cleaning import CleaningStep, clean
-from ranklet.data.corpus import TokenCorpus
+from ranklet.data.corpus import Corpus, TokenCorpus
 from ranklet.data.tokenizer import tokenize
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.model import Encoder
@@ -98,9 +98,7 @@ class TextClassifier(nn.Module):
         logits: Tensor = self.get_submodule(HEAD)(pooled.float())
         return logits
 
-    def predict_logits(
-        self, corpus: TokenCorpus, batch_tokens: int = PREDICTION_BATCH_TOKENS
-    ) -> Tensor:
+    def predict_logits(self, corpus: Corpus, batch_tokens: int = PREDICTION_BATCH_TOKENS) -> Tensor:
         """Return logits (texts, classes) float32 of a corpus, in its order, on the CPU.
 
         Args:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tokenizers
@@ -33,6 +33,23 @@ from ranklet.files import write_atomically
 CACHE_FORMAT = "ranklet token cache 1"
 
 MAX_CACHE_BYTES = 2 * 1024**3
+
+
+class Corpus(Protocol):
+    """The texts of one split as batches: tokens, or states computed from them."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text, (texts,) int64."""
+
+    @property
+    def labels(self) -> NDArray[np.int64] | None:
+        """(texts,) int64 class indices, or None."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: NDArray[np.integer]) -> Batch:
+        """Pack some texts, in the order given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,17 +91,26 @@ class TokenCorpus:
         chosen = np.asarray(indices, dtype=np.int64)
         if np.any((chosen < 0) | (chosen >= len(self))):
             raise IndexError(f"batch indices must lie in 0..{len(self) - 1}")
-        starts = self.offsets[chosen]
-        lengths = self.offsets[chosen + 1] - starts
-        ends = np.cumsum(lengths)
-        shifts = np.repeat(starts - (ends - lengths), lengths)  # (tokens,)
-        token_ids = self.token_ids[np.arange(len(shifts)) + shifts]
+        lengths = self.lengths[chosen]
+        token_ids = self.token_ids[self.rows(chosen)]
         return Batch(
             token_ids=torch.from_numpy(token_ids.astype(np.int64)),
-            cu_seqlens=torch.from_numpy(np.concatenate([[0], ends]).astype(np.int32)),
+            cu_seqlens=torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)),
             max_seqlen=int(lengths.max(initial=0)),
             labels=None if self.labels is None else torch.from_numpy(self.labels[chosen]),
         )
+
+    def rows(self, indices: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Return where the tokens of some texts stand: (tokens of the texts,) int64.
+
+        Args:
+            indices: (texts,) integers, each inside the corpus.
+        """
+        starts = self.offsets[indices]
+        lengths = self.offsets[indices + 1] - starts
+        before = np.cumsum(lengths) - lengths  # tokens of the texts before each
+        rows: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+        return rows
 
 
 def build_corpus(
@@ -169,7 +195,7 @@ def _store_tokens(path: Path, tokens: Tokens) -> None:
         # Private: token ids are the texts themselves in other letters.
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(path, save(arrays, {"sha256": _seal(arrays)}))
-        _remove_oldest(path.parent, MAX_CACHE_BYTES)
+        remove_oldest(path.parent, MAX_CACHE_BYTES)
 
 
 def _read_tokens(path: Path) -> Tokens | None:
@@ -196,7 +222,8 @@ def _seal(arrays: Mapping[str, NDArray[Any]]) -> str:
     return _framed_sha256(parts())
 
 
-def _remove_oldest(folder: Path, max_bytes: int) -> None:
+def remove_oldest(folder: Path, max_bytes: int) -> None:
+    """Delete the files of a cache that were used longest ago until the rest takes `max_bytes`."""
     files = [(entry.stat(), entry) for entry in folder.iterdir() if entry.is_file()]
     total = 0
     for status, entry in sorted(files, key=lambda file: file[0].st_mtime, reverse=True):

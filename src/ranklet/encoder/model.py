@@ -7,7 +7,7 @@ It knows nothing of adapters, labels or recipes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -200,24 +200,37 @@ class Encoder(nn.Module):
         self.encoder = Layers(config)
         self.pooler = Pooler(config) if with_pooler else None
 
+    @property
+    def layers(self) -> Sequence[Layer]:
+        """The layers, first to last."""
+        return [layer for layer in self.encoder.layer if isinstance(layer, Layer)]
+
     def forward(self, batch: Batch, first_only: bool = False) -> Tensor:
         """Return the last hidden states of a batch in the compute dtype.
 
         Args:
-            batch: Packed texts.
+            batch: Packed texts; their states may enter at a higher layer than the first.
             first_only: Return each text's first token only; the last layer then computes no other.
 
         Returns:
             (tokens, hidden), or (texts, hidden) with `first_only`.
         """
-        hidden: Tensor = self.embeddings(batch)
-        attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, False)
-        *lower, last = self.encoder.layer
-        for layer in lower:
-            hidden = layer(hidden, hidden, attend)
-        rows = hidden
-        if first_only:
-            rows = hidden[batch.cu_seqlens[:-1].long()]
-            attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, True)
-        states: Tensor = last(rows, hidden, attend)
+        last = len(self.layers) - 1
+        hidden = self.states_entering(last, batch)
+        rows = hidden[batch.cu_seqlens[:-1].long()] if first_only else hidden
+        attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, first_only)
+        states: Tensor = self.layers[last](rows, hidden, attend)
         return states
+
+    def states_entering(self, layer: int, batch: Batch) -> Tensor:
+        """Return the hidden states that enter a layer: (tokens, hidden) in the compute dtype.
+
+        Args:
+            layer: Counted from 0, at least `batch.first_layer`.
+            batch: Packed texts.
+        """
+        hidden = self.embeddings(batch) if batch.hidden_states is None else batch.hidden_states
+        attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, False)
+        for module in self.layers[batch.first_layer : layer]:
+            hidden = module(hidden, hidden, attend)
+        return hidden

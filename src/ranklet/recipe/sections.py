@@ -230,3 +230,11 @@ class EngineSection(BaseModel):
 
     attention: Literal["reference", "sdpa"] = "sdpa"
     """Attention kernel: PyTorch's fused one, or its plain twin that checks it. Default: sdpa."""
+
+    cache_frozen_layers: Literal["auto", "never"] = "auto"
+    """Layers below the lowest adapter: compute them once, keep their states on disk and begin every
+    epoch there; auto: when that pays. Default: auto."""
+
+    cache_limit_gib: Positive = 16.0
+    """Most GiB (2**30 bytes) of disk for the states of frozen layers, all runs together.
+    Default: 16.0."""

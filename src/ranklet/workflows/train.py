@@ -14,7 +14,7 @@ from ranklet.budget.certificate import certify
 from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.batching import epoch_batches
-from ranklet.data.corpus import TokenCorpus, build_corpus, default_cache_folder
+from ranklet.data.corpus import Corpus, TokenCorpus, build_corpus, default_cache_folder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
@@ -34,6 +34,7 @@ from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
 from ranklet.workflows.read_splits import EncodedSplit, Splits, data_hashes, read_splits
+from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
 from ranklet.workflows.write_run import (
     Corpora,
     describe_training,
@@ -176,6 +177,9 @@ def _fit(
 ) -> FitResult:
     options = recipe.training
     steps = _steps(recipe, corpora["train"])
+    train, validation = skip_frozen_layers(
+        model.encoder, corpora["train"], corpora["validation"], steps, recipe.engine, told.announce
+    )
     optimizer = build_optimizer(
         model,
         head=HEAD,
@@ -201,11 +205,11 @@ def _fit(
         return fit(
             model,
             steps,
-            lambda indices: corpora["train"].batch(indices).to(device),
+            lambda indices: train.batch(indices).to(device),
             optimizer,
             rate_factor,
             cross_entropy(options.label_smoothing),
-            lambda: _validate(model, corpora["validation"]),
+            lambda: _validate(model, validation),
             metric=options.metric,
             patience=options.early_stopping_patience,
             max_grad_norm=options.max_grad_norm,
@@ -213,7 +217,7 @@ def _fit(
         )
 
 
-def _validate(model: TextClassifier, corpus: TokenCorpus) -> dict[str, float]:
+def _validate(model: TextClassifier, corpus: Corpus) -> dict[str, float]:
     assert corpus.labels is not None
     return validation_metrics(model.predict_logits(corpus).softmax(-1).numpy(), corpus.labels)
 

@@ -1,0 +1,216 @@
+"""Frozen layers below the lowest adapter: computed once, kept on disk, read in every epoch.
+
+Nothing trains there and nothing is dropped out, so the states that enter the first trained layer
+are a function of the texts alone (Liu et al. 2021, arXiv:2102.01386, cache the same way). Files are
+found again by everything the states depend on, so that later runs share them. They may be deleted
+at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ranklet.batch import Batch
+from ranklet.classifier import PREDICTION_BATCH_TOKENS, evaluation_mode
+from ranklet.data.batching import sorted_batches
+from ranklet.data.corpus import TokenCorpus, remove_oldest
+from ranklet.encoder.model import Encoder
+from ranklet.head import module_device
+
+# Part of every key: raise it whenever the same texts would give other states or another file.
+CACHE_FORMAT = "ranklet frozen layers 1"
+
+# Passes over the texts from which storing their states is worth its disk space.
+PAYS_FROM_PASSES = 2
+
+PROBE_TEXTS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class StateCorpus:
+    """The texts of one split as the hidden states that enter a layer.
+
+    Attributes:
+        tokens: The same texts as token ids.
+        states: (tokens, hidden) in the compute dtype, on the CPU, mapped from a file.
+        first_layer: The layer they enter, counted from 0.
+    """
+
+    tokens: TokenCorpus
+    states: Tensor
+    first_layer: int
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text, (texts,) int64."""
+        return self.tokens.lengths
+
+    @property
+    def labels(self) -> NDArray[np.int64] | None:
+        """(texts,) int64 class indices, or None."""
+        return self.tokens.labels
+
+    def batch(self, indices: NDArray[np.integer]) -> Batch:
+        """Pack some texts, in the order given; their states lie in memory of their own."""
+        rows = torch.from_numpy(self.tokens.rows(np.asarray(indices, dtype=np.int64)))
+        return replace(
+            self.tokens.batch(indices),
+            hidden_states=self.states[rows],
+            first_layer=self.first_layer,
+        )
+
+
+def lowest_trained_layer(encoder: Encoder) -> int:
+    """Return the first layer that holds anything trained; 0 where the embeddings do."""
+    if _trains(encoder.embeddings):
+        return 0
+    trained = (index for index, layer in enumerate(encoder.layers) if _trains(layer))
+    return next(trained, len(encoder.layers) - 1)
+
+
+def states_bytes(encoder: Encoder, corpora: Iterable[TokenCorpus]) -> int:
+    """Return the bytes that the states of some splits take."""
+    tokens = sum(len(corpus.token_ids) for corpus in corpora)
+    return tokens * encoder.config.hidden_size * _dtype(encoder).itemsize
+
+
+def reason_not_to_cache(
+    passes: float, needed_bytes: int, limit_bytes: int, folder: Path
+) -> str | None:
+    """Say why states are better computed in every epoch; None when caching them pays.
+
+    Args:
+        passes: Times that the training visits its texts.
+        needed_bytes: Size of the states.
+        limit_bytes: Most bytes that all cached states together may take.
+        folder: Where they would lie.
+    """
+    if passes < PAYS_FROM_PASSES:
+        return "the texts are visited less than twice"
+    if needed_bytes > limit_bytes:
+        size, limit = needed_bytes / 2**30, limit_bytes / 2**30
+        return f"{size:.1f} GiB are more than engine.cache_limit_gib allows, {limit:g}"
+    if needed_bytes > _free_bytes(folder):
+        return f"{needed_bytes / 2**30:.1f} GiB do not fit on the disk of {folder}"
+    return None
+
+
+def cache_states(
+    encoder: Encoder, corpus: TokenCorpus, first_layer: int, folder: Path, limit_bytes: int
+) -> StateCorpus:
+    """Compute the states that enter a layer, or take those of an earlier run.
+
+    Args:
+        encoder: Its layers below `first_layer` are frozen.
+        corpus: The texts.
+        first_layer: The layer that the states enter, at least 1.
+        folder: Where states are kept; made if missing.
+        limit_bytes: Most bytes in that folder; what was used longest ago is deleted first.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{_key(encoder, corpus, first_layer)}.states"
+    stored = _read(path, encoder, corpus, first_layer)
+    if stored is not None:
+        return stored
+    remove_oldest(folder, max(0, limit_bytes - states_bytes(encoder, [corpus])))
+    with _appearing_whole(path, states_bytes(encoder, [corpus])) as partial:
+        states = _map(partial, encoder, corpus)
+        _fill(states, encoder, corpus, first_layer)
+    return StateCorpus(corpus, states, first_layer)
+
+
+def _fill(states: Tensor, encoder: Encoder, corpus: TokenCorpus, first_layer: int) -> None:
+    for indices in sorted_batches(corpus.lengths, batch_tokens=PREDICTION_BATCH_TOKENS):
+        rows = torch.from_numpy(corpus.rows(indices))
+        states[rows] = _compute(encoder, corpus, indices, first_layer)
+
+
+def _compute(
+    encoder: Encoder, corpus: TokenCorpus, indices: NDArray[np.int64], first_layer: int
+) -> Tensor:
+    with evaluation_mode(encoder):
+        batch = corpus.batch(indices).to(module_device(encoder))
+        return encoder.states_entering(first_layer, batch).cpu()
+
+
+def _read(
+    path: Path, encoder: Encoder, corpus: TokenCorpus, first_layer: int
+) -> StateCorpus | None:
+    if not path.is_file() or path.stat().st_size != states_bytes(encoder, [corpus]):
+        return None
+    with suppress(OSError):
+        os.utime(path)  # the entries used longest ago are removed first
+    stored = StateCorpus(corpus, _map(path, encoder, corpus), first_layer)
+    # A power failure can leave zeros in a file that has its name already.
+    probes = np.unique(np.linspace(0, len(corpus) - 1, PROBE_TEXTS).astype(np.int64))
+    fresh = _compute(encoder, corpus, probes, first_layer)
+    held = stored.batch(probes).hidden_states
+    assert held is not None
+    tolerance = 0.1 if fresh.dtype == torch.bfloat16 else 1e-3
+    return stored if torch.allclose(held.float(), fresh.float(), atol=tolerance) else None
+
+
+def _map(path: Path, encoder: Encoder, corpus: TokenCorpus) -> Tensor:
+    shape = (len(corpus.token_ids), encoder.config.hidden_size)
+    flat = torch.from_file(str(path), shared=True, size=shape[0] * shape[1], dtype=_dtype(encoder))
+    return flat.view(shape)
+
+
+@contextmanager
+def _appearing_whole(path: Path, size: int) -> Iterator[Path]:
+    partial = path.with_suffix(f".partial-{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            os.chmod(partial, 0o600)  # states tell nearly as much as the texts
+            # Claimed beforehand: a disk that fills under a mapped file kills the program.
+            os.posix_fallocate(file.fileno(), 0, size)
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _key(encoder: Encoder, corpus: TokenCorpus, first_layer: int) -> str:
+    digest = hashlib.sha256(_description(encoder, first_layer).encode())
+    frozen = [encoder.embeddings, *encoder.layers[:first_layer]]
+    for tensor in (tensor for module in frozen for tensor in module.state_dict().values()):
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+    for array in (corpus.token_ids, corpus.offsets):
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _description(encoder: Encoder, first_layer: int) -> str:
+    return f"{CACHE_FORMAT} {encoder.config} {encoder.build_attention.__name__} {first_layer}"
+
+
+def _free_bytes(folder: Path) -> int:
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return shutil.disk_usage(existing).free
+
+
+def _dtype(encoder: Encoder) -> torch.dtype:
+    return next(encoder.embeddings.parameters()).dtype
+
+
+def _trains(module: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in module.parameters())

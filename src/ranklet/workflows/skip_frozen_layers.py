@@ -1,0 +1,60 @@
+"""skip_frozen_layers: begin every epoch at the first trained layer, where that pays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ranklet.data.corpus import Corpus, TokenCorpus, default_cache_folder
+from ranklet.encoder.model import Encoder
+from ranklet.recipe import EngineSection
+from ranklet.training.frozen_layers import (
+    cache_states,
+    lowest_trained_layer,
+    reason_not_to_cache,
+    states_bytes,
+)
+from ranklet.training.steps import Step
+
+
+def skip_frozen_layers(
+    encoder: Encoder,
+    train: TokenCorpus,
+    validation: TokenCorpus,
+    steps: Sequence[Step],
+    engine: EngineSection,
+    announce: Callable[[str], None],
+) -> tuple[Corpus, Corpus]:
+    """Replace tokens by the states that enter the first trained layer, if that pays.
+
+    Args:
+        encoder: With its adapters placed.
+        train: Training texts.
+        validation: Validation texts.
+        steps: The whole training.
+        engine: The recipe's engine section.
+        announce: Is told what happens, and why it does not.
+
+    Returns:
+        Training and validation texts, as states or as they were. A disk that turns out to be full
+        costs speed, not the training.
+    """
+    first_layer = lowest_trained_layer(encoder)
+    if engine.cache_frozen_layers == "never" or first_layer == 0:
+        return train, validation
+    folder = default_cache_folder() / "frozen_layers"
+    size, limit = states_bytes(encoder, [train, validation]), int(engine.cache_limit_gib * 2**30)
+    passes = sum(len(batch) for step in steps for batch in step.batches) / len(train)
+    reason = reason_not_to_cache(passes, size, limit, folder)
+    if reason is None:
+        announce(
+            f"frozen layers: the lowest {first_layer} run once, {size / 2**30:.2f} GiB in {folder}"
+        )
+        try:
+            return (
+                cache_states(encoder, train, first_layer, folder, limit),
+                cache_states(encoder, validation, first_layer, folder, limit),
+            )
+        except OSError as error:
+            reason = error.strerror or str(error)
+    announce(f"frozen layers: the lowest {first_layer} run at every step, because {reason}")
+    return train, validation

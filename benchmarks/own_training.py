@@ -24,7 +24,7 @@ def train(job: Job) -> Result:
 
     folder = Path(job["folder"])
     recipe_file = folder / "recipe.yaml"
-    recipe_file.write_text(json.dumps(_recipe(job)), encoding="utf-8")
+    recipe_file.write_text(json.dumps(recipe_tree(job)), encoding="utf-8")
     recipe = load_recipe(recipe_file, job["settings"])
     clock = _EpochClock(job["device"])
     clock.begin()
@@ -40,7 +40,8 @@ def train(job: Job) -> Result:
     }
 
 
-def _recipe(job: Job) -> dict[str, Any]:
+def recipe_tree(job: Job) -> dict[str, Any]:
+    """Return the recipe of a job before its settings."""
     recipe: dict[str, Any] = {
         "encoder": job["encoder"],
         "budget": 1_000_000_000,
@@ -59,6 +60,8 @@ def _recipe(job: Job) -> dict[str, Any]:
         },
         "engine": {"device": job["device"]},
     }
+    if any(setting.startswith("training.batch_tokens=") for setting in job["settings"]):
+        del recipe["training"]["batch_size"]
     if job["layers"] is not None:
         recipe["adapter"]["layers"] = job["layers"]
     return recipe

@@ -6,7 +6,7 @@ import csv
 import itertools
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +67,11 @@ def _write_random(config: dict[str, Any], tokenizer: Path, folder: Path) -> Path
 
     torch.manual_seed(0)
     settings = {name: value for name, value in config.items() if name != "model_type"}
-    AutoModel.from_config(AutoConfig.for_model(config["model_type"], **settings)).save_pretrained(
-        folder
-    )
+    # Wide enough that a text's first state depends on its other tokens, as it does in real ones.
+    settings["initializer_range"] = config["hidden_size"] ** -0.5
+    shape = AutoConfig.for_model(config["model_type"], **settings)
+    model = AutoModel.from_config(shape)  # type: ignore[no-untyped-call]
+    model.save_pretrained(folder)
     for file in TOKENIZER_FILES:
         if (tokenizer / file).is_file():
             shutil.copyfile(tokenizer / file, folder / file)
@@ -112,14 +114,17 @@ def _joined(rows: Iterator[Row], words: int | None) -> Row:
     return text, label
 
 
-def token_ids(folder: Path, texts: list[str], max_length: int) -> list[list[int]]:
-    """Tokenize by the folder's own `tokenizer.json`, without padding."""
+Tokenize = Callable[[list[str]], list[list[int]]]
+
+
+def tokenizer(folder: Path, max_length: int) -> Tokenize:
+    """Return the function of the folder's own `tokenizer.json` from texts to ids, not padded."""
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length)
-    return [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+    loaded = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    loaded.no_padding()
+    loaded.enable_truncation(max_length)
+    return lambda texts: [encoding.ids for encoding in loaded.encode_batch(texts)]
 
 
 def layer_weights(encoder: Result) -> int:

@@ -112,6 +112,7 @@ def assemble(
     config = read_config(folder)
     with_pooler = needs_pooler(settings.head, config)
     encoder = load_encoder(folder, config, dtype, with_pooler, attention).to(device)
+    encoder.join_projections()
     head = build_head(settings.head, config, len(labels), head_dropout, seed).to(device)
     max_length = min(settings.max_length, config.max_length)
     tokenizer = load_tokenizer(folder)

@@ -17,7 +17,16 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend, AttentionBackend
 from ranklet.encoder.config import EncoderConfig
-from ranklet.encoder.packing import positions_in_text
+from ranklet.encoder.fused_layer import (
+    ACTIVATION_GRADIENTS,
+    LayerMaps,
+    fused_layer,
+    layer_maps,
+    norm,
+    single_map,
+)
+from ranklet.encoder.low_rank import AdaptedLinear, linear_map
+from ranklet.encoder.packing import PaddedLayout, positions_in_text
 
 ACTIVATION_FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -82,6 +91,33 @@ class SelfAttention(nn.Module):
         self.query = Linear(config.hidden_size, config.hidden_size)
         self.key = Linear(config.hidden_size, config.hidden_size)
         self.value = Linear(config.hidden_size, config.hidden_size)
+        self._joined: tuple[Tensor, Tensor] | None = None
+
+    def join_projections(self) -> None:
+        """Lay the three weights, and biases, below each other in memory; their names stay."""
+        parts = self._frozen_projections()
+        weight = torch.cat([part.weight.detach() for part in parts])
+        bias = torch.cat([part.bias.detach() for part in parts])
+        own_rows = zip(weight.chunk(len(parts)), bias.chunk(len(parts)), strict=True)
+        for part, (own, shift) in zip(parts, own_rows, strict=True):
+            part.weight.data, part.bias.data = own, shift
+        self._joined = (weight, bias)
+
+    def joined_projections(self) -> tuple[Tensor, Tensor] | None:
+        """Return (3 * hidden, hidden) and (3 * hidden,); None where they do not lie so."""
+        if self._joined is None:
+            return None
+        for joined, name in zip(self._joined, ("weight", "bias"), strict=True):
+            own = [getattr(part, name) for part in self._frozen_projections()]
+            start, step = joined.data_ptr(), own[0].nbytes
+            places = [start + index * step for index in range(len(own))]
+            if [tensor.data_ptr() for tensor in own] != places:  # moved or replaced since
+                return None
+        return self._joined
+
+    def _frozen_projections(self) -> list[nn.Linear]:
+        parts = (self.query, self.key, self.value)
+        return [part.base_layer if isinstance(part, AdaptedLinear) else part for part in parts]
 
     def forward(self, rows: Tensor, hidden: Tensor, attend: Attend) -> Tensor:
         """Let (rows, hidden) look at (tokens, hidden): (rows, hidden)."""
@@ -127,6 +163,7 @@ class Intermediate(nn.Module):
         super().__init__()
         self.dense = Linear(config.hidden_size, config.intermediate_size)
         self.activation = ACTIVATION_FUNCTIONS[config.hidden_act]
+        self.activation_gradient = ACTIVATION_GRADIENTS[config.hidden_act]
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Map (tokens, hidden) to (tokens, intermediate)."""
@@ -156,6 +193,24 @@ class Layer(nn.Module):
         rows = self.attention(rows, hidden, attend)
         states: Tensor = self.output(self.intermediate(rows), rows)
         return states
+
+    def maps(self) -> LayerMaps | None:
+        """Describe the layer for `fused_layer`; None while it is more than frozen low-rank maps."""
+        attention = self.attention.self
+        joined = attention.joined_projections()
+        if joined is None:
+            return None
+        return layer_maps(
+            projections=linear_map([attention.query, attention.key, attention.value], *joined),
+            attention_output=single_map(self.attention.output.dense),
+            attention_norm=norm(self.attention.output.LayerNorm),
+            intermediate=single_map(self.intermediate.dense),
+            output=single_map(self.output.dense),
+            output_norm=norm(self.output.LayerNorm),
+            head_dim=attention.head_dim,
+            activation=self.intermediate.activation,
+            activation_gradient=self.intermediate.activation_gradient,
+        )
 
 
 class Layers(nn.Module):
@@ -196,6 +251,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.build_attention = ATTENTION_BACKENDS[attention]
+        self.fused = attention != "reference"
         self.embeddings = Embeddings(config)
         self.encoder = Layers(config)
         self.pooler = Pooler(config) if with_pooler else None
@@ -217,8 +273,10 @@ class Encoder(nn.Module):
         """
         last = len(self.layers) - 1
         hidden = self.states_entering(last, batch)
-        rows = hidden[batch.cu_seqlens[:-1].long()] if first_only else hidden
-        attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, first_only)
+        if not first_only:
+            return self._through(self.layers[last:], hidden, batch)
+        rows = hidden[batch.cu_seqlens[:-1].long()]
+        attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, True)
         states: Tensor = self.layers[last](rows, hidden, attend)
         return states
 
@@ -230,7 +288,20 @@ class Encoder(nn.Module):
             batch: Packed texts.
         """
         hidden = self.embeddings(batch) if batch.hidden_states is None else batch.hidden_states
+        return self._through(self.layers[batch.first_layer : layer], hidden, batch)
+
+    def join_projections(self) -> None:
+        """Prepare the layers for their fused twin; call again after moving or converting them."""
+        for layer in self.layers:
+            layer.attention.self.join_projections()
+
+    def _through(self, layers: Sequence[Layer], hidden: Tensor, batch: Batch) -> Tensor:
+        layout = PaddedLayout.of(batch.cu_seqlens, batch.max_seqlen)
         attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, False)
-        for module in self.layers[batch.first_layer : layer]:
-            hidden = module(hidden, hidden, attend)
+        for layer in layers:
+            maps = layer.maps() if self.fused else None
+            if maps is None:
+                hidden = layer(hidden, hidden, attend)
+            else:
+                hidden = fused_layer(hidden, layout, maps)
         return hidden

@@ -32,11 +32,15 @@ class PaddedLayout:
         max_seqlen: Width of the grid, tokens.
         slots: (tokens,) int64, flat grid position of each packed token, or None when every text
             fills its row, so that packing and padding are views of each other.
+        sources: (texts * max_seqlen,) int64, packed token of each grid position, 0 where none is.
+        gaps: (empty positions,) int64, flat grid positions without a token.
     """
 
     lengths: Tensor
     max_seqlen: int
-    slots: Tensor | None
+    slots: Tensor | None = None
+    sources: Tensor | None = None
+    gaps: Tensor | None = None
 
     @classmethod
     def of(cls, cu_seqlens: Tensor, max_seqlen: int) -> PaddedLayout:
@@ -48,12 +52,12 @@ class PaddedLayout:
         """
         lengths = cu_seqlens[1:] - cu_seqlens[:-1]
         if bool((lengths == max_seqlen).all()):
-            return cls(lengths, max_seqlen, None)
-        rows = torch.arange(len(lengths), device=lengths.device)
-        num_tokens = int(cu_seqlens[-1])
-        row_of_token = torch.repeat_interleave(rows, lengths, output_size=num_tokens)
-        slots = row_of_token * max_seqlen + positions_in_text(cu_seqlens, num_tokens)
-        return cls(lengths, max_seqlen, slots)
+            return cls(lengths, max_seqlen)
+        columns = torch.arange(max_seqlen, device=lengths.device)
+        filled = columns < lengths[:, None]
+        sources = torch.where(filled, cu_seqlens[:-1, None] + columns, 0).flatten().long()
+        slots, gaps = filled.flatten().nonzero()[:, 0], (~filled).flatten().nonzero()[:, 0]
+        return cls(lengths, max_seqlen, slots, sources, gaps)
 
     def key_mask(self) -> Tensor | None:
         """Return (texts, 1, 1, max_seqlen) bool, True where a token stands; None: everywhere."""
@@ -62,13 +66,22 @@ class PaddedLayout:
         columns = torch.arange(self.max_seqlen, device=self.lengths.device)
         return (columns < self.lengths[:, None])[:, None, None, :]
 
+    def key_bias(self, dtype: torch.dtype) -> Tensor | None:
+        """Return `key_mask` as a number to add to scores: 0 where a token stands, else -inf."""
+        mask = self.key_mask()
+        if mask is None:
+            return None
+        return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(
+            ~mask, float("-inf")
+        )
+
     def pad(self, packed: Tensor) -> Tensor:
         """Spread (tokens, ...) over the grid: (texts, max_seqlen, ...), zeros where no token is."""
         grid = (len(self.lengths), self.max_seqlen, *packed.shape[1:])
-        if self.slots is None:
+        if self.sources is None or self.gaps is None:
             return packed.view(grid)
-        flat = packed.new_zeros(grid[0] * grid[1], *packed.shape[1:])
-        return flat.index_copy(0, self.slots, packed).view(grid)
+        # Gathering and clearing the few gaps is faster than scattering into zeros.
+        return packed.index_select(0, self.sources).index_fill_(0, self.gaps, 0).view(grid)
 
     def unpad(self, padded: Tensor) -> Tensor:
         """Collect (texts, max_seqlen, ...) back into (tokens, ...)."""

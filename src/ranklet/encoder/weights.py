@@ -53,6 +53,7 @@ def load_encoder(
     _check_names(encoder, tensors, folder)
     _check_shapes(encoder, tensors, folder)
     encoder.load_state_dict({name: t.to(dtype) for name, t in tensors.items()}, assign=True)
+    encoder.join_projections()
     return encoder.requires_grad_(False).eval()
 
 

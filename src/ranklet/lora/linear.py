@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ranklet.encoder.low_rank import LowRank
+
 
 def lora_scaling(rank: int, alpha: float, use_rslora: bool) -> float:
     """Return the factor of the low-rank product.
@@ -72,6 +74,12 @@ class LoRALinear(nn.Module):
         down = F.linear(dropped, self.lora_A.weight.to(states.dtype))
         up = (self.lora_B.weight * self.scaling).to(states.dtype)
         return torch.addmm(base, down, up.T)
+
+    def low_rank(self) -> LowRank | None:
+        """Return the update as two matrices; None while dropout stands between them."""
+        if self.dropout and self.training:
+            return None
+        return LowRank(self.lora_A.weight, self.lora_B.weight, self.scaling)
 
 
 class LoRAEmbedding(nn.Module):

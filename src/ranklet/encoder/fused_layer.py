@@ -1,0 +1,258 @@
+"""A frozen encoder layer with its adapters as one function, forward and backward by hand.
+
+It computes what `Layer` computes, and its gradients. The query, key and value projections are one
+product, the gradients of what was read twice are added inside matrix products, and nothing is kept
+that the gradients do not need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ranklet.encoder.fused_attention import AttentionState, attend, attention_gradient
+from ranklet.encoder.low_rank import (
+    AdaptedLinear,
+    LinearMap,
+    apply_map,
+    input_gradient,
+    linear_map,
+    map_gradients,
+)
+from ranklet.encoder.packing import PaddedLayout
+
+aten = torch.ops.aten
+
+ACTIVATION_GRADIENTS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "gelu": lambda gradient, states: aten.gelu_backward(gradient, states),
+    "gelu_new": lambda gradient, states: aten.gelu_backward(gradient, states, approximate="tanh"),
+    "gelu_pytorch_tanh": lambda gradient, states: aten.gelu_backward(
+        gradient, states, approximate="tanh"
+    ),
+    "relu": lambda gradient, states: aten.threshold_backward(gradient, states, 0),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Norm:
+    """A frozen layer normalisation.
+
+    Attributes:
+        weight: (hidden,) compute dtype.
+        bias: (hidden,) compute dtype.
+        eps: Added to the variance.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    eps: float
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMaps:
+    """Everything a layer computes with.
+
+    Attributes:
+        projections: Query, key and value, (3 * hidden, hidden).
+        attention_output: (hidden, hidden).
+        attention_norm: After the attention.
+        intermediate: (intermediate, hidden).
+        output: (hidden, intermediate).
+        output_norm: After the feed-forward network.
+        head_dim: Width of an attention head.
+        activation: Of the feed-forward network.
+        activation_gradient: (gradient, input of the activation) -> gradient of that input.
+    """
+
+    projections: LinearMap
+    attention_output: LinearMap
+    attention_norm: Norm
+    intermediate: LinearMap
+    output: LinearMap
+    output_norm: Norm
+    head_dim: int
+    activation: Callable[[Tensor], Tensor]
+    activation_gradient: Callable[[Tensor, Tensor], Tensor]
+
+    @property
+    def linear(self) -> tuple[LinearMap, ...]:
+        """The linear maps, first to last."""
+        return (self.projections, self.attention_output, self.intermediate, self.output)
+
+
+def layer_maps(
+    *,
+    projections: LinearMap | None,
+    attention_output: LinearMap | None,
+    attention_norm: Norm | None,
+    intermediate: LinearMap | None,
+    output: LinearMap | None,
+    output_norm: Norm | None,
+    head_dim: int,
+    activation: Callable[[Tensor], Tensor],
+    activation_gradient: Callable[[Tensor, Tensor], Tensor],
+) -> LayerMaps | None:
+    """Collect the parts of a layer; None where one of them cannot be described."""
+    if projections is None or attention_output is None or attention_norm is None:
+        return None
+    if intermediate is None or output is None or output_norm is None:
+        return None
+    return LayerMaps(
+        projections,
+        attention_output,
+        attention_norm,
+        intermediate,
+        output,
+        output_norm,
+        head_dim,
+        activation,
+        activation_gradient,
+    )
+
+
+def norm(module: nn.LayerNorm) -> Norm | None:
+    """Describe a layer normalisation; None if it trains."""
+    if any(parameter.requires_grad for parameter in module.parameters()):
+        return None
+    return Norm(module.weight, module.bias, module.eps)
+
+
+def single_map(module: nn.Module) -> LinearMap | None:
+    """Describe one linear map, adapted or not; None if it is more than that."""
+    base = module.base_layer if isinstance(module, AdaptedLinear) else module
+    return linear_map([module], base.weight, base.bias) if isinstance(base, nn.Linear) else None
+
+
+def fused_layer(hidden: Tensor, layout: PaddedLayout, maps: LayerMaps) -> Tensor:
+    """Compute a layer for all tokens.
+
+    Args:
+        hidden: (tokens, hidden) compute dtype.
+        layout: Where the tokens of each text stand.
+        maps: The layer.
+
+    Returns:
+        (tokens, hidden), differentiable in `hidden` and in the additions of the maps.
+    """
+    trained = [tensor for mapping in maps.linear for tensor in mapping.trained]
+    if not torch.is_grad_enabled():
+        return _forward(hidden, layout, maps, recording=False)[0]
+    states: Tensor = _FusedLayer.apply(  # type: ignore[no-untyped-call]
+        hidden, layout, maps, *trained
+    )
+    return states
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """What the backward pass needs; each (tokens, its width) compute dtype."""
+
+    hidden: Tensor
+    attention: AttentionState
+    context: Tensor
+    attention_sum: Tensor
+    attention_moments: tuple[Tensor, Tensor]
+    attended: Tensor
+    intermediate: Tensor
+    activated: Tensor
+    output_sum: Tensor
+    output_moments: tuple[Tensor, Tensor]
+    reduced: tuple[Tensor | None, ...]
+
+
+def _forward(
+    hidden: Tensor, layout: PaddedLayout, maps: LayerMaps, recording: bool
+) -> tuple[Tensor, _Kept]:
+    projected, reduced_projections = apply_map(hidden, maps.projections)
+    context, attention = attend(projected, layout, maps.head_dim, recording)
+    attention_sum, reduced_attention = apply_map(context, maps.attention_output)
+    attention_sum += hidden
+    attended, *attention_moments = _normalise(attention_sum, maps.attention_norm)
+    intermediate, reduced_intermediate = apply_map(attended, maps.intermediate)
+    activated = maps.activation(intermediate)
+    output_sum, reduced_output = apply_map(activated, maps.output)
+    output_sum += attended
+    states, *output_moments = _normalise(output_sum, maps.output_norm)
+    kept = _Kept(
+        hidden,
+        attention,
+        context,
+        attention_sum,
+        (attention_moments[0], attention_moments[1]),
+        attended,
+        intermediate,
+        activated,
+        output_sum,
+        (output_moments[0], output_moments[1]),
+        (reduced_projections, reduced_attention, reduced_intermediate, reduced_output),
+    )
+    return states, kept
+
+
+def _backward(
+    gradient: Tensor, kept: _Kept, maps: LayerMaps, needs_input: bool
+) -> tuple[Tensor | None, list[Tensor]]:
+    gradient = _norm_gradient(gradient, kept.output_sum, kept.output_moments, maps.output_norm)
+    residual = gradient
+    output, inside = map_gradients(gradient, kept.activated, kept.reduced[3], maps.output)
+    gradient = input_gradient(gradient, inside, maps.output)
+    gradient = maps.activation_gradient(gradient, kept.intermediate)
+    middle, inside = map_gradients(gradient, kept.attended, kept.reduced[2], maps.intermediate)
+    gradient = input_gradient(gradient, inside, maps.intermediate, residual)
+    gradient = _norm_gradient(
+        gradient, kept.attention_sum, kept.attention_moments, maps.attention_norm
+    )
+    residual = gradient
+    attention, inside = map_gradients(
+        gradient, kept.context, kept.reduced[1], maps.attention_output
+    )
+    gradient = input_gradient(gradient, inside, maps.attention_output)
+    gradient = attention_gradient(gradient, kept.attention)
+    first, inside = map_gradients(gradient, kept.hidden, kept.reduced[0], maps.projections)
+    trained = [*first, *attention, *middle, *output]
+    if not needs_input:
+        return None, trained
+    return input_gradient(gradient, inside, maps.projections, residual), trained
+
+
+class _FusedLayer(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, layout: PaddedLayout, maps: LayerMaps, *trained: Tensor
+    ) -> Tensor:
+        del trained  # they are inside the maps; named here so that gradients reach them
+        states, ctx.kept = _forward(hidden, layout, maps, recording=True)
+        ctx.maps = maps
+        return states
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        kept, ctx.kept = ctx.kept, None
+        before, trained = _backward(gradient, kept, ctx.maps, ctx.needs_input_grad[0])
+        return (before, None, None, *trained)
+
+
+def _normalise(states: Tensor, weights: Norm) -> Sequence[Tensor]:
+    return torch.native_layer_norm(
+        states, states.shape[-1:], weights.weight, weights.bias, weights.eps
+    )
+
+
+def _norm_gradient(
+    gradient: Tensor, states: Tensor, moments: tuple[Tensor, Tensor], weights: Norm
+) -> Tensor:
+    gradients = aten.native_layer_norm_backward(
+        gradient.contiguous(),
+        states,
+        states.shape[-1:],
+        *moments,
+        weights.weight,
+        weights.bias,
+        [True, False, False],
+    )
+    before: Tensor = gradients[0]
+    return before

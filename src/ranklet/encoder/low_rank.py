@@ -1,0 +1,173 @@
+"""Linear maps with low-rank additions, forward and backward by hand.
+
+The additions belong to whoever placed them; here they are two thin matrices beside a frozen one.
+Several maps of one input are one product: their weights lie below each other, and so do their
+additions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+
+class LowRank(NamedTuple):
+    """An addition scaling * B A x to a linear map.
+
+    Attributes:
+        down: A, (rank, in_features) float32.
+        up: B, (out_features, rank) float32.
+        scaling: Factor of the product.
+    """
+
+    down: Tensor
+    up: Tensor
+    scaling: float
+
+
+@runtime_checkable
+class AdaptedLinear(Protocol):
+    """A frozen linear map that somebody added to."""
+
+    base_layer: nn.Linear
+
+    def low_rank(self) -> LowRank | None:
+        """Return the addition; None while it is more than two products (dropout)."""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearMap:
+    """One or several frozen linear maps of one input, with their additions.
+
+    Attributes:
+        weight: (out_features, in_features) compute dtype; several maps lie below each other.
+        bias: (out_features,) compute dtype.
+        additions: What is added.
+        rows: Rows of `weight` that each of them adds to.
+        down: All A below each other, (ranks, in_features) compute dtype; None without additions.
+        up: All scaling * B on the diagonal of (out_features, ranks), compute dtype.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    additions: tuple[LowRank, ...]
+    rows: tuple[slice, ...]
+    down: Tensor | None
+    up: Tensor | None
+
+    @property
+    def trained(self) -> list[Tensor]:
+        """A and B of every addition, in the order of `map_gradients`."""
+        return [tensor for addition in self.additions for tensor in (addition.down, addition.up)]
+
+
+def linear_map(modules: Sequence[nn.Module], weight: Tensor, bias: Tensor) -> LinearMap | None:
+    """Describe modules that read one input as one map; None if one of them is more than that.
+
+    Args:
+        modules: Linear maps, adapted or not, in the order of their rows.
+        weight: (out_features of all, in_features), their weights below each other.
+        bias: (out_features of all,), their biases.
+    """
+    rows: list[slice] = []
+    additions: list[LowRank] = []
+    first = 0
+    for module in modules:
+        base = module.base_layer if isinstance(module, AdaptedLinear) else module
+        if not isinstance(base, nn.Linear) or any(p.requires_grad for p in base.parameters()):
+            return None
+        end = first + base.out_features
+        if isinstance(module, AdaptedLinear):
+            addition = module.low_rank()
+            if addition is None:
+                return None
+            rows.append(slice(first, end))
+            additions.append(addition)
+        first = end
+    down, up = _joined(additions, rows, weight) if additions else (None, None)
+    return LinearMap(weight, bias, tuple(additions), tuple(rows), down, up)
+
+
+@torch.no_grad()
+def _joined(
+    additions: Sequence[LowRank], rows: Sequence[slice], weight: Tensor
+) -> tuple[Tensor, Tensor]:
+    if len(additions) == 1 and rows[0] == slice(0, len(weight)):
+        (only,) = additions
+        return only.down.to(weight.dtype), (only.up * only.scaling).to(weight.dtype)
+    down = torch.cat([addition.down for addition in additions]).to(weight.dtype)
+    up = weight.new_zeros(len(weight), len(down))
+    for addition, block, ranks in zip(additions, rows, _ranks(additions), strict=True):
+        up[block, ranks] = (addition.up * addition.scaling).to(weight.dtype)
+    return down, up
+
+
+def _ranks(additions: Sequence[LowRank]) -> list[slice]:
+    ends = list(accumulate(len(addition.down) for addition in additions))
+    return [slice(end - len(one.down), end) for one, end in zip(additions, ends, strict=True)]
+
+
+def apply_map(states: Tensor, mapping: LinearMap) -> tuple[Tensor, Tensor | None]:
+    """Map (tokens, in_features) to (tokens, out_features).
+
+    Returns:
+        The outcome, and the (tokens, ranks) inside the additions, which the backward pass needs.
+    """
+    out = torch.addmm(mapping.bias, states, mapping.weight.T)
+    if mapping.down is None or mapping.up is None:
+        return out, None
+    reduced = states @ mapping.down.T
+    return out.addmm_(reduced, mapping.up.T), reduced
+
+
+def map_gradients(
+    gradient: Tensor, states: Tensor, reduced: Tensor | None, mapping: LinearMap
+) -> tuple[list[Tensor], Tensor | None]:
+    """Return the gradients of the additions: A and B of each, float32.
+
+    Args:
+        gradient: (tokens, out_features) of the outcome.
+        states: (tokens, in_features) that were mapped.
+        reduced: What `apply_map` returned.
+        mapping: The map.
+
+    Returns:
+        The gradients, and the (tokens, ranks) gradient inside the additions.
+    """
+    if mapping.up is None or reduced is None:
+        return [], None
+    inside = gradient @ mapping.up  # (tokens, ranks)
+    down = inside.T @ states  # (ranks, in_features)
+    # Transposed, (ranks, out_features): the product with few rows is the faster one. Blocks off the
+    # diagonal are computed with the rest and not used.
+    up = (reduced.T @ gradient).T
+    gradients: list[Tensor] = []
+    ranks_of = _ranks(mapping.additions)
+    for addition, block, ranks in zip(mapping.additions, mapping.rows, ranks_of, strict=True):
+        gradients += [down[ranks].float(), up[block, ranks].float() * addition.scaling]
+    return gradients, inside
+
+
+def input_gradient(
+    gradient: Tensor, inside: Tensor | None, mapping: LinearMap, residual: Tensor | None = None
+) -> Tensor:
+    """Return the gradient of what was mapped: (tokens, in_features).
+
+    Args:
+        gradient: (tokens, out_features) of the outcome.
+        inside: Gradient inside the additions, from `map_gradients`.
+        mapping: The map.
+        residual: (tokens, in_features) gradient from another way to the same input, to be added.
+    """
+    if residual is None:
+        total = gradient @ mapping.weight
+    else:
+        total = torch.addmm(residual, gradient, mapping.weight)
+    if mapping.down is not None and inside is not None:
+        total.addmm_(inside, mapping.down)
+    return total

@@ -114,7 +114,7 @@ class TextClassifier(nn.Module):
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Return class probabilities (texts, classes) float32 in the order of `labels`."""
-        logits = self.predict_logits(self._preprocessing().corpus(texts))
+        logits = self.predict_logits(self.corpus(texts))
         probabilities: np.ndarray = logits.softmax(-1).numpy()
         return probabilities
 
@@ -122,9 +122,10 @@ class TextClassifier(nn.Module):
         """Return the most probable label of each text."""
         return [self.labels.names[index] for index in self.predict_proba(texts).argmax(-1)]
 
-    def _preprocessing(self) -> Preprocessing:
+    def corpus(self, texts: Sequence[str]) -> TokenCorpus:
+        """Clean and tokenize texts as in training."""
         assert self.preprocessing is not None, "this classifier was built without a tokenizer"
-        return self.preprocessing
+        return self.preprocessing.corpus(texts)
 
 
 def mean_pool(hidden: Tensor, batch: Batch) -> Tensor:

@@ -10,8 +10,9 @@ from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.precision import Device, Precision, choose_device, choose_dtype
 from ranklet.errors import RunError
 from ranklet.lora.adapter_file import CONFIG_FILE
+from ranklet.lora.merge import merge_adapters
 from ranklet.run import Run, open_run
-from ranklet.saved_model import load_model
+from ranklet.saved_model import check_probes, load_model
 
 
 def load(
@@ -22,6 +23,7 @@ def load(
     device: Device = "auto",
     precision: Precision = "auto",
     attention: AttentionBackend = "sdpa",
+    merge: bool = False,
 ) -> TextClassifier:
     """Load a trained classifier and check that it answers as it did when it was saved.
 
@@ -32,6 +34,7 @@ def load(
         device: Where it computes.
         precision: Compute dtype of the frozen weights.
         attention: Attention backend.
+        merge: Add the adapters to the weights: faster, and the classifier can no longer be trained.
 
     Returns:
         The classifier, ready to predict.
@@ -43,14 +46,19 @@ def load(
         HubError: The encoder is neither here nor to be had from the hub.
     """
     chosen = choose_device(device)
-    return load_model(
-        adapter_folder(Path(path)),
+    folder = adapter_folder(Path(path))
+    model = load_model(
+        folder,
         encoder=encoder,
         labels=labels,
         dtype=choose_dtype(precision, chosen),
         device=chosen,
         attention=attention,
     )
+    if merge:
+        merge_adapters(model)
+        check_probes(model, folder)
+    return model
 
 
 def adapter_folder(path: Path) -> Path:

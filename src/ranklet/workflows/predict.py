@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,6 +14,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from ranklet.classifier import TextClassifier
+from ranklet.data.corpus import TokenCorpus
 from ranklet.data.sources import stream_texts
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import DataError, RunError
@@ -73,14 +75,17 @@ def predict(
     if not first:
         raise DataError("holds no texts", str(source))
     prepare_memory()
-    model = load(path, encoder=encoder, labels=label_names, device=device, precision=precision)
+    model = load(
+        path, encoder=encoder, labels=label_names, device=device, precision=precision, merge=True
+    )
     rows = _submission_rows if submission else _label_rows(all_probabilities)
     done = 0
     with open_atomically(output) as stream:
         write = _writer(stream, output)
-        for chunk in _chunks(first, texts):
-            write(rows(model, model.predict_proba(chunk), done))
-            done += len(chunk)
+        for corpus in _ahead(map(model.corpus, _chunks(first, texts))):
+            probabilities = model.predict_logits(corpus).softmax(-1).numpy()
+            write(rows(model, probabilities, done))
+            done += len(corpus)
             observe(done)
     return done
 
@@ -101,6 +106,15 @@ def _chunks(first: Sequence[str], rest: Iterator[str]) -> Iterator[Sequence[str]
     while chunk:
         yield chunk
         chunk = list(islice(rest, CHUNK_TEXTS))
+
+
+def _ahead(corpora: Iterator[TokenCorpus]) -> Iterator[TokenCorpus]:
+    """Read and tokenize the next chunk while this one is computed."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        coming = pool.submit(next, corpora, None)
+        while (corpus := coming.result()) is not None:
+            coming = pool.submit(next, corpora, None)
+            yield corpus
 
 
 def _label_rows(

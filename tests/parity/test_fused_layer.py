@@ -1,0 +1,218 @@
+"""The fused layer against the plain modules it stands for: states and every gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from test_encoder import pack, random_texts
+from tiny_models import save, transformers_encoder
+from torch import Tensor
+
+from ranklet.batch import Batch
+from ranklet.classifier import TextClassifier, adaptable_shapes
+from ranklet.encoder import fused_attention, fused_layer, low_rank
+from ranklet.encoder.config import read_config
+from ranklet.encoder.model import Layer
+from ranklet.encoder.packing import PaddedLayout
+from ranklet.encoder.weights import load_encoder
+from ranklet.head import build_head
+from ranklet.labels import LabelSet
+from ranklet.lora.merge import merge_adapters
+from ranklet.lora.placement import place_adapters, resolve_placement, train_biases
+
+TARGETS: dict[str, str | list[str]] = {
+    "all": "all-linear",
+    "query and value": ["query", "value"],
+    "key alone": ["key"],
+    "feed-forward": ["intermediate.dense", "output.dense"],
+}
+LENGTHS = {
+    "short, padded": [5, 17, 3, 9],
+    "short, equal": [8, 8, 8],
+    "long": [66, 40, 7],
+    "one token": [1],
+}
+
+
+@pytest.fixture(scope="module", params=["bert", "roberta"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(transformers_encoder(request.param), tmp_path_factory.mktemp(request.param))
+
+
+def build(
+    folder: Path,
+    targets: str | Sequence[str],
+    dtype: torch.dtype = torch.float32,
+    layers: Sequence[int] | None = None,
+    dropout: float = 0.0,
+) -> TextClassifier:
+    """A classifier whose adapters all do something: B is random too."""
+    config = read_config(folder)
+    encoder = load_encoder(folder, config, dtype)
+    head = build_head("linear", config, 3, 0.0, seed=1)
+    model = TextClassifier(encoder, head, "mean", LabelSet(("a", "b", "c")))
+    shapes = adaptable_shapes(model)
+    uneven = {"layer.1.attention.self.value": 6} if "value" in targets else {}
+    placements = resolve_placement(shapes, targets, 4, 8.0, layers, rank_pattern=uneven)
+    place_adapters(model, placements, dropout, False, 5)
+    generator = torch.Generator().manual_seed(9)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.2, generator=generator)
+    return model
+
+
+def batch(lengths: Sequence[int]) -> Batch:
+    return pack(random_texts(lengths, 120))
+
+
+def outcome(model: TextClassifier, texts: Batch, fused: bool) -> dict[str, Tensor]:
+    """States, logits and the gradient of every trained tensor; states weigh each token."""
+    model.encoder.fused = fused
+    model.zero_grad()
+    states = model.encoder(texts)
+    weights = torch.linspace(-1, 1, states.numel()).view_as(states)
+    loss = (states.float() * weights).sum()
+    loss.backward()
+    gradients = {
+        name: parameter.grad
+        for name, parameter in model.encoder.named_parameters()
+        if parameter.grad is not None
+    }
+    return {"states": states.detach(), **gradients}
+
+
+def largest_difference(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
+    """Largest difference of any tensor, relative to its largest number (but at least 0.1)."""
+    assert ours.keys() == theirs.keys()
+    return max(
+        float((ours[name] - theirs[name]).abs().max() / theirs[name].abs().max().clamp_min(0.1))
+        for name in ours
+    )
+
+
+@pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS.keys())
+@pytest.mark.parametrize("targets", TARGETS.values(), ids=TARGETS.keys())
+def test_states_and_gradients_equal_the_plain_layers(
+    folder: Path, targets: str | list[str], lengths: list[int]
+) -> None:
+    model = build(folder, targets)
+    assert all(layer.maps() is not None for layer in model.encoder.layers)
+    texts = batch(lengths)
+    assert largest_difference(outcome(model, texts, True), outcome(model, texts, False)) <= 1e-5
+
+
+@pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS.keys())
+def test_bfloat16_stays_as_near_to_float32_as_the_plain_layers(
+    folder: Path, lengths: list[int]
+) -> None:
+    """Tolerance: 1.5 times the plain layers' own distance, or 3 % of the largest number."""
+    texts = batch(lengths)
+    exact = outcome(build(folder, "all-linear"), texts, False)
+    half = build(folder, "all-linear", torch.bfloat16)
+    plain = largest_difference(outcome(half, texts, False), exact)
+    assert largest_difference(outcome(half, texts, True), exact) <= max(1.5 * plain, 0.03)
+
+
+def _lost_residual(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = low_rank.input_gradient
+
+    def wrong(gradient: Tensor, inside: Any, mapping: Any, residual: Any = None) -> Tensor:
+        return right(gradient, inside, mapping)
+
+    monkeypatch.setattr(fused_layer, "input_gradient", wrong)
+
+
+def _forgotten_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = low_rank.map_gradients
+
+    def wrong(*arguments: Any) -> Any:
+        gradients, inside = right(*arguments)
+        return [gradient / 2 for gradient in gradients], inside
+
+    monkeypatch.setattr(fused_layer, "map_gradients", wrong)
+
+
+def _leaking_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PaddedLayout, "key_bias", lambda self, dtype: None)
+
+
+def _wrong_activation(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Layer.maps
+
+    def wrong(self: Layer) -> Any:
+        self.intermediate.activation_gradient = fused_layer.ACTIVATION_GRADIENTS["relu"]
+        return right(self)
+
+    monkeypatch.setattr(Layer, "maps", wrong)
+
+
+def _unscaled_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = fused_attention.attention_gradient
+
+    def wrong(gradient: Tensor, state: Any) -> Tensor:
+        projections = right(gradient, state)
+        return torch.cat([projections[:, :48] * 2, projections[:, 48:]], dim=1)
+
+    monkeypatch.setattr(fused_layer, "attention_gradient", wrong)
+
+
+@pytest.mark.parametrize(
+    "sabotage",
+    [_lost_residual, _forgotten_scaling, _leaking_padding, _wrong_activation, _unscaled_scores],
+)
+def test_a_sabotaged_layer_is_noticed(
+    folder: Path,
+    sabotage: Callable[[pytest.MonkeyPatch], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = build(folder, "all-linear")
+    texts = batch([5, 17, 3, 9])
+    plain = outcome(model, texts, False)
+    sabotage(monkeypatch)
+    assert largest_difference(outcome(model, texts, True), plain) > 1e-3
+
+
+def test_no_gradient_goes_below_the_lowest_adapter(folder: Path) -> None:
+    model = build(folder, "all-linear", layers=[2])
+    model.encoder.fused = True
+    entering = model.encoder.states_entering(2, batch([5, 9]))
+    assert not entering.requires_grad
+    assert model.encoder(batch([5, 9])).requires_grad
+
+
+@pytest.mark.parametrize("reason", ["dropout", "bias"])
+def test_what_the_fused_layer_cannot_do_runs_plainly(folder: Path, reason: str) -> None:
+    model = build(folder, "all-linear", dropout=0.5 if reason == "dropout" else 0.0)
+    if reason == "bias":
+        train_biases(model, "all", [])
+    model.train()
+    assert [layer.maps() for layer in model.encoder.layers] == [None] * 3
+
+
+def test_weights_that_moved_are_not_used_in_their_old_place(folder: Path) -> None:
+    model = build(folder, ["query"])
+    query = model.encoder.layers[0].attention.self.query.base_layer
+    query.weight.data = query.weight.data.clone()
+    assert model.encoder.layers[0].maps() is None
+    model.encoder.join_projections()
+    assert model.encoder.layers[0].maps() is not None
+
+
+@pytest.mark.parametrize("targets", [*TARGETS.values(), ["word_embeddings", "query"]])
+def test_merged_adapters_answer_alike(folder: Path, targets: str | list[str]) -> None:
+    model, texts = build(folder, targets).eval(), batch([5, 17, 3])
+    if "word_embeddings" in targets:
+        torch.nn.init.normal_(model.encoder.embeddings.word_embeddings.lora_embedding_A, std=0.1)
+    with torch.inference_mode():
+        before = model(texts)
+        assert merge_adapters(model) > 0
+        merged = model(texts)
+    assert not any("lora" in name for name, _ in model.named_modules())
+    assert all(layer.maps() is not None for layer in model.encoder.layers)
+    assert float((merged - before).abs().max()) <= 1e-5 * float(before.abs().max())

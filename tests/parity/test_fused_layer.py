@@ -107,6 +107,18 @@ def test_states_and_gradients_equal_the_plain_layers(
     assert largest_difference(outcome(model, texts, True), outcome(model, texts, False)) <= 1e-5
 
 
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("lengths", [[5, 17, 3], [66, 7]])
+def test_activation_checkpointing_gives_the_same_bits(
+    folder: Path, lengths: list[int], fused: bool
+) -> None:
+    model, texts = build(folder, "all-linear"), batch(lengths)
+    kept = outcome(model, texts, fused)
+    model.encoder.activation_checkpointing = True
+    again = outcome(model, texts, fused)
+    assert all(torch.equal(again[name], kept[name]) for name in kept)
+
+
 def noise_to_signal(ours: dict[str, Tensor], exact: dict[str, Tensor]) -> float:
     """Norm of the difference of all tensors relative to the norm of the exact ones."""
     noise = sum(float((ours[name].float() - exact[name]).square().sum()) for name in exact)

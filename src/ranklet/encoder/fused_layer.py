@@ -127,13 +127,17 @@ def single_map(module: nn.Module) -> LinearMap | None:
     return linear_map([module], base.weight, base.bias) if isinstance(base, nn.Linear) else None
 
 
-def fused_layer(hidden: Tensor, layout: PaddedLayout, maps: LayerMaps) -> Tensor:
+def fused_layer(
+    hidden: Tensor, layout: PaddedLayout, maps: LayerMaps, checkpointing: bool = False
+) -> Tensor:
     """Compute a layer for all tokens.
 
     Args:
         hidden: (tokens, hidden) compute dtype.
         layout: Where the tokens of each text stand.
         maps: The layer.
+        checkpointing: Keep only `hidden` for the gradients and compute the rest again for them
+            (Chen et al. 2016, arXiv:1604.06174).
 
     Returns:
         (tokens, hidden), differentiable in `hidden` and in the additions of the maps.
@@ -142,7 +146,7 @@ def fused_layer(hidden: Tensor, layout: PaddedLayout, maps: LayerMaps) -> Tensor
     if not torch.is_grad_enabled():
         return _forward(hidden, layout, maps, recording=False)[0]
     states: Tensor = _FusedLayer.apply(  # type: ignore[no-untyped-call]
-        hidden, layout, maps, *trained
+        hidden, layout, maps, checkpointing, *trained
     )
     return states
 
@@ -222,18 +226,25 @@ def _backward(
 class _FusedLayer(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, layout: PaddedLayout, maps: LayerMaps, *trained: Tensor
+        ctx: Any,
+        hidden: Tensor,
+        layout: PaddedLayout,
+        maps: LayerMaps,
+        checkpointing: bool,
+        *trained: Tensor,
     ) -> Tensor:
         del trained  # they are inside the maps; named here so that gradients reach them
-        states, ctx.kept = _forward(hidden, layout, maps, recording=True)
-        ctx.maps = maps
+        states, kept = _forward(hidden, layout, maps, recording=not checkpointing)
+        ctx.hidden, ctx.layout, ctx.maps = hidden, layout, maps
+        ctx.kept = None if checkpointing else kept
         return states
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        kept, ctx.kept = ctx.kept, None
+        kept = ctx.kept or _forward(ctx.hidden, ctx.layout, ctx.maps, recording=True)[1]
+        ctx.kept = ctx.hidden = None
         before, trained = _backward(gradient, kept, ctx.maps, ctx.needs_input_grad[0])
-        return (before, None, None, *trained)
+        return (before, None, None, None, *trained)
 
 
 def _normalise(states: Tensor, weights: Norm) -> Sequence[Tensor]:

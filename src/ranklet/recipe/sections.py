@@ -229,7 +229,8 @@ class EngineSection(BaseModel):
     Default: auto."""
 
     attention: Literal["reference", "sdpa"] = "sdpa"
-    """Attention kernel: PyTorch's fused one, or its plain twin that checks it. Default: sdpa."""
+    """sdpa: fused layers and PyTorch's attention kernel; reference: their plain twins that check
+    them. Default: sdpa."""
 
     cache_frozen_layers: Literal["auto", "never"] = "auto"
     """Layers below the lowest adapter: compute them once, keep their states on disk and begin every
@@ -238,3 +239,7 @@ class EngineSection(BaseModel):
     cache_limit_gib: Positive = 16.0
     """Most GiB (2**30 bytes) of disk for the states of frozen layers, all runs together.
     Default: 16.0."""
+
+    activation_checkpointing: bool = False
+    """Compute each layer's activations again for the gradients instead of keeping them: less
+    memory, about a third more time (arXiv:1604.06174). Default: false."""

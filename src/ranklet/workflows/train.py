@@ -98,6 +98,7 @@ def train(
     prepare_memory()
     model, adapter = build_model(recipe, splits.labels, dtype, device)
     check_counted(plan, count_trainable(model), "after placing the adapters")
+    model.encoder.activation_checkpointing = recipe.engine.activation_checkpointing
 
     with new_run(folder) as run:
         # Only now, so that a training that cannot begin says nothing but why.

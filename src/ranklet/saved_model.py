@@ -57,7 +57,7 @@ PROBE_TEXTS = (
 # Largest accepted difference of a probe logit, relative to the largest logit. Kernels of another
 # processor round differently: 1e-3 is far above that in float32, 5e-2 in bfloat16, and a head that
 # was lost or replaced differs by about 1.
-PROBE_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
+PROBE_TOLERANCE = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
 
 @dataclass(frozen=True)

@@ -173,13 +173,16 @@ def _wrong_activation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _unscaled_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = fused_attention.attention_gradient
+    def wrong(*arguments: Any) -> Any:
+        context, right = fused_attention.attend(*arguments)
 
-    def wrong(gradient: Tensor, state: Any) -> Tensor:
-        projections = right(gradient, state)
-        return torch.cat([projections[:, :48] * 2, projections[:, 48:]], dim=1)
+        def gradient_of(gradient: Tensor) -> Tensor:
+            projections = right(gradient)
+            return torch.cat([projections[:, :48] * 2, projections[:, 48:]], dim=1)
 
-    monkeypatch.setattr(fused_layer, "attention_gradient", wrong)
+        return context, gradient_of
+
+    monkeypatch.setattr(fused_layer, "attend", wrong)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def sdpa_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = False
         max_seqlen: Longest text, tokens.
         first_only: Queries are those of each text's first token, (texts, heads, head_dim).
     """
-    layout = PaddedLayout.of(cu_seqlens, max_seqlen)
+    layout = PaddedLayout(cu_seqlens, max_seqlen)
     mask = layout.key_mask()
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

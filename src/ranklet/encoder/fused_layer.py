@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ranklet.encoder.fused_attention import AttentionState, attend, attention_gradient
+from ranklet.encoder.fused_attention import Gradient, attend
 from ranklet.encoder.low_rank import (
     AdaptedLinear,
     LinearMap,
@@ -156,7 +156,7 @@ class _Kept:
     """What the backward pass needs; each (tokens, its width) compute dtype."""
 
     hidden: Tensor
-    attention: AttentionState
+    attention_gradient: Gradient
     context: Tensor
     attention_sum: Tensor
     attention_moments: tuple[Tensor, Tensor]
@@ -172,7 +172,7 @@ def _forward(
     hidden: Tensor, layout: PaddedLayout, maps: LayerMaps, recording: bool
 ) -> tuple[Tensor, _Kept]:
     projected, reduced_projections = apply_map(hidden, maps.projections)
-    context, attention = attend(projected, layout, maps.head_dim, recording)
+    context, attention_gradient = attend(projected, layout, maps.head_dim, recording)
     attention_sum, reduced_attention = apply_map(context, maps.attention_output)
     attention_sum += hidden
     attended, *attention_moments = _normalise(attention_sum, maps.attention_norm)
@@ -183,7 +183,7 @@ def _forward(
     states, *output_moments = _normalise(output_sum, maps.output_norm)
     kept = _Kept(
         hidden,
-        attention,
+        attention_gradient,
         context,
         attention_sum,
         (attention_moments[0], attention_moments[1]),
@@ -215,7 +215,7 @@ def _backward(
         gradient, kept.context, kept.reduced[1], maps.attention_output
     )
     gradient = input_gradient(gradient, inside, maps.attention_output)
-    gradient = attention_gradient(gradient, kept.attention)
+    gradient = kept.attention_gradient(gradient)
     first, inside = map_gradients(gradient, kept.hidden, kept.reduced[0], maps.projections)
     trained = [*first, *attention, *middle, *output]
     if not needs_input:

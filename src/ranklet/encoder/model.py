@@ -303,7 +303,7 @@ class Encoder(nn.Module):
             layer.attention.self.join_projections()
 
     def _through(self, layers: Sequence[Layer], hidden: Tensor, batch: Batch) -> Tensor:
-        layout = PaddedLayout.of(batch.cu_seqlens, batch.max_seqlen)
+        layout = PaddedLayout(batch.cu_seqlens, batch.max_seqlen)
         attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, False)
         for layer in layers:
             maps = layer.maps() if self.fused else None

@@ -12,7 +12,7 @@ import torch
 
 from ranklet.errors import RecipeError, RecipeIssue
 
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -33,7 +33,8 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """Return the compute dtype; `auto` is bfloat16 where the processor multiplies it natively."""
     if precision == "auto":
         return torch.bfloat16 if _has_fast_bfloat16(device) else torch.float32
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    return dtypes[precision]
 
 
 def _has_fast_bfloat16(device: torch.device) -> bool:

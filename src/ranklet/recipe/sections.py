@@ -224,9 +224,9 @@ class EngineSection(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto: the first GPU where there is one. Default: auto."""
 
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Number format of the frozen encoder; auto: bfloat16 where the processor has it.
-    Default: auto."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number format of the frozen encoder; auto: bfloat16 where the processor has it, else float32;
+    float16 trains with a scaled loss. Default: auto."""
 
     attention: Literal["reference", "sdpa"] = "sdpa"
     """sdpa: fused layers and PyTorch's attention kernel; reference: their plain twins that check

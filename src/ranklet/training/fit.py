@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,8 @@ def fit(
     metric: Metric = "accuracy",
     patience: int | None = None,
     max_grad_norm: float | None = None,
+    scaler: torch.amp.GradScaler | None = None,
+    read_every: int = 1,
     observe: Callable[[Record], None] = lambda record: None,
 ) -> FitResult:
     """Train a model and leave it at its best validation.
@@ -72,6 +75,9 @@ def fit(
         metric: Which of them picks the best moment.
         patience: Validations in a row without a better one before training stops; None: never.
         max_grad_norm: Global gradient norm above which gradients are scaled down; None: never.
+        scaler: Scales the loss, so that float16 gradients do not vanish; None: the loss as it is.
+        read_every: Steps after which losses are read back and checked. More than 1 keeps a GPU from
+            waiting for the program at every step.
         observe: Receives every record, in order.
 
     Returns:
@@ -85,17 +91,25 @@ def fit(
     waited, taken = 0, 0
     ended_by: Literal["end", "patience", "interrupt"] = "end"
     peaks = [group["lr"] for group in optimizer.param_groups]
-    started = time.perf_counter()
+    unread: list[_Taken] = []
+    started = read = time.perf_counter()
     model.train()
     try:
         for step in steps:
             _set_rates(optimizer, peaks, rate_factor(step.number))
-            observe(_train_step(model, step, load_batch, optimizer, loss, max_grad_norm))
+            unread.append(
+                _train_step(model, step, load_batch, optimizer, loss, max_grad_norm, scaler)
+            )
             taken = step.number
+            if step.validate or len(unread) == read_every:
+                for record in _read(unread, read, may_overflow=scaler is not None):
+                    observe(record)
+                unread, read = [], time.perf_counter()
             if not step.validate:
                 continue
             metrics = validate()
             observe({"kind": "validation", "step": taken, "epoch": step.epoch, **metrics})
+            read = time.perf_counter()
             better = best is None or _is_better(metrics, best.metrics, metric)
             waited = 0 if better else waited + 1
             if better:
@@ -118,6 +132,18 @@ def _set_rates(optimizer: torch.optim.Optimizer, peaks: Sequence[float], factor:
         group["lr"] = peak * factor
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """A step that was taken; its loss and gradient norm may still be on their way from a GPU."""
+
+    step: Step
+    loss: Tensor
+    grad_norm: Tensor
+    learning_rate: float
+    texts: int
+    tokens: int
+
+
 def _train_step(
     model: nn.Module,
     step: Step,
@@ -125,43 +151,65 @@ def _train_step(
     optimizer: torch.optim.Optimizer,
     loss: Callable[[Tensor, Tensor], Tensor],
     max_grad_norm: float | None,
-) -> Record:
-    started = time.perf_counter()
+    scaler: torch.amp.GradScaler | None,
+) -> _Taken:
     texts = sum(len(indices) for indices in step.batches)
-    total, tokens = 0.0, 0
+    shares: list[Tensor] = []
+    tokens = 0
     for indices in step.batches:
         batch = load_batch(indices)
         assert batch.labels is not None
         # Weighted by texts, so that accumulated batches of unequal size give the mean of the step.
         share = loss(model(batch), batch.labels) * (len(indices) / texts)
-        share.backward()  # type: ignore[no-untyped-call]
-        total, tokens = total + float(share.detach()), tokens + batch.num_tokens
-    norm = _clip(optimizer, max_grad_norm)
-    _refuse_divergence(step, total, norm)
-    optimizer.step()
+        scaled = share if scaler is None else scaler.scale(share)
+        scaled.backward()  # type: ignore[no-untyped-call]
+        shares.append(share.detach())
+        tokens += batch.num_tokens
+    if scaler is not None:
+        scaler.unscale_(optimizer)
+    total, norm = torch.stack(shares).sum(), _clip(optimizer, max_grad_norm)
+    if scaler is not None:
+        scaler.step(optimizer)  # leaves out a step whose gradients overflowed
+        scaler.update()
+    else:
+        if norm.device.type == "cpu":  # nothing to wait for, so the weights are still untouched
+            _refuse_divergence(step, float(total), float(norm))
+        optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    seconds = time.perf_counter() - started
-    return {
-        "kind": "train",
-        "step": step.number,
-        "epoch": step.epoch,
-        "loss": total,
-        "grad_norm": norm,
-        "learning_rate": optimizer.param_groups[0]["lr"],
-        "texts": texts,
-        "tokens": tokens,
-        "texts_per_s": texts / seconds,
-    }
+    return _Taken(step, total, norm, optimizer.param_groups[0]["lr"], texts, tokens)
 
 
-def _clip(optimizer: torch.optim.Optimizer, max_grad_norm: float | None) -> float:
+def _clip(optimizer: torch.optim.Optimizer, max_grad_norm: float | None) -> Tensor:
     parameters = [tensor for group in optimizer.param_groups for tensor in group["params"]]
     limit = float("inf") if max_grad_norm is None else max_grad_norm
-    return float(nn.utils.clip_grad_norm_(parameters, limit))
+    return nn.utils.clip_grad_norm_(parameters, limit)
+
+
+def _read(taken: Sequence[_Taken], since: float, may_overflow: bool) -> list[Record]:
+    """Read losses back, check them and return the records of the steps."""
+    numbers = torch.stack([torch.stack([one.loss, one.grad_norm]) for one in taken]).tolist()
+    texts_per_s = sum(one.texts for one in taken) / (time.perf_counter() - since)
+    records = []
+    for one, (loss, norm) in zip(taken, numbers, strict=True):
+        _refuse_divergence(one.step, loss, 0.0 if may_overflow else norm)
+        records.append(
+            {
+                "kind": "train",
+                "step": one.step.number,
+                "epoch": one.step.epoch,
+                "loss": loss,
+                "grad_norm": norm,
+                "learning_rate": one.learning_rate,
+                "texts": one.texts,
+                "tokens": one.tokens,
+                "texts_per_s": texts_per_s,
+            }
+        )
+    return records
 
 
 def _refuse_divergence(step: Step, loss: float, norm: float) -> None:
-    if torch.isfinite(torch.tensor([loss, norm])).all():
+    if math.isfinite(loss) and math.isfinite(norm):
         return
     rows = ", ".join(str(row) for row in step.batches[0][:5])
     raise TrainingDivergedError(

@@ -46,7 +46,8 @@ def build_optimizer(
             "params": [],
         }
         groups.setdefault(group, settings)["params"].append(parameter)
-    optimizer = torch.optim.AdamW(list(groups.values()), foreach=True)
+    on_gpu = all(tensor.is_cuda for group in groups.values() for tensor in group["params"])
+    optimizer = torch.optim.AdamW(list(groups.values()), foreach=not on_gpu, fused=on_gpu)
     check_coverage(model, optimizer)
     return optimizer
 

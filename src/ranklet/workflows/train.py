@@ -24,7 +24,7 @@ from ranklet.head import HEAD
 from ranklet.lora.adapter_file import TENSORS_FILE, read_adapter
 from ranklet.recipe import Recipe, recipe_hash, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
-from ranklet.saved_model import load_model, save_model
+from ranklet.saved_model import compute_dtype, load_model, save_model
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.losses import cross_entropy
 from ranklet.training.optimizers import build_optimizer
@@ -43,6 +43,9 @@ from ranklet.workflows.write_run import (
 )
 
 RUNS_FOLDER = Path("runs")
+
+# A GPU runs ahead of the program by this many steps before a loss is read back.
+STEPS_BETWEEN_READS = 50
 
 
 @dataclass(frozen=True)
@@ -214,8 +217,15 @@ def _fit(
             metric=options.metric,
             patience=options.early_stopping_patience,
             max_grad_norm=options.max_grad_norm,
+            scaler=_scaler(compute_dtype(model), device),
+            read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
             observe=observe,
         )
+
+
+def _scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | None:
+    # Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2: float16 loses small gradients.
+    return torch.amp.GradScaler(device.type) if dtype == torch.float16 else None
 
 
 def _validate(model: TextClassifier, corpus: Corpus) -> dict[str, float]:

@@ -149,6 +149,46 @@ def test_a_loss_that_is_no_number_stops_with_its_step(bad: float) -> None:
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
+STEPS = plan_steps([batches(6, 6)] * 3, 1, None, None)
+SCORES = [0.1, 0.2, 0.3]
+
+
+@pytest.mark.parametrize("read_every", [2, 5, 100])
+def test_reading_losses_later_changes_nothing_but_the_time(read_every: int) -> None:
+    models = BagOfTokens(), BagOfTokens()
+    _, now = run(models[0], STEPS, SCORES)
+    _, later = run(models[1], STEPS, SCORES, read_every=read_every)
+    for name, tensor in models[0].state_dict().items():
+        assert torch.equal(models[1].state_dict()[name], tensor)
+    without_time = [
+        [{key: value for key, value in record.items() if key != "texts_per_s"} for record in heard]
+        for heard in (now, later)
+    ]
+    assert without_time[0] == without_time[1]
+
+
+def test_a_scaled_loss_takes_the_same_steps() -> None:
+    plain, scaled = BagOfTokens(), BagOfTokens()
+    run(plain, STEPS, SCORES)
+    run(scaled, STEPS, SCORES, scaler=torch.amp.GradScaler("cpu", init_scale=8.0))
+    for name, tensor in plain.state_dict().items():
+        assert torch.allclose(scaled.state_dict()[name], tensor, atol=1e-6)
+
+
+def test_a_step_whose_scaled_gradients_overflow_is_left_out() -> None:
+    model, before = BagOfTokens(), BagOfTokens().state_dict()
+    scaler = torch.amp.GradScaler("cpu", init_scale=3e38, growth_interval=1000)
+    _, records = run(
+        model, plan_steps([batches(12)], 1, None, None), SCORES, loss=_steep, scaler=scaler
+    )
+    assert not math.isfinite(records[0]["grad_norm"])
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in before.items())
+
+
+def _steep(logits: Tensor, labels: Tensor) -> Tensor:
+    return 100 * cross_entropy(0.0)(logits, labels)
+
+
 def test_ctrl_c_keeps_the_best_so_far() -> None:
     def interrupt_at(step: int, model: nn.Module) -> FitResult:
         scores = iter([0.9, 0.2, 0.3, 0.4])

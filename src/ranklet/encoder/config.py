@@ -6,33 +6,33 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from ranklet.encoder.config_fields import encoder_fields
 from ranklet.errors import WeightsError
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What distinguishes one `model_type` of the BERT family from another.
+    """What distinguishes one `model_type` from another.
 
     Attributes:
         prefix: Name under which transformers' classifiers hold the encoder.
         positions_after_padding: Positions count from `pad_token_id + 1` instead of 0.
-        pooler_feeds_head: transformers' sequence classifier reads the pretrained pooler.
+        pooler_feeds_head: transformers' sequence classifier reads a pretrained map of the pooled
+            state.
     """
 
     prefix: str
-    positions_after_padding: bool
-    pooler_feeds_head: bool
+    positions_after_padding: bool = False
+    pooler_feeds_head: bool = False
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
-    "bert": Architecture("bert", positions_after_padding=False, pooler_feeds_head=True),
-    "roberta": Architecture("roberta", positions_after_padding=True, pooler_feeds_head=False),
-    "xlm-roberta": Architecture("roberta", positions_after_padding=True, pooler_feeds_head=False),
+    "bert": Architecture("bert", pooler_feeds_head=True),
+    "roberta": Architecture("roberta", positions_after_padding=True),
+    "xlm-roberta": Architecture("roberta", positions_after_padding=True),
+    "distilbert": Architecture("distilbert"),
 }
-
-ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class EncoderConfig:
         num_attention_heads: Attention heads of a layer.
         intermediate_size: Width inside the feed-forward network.
         max_position_embeddings: Rows of the position table.
-        type_vocab_size: Rows of the token type table.
+        type_vocab_size: Rows of the token type table; 0: there is none.
         layer_norm_eps: Added to the variance in every LayerNorm.
         pad_token_id: Id of the padding token.
-        hidden_act: One of `ACTIVATIONS`.
+        hidden_act: One of `config_fields.ACTIVATIONS`.
     """
 
     model_type: str
@@ -93,6 +93,8 @@ _MINILM = replace(_BERT_BASE, hidden_size=384, num_hidden_layers=6, intermediate
 _ROBERTA_BASE = EncoderConfig("roberta", 50265, 768, 12, 12, 3072, 514, 1, 1e-5, 1)
 _ROBERTA_LARGE = EncoderConfig("roberta", 50265, 1024, 24, 16, 4096, 514, 1, 1e-5, 1)
 _DISTILROBERTA = replace(_ROBERTA_BASE, num_hidden_layers=6)
+_DISTILBERT = replace(_BERT_BASE, model_type="distilbert", num_hidden_layers=6, type_vocab_size=0)
+_DISTILBERT_CASED = replace(_DISTILBERT, vocab_size=28996)
 _XLM_BASE = replace(_ROBERTA_BASE, model_type="xlm-roberta", vocab_size=250002)
 _XLM_LARGE = replace(_ROBERTA_LARGE, model_type="xlm-roberta", vocab_size=250002)
 
@@ -112,6 +114,10 @@ KNOWN_ENCODERS: Mapping[str, EncoderConfig] = {
     "FacebookAI/roberta-large": _ROBERTA_LARGE,
     "distilroberta-base": _DISTILROBERTA,
     "distilbert/distilroberta-base": _DISTILROBERTA,
+    "distilbert-base-uncased": _DISTILBERT,
+    "distilbert/distilbert-base-uncased": _DISTILBERT,
+    "distilbert-base-cased": _DISTILBERT_CASED,
+    "distilbert/distilbert-base-cased": _DISTILBERT_CASED,
     "xlm-roberta-base": _XLM_BASE,
     "FacebookAI/xlm-roberta-base": _XLM_BASE,
     "xlm-roberta-large": _XLM_LARGE,
@@ -140,66 +146,11 @@ def read_config(folder: Path) -> EncoderConfig:
     return _config_from_fields(fields, path)
 
 
-def _config_from_fields(fields: Mapping[str, Any], path: Path) -> EncoderConfig:
+def _config_from_fields(fields: Mapping[str, object], path: Path) -> EncoderConfig:
     model_type = fields.get("model_type")
     if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
         raise WeightsError(
             f"{path}: model_type {model_type!r} is not supported; choose an encoder of type "
             + ", ".join(ARCHITECTURES)
         )
-    if fields.get("position_embedding_type", "absolute") != "absolute":
-        raise WeightsError(
-            f"{path}: position_embedding_type {fields['position_embedding_type']!r} is not "
-            "supported; allowed: absolute"
-        )
-    config = EncoderConfig(
-        model_type=model_type,
-        hidden_act=_activation(fields, path),
-        layer_norm_eps=_number(fields, "layer_norm_eps", path),
-        **{name: _integer(fields, name, path) for name in _SIZES},
-    )
-    if config.hidden_size % config.num_attention_heads:
-        raise WeightsError(
-            f"{path}: hidden_size {config.hidden_size} is not a multiple of "
-            f"num_attention_heads {config.num_attention_heads}"
-        )
-    return config
-
-
-_SIZES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "pad_token_id",
-)
-
-
-def _activation(fields: Mapping[str, Any], path: Path) -> str:
-    name = fields.get("hidden_act", "gelu")
-    if name not in ACTIVATIONS:
-        raise WeightsError(
-            f"{path}: hidden_act {name!r} is not supported; allowed: {', '.join(ACTIVATIONS)}"
-        )
-    return str(name)
-
-
-def _integer(fields: Mapping[str, Any], name: str, path: Path) -> int:
-    value = fields.get(name)
-    smallest = 0 if name == "pad_token_id" else 1
-    largest = 1_000 if name == "num_hidden_layers" else 10_000_000
-    if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
-        raise WeightsError(
-            f"{path}: {name} must be an integer from {smallest} to {largest}, found {value!r}"
-        )
-    return value
-
-
-def _number(fields: Mapping[str, Any], name: str, path: Path) -> float:
-    value = fields.get(name)
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < 1:
-        raise WeightsError(f"{path}: {name} must be a number between 0 and 1, found {value!r}")
-    return float(value)
+    return EncoderConfig(model_type, **encoder_fields(fields, model_type, path))

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
 from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend, AttentionBackend
 from ranklet.encoder.config import EncoderConfig
+from ranklet.encoder.layers import equal_attention, first_rows, run_layers, table
 from ranklet.encoder.packing import positions_in_text
 
 ACTIVATION_FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -50,9 +50,9 @@ class Embeddings(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.position_offset = config.position_offset
-        self.word_embeddings = _table(config.vocab_size, config.hidden_size)
-        self.position_embeddings = _table(config.max_position_embeddings, config.hidden_size)
-        self.token_type_embeddings = _table(config.type_vocab_size, config.hidden_size)
+        self.word_embeddings = table(config.vocab_size, config.hidden_size)
+        self.position_embeddings = table(config.max_position_embeddings, config.hidden_size)
+        self.token_type_embeddings = table(config.type_vocab_size, config.hidden_size)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -65,12 +65,6 @@ class Embeddings(nn.Module):
             + self.position_embeddings(positions)
         )
         return hidden
-
-
-def _table(rows: int, width: int) -> nn.Embedding:
-    # Not nn.Embedding(rows, width): drawing its values on the meta device loads PyTorch's compiler,
-    # 1.9 of the 4 seconds of a classify (2026-11-21), and files overwrite them anyway.
-    return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
 
 
 class SelfAttention(nn.Module):
@@ -200,6 +194,20 @@ class Encoder(nn.Module):
         self.encoder = Layers(config)
         self.pooler = Pooler(config) if with_pooler else None
 
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The layers, first to last."""
+        return self.encoder.layer
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Return the states that enter the first layer, (tokens, hidden), compute dtype."""
+        hidden: Tensor = self.embeddings(batch)
+        return hidden
+
+    def attention(self, batch: Batch, first_only: bool = False) -> list[Attend]:
+        """Return the attention of each layer; with `first_only` the last takes first tokens."""
+        return equal_attention(self.build_attention, batch, first_only, len(self.layers))
+
     def forward(self, batch: Batch, first_only: bool = False) -> Tensor:
         """Return the last hidden states of a batch in the compute dtype.
 
@@ -210,14 +218,5 @@ class Encoder(nn.Module):
         Returns:
             (tokens, hidden), or (texts, hidden) with `first_only`.
         """
-        hidden: Tensor = self.embeddings(batch)
-        attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, False)
-        *lower, last = self.encoder.layer
-        for layer in lower:
-            hidden = layer(hidden, hidden, attend)
-        rows = hidden
-        if first_only:
-            rows = hidden[batch.cu_seqlens[:-1].long()]
-            attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, True)
-        states: Tensor = last(rows, hidden, attend)
-        return states
+        attends = self.attention(batch, first_only)
+        return run_layers(self.layers, attends, self.embed(batch), first_rows(batch, first_only))

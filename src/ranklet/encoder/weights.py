@@ -13,12 +13,13 @@ from torch import Tensor
 
 from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import EncoderConfig
-from ranklet.encoder.model import Encoder
+from ranklet.encoder.families import AnyEncoder, build_encoder
 from ranklet.errors import WeightsError
 
 # Pretraining heads, task heads and constant buffers: not part of the encoder.
 LEFT = re.compile(
-    r"(lm_head|cls|classifier|score|qa_outputs)\.|embeddings\.(position_ids|token_type_ids)$"
+    r"(lm_head|cls|classifier|pre_classifier|score|qa_outputs|vocab_\w+)\."
+    r"|embeddings\.(position_ids|token_type_ids)$"
 )
 
 
@@ -28,7 +29,7 @@ def load_encoder(
     dtype: torch.dtype,
     with_pooler: bool = False,
     attention: AttentionBackend = "sdpa",
-) -> Encoder:
+) -> AnyEncoder:
     """Build an encoder and fill it from `model.safetensors`.
 
     Args:
@@ -46,7 +47,7 @@ def load_encoder(
             or has another shape or is not finite.
     """
     with torch.device("meta"):
-        encoder = Encoder(config, with_pooler, attention)
+        encoder = build_encoder(config, with_pooler, attention)
     tensors: dict[str, Tensor] = {}
     for path in weight_files(folder):
         tensors.update(_read_tensors(path, config.architecture.prefix, with_pooler))
@@ -110,7 +111,7 @@ def _encoder_name(stored: str, prefix: str) -> str:
     )
 
 
-def _check_names(encoder: Encoder, tensors: Iterable[str], folder: Path) -> None:
+def _check_names(encoder: AnyEncoder, tensors: Iterable[str], folder: Path) -> None:
     expected, found = set(encoder.state_dict()), set(tensors)
     missing, unexpected = sorted(expected - found), sorted(found - expected)
     if missing:
@@ -133,7 +134,7 @@ def _check_names(encoder: Encoder, tensors: Iterable[str], folder: Path) -> None
         )
 
 
-def _check_shapes(encoder: Encoder, tensors: dict[str, Tensor], folder: Path) -> None:
+def _check_shapes(encoder: AnyEncoder, tensors: dict[str, Tensor], folder: Path) -> None:
     for name, parameter in encoder.state_dict().items():
         tensor = tensors[name]
         if tensor.shape != parameter.shape:

@@ -20,7 +20,7 @@ from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
 from ranklet.files import sha256_file, write_atomically
-from ranklet.head import HEAD
+from ranklet.head import HEAD_MODULES
 from ranklet.lora.adapter_file import TENSORS_FILE, read_adapter
 from ranklet.recipe import Recipe, recipe_hash, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
@@ -178,7 +178,7 @@ def _fit(
     steps = _steps(recipe, corpora["train"])
     optimizer = build_optimizer(
         model,
-        head=HEAD,
+        head=model.head_modules,
         learning_rate=options.learning_rate,
         head_learning_rate=options.head_learning_rate or options.learning_rate,
         weight_decay=options.weight_decay,
@@ -238,7 +238,7 @@ def _certificate(
         "adapter": sha256_file(run.adapter / TENSORS_FILE),
         "data": data_hashes(recipe.data),
     }
-    saved = read_adapter(run.adapter, HEAD).tensors
+    saved = read_adapter(run.adapter, HEAD_MODULES).tensors
     return certify(plan, count_trainable(model), saved, hashes)
 
 

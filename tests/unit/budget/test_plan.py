@@ -61,6 +61,27 @@ def test_head_and_ranks_cost_what_the_design_says() -> None:
     assert lora_only.total == 593_668 + 12 * (1536 + 768)
 
 
+# Encoder, adapter, head and total: rank x (in + out) of each module by hand, and the head.
+OTHER_FAMILIES: list[tuple[str, dict[str, Any], str, int]] = [
+    # 12 maps of 768 x 768 at rank 8; pre_classifier 590,592 and classifier 3,076.
+    (
+        "distilbert-base-uncased",
+        {"rank": 8, "target_modules": ("q_lin", "v_lin")},
+        "dense",
+        741_124,
+    ),
+    ("distilbert-base-uncased", {"rank": 1, "target_modules": "all-linear"}, "linear", 86_020),
+]
+
+
+@pytest.mark.parametrize(("encoder", "adapter", "head", "total"), OTHER_FAMILIES)
+def test_totals_of_other_families(
+    encoder: str, adapter: dict[str, Any], head: Any, total: int
+) -> None:
+    data: Any = {"train": "ag_news"}
+    assert plan(Recipe(encoder=encoder, data=data, adapter=adapter, head=head)).total == total
+
+
 def test_over_budget_names_the_rank_that_fits() -> None:
     over = plan(recipe({"rank": 8, "target_modules": (Q, K, V)}))
     with pytest.raises(BudgetExceededError, match=r"rank 7 .* fits \(980,740\)") as caught:

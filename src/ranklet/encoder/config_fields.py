@@ -1,0 +1,109 @@
+"""From the fields of a config.json to those of EncoderConfig, by family; strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ranklet.errors import WeightsError
+
+Fields = Mapping[str, object]
+
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
+
+# Smallest and largest accepted value of a size; `_SIZES` otherwise.
+_LIMITS = {
+    "num_hidden_layers": (1, 1_000),
+    "n_layers": (1, 1_000),
+    "pad_token_id": (0, 10_000_000),
+}
+_SIZES = (1, 10_000_000)
+
+
+def encoder_fields(fields: Fields, model_type: str, path: Path) -> dict[str, Any]:
+    """Return the arguments of EncoderConfig besides `model_type`.
+
+    Args:
+        fields: The JSON object of config.json.
+        model_type: Its architecture, a known one.
+        path: The file, for messages.
+
+    Raises:
+        WeightsError: A field is missing, or has a value that is not supported.
+    """
+    _refuse_other(fields, "position_embedding_type", "absolute", path)
+    arguments = _READERS.get(model_type, _bert)(fields, path)
+    hidden, heads = arguments["hidden_size"], arguments["num_attention_heads"]
+    if hidden % heads:
+        raise WeightsError(
+            f"{path}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}"
+        )
+    return arguments
+
+
+def _bert(fields: Fields, path: Path) -> dict[str, Any]:
+    sizes = (*_STACK, "max_position_embeddings", "type_vocab_size", "pad_token_id")
+    return {
+        "hidden_act": _activation(fields, "hidden_act", path),
+        "layer_norm_eps": _small_number(fields, "layer_norm_eps", path),
+        **{name: _integer(fields, name, path) for name in sizes},
+    }
+
+
+def _distilbert(fields: Fields, path: Path) -> dict[str, Any]:
+    return {
+        "vocab_size": _integer(fields, "vocab_size", path),
+        "hidden_size": _integer(fields, "dim", path),
+        "num_hidden_layers": _integer(fields, "n_layers", path),
+        "num_attention_heads": _integer(fields, "n_heads", path),
+        "intermediate_size": _integer(fields, "hidden_dim", path),
+        "max_position_embeddings": _integer(fields, "max_position_embeddings", path),
+        "type_vocab_size": 0,
+        "layer_norm_eps": 1e-12,  # fixed in the architecture
+        "pad_token_id": _integer({"pad_token_id": 0, **fields}, "pad_token_id", path),
+        "hidden_act": _activation(fields, "activation", path),
+    }
+
+
+_STACK = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+)
+
+_READERS: Mapping[str, Callable[[Fields, Path], dict[str, Any]]] = {"distilbert": _distilbert}
+
+
+def _refuse_other(fields: Fields, name: str, allowed: object, path: Path) -> None:
+    value = fields.get(name, allowed)
+    if value != allowed:
+        raise WeightsError(f"{path}: {name} {value!r} is not supported; allowed: {allowed}")
+
+
+def _activation(fields: Fields, name: str, path: Path) -> str:
+    value = fields.get(name, "gelu")
+    if value not in ACTIVATIONS:
+        raise WeightsError(
+            f"{path}: {name} {value!r} is not supported; allowed: {', '.join(ACTIVATIONS)}"
+        )
+    return str(value)
+
+
+def _integer(fields: Fields, name: str, path: Path) -> int:
+    value = fields.get(name)
+    smallest, largest = _LIMITS.get(name, _SIZES)
+    if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
+        raise WeightsError(
+            f"{path}: {name} must be an integer from {smallest} to {largest}, found {value!r}"
+        )
+    return value
+
+
+def _small_number(fields: Fields, name: str, path: Path) -> float:
+    value = fields.get(name)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < 1:
+        raise WeightsError(f"{path}: {name} must be a number between 0 and 1, found {value!r}")
+    return float(value)

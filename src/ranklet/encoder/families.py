@@ -1,0 +1,26 @@
+"""From a `model_type` to the encoder that computes it."""
+
+from __future__ import annotations
+
+from ranklet.encoder.attention import AttentionBackend
+from ranklet.encoder.config import EncoderConfig
+from ranklet.encoder.distilbert import DistilBertEncoder
+from ranklet.encoder.model import Encoder
+
+AnyEncoder = Encoder | DistilBertEncoder
+"""Called as `encoder(batch, first_only)`; has `config` and `pooler`."""
+
+
+def build_encoder(
+    config: EncoderConfig, with_pooler: bool = False, attention: AttentionBackend = "sdpa"
+) -> AnyEncoder:
+    """Build an encoder without values, in Hugging Face's module names.
+
+    Args:
+        config: Sizes.
+        with_pooler: Hold the pretrained map of the pooled state too, where there is one.
+        attention: Attention backend.
+    """
+    if config.model_type == "distilbert":
+        return DistilBertEncoder(config, attention)
+    return Encoder(config, with_pooler, attention)

@@ -28,14 +28,10 @@ Activation = Callable[[Tensor], Tensor]
 
 
 class DenseHead(nn.Module):
-    """RoBERTa's classification head: dropout, dense, tanh, dropout, out_proj."""
+    """RoBERTa's and ELECTRA's head: dropout, dense, tanh or GELU, dropout, out_proj."""
 
     def __init__(
-        self,
-        hidden_size: int,
-        num_labels: int,
-        dropout: float,
-        activation: Activation = torch.tanh,
+        self, hidden_size: int, num_labels: int, dropout: float, activation: Activation
     ) -> None:
         super().__init__()
         self.dropout = dropout
@@ -120,7 +116,11 @@ def _linear(hidden_size: int, num_labels: int, dropout: float) -> dict[str, nn.M
 
 
 def _tanh(hidden_size: int, num_labels: int, dropout: float) -> dict[str, nn.Module]:
-    return {LAST: DenseHead(hidden_size, num_labels, dropout)}
+    return {LAST: DenseHead(hidden_size, num_labels, dropout, torch.tanh)}
+
+
+def _gelu(hidden_size: int, num_labels: int, dropout: float) -> dict[str, nn.Module]:
+    return {LAST: DenseHead(hidden_size, num_labels, dropout, F.gelu)}
 
 
 def _pre_classifier(hidden_size: int, num_labels: int, dropout: float) -> dict[str, nn.Module]:
@@ -137,6 +137,7 @@ _DENSE_HEADS: Mapping[str, Callable[[int, int, float], dict[str, nn.Module]]] = 
     "roberta": _tanh,
     "xlm-roberta": _tanh,
     "distilbert": _pre_classifier,
+    "electra": _gelu,
 }
 
 

@@ -179,6 +179,15 @@ def test_backends_give_equal_gradients(tiny: Any) -> None:
             assert (gradients[1][name] - gradient).abs().max() <= 1e-4 * scale, name
 
 
+def test_electra_as_wide_as_its_tables_has_no_projection(tmp_path: Path) -> None:
+    model = transformers_encoder("electra", embedding_size=SIZES["hidden_size"])
+    texts = random_texts(LENGTHS, SIZES["vocab_size"])
+    encoder = load(save(model, tmp_path))
+    assert not hasattr(encoder, "embeddings_project")
+    theirs = transformers_states(model, texts, 0)
+    assert (our_states(encoder, texts) - theirs).abs().max() <= TOLERANCE
+
+
 def test_minilm_equals_transformers(minilm_folder: Path) -> None:
     from transformers import AutoModel
 

@@ -18,7 +18,7 @@ SIZES: dict[str, Any] = {
     "initializer_range": 0.2,
     "layer_norm_eps": 1e-6,
 }
-FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert")
+FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra")
 
 # Where a family's config.json calls a size by another name.
 OWN_NAMES: dict[str, dict[str, str]] = {
@@ -31,6 +31,8 @@ OWN_NAMES: dict[str, dict[str, str]] = {
 }
 # Sizes that a family does not have.
 LACKS: dict[str, tuple[str, ...]] = {"distilbert": ("type_vocab_size", "layer_norm_eps")}
+# What a family has besides; ELECTRA's tables are narrower than its states.
+OWN_SIZES: dict[str, dict[str, Any]] = {"electra": {"embedding_size": 20}}
 PAD = {"roberta": 1, "xlm-roberta": 1}
 
 
@@ -40,7 +42,7 @@ def transformers_config(family: str, **changes: Any) -> Any:
     names, lacks = OWN_NAMES.get(family, {}), LACKS.get(family, ())
     sizes = {names.get(name, name): n for name, n in SIZES.items() if name not in lacks}
     pad = {"pad_token_id": PAD.get(family, 0)}
-    return AutoConfig.for_model(family, **(sizes | pad | changes))
+    return AutoConfig.for_model(family, **(sizes | OWN_SIZES.get(family, {}) | pad | changes))
 
 
 def transformers_encoder(family: str, **changes: Any) -> Any:

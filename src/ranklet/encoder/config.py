@@ -32,6 +32,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "roberta": Architecture("roberta", positions_after_padding=True),
     "xlm-roberta": Architecture("roberta", positions_after_padding=True),
     "distilbert": Architecture("distilbert"),
+    "electra": Architecture("electra"),
 }
 
 
@@ -51,6 +52,7 @@ class EncoderConfig:
         layer_norm_eps: Added to the variance in every LayerNorm.
         pad_token_id: Id of the padding token.
         hidden_act: One of `config_fields.ACTIVATIONS`.
+        embedding_size: Width of the embedding tables where it is not `hidden_size`, or None.
     """
 
     model_type: str
@@ -64,6 +66,7 @@ class EncoderConfig:
     layer_norm_eps: float
     pad_token_id: int
     hidden_act: str = "gelu"
+    embedding_size: int | None = None
 
     @property
     def architecture(self) -> Architecture:
@@ -95,6 +98,11 @@ _ROBERTA_LARGE = EncoderConfig("roberta", 50265, 1024, 24, 16, 4096, 514, 1, 1e-
 _DISTILROBERTA = replace(_ROBERTA_BASE, num_hidden_layers=6)
 _DISTILBERT = replace(_BERT_BASE, model_type="distilbert", num_hidden_layers=6, type_vocab_size=0)
 _DISTILBERT_CASED = replace(_DISTILBERT, vocab_size=28996)
+_ELECTRA_BASE = replace(_BERT_BASE, model_type="electra")
+_ELECTRA_LARGE = replace(_BERT_LARGE, model_type="electra")
+_ELECTRA_SMALL = EncoderConfig(
+    "electra", 30522, 256, 12, 4, 1024, 512, 2, 1e-12, 0, embedding_size=128
+)
 _XLM_BASE = replace(_ROBERTA_BASE, model_type="xlm-roberta", vocab_size=250002)
 _XLM_LARGE = replace(_ROBERTA_LARGE, model_type="xlm-roberta", vocab_size=250002)
 
@@ -118,6 +126,9 @@ KNOWN_ENCODERS: Mapping[str, EncoderConfig] = {
     "distilbert/distilbert-base-uncased": _DISTILBERT,
     "distilbert-base-cased": _DISTILBERT_CASED,
     "distilbert/distilbert-base-cased": _DISTILBERT_CASED,
+    "google/electra-small-discriminator": _ELECTRA_SMALL,
+    "google/electra-base-discriminator": _ELECTRA_BASE,
+    "google/electra-large-discriminator": _ELECTRA_LARGE,
     "xlm-roberta-base": _XLM_BASE,
     "FacebookAI/xlm-roberta-base": _XLM_BASE,
     "xlm-roberta-large": _XLM_LARGE,

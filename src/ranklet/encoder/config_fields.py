@@ -51,6 +51,13 @@ def _bert(fields: Fields, path: Path) -> dict[str, Any]:
     }
 
 
+def _electra(fields: Fields, path: Path) -> dict[str, Any]:
+    # Published files leave the padding id out; it is that of BERT's vocabulary.
+    arguments = _bert({"pad_token_id": 0, **fields}, path)
+    width = _integer(fields, "embedding_size", path)
+    return {**arguments, "embedding_size": None if width == arguments["hidden_size"] else width}
+
+
 def _distilbert(fields: Fields, path: Path) -> dict[str, Any]:
     return {
         "vocab_size": _integer(fields, "vocab_size", path),
@@ -74,7 +81,10 @@ _STACK = (
     "intermediate_size",
 )
 
-_READERS: Mapping[str, Callable[[Fields, Path], dict[str, Any]]] = {"distilbert": _distilbert}
+_READERS: Mapping[str, Callable[[Fields, Path], dict[str, Any]]] = {
+    "distilbert": _distilbert,
+    "electra": _electra,
+}
 
 
 def _refuse_other(fields: Fields, name: str, allowed: object, path: Path) -> None:

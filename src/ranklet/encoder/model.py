@@ -1,8 +1,8 @@
-"""The BERT family in plain PyTorch: BERT, RoBERTa and XLM-R.
+"""The BERT family in plain PyTorch: BERT, RoBERTa, XLM-R and ELECTRA.
 
-Devlin et al. 2018 (arXiv:1810.04805) and Liu et al. 2019 (arXiv:1907.11692). Modules carry Hugging
-Face's names, so that files and placements read alike. There is no dropout: the encoder is frozen.
-It knows nothing of adapters, labels or recipes.
+Devlin et al. 2018 (arXiv:1810.04805), Liu et al. 2019 (arXiv:1907.11692) and Clark et al. 2020
+(arXiv:2003.10555). Modules carry Hugging Face's names, so that files and placements read alike.
+There is no dropout: the encoder is frozen. It knows nothing of adapters, labels or recipes.
 """
 
 from __future__ import annotations
@@ -50,13 +50,14 @@ class Embeddings(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.position_offset = config.position_offset
-        self.word_embeddings = table(config.vocab_size, config.hidden_size)
-        self.position_embeddings = table(config.max_position_embeddings, config.hidden_size)
-        self.token_type_embeddings = table(config.type_vocab_size, config.hidden_size)
-        self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+        width = config.embedding_size or config.hidden_size
+        self.word_embeddings = table(config.vocab_size, width)
+        self.position_embeddings = table(config.max_position_embeddings, width)
+        self.token_type_embeddings = table(config.type_vocab_size, width)
+        self.LayerNorm = LayerNorm(width, config.layer_norm_eps)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Embed a batch: (tokens, hidden). Every token is of type 0."""
+        """Embed a batch: (tokens, width of the tables). Every token is of type 0."""
         positions = positions_in_text(batch.cu_seqlens, batch.num_tokens) + self.position_offset
         token_types = positions.new_zeros(positions.shape)
         hidden: Tensor = self.LayerNorm(
@@ -191,6 +192,8 @@ class Encoder(nn.Module):
         self.config = config
         self.build_attention = ATTENTION_BACKENDS[attention]
         self.embeddings = Embeddings(config)
+        if config.embedding_size:
+            self.embeddings_project = Linear(config.embedding_size, config.hidden_size)
         self.encoder = Layers(config)
         self.pooler = Pooler(config) if with_pooler else None
 
@@ -202,7 +205,7 @@ class Encoder(nn.Module):
     def embed(self, batch: Batch) -> Tensor:
         """Return the states that enter the first layer, (tokens, hidden), compute dtype."""
         hidden: Tensor = self.embeddings(batch)
-        return hidden
+        return self.embeddings_project(hidden) if self.config.embedding_size else hidden
 
     def attention(self, batch: Batch, first_only: bool = False) -> list[Attend]:
         """Return the attention of each layer; with `first_only` the last takes first tokens."""

@@ -18,7 +18,8 @@ from ranklet.errors import WeightsError
 
 # Pretraining heads, task heads and constant buffers: not part of the encoder.
 LEFT = re.compile(
-    r"(lm_head|cls|classifier|pre_classifier|score|qa_outputs|vocab_\w+)\."
+    r"(lm_head|cls|classifier|pre_classifier|score|qa_outputs|vocab_\w+|discriminator_predictions"
+    r"|generator_predictions|generator_lm_head)\."
     r"|embeddings\.(position_ids|token_type_ids)$"
 )
 

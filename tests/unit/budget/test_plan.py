@@ -71,6 +71,9 @@ OTHER_FAMILIES: list[tuple[str, dict[str, Any], str, int]] = [
         741_124,
     ),
     ("distilbert-base-uncased", {"rank": 1, "target_modules": "all-linear"}, "linear", 86_020),
+    # 24 maps of 256 x 256 at rank 8; dense 65,792 and out_proj 1,028.
+    ("google/electra-small-discriminator", {"rank": 8}, "dense", 165_124),
+    ("google/electra-base-discriminator", {"rank": 8}, "dense", 888_580),
 ]
 
 

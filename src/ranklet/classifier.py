@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -19,11 +18,16 @@ from ranklet.data.corpus import TokenCorpus
 from ranklet.data.tokenizer import tokenize
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import AnyEncoder, build_encoder
-from ranklet.head import HeadKind, build_head, module_device, needs_pooler
+from ranklet.head import (
+    HeadKind,
+    Pooling,
+    build_head,
+    head_pooling,
+    module_device,
+    needs_pooler,
+)
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import ModuleShape, module_shapes
-
-Pooling = Literal["cls", "mean"]
 
 PREDICTION_BATCH_TOKENS = 4096
 
@@ -176,7 +180,7 @@ def build_skeleton(
         encoder = build_encoder(config, needs_pooler(head, config))
         modules = build_head(head, config, num_labels, dropout=0.0, seed=0)
     labels = LabelSet(tuple(str(index) for index in range(num_labels)))
-    return TextClassifier(encoder, modules, pooling, labels)
+    return TextClassifier(encoder, modules, head_pooling(head, pooling, config), labels)
 
 
 def adaptable_shapes(model: TextClassifier) -> dict[str, ModuleShape]:

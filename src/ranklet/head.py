@@ -18,6 +18,7 @@ from ranklet.encoder.config import EncoderConfig
 from ranklet.lora.linear import module_generator
 
 HeadKind = Literal["dense", "linear"]
+Pooling = Literal["cls", "mean"]
 LAST = "classifier"
 """Name of the module that gives the logits."""
 
@@ -69,6 +70,11 @@ class PreClassifier(nn.Linear):
 def needs_pooler(head: HeadKind, config: EncoderConfig) -> bool:
     """Tell whether the head reads a pretrained map of the pooled state, as transformers' does."""
     return head == "dense" and config.architecture.pooler_feeds_head
+
+
+def head_pooling(head: HeadKind, pooling: Pooling, config: EncoderConfig) -> Pooling:
+    """Return how states are pooled: as chosen, but before a dense head as transformers does it."""
+    return config.classifier_pooling if head == "dense" else pooling
 
 
 def build_head(
@@ -130,14 +136,15 @@ def _pre_classifier(hidden_size: int, num_labels: int, dropout: float) -> dict[s
     }
 
 
-# What transformers' sequence classifier of each model_type trains after pooling. BERT's one linear
-# map follows its pretrained pooler.
+# What transformers' sequence classifier of each model_type trains after pooling. The one linear map
+# of BERT and ModernBERT follows a pretrained one, which stays frozen.
 _DENSE_HEADS: Mapping[str, Callable[[int, int, float], dict[str, nn.Module]]] = {
     "bert": _linear,
     "roberta": _tanh,
     "xlm-roberta": _tanh,
     "distilbert": _pre_classifier,
     "electra": _gelu,
+    "modernbert": _linear,
 }
 
 

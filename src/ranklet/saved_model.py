@@ -18,7 +18,6 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from ranklet.classifier import (
-    Pooling,
     Preprocessing,
     TextClassifier,
     adaptable_shapes,
@@ -37,8 +36,10 @@ from ranklet.head import (
     HEAD_MODULES,
     LAST,
     HeadKind,
+    Pooling,
     build_head,
     dense_head_tensors,
+    head_pooling,
     needs_pooler,
 )
 from ranklet.labels import LabelSet
@@ -133,7 +134,8 @@ def assemble(
             f"{config.vocab_size}; the files do not belong together"
         )
     preprocessing = Preprocessing(tokenizer, settings.cleaning, max_length)
-    model = TextClassifier(encoder, head, settings.pooling, labels, preprocessing).to(device)
+    pooling = head_pooling(settings.head, settings.pooling, config)
+    model = TextClassifier(encoder, head, pooling, labels, preprocessing).to(device)
     if adapter is not None:
         _fill(model, adapter, settings.encoder)
     return model
@@ -199,7 +201,8 @@ def save_model(
         write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length)
         write_atomically(unfinished / LABELS_FILE, label_json + "\n")
         write_atomically(
-            unfinished / CLASSIFIER_FILE, json.dumps(asdict(settings), indent=2) + "\n"
+            unfinished / CLASSIFIER_FILE,
+            json.dumps(asdict(replace(settings, pooling=model.pooling)), indent=2) + "\n",
         )
         write_atomically(
             unfinished / PROBES_FILE, json.dumps(_probe_record(model), indent=2) + "\n"

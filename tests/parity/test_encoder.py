@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tiny_models import FAMILIES, SIZES, save, transformers_encoder
+from tiny_models import (
+    FAMILIES,
+    SIZES,
+    randomise,
+    save,
+    transformers_config,
+    transformers_encoder,
+)
 from torch import Tensor
 
 from ranklet.batch import Batch
 from ranklet.encoder.config import read_config
 from ranklet.encoder.families import AnyEncoder
+from ranklet.encoder.modernbert import ModernBertEncoder
 from ranklet.encoder.weights import load_encoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -75,11 +84,17 @@ def _tanh_gelu(encoder: AnyEncoder) -> None:
 
 
 def _shifted_positions(encoder: AnyEncoder) -> None:
-    encoder.embeddings.position_offset += 1
+    if isinstance(encoder, ModernBertEncoder):
+        encoder.config = replace(encoder.config, global_rope_theta=10.0)
+    else:
+        encoder.embeddings.position_offset += 1
 
 
 def _swapped_query_and_key(encoder: AnyEncoder) -> None:
     for module in encoder.layers[0].modules():
+        if hasattr(module, "Wqkv"):
+            query, key, value = module.Wqkv.weight.clone().chunk(3)
+            module.Wqkv.weight.copy_(torch.cat([key, query, value]))
         for query, key in (("query", "key"), ("q_lin", "k_lin")):
             if hasattr(module, query):
                 first, second = getattr(module, query), getattr(module, key)
@@ -92,8 +107,8 @@ def _other_rows(encoder: AnyEncoder) -> None:
 
 
 def _lost_bias(encoder: AnyEncoder) -> None:
-    linear = [m for m in encoder.layers[2].modules() if isinstance(m, torch.nn.Linear)]
-    linear[-1].bias.zero_()
+    biases = [p for name, p in encoder.layers[2].named_parameters() if name.endswith("bias")]
+    (biases[-1] if biases else encoder.layers[2].mlp_norm.weight).zero_()
 
 
 @pytest.mark.parametrize(
@@ -186,6 +201,17 @@ def test_electra_as_wide_as_its_tables_has_no_projection(tmp_path: Path) -> None
     assert not hasattr(encoder, "embeddings_project")
     theirs = transformers_states(model, texts, 0)
     assert (our_states(encoder, texts) - theirs).abs().max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pretraining_heads_in_the_file_are_left(family: str, tmp_path: Path) -> None:
+    from transformers import AutoModelForMaskedLM
+
+    torch.manual_seed(3)
+    model = randomise(AutoModelForMaskedLM.from_config(transformers_config(family)))
+    texts = random_texts(LENGTHS, SIZES["vocab_size"])
+    theirs = transformers_states(model.base_model, texts, model.config.pad_token_id)
+    assert (our_states(load(save(model, tmp_path)), texts) - theirs).abs().max() <= TOLERANCE
 
 
 def test_minilm_equals_transformers(minilm_folder: Path) -> None:

@@ -62,6 +62,18 @@ OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
         "key": "k_lin",
         "value": "v_lin",
     },
+    "modernbert": {
+        "layer.0.attention.self.query": "layers.0.attn.Wqkv",
+        "layer.1.attention.self.query": "layers.1.attn.Wqkv",
+        "layer.2.output.dense": "layers.2.mlp.Wo",
+        "intermediate.dense": "mlp.Wi",
+        "output.dense": "mlp.Wo",
+        "query": "attn.Wqkv",
+        "key": "attn.Wo",
+        "value": "mlp.Wi",
+        "word_embeddings": "tok_embeddings",
+        "position_embeddings": "tok_embeddings",
+    },
 }
 BERT_LINEARS = ("query", "key", "value", "output.dense", "intermediate.dense")
 

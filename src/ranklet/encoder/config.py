@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-from ranklet.encoder.config_fields import encoder_fields
+from ranklet.encoder.config_fields import encoder_fields, layers_between_globals
 from ranklet.errors import WeightsError
 
 
@@ -20,11 +21,13 @@ class Architecture:
         positions_after_padding: Positions count from `pad_token_id + 1` instead of 0.
         pooler_feeds_head: transformers' sequence classifier reads a pretrained map of the pooled
             state.
+        pooler: Name of that map in files.
     """
 
     prefix: str
     positions_after_padding: bool = False
     pooler_feeds_head: bool = False
+    pooler: str = "pooler"
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
@@ -33,6 +36,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "xlm-roberta": Architecture("roberta", positions_after_padding=True),
     "distilbert": Architecture("distilbert"),
     "electra": Architecture("electra"),
+    "modernbert": Architecture("model", pooler_feeds_head=True, pooler="head"),
 }
 
 
@@ -53,6 +57,12 @@ class EncoderConfig:
         pad_token_id: Id of the padding token.
         hidden_act: One of `config_fields.ACTIVATIONS`.
         embedding_size: Width of the embedding tables where it is not `hidden_size`, or None.
+        local_layers: Layers that attend to near tokens only, counted from 0.
+        local_attention: Width of what they attend to, tokens: half of it on either side.
+        local_rope_theta: Base of their rotary positions.
+        global_rope_theta: Base of the rotary positions of the other layers.
+        classifier_pooling: Pooling of transformers' sequence classifier.
+        classifier_activation: Activation in its pretrained map of the pooled state.
     """
 
     model_type: str
@@ -67,6 +77,12 @@ class EncoderConfig:
     pad_token_id: int
     hidden_act: str = "gelu"
     embedding_size: int | None = None
+    local_layers: tuple[int, ...] = ()
+    local_attention: int = 0
+    local_rope_theta: float = 0.0
+    global_rope_theta: float = 0.0
+    classifier_pooling: Literal["cls", "mean"] = "cls"
+    classifier_activation: str = "gelu"
 
     @property
     def architecture(self) -> Architecture:
@@ -82,6 +98,11 @@ class EncoderConfig:
     def max_length(self) -> int:
         """Most tokens a text may have, special ones included."""
         return self.max_position_embeddings - self.position_offset
+
+    @property
+    def window(self) -> int:
+        """Largest distance of a token that a local layer attends to."""
+        return self.local_attention // 2
 
     @property
     def head_dim(self) -> int:
@@ -105,6 +126,31 @@ _ELECTRA_SMALL = EncoderConfig(
 )
 _XLM_BASE = replace(_ROBERTA_BASE, model_type="xlm-roberta", vocab_size=250002)
 _XLM_LARGE = replace(_ROBERTA_LARGE, model_type="xlm-roberta", vocab_size=250002)
+_MODERNBERT_BASE = EncoderConfig(
+    model_type="modernbert",
+    vocab_size=50368,
+    hidden_size=768,
+    num_hidden_layers=22,
+    num_attention_heads=12,
+    intermediate_size=1152,
+    max_position_embeddings=8192,
+    type_vocab_size=0,
+    layer_norm_eps=1e-5,
+    pad_token_id=50283,
+    local_layers=layers_between_globals(22, 3),
+    local_attention=128,
+    local_rope_theta=10_000.0,
+    global_rope_theta=160_000.0,
+    classifier_pooling="mean",
+)
+_MODERNBERT_LARGE = replace(
+    _MODERNBERT_BASE,
+    hidden_size=1024,
+    num_hidden_layers=28,
+    num_attention_heads=16,
+    intermediate_size=2624,
+    local_layers=layers_between_globals(28, 3),
+)
 
 # Sizes of well-known encoders, so that a plan needs neither weights nor a network.
 KNOWN_ENCODERS: Mapping[str, EncoderConfig] = {
@@ -126,6 +172,8 @@ KNOWN_ENCODERS: Mapping[str, EncoderConfig] = {
     "distilbert/distilbert-base-uncased": _DISTILBERT,
     "distilbert-base-cased": _DISTILBERT_CASED,
     "distilbert/distilbert-base-cased": _DISTILBERT_CASED,
+    "answerdotai/ModernBERT-base": _MODERNBERT_BASE,
+    "answerdotai/ModernBERT-large": _MODERNBERT_LARGE,
     "google/electra-small-discriminator": _ELECTRA_SMALL,
     "google/electra-base-discriminator": _ELECTRA_BASE,
     "google/electra-large-discriminator": _ELECTRA_LARGE,

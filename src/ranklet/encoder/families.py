@@ -6,8 +6,9 @@ from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.distilbert import DistilBertEncoder
 from ranklet.encoder.model import Encoder
+from ranklet.encoder.modernbert import ModernBertEncoder
 
-AnyEncoder = Encoder | DistilBertEncoder
+AnyEncoder = Encoder | DistilBertEncoder | ModernBertEncoder
 """Called as `encoder(batch, first_only)`; has `config` and `pooler`."""
 
 
@@ -23,4 +24,6 @@ def build_encoder(
     """
     if config.model_type == "distilbert":
         return DistilBertEncoder(config, attention)
+    if config.model_type == "modernbert":
+        return ModernBertEncoder(config, with_pooler, attention)
     return Encoder(config, with_pooler, attention)

@@ -12,14 +12,14 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ranklet.encoder.attention import AttentionBackend
-from ranklet.encoder.config import EncoderConfig
+from ranklet.encoder.config import Architecture, EncoderConfig
 from ranklet.encoder.families import AnyEncoder, build_encoder
 from ranklet.errors import WeightsError
 
 # Pretraining heads, task heads and constant buffers: not part of the encoder.
 LEFT = re.compile(
     r"(lm_head|cls|classifier|pre_classifier|score|qa_outputs|vocab_\w+|discriminator_predictions"
-    r"|generator_predictions|generator_lm_head)\."
+    r"|generator_predictions|generator_lm_head|decoder)\."
     r"|embeddings\.(position_ids|token_type_ids)$"
 )
 
@@ -51,8 +51,8 @@ def load_encoder(
         encoder = build_encoder(config, with_pooler, attention)
     tensors: dict[str, Tensor] = {}
     for path in weight_files(folder):
-        tensors.update(_read_tensors(path, config.architecture.prefix, with_pooler))
-    _check_names(encoder, tensors, folder)
+        tensors.update(_read_tensors(path, config.architecture, with_pooler))
+    _check_names(encoder, tensors, config.architecture, folder)
     _check_shapes(encoder, tensors, folder)
     encoder.load_state_dict({name: t.to(dtype) for name, t in tensors.items()}, assign=True)
     return encoder.requires_grad_(False).eval()
@@ -89,10 +89,10 @@ def _shard_names(index: Path) -> list[str]:
     return names
 
 
-def _read_tensors(path: Path, prefix: str, with_pooler: bool) -> dict[str, Tensor]:
+def _read_tensors(path: Path, architecture: Architecture, with_pooler: bool) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
-            names = {_encoder_name(name, prefix): name for name in file.keys()}  # noqa: SIM118
+            names = {_encoder_name(name, architecture): name for name in file.keys()}  # noqa: SIM118
             return {
                 name: file.get_tensor(stored)
                 for name, stored in names.items()
@@ -104,20 +104,24 @@ def _read_tensors(path: Path, prefix: str, with_pooler: bool) -> dict[str, Tenso
         raise WeightsError(f"{path}: not a complete safetensors file ({error})") from error
 
 
-def _encoder_name(stored: str, prefix: str) -> str:
-    name = stored.removeprefix(prefix + ".")
+def _encoder_name(stored: str, architecture: Architecture) -> str:
+    name = stored.removeprefix(architecture.prefix + ".")
+    if name.startswith(architecture.pooler + "."):
+        name = "pooler" + name.removeprefix(architecture.pooler)
     # Checkpoints converted from TensorFlow, bert-base-uncased among them.
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
         "LayerNorm.beta", "LayerNorm.bias"
     )
 
 
-def _check_names(encoder: AnyEncoder, tensors: Iterable[str], folder: Path) -> None:
+def _check_names(
+    encoder: AnyEncoder, tensors: Iterable[str], architecture: Architecture, folder: Path
+) -> None:
     expected, found = set(encoder.state_dict()), set(tensors)
     missing, unexpected = sorted(expected - found), sorted(found - expected)
     if missing:
         hint = (
-            "; the file has no pooler, which head: dense reads in BERT: use head: linear"
+            f"; the file has no {architecture.pooler}, which head: dense reads: use head: linear"
             if missing[0].startswith("pooler.")
             else "; the file is incomplete or of another encoder"
         )

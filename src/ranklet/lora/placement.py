@@ -207,7 +207,8 @@ def _in_layers(modules: Sequence[str], layers: Sequence[int] | None) -> tuple[st
 
 
 def _layer_index(module: str) -> int | None:
-    found = re.search(r"\.layer\.(\d+)\.", module)
+    # The first number in a name counts layers, whatever their list is called.
+    found = re.search(r"\.(\d+)\.", module)
     return int(found.group(1)) if found else None
 
 

@@ -74,6 +74,10 @@ OTHER_FAMILIES: list[tuple[str, dict[str, Any], str, int]] = [
     # 24 maps of 256 x 256 at rank 8; dense 65,792 and out_proj 1,028.
     ("google/electra-small-discriminator", {"rank": 8}, "dense", 165_124),
     ("google/electra-base-discriminator", {"rank": 8}, "dense", 888_580),
+    # Wqkv is 768 x 2,304, Wi 768 x 2,304, the two Wo 768 x 768 and 1,152 x 768; 22 layers.
+    ("answerdotai/ModernBERT-base", {"rank": 8, "target_modules": ("Wqkv",)}, "dense", 543_748),
+    ("answerdotai/ModernBERT-base", {"rank": 1, "target_modules": "all-linear"}, "dense", 214_276),
+    ("answerdotai/ModernBERT-large", {"rank": 4, "target_modules": ("Wqkv",)}, "linear", 462_852),
 ]
 
 

@@ -81,7 +81,11 @@ def test_a_wrong_placement_is_one_clear_line(
 
 
 @pytest.mark.parametrize(
-    ("encoder", "exist"), [("distilbert-base-uncased", ("q_lin", "v_lin", "lin1"))]
+    ("encoder", "exist"),
+    [
+        ("distilbert-base-uncased", ("q_lin", "v_lin", "lin1")),
+        ("answerdotai/ModernBERT-base", ("Wqkv", "Wo", "Wi")),
+    ],
 )
 def test_berts_names_in_another_family_are_answered_with_what_exists(
     encoder: str, exist: tuple[str, ...]

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ranklet.encoder.config import EncoderConfig
+from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.lora.linear import module_generator
 
 HeadKind = Literal["dense", "linear"]
@@ -22,10 +23,12 @@ Pooling = Literal["cls", "mean"]
 LAST = "classifier"
 """Name of the module that gives the logits."""
 
-HEAD_MODULES = ("pre_classifier", LAST)
+HEAD_MODULES = ("pooler", "pre_classifier", LAST)
 """Every name that a module of a head may have."""
 
 Activation = Callable[[Tensor], Tensor]
+Build = Callable[[int, int, float], dict[str, nn.Module]]
+"""(hidden_size, num_labels, dropout) -> modules."""
 
 
 class DenseHead(nn.Module):
@@ -67,6 +70,19 @@ class PreClassifier(nn.Linear):
         return super().forward(pooled).relu()
 
 
+class ContextPooler(nn.Module):
+    """DeBERTa's map before its last one, dropout, dense, GELU; not pretrained."""
+
+    def __init__(self, hidden_size: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.dense = nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Map (texts, hidden) float32 to (texts, hidden) float32."""
+        return F.gelu(self.dense(F.dropout(pooled, self.dropout, self.training)))
+
+
 def needs_pooler(head: HeadKind, config: EncoderConfig) -> bool:
     """Tell whether the head reads a pretrained map of the pooled state, as transformers' does."""
     return head == "dense" and config.architecture.pooler_feeds_head
@@ -91,8 +107,11 @@ def build_head(
 
     Returns:
         Its modules by name, in the order in which they compute.
+
+    Raises:
+        RecipeError: The dense head of this encoder is not known.
     """
-    build = _DENSE_HEADS[config.model_type] if head == "dense" else _linear
+    build = _dense_head(config) if head == "dense" else _linear
     modules = build(config.hidden_size, num_labels, dropout)
     for name, module in modules.items():
         _initialise(module, module_generator(seed, name))
@@ -117,6 +136,14 @@ def _initialise(module: nn.Module, generator: torch.Generator) -> None:
                 parameter.zero_()
 
 
+def _dense_head(config: EncoderConfig) -> Build:
+    build = _DENSE_HEADS.get(config.model_type)
+    if build is None or (build is _context_pooler and config.classifier_activation != "gelu"):
+        problem = f"dense is not known for encoder type {config.model_type}; use head: linear"
+        raise RecipeError([RecipeIssue("", "head", problem)])
+    return build
+
+
 def _linear(hidden_size: int, num_labels: int, dropout: float) -> dict[str, nn.Module]:
     return {LAST: LinearHead(hidden_size, num_labels, dropout)}
 
@@ -136,15 +163,25 @@ def _pre_classifier(hidden_size: int, num_labels: int, dropout: float) -> dict[s
     }
 
 
+def _context_pooler(hidden_size: int, num_labels: int, dropout: float) -> dict[str, nn.Module]:
+    return {
+        "pooler": ContextPooler(hidden_size, dropout),
+        LAST: LinearHead(hidden_size, num_labels, dropout),
+    }
+
+
 # What transformers' sequence classifier of each model_type trains after pooling. The one linear map
 # of BERT and ModernBERT follows a pretrained one, which stays frozen.
-_DENSE_HEADS: Mapping[str, Callable[[int, int, float], dict[str, nn.Module]]] = {
+_DENSE_HEADS: Mapping[str, Build] = {
     "bert": _linear,
     "roberta": _tanh,
     "xlm-roberta": _tanh,
     "distilbert": _pre_classifier,
     "electra": _gelu,
     "modernbert": _linear,
+    "mpnet": _tanh,
+    "deberta": _context_pooler,
+    "deberta-v2": _context_pooler,
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ranklet.encoder.config_fields import encoder_fields, layers_between_globals
+from ranklet.encoder.foreign_config import Foreign, foreign_fields
 from ranklet.errors import WeightsError
 
 
@@ -45,7 +46,7 @@ class EncoderConfig:
     """Sizes of an encoder, under Hugging Face's names.
 
     Attributes:
-        model_type: Key of `ARCHITECTURES`.
+        model_type: Key of `ARCHITECTURES`, or any other with `foreign`.
         vocab_size: Token ids.
         hidden_size: Width of a hidden state.
         num_hidden_layers: Layers.
@@ -62,7 +63,8 @@ class EncoderConfig:
         local_rope_theta: Base of their rotary positions.
         global_rope_theta: Base of the rotary positions of the other layers.
         classifier_pooling: Pooling of transformers' sequence classifier.
-        classifier_activation: Activation in its pretrained map of the pooled state.
+        classifier_activation: Activation in its map of the pooled state.
+        foreign: How transformers builds it, where it is not native.
     """
 
     model_type: str
@@ -83,15 +85,20 @@ class EncoderConfig:
     global_rope_theta: float = 0.0
     classifier_pooling: Literal["cls", "mean"] = "cls"
     classifier_activation: str = "gelu"
+    foreign: Foreign | None = None
 
     @property
     def architecture(self) -> Architecture:
         """Traits of this `model_type`."""
+        if self.foreign is not None:
+            return Architecture(self.foreign.prefix)
         return ARCHITECTURES[self.model_type]
 
     @property
     def position_offset(self) -> int:
         """Row of the position table that the first token of a text uses."""
+        if self.foreign is not None:
+            return self.foreign.first_position
         return self.pad_token_id + 1 if self.architecture.positions_after_padding else 0
 
     @property
@@ -189,6 +196,7 @@ def read_config(folder: Path) -> EncoderConfig:
 
     Raises:
         WeightsError: The file is missing or broken, or describes an encoder that is not supported.
+        MissingExtraError: An encoder that is not native, without transformers.
     """
     path = folder / "config.json"
     try:
@@ -206,10 +214,12 @@ def read_config(folder: Path) -> EncoderConfig:
 
 
 def _config_from_fields(fields: Mapping[str, object], path: Path) -> EncoderConfig:
-    model_type = fields.get("model_type")
-    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
+    model_type, native = fields.get("model_type"), ", ".join(ARCHITECTURES)
+    if not isinstance(model_type, str):
         raise WeightsError(
             f"{path}: model_type {model_type!r} is not supported; choose an encoder of type "
-            + ", ".join(ARCHITECTURES)
+            + native
         )
-    return EncoderConfig(model_type, **encoder_fields(fields, model_type, path))
+    if model_type in ARCHITECTURES:
+        return EncoderConfig(model_type, **encoder_fields(fields, model_type, path))
+    return EncoderConfig(model_type, **foreign_fields(fields, native, path))

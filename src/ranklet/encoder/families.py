@@ -7,8 +7,15 @@ from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.distilbert import DistilBertEncoder
 from ranklet.encoder.model import Encoder
 from ranklet.encoder.modernbert import ModernBertEncoder
+from ranklet.encoder.transformers_encoder import (
+    TransformersEncoder,
+    build_transformers_encoder,
+)
 
-AnyEncoder = Encoder | DistilBertEncoder | ModernBertEncoder
+NativeEncoder = Encoder | DistilBertEncoder | ModernBertEncoder
+"""Has `embed`, `layers` and `attention` besides, see `layers.run_layers`."""
+
+AnyEncoder = NativeEncoder | TransformersEncoder
 """Called as `encoder(batch, first_only)`; has `config` and `pooler`."""
 
 
@@ -20,8 +27,13 @@ def build_encoder(
     Args:
         config: Sizes.
         with_pooler: Hold the pretrained map of the pooled state too, where there is one.
-        attention: Attention backend.
+        attention: Attention backend of a native encoder.
+
+    Raises:
+        MissingExtraError: An encoder that is not native, without transformers.
     """
+    if config.foreign is not None:
+        return build_transformers_encoder(config)
     if config.model_type == "distilbert":
         return DistilBertEncoder(config, attention)
     if config.model_type == "modernbert":

@@ -14,6 +14,7 @@ from torch import Tensor
 from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import Architecture, EncoderConfig
 from ranklet.encoder.families import AnyEncoder, build_encoder
+from ranklet.encoder.transformers_encoder import load_transformers_encoder
 from ranklet.errors import WeightsError
 
 # Pretraining heads, task heads and constant buffers: not part of the encoder.
@@ -47,10 +48,13 @@ def load_encoder(
         WeightsError: A file is missing or broken, a parameter is not filled, a tensor is unknown
             or has another shape or is not finite.
     """
+    paths = weight_files(folder)
+    if config.foreign is not None:
+        return load_transformers_encoder(folder, config, dtype, attention)
     with torch.device("meta"):
         encoder = build_encoder(config, with_pooler, attention)
     tensors: dict[str, Tensor] = {}
-    for path in weight_files(folder):
+    for path in paths:
         tensors.update(_read_tensors(path, config.architecture, with_pooler))
     _check_names(encoder, tensors, config.architecture, folder)
     _check_shapes(encoder, tensors, folder)

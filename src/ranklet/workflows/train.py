@@ -101,6 +101,8 @@ def train(
     with new_run(folder) as run:
         # Only now, so that a training that cannot begin says nothing but why.
         told.announce(f"budget: {plan.total:,} of {plan.budget:,} parameters")
+        if model.encoder.config.foreign is not None:
+            told.announce("encoder: computed by transformers, slower than the native ones")
         if model.pooling != recipe.pooling:
             told.announce(f"pooling: {model.pooling}, as the dense head of this encoder has it")
         told.announce(_describe_data(splits))

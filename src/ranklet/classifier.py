@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,12 +17,17 @@ from ranklet.data.cleaning import CleaningStep, clean
 from ranklet.data.corpus import Corpus, TokenCorpus
 from ranklet.data.tokenizer import tokenize
 from ranklet.encoder.config import EncoderConfig
-from ranklet.encoder.model import Encoder
-from ranklet.head import HEAD, HeadKind, build_head, module_device, needs_pooler
+from ranklet.encoder.families import AnyEncoder, build_encoder
+from ranklet.head import (
+    HeadKind,
+    Pooling,
+    build_head,
+    head_pooling,
+    module_device,
+    needs_pooler,
+)
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import ModuleShape, module_shapes
-
-Pooling = Literal["cls", "mean"]
 
 PREDICTION_BATCH_TOKENS = 4096
 
@@ -52,12 +56,12 @@ class Preprocessing:
 class TextClassifier(nn.Module):
     """A text classifier on a frozen encoder.
 
-    The encoder hangs under transformers' name for it (`bert`, `roberta`) and the head under
-    `classifier`, so that module names are Hugging Face's.
+    The encoder hangs under transformers' name for it (`bert`, `roberta`) and the modules of the
+    head under theirs (`classifier`), so that module names are Hugging Face's.
 
     Args:
         encoder: The encoder, adapters placed or not.
-        head: Maps pooled states to logits.
+        head: Modules by name that map pooled states to logits, one after another.
         pooling: `cls`, the first token's state; `mean`, the mean over the text's tokens.
         labels: Classes, in the order of the logits.
         preprocessing: Needed to predict from texts; None while only batches are used.
@@ -65,25 +69,27 @@ class TextClassifier(nn.Module):
 
     def __init__(
         self,
-        encoder: Encoder,
-        head: nn.Module,
+        encoder: AnyEncoder,
+        head: Mapping[str, nn.Module],
         pooling: Pooling,
         labels: LabelSet,
         preprocessing: Preprocessing | None = None,
     ) -> None:
         super().__init__()
         self.prefix = encoder.config.architecture.prefix
+        self.head_modules = tuple(head)
         self.pooling = pooling
         self.labels = labels
         self.preprocessing = preprocessing
         self.register_module(self.prefix, encoder)
-        self.register_module(HEAD, head)
+        for name, module in head.items():
+            self.register_module(name, module)
 
     @property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> AnyEncoder:
         """The frozen encoder."""
         module = self.get_submodule(self.prefix)
-        assert isinstance(module, Encoder)
+        assert isinstance(module, AnyEncoder)
         return module
 
     def forward(self, batch: Batch) -> Tensor:
@@ -95,8 +101,10 @@ class TextClassifier(nn.Module):
             pooled = mean_pool(pooled, batch)
         if encoder.pooler is not None:
             pooled = encoder.pooler(pooled)
-        logits: Tensor = self.get_submodule(HEAD)(pooled.float())
-        return logits
+        states: Tensor = pooled.float()
+        for name in self.head_modules:
+            states = self.get_submodule(name)(states)
+        return states
 
     def predict_logits(self, corpus: Corpus, batch_tokens: int = PREDICTION_BATCH_TOKENS) -> Tensor:
         """Return logits (texts, classes) float32 of a corpus, in its order, on the CPU.
@@ -168,24 +176,29 @@ def build_skeleton(
         num_labels: Classes.
     """
     with torch.device("meta"):
-        encoder = Encoder(config, needs_pooler(head, config))
-        module = build_head(head, config, num_labels, dropout=0.0, seed=0)
+        encoder = build_encoder(config, needs_pooler(head, config))
+        modules = build_head(head, config, num_labels, dropout=0.0, seed=0)
     labels = LabelSet(tuple(str(index) for index in range(num_labels)))
-    return TextClassifier(encoder, module, pooling, labels)
+    return TextClassifier(encoder, modules, head_pooling(head, pooling, config), labels)
 
 
 def adaptable_shapes(model: TextClassifier) -> dict[str, ModuleShape]:
     """List the modules below the head and the pooler, which adapters may be placed on."""
+    others = (*model.head_modules, f"{model.prefix}.pooler")
     return {
         name: shape
         for name, shape in module_shapes(model).items()
-        if not _is_below(name, HEAD) and not _is_below(name, f"{model.prefix}.pooler")
+        if not any(_is_below(name, other) for other in others)
     }
 
 
 def head_shapes(model: TextClassifier) -> dict[str, ModuleShape]:
     """List the modules of the head, which train whole."""
-    return module_shapes(model.get_submodule(HEAD), HEAD)
+    return {
+        name: shape
+        for part in model.head_modules
+        for name, shape in module_shapes(model.get_submodule(part), part).items()
+    }
 
 
 def trainable_state(model: nn.Module) -> dict[str, Tensor]:

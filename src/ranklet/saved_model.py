@@ -18,7 +18,6 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from ranklet.classifier import (
-    Pooling,
     Preprocessing,
     TextClassifier,
     adaptable_shapes,
@@ -29,11 +28,21 @@ from ranklet.data.cleaning import CleaningStep
 from ranklet.data.tokenizer import load_tokenizer, write_tokenizer
 from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import read_config
+from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.source import base_model_name, encoder_config, encoder_folder
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import AdapterError, ParityError, RunError, WeightsError
 from ranklet.files import folder_appearing_whole, write_atomically
-from ranklet.head import HEAD, HeadKind, build_head, needs_pooler
+from ranklet.head import (
+    HEAD_MODULES,
+    LAST,
+    HeadKind,
+    Pooling,
+    build_head,
+    dense_head_tensors,
+    head_pooling,
+    needs_pooler,
+)
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, read_adapter, write_adapter
 from ranklet.lora.placement import place_adapters, train_biases
@@ -111,9 +120,8 @@ def assemble(
     folder = encoder_folder(settings.encoder)
     config = read_config(folder)
     with_pooler = needs_pooler(settings.head, config)
-    encoder = load_encoder(folder, config, dtype, with_pooler, attention).to(device)
-    encoder.join_projections()
-    head = build_head(settings.head, config, len(labels), head_dropout, seed).to(device)
+    encoder = load_encoder(folder, config, dtype, with_pooler, attention)
+    head = build_head(settings.head, config, len(labels), head_dropout, seed)
     max_length = min(settings.max_length, config.max_length)
     tokenizer = load_tokenizer(folder)
     if not tokenizer.encode("").ids:
@@ -127,7 +135,10 @@ def assemble(
             f"{config.vocab_size}; the files do not belong together"
         )
     preprocessing = Preprocessing(tokenizer, settings.cleaning, max_length)
-    model = TextClassifier(encoder, head, settings.pooling, labels, preprocessing)
+    pooling = head_pooling(settings.head, settings.pooling, config)
+    model = TextClassifier(encoder, head, pooling, labels, preprocessing).to(device)
+    if isinstance(encoder, NativeEncoder):
+        encoder.join_projections()  # again: on another device they are other tensors
     if adapter is not None:
         _fill(model, adapter, settings.encoder)
     return model
@@ -188,12 +199,13 @@ def save_model(
         write_adapter(
             unfinished,
             replace(adapter, base_model=base_model_name(settings.encoder), tensors=state),
-            HEAD,
+            model.head_modules,
         )
         write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length)
         write_atomically(unfinished / LABELS_FILE, label_json + "\n")
         write_atomically(
-            unfinished / CLASSIFIER_FILE, json.dumps(asdict(settings), indent=2) + "\n"
+            unfinished / CLASSIFIER_FILE,
+            json.dumps(asdict(replace(settings, pooling=model.pooling)), indent=2) + "\n",
         )
         write_atomically(
             unfinished / PROBES_FILE, json.dumps(_probe_record(model), indent=2) + "\n"
@@ -203,7 +215,7 @@ def save_model(
 
 
 def _check_saved(folder: Path, state: Mapping[str, Tensor]) -> None:
-    saved = read_adapter(folder, HEAD).tensors
+    saved = read_adapter(folder, HEAD_MODULES).tensors
     lost = sorted(set(state) ^ set(saved))
     differing = [name for name in state if name in saved and not state[name].equal(saved[name])]
     if lost or differing:
@@ -240,7 +252,7 @@ def load_model(
         HubError: The hub is needed and cannot be had.
         RunError: The classifier answers its probe texts differently from when it was saved.
     """
-    adapter = read_adapter(folder, HEAD)
+    adapter = read_adapter(folder, HEAD_MODULES)
     settings = _read_settings(folder, adapter, encoder)
     label_set = _read_labels(folder, adapter, labels)
     model = assemble(settings, label_set, adapter, dtype=dtype, device=device, attention=attention)
@@ -279,7 +291,7 @@ def check_probes(model: TextClassifier, folder: Path) -> None:
 
 def compute_dtype(model: TextClassifier) -> torch.dtype:
     """Return the dtype of the frozen weights."""
-    return model.encoder.embeddings.LayerNorm.weight.dtype
+    return next(p.dtype for p in model.encoder.parameters() if not p.requires_grad)
 
 
 def _probe_record(model: TextClassifier) -> dict[str, Any]:
@@ -310,14 +322,14 @@ def _read_settings(folder: Path, adapter: AdapterFile, encoder: str | None) -> C
             f"{folder}: the adapter names no encoder; write its name into base_model_name_or_path "
             f"of {CONFIG_FILE}"
         )
-    dense = any(name.startswith(f"{HEAD}.") and "dense" in name for name in adapter.tensors)
-    pooled = encoder_config(name).architecture.pooler_feeds_head
-    if not dense and not pooled:
+    config = encoder_config(name)
+    found = {tensor for tensor in adapter.tensors if tensor.split(".")[0] in HEAD_MODULES}
+    if found != dense_head_tensors(config):
         raise AdapterError(
             f"{folder}: the adapter's head is not the one transformers has for encoder {name!r}"
         )
     # A bare PEFT adapter stands on transformers' own classifier, which reads whole texts.
-    return ClassifierSettings(name, "dense", "cls", encoder_config(name).max_length, ())
+    return ClassifierSettings(name, "dense", "cls", config.max_length, ())
 
 
 def _read_labels(folder: Path, adapter: AdapterFile, labels: Sequence[str] | None) -> LabelSet:
@@ -331,12 +343,12 @@ def _read_labels(folder: Path, adapter: AdapterFile, labels: Sequence[str] | Non
         ):
             raise AdapterError(f'{path}: must hold {{"labels": [names]}}, each name once')
         labels = names
-    biases = [t for name, t in adapter.tensors.items() if name.startswith(f"{HEAD}.")]
+    biases = [t for name, t in adapter.tensors.items() if name.startswith(f"{LAST}.")]
     classes = min((len(tensor) for tensor in biases if tensor.ndim == 1), default=0)
     if classes < 2:
         raise AdapterError(
             f"{folder}: the adapter carries no head for two or more labels; train it with "
-            f"modules_to_save: [{HEAD}]"
+            f"modules_to_save: [{LAST}]"
         )
     if labels is None:
         labels = [f"LABEL_{index}" for index in range(classes)]

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tiny_models import FAMILIES, SIZES, save, transformers_encoder
+from tiny_models import (
+    FAMILIES,
+    SIZES,
+    randomise,
+    save,
+    transformers_config,
+    transformers_encoder,
+)
 from torch import Tensor
 
 from ranklet.batch import Batch
 from ranklet.encoder.config import read_config
-from ranklet.encoder.model import Encoder
+from ranklet.encoder.families import AnyEncoder
+from ranklet.encoder.modernbert import ModernBertEncoder
 from ranklet.encoder.weights import load_encoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 LENGTHS = (1, 7, 33, 64, 12, 12)
 TOLERANCE = 1e-5
+
+# A key's bias shifts all scores of a query alike: its gradient is zero but for rounding.
+KEY_BIASES = ("key.bias", "k_lin.bias")
 
 
 def random_texts(lengths: Sequence[int], vocab_size: int) -> list[Tensor]:
@@ -41,7 +53,7 @@ def transformers_states(model: Any, texts: Sequence[Tensor], pad: int) -> Tensor
         return model(input_ids=ids, attention_mask=mask.long()).last_hidden_state[mask]
 
 
-def our_states(encoder: Encoder, texts: Sequence[Tensor]) -> Tensor:
+def our_states(encoder: AnyEncoder, texts: Sequence[Tensor]) -> Tensor:
     with torch.inference_mode():
         return encoder(pack(texts))
 
@@ -52,7 +64,7 @@ def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return model, save(model, tmp_path_factory.mktemp("tiny"))
 
 
-def load(folder: Path, **options: Any) -> Encoder:
+def load(folder: Path, **options: Any) -> AnyEncoder:
     return load_encoder(folder, read_config(folder), torch.float32, **options)
 
 
@@ -65,34 +77,44 @@ def test_hidden_states_equal_transformers(tiny: Any, attention: str) -> None:
     assert (ours - theirs).abs().max() <= TOLERANCE
 
 
-def _tanh_gelu(encoder: Encoder) -> None:
-    for layer in encoder.encoder.layer:
-        layer.intermediate.activation = lambda states: torch.nn.functional.gelu(
-            states, approximate="tanh"
-        )
+def _tanh_gelu(encoder: AnyEncoder) -> None:
+    for module in encoder.modules():
+        if hasattr(module, "activation"):
+            module.activation = lambda states: torch.nn.functional.gelu(states, approximate="tanh")
 
 
-def _shifted_positions(encoder: Encoder) -> None:
-    encoder.embeddings.position_offset += 1
+def _shifted_positions(encoder: AnyEncoder) -> None:
+    if isinstance(encoder, ModernBertEncoder):
+        encoder.config = replace(encoder.config, global_rope_theta=10.0)
+    else:
+        encoder.embeddings.position_offset += 1
 
 
-def _swapped_query_and_key(encoder: Encoder) -> None:
-    attention = encoder.encoder.layer[0].attention.self
-    attention.query, attention.key = attention.key, attention.query
+def _swapped_query_and_key(encoder: AnyEncoder) -> None:
+    for module in encoder.layers[0].modules():
+        if hasattr(module, "Wqkv"):
+            query, key, value = module.Wqkv.weight.clone().chunk(3)
+            module.Wqkv.weight.copy_(torch.cat([key, query, value]))
+        for query, key in (("query", "key"), ("q_lin", "k_lin")):
+            if hasattr(module, query):
+                first, second = getattr(module, query), getattr(module, key)
+                setattr(module, query, second)
+                setattr(module, key, first)
 
 
-def _other_rows(encoder: Encoder) -> None:
+def _other_rows(encoder: AnyEncoder) -> None:
     encoder.forward = lambda batch, forward=encoder.forward: forward(batch).roll(1, 0)
 
 
-def _lost_bias(encoder: Encoder) -> None:
-    encoder.encoder.layer[2].output.dense.bias.zero_()
+def _lost_bias(encoder: AnyEncoder) -> None:
+    biases = [p for name, p in encoder.layers[2].named_parameters() if name.endswith("bias")]
+    (biases[-1] if biases else encoder.layers[2].mlp_norm.weight).zero_()
 
 
 @pytest.mark.parametrize(
     "sabotage", [_tanh_gelu, _shifted_positions, _swapped_query_and_key, _lost_bias, _other_rows]
 )
-def test_a_sabotaged_encoder_is_noticed(tiny: Any, sabotage: Callable[[Encoder], None]) -> None:
+def test_a_sabotaged_encoder_is_noticed(tiny: Any, sabotage: Callable[[AnyEncoder], None]) -> None:
     model, folder = tiny
     texts = random_texts([40, 9], SIZES["vocab_size"])
     theirs = transformers_states(model, texts, model.config.pad_token_id)
@@ -136,7 +158,7 @@ def test_gradients_through_first_tokens_equal_those_of_all(tiny: Any) -> None:
         gradients.append({n: p.grad for n, p in encoder.named_parameters() if p.grad is not None})
     for name, gradient in gradients[0].items():
         scale = gradient.abs().max().clamp_min(1e-6)
-        if not name.endswith("key.bias"):
+        if not name.endswith(KEY_BIASES):
             assert (gradients[1][name] - gradient).abs().max() <= 1e-4 * scale, name
 
 
@@ -168,9 +190,28 @@ def test_backends_give_equal_gradients(tiny: Any) -> None:
         gradients.append({n: p.grad for n, p in encoder.named_parameters() if p.grad is not None})
     for name, gradient in gradients[0].items():
         scale = gradient.abs().max().clamp_min(1e-6)
-        # A key's bias shifts all scores of a query alike: its gradient is zero but for rounding.
-        if not name.endswith("key.bias"):
+        if not name.endswith(KEY_BIASES):
             assert (gradients[1][name] - gradient).abs().max() <= 1e-4 * scale, name
+
+
+def test_electra_as_wide_as_its_tables_has_no_projection(tmp_path: Path) -> None:
+    model = transformers_encoder("electra", embedding_size=SIZES["hidden_size"])
+    texts = random_texts(LENGTHS, SIZES["vocab_size"])
+    encoder = load(save(model, tmp_path))
+    assert not hasattr(encoder, "embeddings_project")
+    theirs = transformers_states(model, texts, 0)
+    assert (our_states(encoder, texts) - theirs).abs().max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pretraining_heads_in_the_file_are_left(family: str, tmp_path: Path) -> None:
+    from transformers import AutoModelForMaskedLM
+
+    torch.manual_seed(3)
+    model = randomise(AutoModelForMaskedLM.from_config(transformers_config(family)))
+    texts = random_texts(LENGTHS, SIZES["vocab_size"])
+    theirs = transformers_states(model.base_model, texts, model.config.pad_token_id)
+    assert (our_states(load(save(model, tmp_path)), texts) - theirs).abs().max() <= TOLERANCE
 
 
 def test_minilm_equals_transformers(minilm_folder: Path) -> None:

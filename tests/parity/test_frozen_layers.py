@@ -20,7 +20,7 @@ from ranklet.data.batching import epoch_batches
 from ranklet.data.corpus import Corpus, TokenCorpus
 from ranklet.encoder.config import read_config
 from ranklet.encoder.weights import load_encoder
-from ranklet.head import HEAD, build_head
+from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import place_adapters, resolve_placement
 from ranklet.training import frozen_layers
@@ -82,7 +82,11 @@ def train(model: TextClassifier, corpus: Corpus, steps: int) -> list[Record]:
         plan_steps(epochs, 1, steps, None),
         corpus.batch,
         build_optimizer(
-            model, head=HEAD, learning_rate=1e-3, head_learning_rate=1e-3, weight_decay=0.01
+            model,
+            head=model.head_modules,
+            learning_rate=1e-3,
+            head_learning_rate=1e-3,
+            weight_decay=0.01,
         ),
         lambda step: 1.0,
         cross_entropy(0.0),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.attention.varlen
 from test_encoder import pack, random_texts
 from tiny_models import save, transformers_encoder
 from torch import Tensor
@@ -38,7 +40,7 @@ LENGTHS = {
 }
 
 
-@pytest.fixture(scope="module", params=["bert", "roberta"])
+@pytest.fixture(scope="module", params=["bert", "roberta", "electra"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(transformers_encoder(request.param), tmp_path_factory.mktemp(request.param))
 
@@ -105,6 +107,36 @@ def test_states_and_gradients_equal_the_plain_layers(
     assert all(layer.maps() is not None for layer in model.encoder.layers)
     texts = batch(lengths)
     assert largest_difference(outcome(model, texts, True), outcome(model, texts, False)) <= 1e-5
+
+
+@pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS.keys())
+def test_distilbert_is_fused_too(tmp_path: Path, lengths: list[int]) -> None:
+    model = build(save(transformers_encoder("distilbert"), tmp_path), "all-linear")
+    assert all(layer.maps() is not None for layer in model.encoder.layers)
+    texts = batch(lengths)
+    assert largest_difference(outcome(model, texts, True), outcome(model, texts, False)) <= 1e-5
+
+
+def _packed_attention(query: Tensor, key: Tensor, value: Tensor, starts: Tensor, *_: Any) -> Tensor:
+    """What PyTorch's packed kernel computes, text by text; it runs on GPUs only."""
+    texts = [
+        torch.nn.functional.scaled_dot_product_attention(
+            *(part[first:end].transpose(0, 1)[None] for part in (query, key, value))
+        )[0].transpose(0, 1)
+        for first, end in pairwise(starts.tolist())
+    ]
+    return torch.cat(texts)
+
+
+@pytest.mark.parametrize("lengths", [[5, 17, 3], [8, 8], [66, 7]])
+def test_packed_attention_as_far_as_a_cpu_can_tell(
+    folder: Path, lengths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, texts = build(folder, "all-linear"), batch(lengths)
+    plain = outcome(model, texts, False)
+    monkeypatch.setattr(torch.nn.attention.varlen, "varlen_attn", _packed_attention)
+    monkeypatch.setattr(fused_layer, "attend", fused_attention._attend_packed)
+    assert largest_difference(outcome(model, texts, True), plain) <= 1e-5
 
 
 @pytest.mark.parametrize("fused", [True, False])

@@ -18,14 +18,43 @@ SIZES: dict[str, Any] = {
     "initializer_range": 0.2,
     "layer_norm_eps": 1e-6,
 }
-FAMILIES = ("bert", "roberta", "xlm-roberta")
+FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "modernbert")
+
+# Where a family's config.json calls a size by another name.
+OWN_NAMES: dict[str, dict[str, str]] = {
+    "distilbert": {
+        "hidden_size": "dim",
+        "num_hidden_layers": "n_layers",
+        "num_attention_heads": "n_heads",
+        "intermediate_size": "hidden_dim",
+    },
+    "modernbert": {"layer_norm_eps": "norm_eps"},
+}
+# Sizes that a family does not have.
+LACKS: dict[str, tuple[str, ...]] = {
+    "distilbert": ("type_vocab_size", "layer_norm_eps"),
+    "modernbert": ("type_vocab_size",),
+}
+# What a family has besides: ELECTRA's tables are narrower than its states, ModernBERT's layer 1
+# looks 6 tokens around.
+OWN_SIZES: dict[str, dict[str, Any]] = {
+    "electra": {"embedding_size": 20},
+    "modernbert": {
+        "local_attention": 12,
+        "global_attn_every_n_layers": 2,
+        "classifier_pooling": "mean",
+    },
+}
+PAD = {"roberta": 1, "xlm-roberta": 1}
 
 
 def transformers_config(family: str, **changes: Any) -> Any:
     from transformers import AutoConfig
 
-    pad = {"pad_token_id": 0 if family == "bert" else 1}
-    return AutoConfig.for_model(family, **(SIZES | pad | changes))
+    names, lacks = OWN_NAMES.get(family, {}), LACKS.get(family, ())
+    sizes = {names.get(name, name): n for name, n in SIZES.items() if name not in lacks}
+    pad = {"pad_token_id": PAD.get(family, 0)}
+    return AutoConfig.for_model(family, **(sizes | OWN_SIZES.get(family, {}) | pad | changes))
 
 
 def transformers_encoder(family: str, **changes: Any) -> Any:

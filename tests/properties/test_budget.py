@@ -12,15 +12,28 @@ from ranklet.classifier import adaptable_shapes, build_skeleton, head_shapes
 from ranklet.encoder.config import EncoderConfig
 from ranklet.lora.placement import module_shapes, place_adapters, resolve_placement, train_biases
 
-LINEAR = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
+BERT_LINEAR = (
+    "query",
+    "key",
+    "value",
+    "attention.output.dense",
+    "intermediate.dense",
+    "output.dense",
+)
+LINEAR = {
+    "distilbert": ("q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"),
+    "modernbert": ("Wqkv", "attn.Wo", "Wi", "mlp.Wo"),
+}
 EMBEDDINGS = ("word_embeddings", "position_embeddings", "token_type_embeddings")
+TABLES = {"distilbert": EMBEDDINGS[:2], "modernbert": ("tok_embeddings",)}
+FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "modernbert")
 
 
 @st.composite
 def configs(draw: Any) -> EncoderConfig:
     heads = draw(st.integers(1, 4))
     return EncoderConfig(
-        model_type=draw(st.sampled_from(["bert", "roberta", "xlm-roberta"])),
+        model_type=draw(st.sampled_from(FAMILIES)),
         vocab_size=draw(st.integers(5, 99)),
         hidden_size=heads * draw(st.integers(1, 9)),
         num_hidden_layers=draw(st.integers(1, 5)),
@@ -30,16 +43,20 @@ def configs(draw: Any) -> EncoderConfig:
         type_vocab_size=draw(st.integers(1, 3)),
         layer_norm_eps=1e-5,
         pad_token_id=draw(st.integers(0, 3)),
+        embedding_size=draw(st.sampled_from([None, 7])),
+        local_attention=2,
     )
 
 
 @st.composite
 def placements(draw: Any, config: EncoderConfig) -> dict[str, Any]:
-    linear = draw(st.lists(st.sampled_from(LINEAR), min_size=1, unique=True))
+    names = LINEAR.get(config.model_type, BERT_LINEAR)
+    linear = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
     layers = draw(
         st.none() | st.lists(st.integers(0, config.num_hidden_layers - 1), min_size=1, unique=True)
     )
-    tables = draw(st.lists(st.sampled_from(EMBEDDINGS), unique=True)) if layers is None else []
+    present = TABLES.get(config.model_type, EMBEDDINGS)
+    tables = draw(st.lists(st.sampled_from(present), unique=True)) if layers is None else []
     pattern = {linear[0]: draw(st.integers(1, 20))} if linear[0] != "output.dense" else {}
     return {
         "target_modules": draw(st.sampled_from(["all-linear", (*linear, *tables)])),

@@ -58,12 +58,13 @@ def sdpa_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = False
         first_only: Queries are those of each text's first token, (texts, heads, head_dim).
     """
     layout = PaddedLayout(cu_seqlens, max_seqlen)
-    mask = layout.key_mask()
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         grid = query.unsqueeze(1) if first_only else layout.pad(query)
         q, k, v = (states.transpose(1, 2) for states in (grid, layout.pad(key), layout.pad(value)))
-        context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
+        context = F.scaled_dot_product_attention(q, k, v, attn_mask=layout.key_mask()).transpose(
+            1, 2
+        )
         return context.squeeze(1) if first_only else layout.unpad(context)
 
     return attend

@@ -6,33 +6,39 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
+from ranklet.encoder.config_fields import encoder_fields, layers_between_globals
+from ranklet.encoder.foreign_config import Foreign, foreign_fields
 from ranklet.errors import WeightsError
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What distinguishes one `model_type` of the BERT family from another.
+    """What distinguishes one `model_type` from another.
 
     Attributes:
         prefix: Name under which transformers' classifiers hold the encoder.
         positions_after_padding: Positions count from `pad_token_id + 1` instead of 0.
-        pooler_feeds_head: transformers' sequence classifier reads the pretrained pooler.
+        pooler_feeds_head: transformers' sequence classifier reads a pretrained map of the pooled
+            state.
+        pooler: Name of that map in files.
     """
 
     prefix: str
-    positions_after_padding: bool
-    pooler_feeds_head: bool
+    positions_after_padding: bool = False
+    pooler_feeds_head: bool = False
+    pooler: str = "pooler"
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
-    "bert": Architecture("bert", positions_after_padding=False, pooler_feeds_head=True),
-    "roberta": Architecture("roberta", positions_after_padding=True, pooler_feeds_head=False),
-    "xlm-roberta": Architecture("roberta", positions_after_padding=True, pooler_feeds_head=False),
+    "bert": Architecture("bert", pooler_feeds_head=True),
+    "roberta": Architecture("roberta", positions_after_padding=True),
+    "xlm-roberta": Architecture("roberta", positions_after_padding=True),
+    "distilbert": Architecture("distilbert"),
+    "electra": Architecture("electra"),
+    "modernbert": Architecture("model", pooler_feeds_head=True, pooler="head"),
 }
-
-ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
 
 
 @dataclass(frozen=True)
@@ -40,17 +46,25 @@ class EncoderConfig:
     """Sizes of an encoder, under Hugging Face's names.
 
     Attributes:
-        model_type: Key of `ARCHITECTURES`.
+        model_type: Key of `ARCHITECTURES`, or any other with `foreign`.
         vocab_size: Token ids.
         hidden_size: Width of a hidden state.
         num_hidden_layers: Layers.
         num_attention_heads: Attention heads of a layer.
         intermediate_size: Width inside the feed-forward network.
         max_position_embeddings: Rows of the position table.
-        type_vocab_size: Rows of the token type table.
+        type_vocab_size: Rows of the token type table; 0: there is none.
         layer_norm_eps: Added to the variance in every LayerNorm.
         pad_token_id: Id of the padding token.
-        hidden_act: One of `ACTIVATIONS`.
+        hidden_act: One of `config_fields.ACTIVATIONS`.
+        embedding_size: Width of the embedding tables where it is not `hidden_size`, or None.
+        local_layers: Layers that attend to near tokens only, counted from 0.
+        local_attention: Width of what they attend to, tokens: half of it on either side.
+        local_rope_theta: Base of their rotary positions.
+        global_rope_theta: Base of the rotary positions of the other layers.
+        classifier_pooling: Pooling of transformers' sequence classifier.
+        classifier_activation: Activation in its map of the pooled state.
+        foreign: How transformers builds it, where it is not native.
     """
 
     model_type: str
@@ -64,21 +78,38 @@ class EncoderConfig:
     layer_norm_eps: float
     pad_token_id: int
     hidden_act: str = "gelu"
+    embedding_size: int | None = None
+    local_layers: tuple[int, ...] = ()
+    local_attention: int = 0
+    local_rope_theta: float = 0.0
+    global_rope_theta: float = 0.0
+    classifier_pooling: Literal["cls", "mean"] = "cls"
+    classifier_activation: str = "gelu"
+    foreign: Foreign | None = None
 
     @property
     def architecture(self) -> Architecture:
         """Traits of this `model_type`."""
+        if self.foreign is not None:
+            return Architecture(self.foreign.prefix)
         return ARCHITECTURES[self.model_type]
 
     @property
     def position_offset(self) -> int:
         """Row of the position table that the first token of a text uses."""
+        if self.foreign is not None:
+            return self.foreign.first_position
         return self.pad_token_id + 1 if self.architecture.positions_after_padding else 0
 
     @property
     def max_length(self) -> int:
         """Most tokens a text may have, special ones included."""
         return self.max_position_embeddings - self.position_offset
+
+    @property
+    def window(self) -> int:
+        """Largest distance of a token that a local layer attends to."""
+        return self.local_attention // 2
 
     @property
     def head_dim(self) -> int:
@@ -93,8 +124,40 @@ _MINILM = replace(_BERT_BASE, hidden_size=384, num_hidden_layers=6, intermediate
 _ROBERTA_BASE = EncoderConfig("roberta", 50265, 768, 12, 12, 3072, 514, 1, 1e-5, 1)
 _ROBERTA_LARGE = EncoderConfig("roberta", 50265, 1024, 24, 16, 4096, 514, 1, 1e-5, 1)
 _DISTILROBERTA = replace(_ROBERTA_BASE, num_hidden_layers=6)
+_DISTILBERT = replace(_BERT_BASE, model_type="distilbert", num_hidden_layers=6, type_vocab_size=0)
+_DISTILBERT_CASED = replace(_DISTILBERT, vocab_size=28996)
+_ELECTRA_BASE = replace(_BERT_BASE, model_type="electra")
+_ELECTRA_LARGE = replace(_BERT_LARGE, model_type="electra")
+_ELECTRA_SMALL = EncoderConfig(
+    "electra", 30522, 256, 12, 4, 1024, 512, 2, 1e-12, 0, embedding_size=128
+)
 _XLM_BASE = replace(_ROBERTA_BASE, model_type="xlm-roberta", vocab_size=250002)
 _XLM_LARGE = replace(_ROBERTA_LARGE, model_type="xlm-roberta", vocab_size=250002)
+_MODERNBERT_BASE = EncoderConfig(
+    model_type="modernbert",
+    vocab_size=50368,
+    hidden_size=768,
+    num_hidden_layers=22,
+    num_attention_heads=12,
+    intermediate_size=1152,
+    max_position_embeddings=8192,
+    type_vocab_size=0,
+    layer_norm_eps=1e-5,
+    pad_token_id=50283,
+    local_layers=layers_between_globals(22, 3),
+    local_attention=128,
+    local_rope_theta=10_000.0,
+    global_rope_theta=160_000.0,
+    classifier_pooling="mean",
+)
+_MODERNBERT_LARGE = replace(
+    _MODERNBERT_BASE,
+    hidden_size=1024,
+    num_hidden_layers=28,
+    num_attention_heads=16,
+    intermediate_size=2624,
+    local_layers=layers_between_globals(28, 3),
+)
 
 # Sizes of well-known encoders, so that a plan needs neither weights nor a network.
 KNOWN_ENCODERS: Mapping[str, EncoderConfig] = {
@@ -112,6 +175,15 @@ KNOWN_ENCODERS: Mapping[str, EncoderConfig] = {
     "FacebookAI/roberta-large": _ROBERTA_LARGE,
     "distilroberta-base": _DISTILROBERTA,
     "distilbert/distilroberta-base": _DISTILROBERTA,
+    "distilbert-base-uncased": _DISTILBERT,
+    "distilbert/distilbert-base-uncased": _DISTILBERT,
+    "distilbert-base-cased": _DISTILBERT_CASED,
+    "distilbert/distilbert-base-cased": _DISTILBERT_CASED,
+    "answerdotai/ModernBERT-base": _MODERNBERT_BASE,
+    "answerdotai/ModernBERT-large": _MODERNBERT_LARGE,
+    "google/electra-small-discriminator": _ELECTRA_SMALL,
+    "google/electra-base-discriminator": _ELECTRA_BASE,
+    "google/electra-large-discriminator": _ELECTRA_LARGE,
     "xlm-roberta-base": _XLM_BASE,
     "FacebookAI/xlm-roberta-base": _XLM_BASE,
     "xlm-roberta-large": _XLM_LARGE,
@@ -124,6 +196,7 @@ def read_config(folder: Path) -> EncoderConfig:
 
     Raises:
         WeightsError: The file is missing or broken, or describes an encoder that is not supported.
+        MissingExtraError: An encoder that is not native, without transformers.
     """
     path = folder / "config.json"
     try:
@@ -140,66 +213,13 @@ def read_config(folder: Path) -> EncoderConfig:
     return _config_from_fields(fields, path)
 
 
-def _config_from_fields(fields: Mapping[str, Any], path: Path) -> EncoderConfig:
-    model_type = fields.get("model_type")
-    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
+def _config_from_fields(fields: Mapping[str, object], path: Path) -> EncoderConfig:
+    model_type, native = fields.get("model_type"), ", ".join(ARCHITECTURES)
+    if not isinstance(model_type, str):
         raise WeightsError(
             f"{path}: model_type {model_type!r} is not supported; choose an encoder of type "
-            + ", ".join(ARCHITECTURES)
+            + native
         )
-    if fields.get("position_embedding_type", "absolute") != "absolute":
-        raise WeightsError(
-            f"{path}: position_embedding_type {fields['position_embedding_type']!r} is not "
-            "supported; allowed: absolute"
-        )
-    config = EncoderConfig(
-        model_type=model_type,
-        hidden_act=_activation(fields, path),
-        layer_norm_eps=_number(fields, "layer_norm_eps", path),
-        **{name: _integer(fields, name, path) for name in _SIZES},
-    )
-    if config.hidden_size % config.num_attention_heads:
-        raise WeightsError(
-            f"{path}: hidden_size {config.hidden_size} is not a multiple of "
-            f"num_attention_heads {config.num_attention_heads}"
-        )
-    return config
-
-
-_SIZES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "pad_token_id",
-)
-
-
-def _activation(fields: Mapping[str, Any], path: Path) -> str:
-    name = fields.get("hidden_act", "gelu")
-    if name not in ACTIVATIONS:
-        raise WeightsError(
-            f"{path}: hidden_act {name!r} is not supported; allowed: {', '.join(ACTIVATIONS)}"
-        )
-    return str(name)
-
-
-def _integer(fields: Mapping[str, Any], name: str, path: Path) -> int:
-    value = fields.get(name)
-    smallest = 0 if name == "pad_token_id" else 1
-    largest = 1_000 if name == "num_hidden_layers" else 10_000_000
-    if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
-        raise WeightsError(
-            f"{path}: {name} must be an integer from {smallest} to {largest}, found {value!r}"
-        )
-    return value
-
-
-def _number(fields: Mapping[str, Any], name: str, path: Path) -> float:
-    value = fields.get(name)
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < 1:
-        raise WeightsError(f"{path}: {name} must be a number between 0 and 1, found {value!r}")
-    return float(value)
+    if model_type in ARCHITECTURES:
+        return EncoderConfig(model_type, **encoder_fields(fields, model_type, path))
+    return EncoderConfig(model_type, **foreign_fields(fields, native, path))

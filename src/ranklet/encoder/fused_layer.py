@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from ranklet.encoder.fused_attention import Gradient, attend
 from ranklet.encoder.low_rank import (
-    AdaptedLinear,
     LinearMap,
     apply_map,
+    base_linear,
     input_gradient,
     linear_map,
     map_gradients,
@@ -84,6 +84,14 @@ class LayerMaps:
         return (self.projections, self.attention_output, self.intermediate, self.output)
 
 
+@runtime_checkable
+class FusibleLayer(Protocol):
+    """A layer that can say what it computes with."""
+
+    def maps(self) -> LayerMaps | None:
+        """Describe the layer; None while it is more than frozen low-rank maps."""
+
+
 def layer_maps(
     *,
     projections: LinearMap | None,
@@ -123,8 +131,8 @@ def norm(module: nn.LayerNorm) -> Norm | None:
 
 def single_map(module: nn.Module) -> LinearMap | None:
     """Describe one linear map, adapted or not; None if it is more than that."""
-    base = module.base_layer if isinstance(module, AdaptedLinear) else module
-    return linear_map([module], base.weight, base.bias) if isinstance(base, nn.Linear) else None
+    base = base_linear(module)
+    return linear_map([module], base.weight, base.bias)
 
 
 def fused_layer(

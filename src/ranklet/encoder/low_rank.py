@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -66,6 +66,44 @@ class LinearMap:
         return [tensor for addition in self.additions for tensor in (addition.down, addition.up)]
 
 
+def base_linear(module: nn.Module) -> nn.Linear:
+    """Return a linear map without what was added to it."""
+    base = module.base_layer if isinstance(module, AdaptedLinear) else module
+    assert isinstance(base, nn.Linear)
+    return base
+
+
+def join_maps(parts: Sequence[nn.Linear]) -> tuple[Tensor, Tensor]:
+    """Lay the weights and biases of maps of equal size below each other in memory.
+
+    The maps keep their names and shapes; their tensors become views.
+
+    Returns:
+        (out_features of all, in_features) and (out_features of all,).
+    """
+    weight = torch.cat([part.weight.detach() for part in parts])
+    bias = torch.cat([part.bias.detach() for part in parts])
+    rows = zip(weight.chunk(len(parts)), bias.chunk(len(parts)), strict=True)
+    for part, (own, shift) in zip(parts, rows, strict=True):
+        part.weight.data, part.bias.data = own, shift
+    return weight, bias
+
+
+def joined_maps(
+    joined: tuple[Tensor, Tensor] | None, parts: Sequence[nn.Linear]
+) -> TypeGuard[tuple[Tensor, Tensor]]:
+    """Tell whether maps still lie where `join_maps` put them: nobody moved or replaced one."""
+    if joined is None:
+        return False
+    for tensor, name in zip(joined, ("weight", "bias"), strict=True):
+        own = [getattr(part, name) for part in parts]
+        start, step = tensor.data_ptr(), own[0].nbytes
+        places = [start + index * step for index in range(len(own))]
+        if [part.data_ptr() for part in own] != places:
+            return False
+    return True
+
+
 def linear_map(modules: Sequence[nn.Module], weight: Tensor, bias: Tensor) -> LinearMap | None:
     """Describe modules that read one input as one map; None if one of them is more than that.
 
@@ -78,8 +116,8 @@ def linear_map(modules: Sequence[nn.Module], weight: Tensor, bias: Tensor) -> Li
     additions: list[LowRank] = []
     first = 0
     for module in modules:
-        base = module.base_layer if isinstance(module, AdaptedLinear) else module
-        if not isinstance(base, nn.Linear) or any(p.requires_grad for p in base.parameters()):
+        base = base_linear(module)
+        if any(parameter.requires_grad for parameter in base.parameters()):
             return None
         end = first + base.out_features
         if isinstance(module, AdaptedLinear):

@@ -1,19 +1,17 @@
-"""The BERT family in plain PyTorch: BERT, RoBERTa and XLM-R.
+"""The BERT family in plain PyTorch: BERT, RoBERTa, XLM-R and ELECTRA.
 
-Devlin et al. 2018 (arXiv:1810.04805) and Liu et al. 2019 (arXiv:1907.11692). Modules carry Hugging
-Face's names, so that files and placements read alike. There is no dropout: the encoder is frozen.
-It knows nothing of adapters, labels or recipes.
+Devlin et al. 2018 (arXiv:1810.04805), Liu et al. 2019 (arXiv:1907.11692) and Clark et al. 2020
+(arXiv:2003.10555). Modules carry Hugging Face's names, so that files and placements read alike.
+There is no dropout: the encoder is frozen. It knows nothing of adapters, labels or recipes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ranklet.batch import Batch
 from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend, AttentionBackend
@@ -21,13 +19,19 @@ from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.fused_layer import (
     ACTIVATION_GRADIENTS,
     LayerMaps,
-    fused_layer,
     layer_maps,
     norm,
     single_map,
 )
-from ranklet.encoder.low_rank import AdaptedLinear, linear_map
-from ranklet.encoder.packing import PaddedLayout, positions_in_text
+from ranklet.encoder.layers import equal_attention, last_states, states_entering, table
+from ranklet.encoder.low_rank import (
+    LinearMap,
+    base_linear,
+    join_maps,
+    joined_maps,
+    linear_map,
+)
+from ranklet.encoder.packing import positions_in_text
 
 ACTIVATION_FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -60,13 +64,14 @@ class Embeddings(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.position_offset = config.position_offset
-        self.word_embeddings = _table(config.vocab_size, config.hidden_size)
-        self.position_embeddings = _table(config.max_position_embeddings, config.hidden_size)
-        self.token_type_embeddings = _table(config.type_vocab_size, config.hidden_size)
-        self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+        width = config.embedding_size or config.hidden_size
+        self.word_embeddings = table(config.vocab_size, width)
+        self.position_embeddings = table(config.max_position_embeddings, width)
+        self.token_type_embeddings = table(config.type_vocab_size, width)
+        self.LayerNorm = LayerNorm(width, config.layer_norm_eps)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Embed a batch: (tokens, hidden). Every token is of type 0."""
+        """Embed a batch: (tokens, width of the tables). Every token is of type 0."""
         positions = positions_in_text(batch.cu_seqlens, batch.num_tokens) + self.position_offset
         token_types = positions.new_zeros(positions.shape)
         hidden: Tensor = self.LayerNorm(
@@ -75,12 +80,6 @@ class Embeddings(nn.Module):
             + self.position_embeddings(positions)
         )
         return hidden
-
-
-def _table(rows: int, width: int) -> nn.Embedding:
-    # Not nn.Embedding(rows, width): drawing its values on the meta device loads PyTorch's compiler,
-    # 1.9 of the 4 seconds of a classify (2026-11-21), and files overwrite them anyway.
-    return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
 
 
 class SelfAttention(nn.Module):
@@ -96,29 +95,17 @@ class SelfAttention(nn.Module):
 
     def join_projections(self) -> None:
         """Lay the three weights, and biases, below each other in memory; their names stay."""
-        parts = self._frozen_projections()
-        weight = torch.cat([part.weight.detach() for part in parts])
-        bias = torch.cat([part.bias.detach() for part in parts])
-        own_rows = zip(weight.chunk(len(parts)), bias.chunk(len(parts)), strict=True)
-        for part, (own, shift) in zip(parts, own_rows, strict=True):
-            part.weight.data, part.bias.data = own, shift
-        self._joined = (weight, bias)
+        self._joined = join_maps([base_linear(part) for part in self._projections()])
 
-    def joined_projections(self) -> tuple[Tensor, Tensor] | None:
-        """Return (3 * hidden, hidden) and (3 * hidden,); None where they do not lie so."""
-        if self._joined is None:
+    def projections(self) -> LinearMap | None:
+        """Describe the three as one map; None where they do not lie so or are more than a map."""
+        parts = self._projections()
+        if not joined_maps(self._joined, [base_linear(part) for part in parts]):
             return None
-        for joined, name in zip(self._joined, ("weight", "bias"), strict=True):
-            own = [getattr(part, name) for part in self._frozen_projections()]
-            start, step = joined.data_ptr(), own[0].nbytes
-            places = [start + index * step for index in range(len(own))]
-            if [tensor.data_ptr() for tensor in own] != places:  # moved or replaced since
-                return None
-        return self._joined
+        return linear_map(parts, *self._joined)
 
-    def _frozen_projections(self) -> list[nn.Linear]:
-        parts = (self.query, self.key, self.value)
-        return [part.base_layer if isinstance(part, AdaptedLinear) else part for part in parts]
+    def _projections(self) -> tuple[nn.Module, ...]:
+        return self.query, self.key, self.value
 
     def forward(self, rows: Tensor, hidden: Tensor, attend: Attend) -> Tensor:
         """Let (rows, hidden) look at (tokens, hidden): (rows, hidden)."""
@@ -197,18 +184,14 @@ class Layer(nn.Module):
 
     def maps(self) -> LayerMaps | None:
         """Describe the layer for `fused_layer`; None while it is more than frozen low-rank maps."""
-        attention = self.attention.self
-        joined = attention.joined_projections()
-        if joined is None:
-            return None
         return layer_maps(
-            projections=linear_map([attention.query, attention.key, attention.value], *joined),
+            projections=self.attention.self.projections(),
             attention_output=single_map(self.attention.output.dense),
             attention_norm=norm(self.attention.output.LayerNorm),
             intermediate=single_map(self.intermediate.dense),
             output=single_map(self.output.dense),
             output_norm=norm(self.output.LayerNorm),
-            head_dim=attention.head_dim,
+            head_dim=self.attention.self.head_dim,
             activation=self.intermediate.activation,
             activation_gradient=self.intermediate.activation_gradient,
         )
@@ -260,13 +243,39 @@ class Encoder(nn.Module):
         self.fused = attention != "reference"
         self.activation_checkpointing = False
         self.embeddings = Embeddings(config)
+        if config.embedding_size:
+            self.embeddings_project = Linear(config.embedding_size, config.hidden_size)
         self.encoder = Layers(config)
         self.pooler = Pooler(config) if with_pooler else None
 
     @property
-    def layers(self) -> Sequence[Layer]:
+    def layers(self) -> nn.ModuleList:
         """The layers, first to last."""
-        return [layer for layer in self.encoder.layer if isinstance(layer, Layer)]
+        return self.encoder.layer
+
+    @property
+    def entrance(self) -> list[nn.Module]:
+        """What lies below the first layer."""
+        projected = [self.embeddings_project] if self.config.embedding_size else []
+        return [self.embeddings, *projected]
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Return the states that enter the first layer, (tokens, hidden), compute dtype."""
+        hidden: Tensor = self.embeddings(batch)
+        return self.embeddings_project(hidden) if self.config.embedding_size else hidden
+
+    def attention(self, batch: Batch, first_only: bool = False) -> list[Attend]:
+        """Return the attention of each layer; with `first_only` the last takes first tokens."""
+        return equal_attention(self.build_attention, batch, first_only, len(self.layers))
+
+    def join_projections(self) -> None:
+        """Prepare the layers for their fused twin; call again after moving or converting them."""
+        for layer in self.layers:
+            layer.attention.self.join_projections()
+
+    def states_entering(self, layer: int, batch: Batch) -> Tensor:
+        """Return the states that enter a layer, see `layers.states_entering`."""
+        return states_entering(self, layer, batch)
 
     def forward(self, batch: Batch, first_only: bool = False) -> Tensor:
         """Return the last hidden states of a batch in the compute dtype.
@@ -278,39 +287,4 @@ class Encoder(nn.Module):
         Returns:
             (tokens, hidden), or (texts, hidden) with `first_only`.
         """
-        last = len(self.layers) - 1
-        hidden = self.states_entering(last, batch)
-        if not first_only:
-            return self._through(self.layers[last:], hidden, batch)
-        rows = hidden[batch.cu_seqlens[:-1].long()]
-        attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, True)
-        states: Tensor = self.layers[last](rows, hidden, attend)
-        return states
-
-    def states_entering(self, layer: int, batch: Batch) -> Tensor:
-        """Return the hidden states that enter a layer: (tokens, hidden) in the compute dtype.
-
-        Args:
-            layer: Counted from 0, at least `batch.first_layer`.
-            batch: Packed texts.
-        """
-        hidden = self.embeddings(batch) if batch.hidden_states is None else batch.hidden_states
-        return self._through(self.layers[batch.first_layer : layer], hidden, batch)
-
-    def join_projections(self) -> None:
-        """Prepare the layers for their fused twin; call again after moving or converting them."""
-        for layer in self.layers:
-            layer.attention.self.join_projections()
-
-    def _through(self, layers: Sequence[Layer], hidden: Tensor, batch: Batch) -> Tensor:
-        layout = PaddedLayout(batch.cu_seqlens, batch.max_seqlen)
-        attend = self.build_attention(batch.cu_seqlens, batch.max_seqlen, False)
-        for layer in layers:
-            maps = layer.maps() if self.fused else None
-            if maps is not None:
-                hidden = fused_layer(hidden, layout, maps, self.activation_checkpointing)
-            elif self.activation_checkpointing and torch.is_grad_enabled():
-                hidden = checkpoint(layer, hidden, hidden, attend, use_reentrant=False)
-            else:
-                hidden = layer(hidden, hidden, attend)
-        return hidden
+        return last_states(self, batch, first_only)

@@ -12,13 +12,16 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ranklet.encoder.attention import AttentionBackend
-from ranklet.encoder.config import EncoderConfig
-from ranklet.encoder.model import Encoder
+from ranklet.encoder.config import Architecture, EncoderConfig
+from ranklet.encoder.families import AnyEncoder, build_encoder
+from ranklet.encoder.transformers_encoder import load_transformers_encoder
 from ranklet.errors import WeightsError
 
 # Pretraining heads, task heads and constant buffers: not part of the encoder.
 LEFT = re.compile(
-    r"(lm_head|cls|classifier|score|qa_outputs)\.|embeddings\.(position_ids|token_type_ids)$"
+    r"(lm_head|cls|classifier|pre_classifier|score|qa_outputs|vocab_\w+|discriminator_predictions"
+    r"|generator_predictions|generator_lm_head|decoder)\."
+    r"|embeddings\.(position_ids|token_type_ids)$"
 )
 
 
@@ -28,7 +31,7 @@ def load_encoder(
     dtype: torch.dtype,
     with_pooler: bool = False,
     attention: AttentionBackend = "sdpa",
-) -> Encoder:
+) -> AnyEncoder:
     """Build an encoder and fill it from `model.safetensors`.
 
     Args:
@@ -45,12 +48,15 @@ def load_encoder(
         WeightsError: A file is missing or broken, a parameter is not filled, a tensor is unknown
             or has another shape or is not finite.
     """
+    paths = weight_files(folder)
+    if config.foreign is not None:
+        return load_transformers_encoder(folder, config, dtype, attention)
     with torch.device("meta"):
-        encoder = Encoder(config, with_pooler, attention)
+        encoder = build_encoder(config, with_pooler, attention)
     tensors: dict[str, Tensor] = {}
-    for path in weight_files(folder):
-        tensors.update(_read_tensors(path, config.architecture.prefix, with_pooler))
-    _check_names(encoder, tensors, folder)
+    for path in paths:
+        tensors.update(_read_tensors(path, config.architecture, with_pooler))
+    _check_names(encoder, tensors, config.architecture, folder)
     _check_shapes(encoder, tensors, folder)
     encoder.load_state_dict({name: t.to(dtype) for name, t in tensors.items()}, assign=True)
     encoder.join_projections()
@@ -88,10 +94,10 @@ def _shard_names(index: Path) -> list[str]:
     return names
 
 
-def _read_tensors(path: Path, prefix: str, with_pooler: bool) -> dict[str, Tensor]:
+def _read_tensors(path: Path, architecture: Architecture, with_pooler: bool) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
-            names = {_encoder_name(name, prefix): name for name in file.keys()}  # noqa: SIM118
+            names = {_encoder_name(name, architecture): name for name in file.keys()}  # noqa: SIM118
             return {
                 name: file.get_tensor(stored)
                 for name, stored in names.items()
@@ -103,20 +109,24 @@ def _read_tensors(path: Path, prefix: str, with_pooler: bool) -> dict[str, Tenso
         raise WeightsError(f"{path}: not a complete safetensors file ({error})") from error
 
 
-def _encoder_name(stored: str, prefix: str) -> str:
-    name = stored.removeprefix(prefix + ".")
+def _encoder_name(stored: str, architecture: Architecture) -> str:
+    name = stored.removeprefix(architecture.prefix + ".")
+    if name.startswith(architecture.pooler + "."):
+        name = "pooler" + name.removeprefix(architecture.pooler)
     # Checkpoints converted from TensorFlow, bert-base-uncased among them.
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
         "LayerNorm.beta", "LayerNorm.bias"
     )
 
 
-def _check_names(encoder: Encoder, tensors: Iterable[str], folder: Path) -> None:
+def _check_names(
+    encoder: AnyEncoder, tensors: Iterable[str], architecture: Architecture, folder: Path
+) -> None:
     expected, found = set(encoder.state_dict()), set(tensors)
     missing, unexpected = sorted(expected - found), sorted(found - expected)
     if missing:
         hint = (
-            "; the file has no pooler, which head: dense reads in BERT: use head: linear"
+            f"; the file has no {architecture.pooler}, which head: dense reads: use head: linear"
             if missing[0].startswith("pooler.")
             else "; the file is incomplete or of another encoder"
         )
@@ -134,7 +144,7 @@ def _check_names(encoder: Encoder, tensors: Iterable[str], folder: Path) -> None
         )
 
 
-def _check_shapes(encoder: Encoder, tensors: dict[str, Tensor], folder: Path) -> None:
+def _check_shapes(encoder: AnyEncoder, tensors: dict[str, Tensor], folder: Path) -> None:
     for name, parameter in encoder.state_dict().items():
         tensor = tensors[name]
         if tensor.shape != parameter.shape:

@@ -90,13 +90,13 @@ class AdapterFile:
     tensors: Mapping[str, Tensor]
 
 
-def write_adapter(folder: Path, adapter: AdapterFile, head: str) -> None:
+def write_adapter(folder: Path, adapter: AdapterFile, head: Sequence[str]) -> None:
     """Write an adapter so that PEFT loads it.
 
     Args:
         folder: Existing folder.
         adapter: What to write; ranks and alphas other than its own go to PEFT's patterns.
-        head: Name of the head's module, PEFT's `modules_to_save`.
+        head: Names of the head's modules, PEFT's `modules_to_save`.
 
     Raises:
         RunError: The files cannot be written.
@@ -115,7 +115,7 @@ def write_adapter(folder: Path, adapter: AdapterFile, head: str) -> None:
         },
         "bias": adapter.bias,
         "use_rslora": adapter.use_rslora,
-        "modules_to_save": [head],
+        "modules_to_save": list(head),
         "fan_in_fan_out": False,
         "init_lora_weights": True,
         "inference_mode": True,
@@ -125,12 +125,12 @@ def write_adapter(folder: Path, adapter: AdapterFile, head: str) -> None:
     write_atomically(folder / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
 
 
-def read_adapter(folder: Path, head: str) -> AdapterFile:
+def read_adapter(folder: Path, head: Sequence[str]) -> AdapterFile:
     """Read an adapter written by ranklet or PEFT.
 
     Args:
         folder: Folder with both files.
-        head: Name of the head's module.
+        head: Names that modules of a head may have.
 
     Raises:
         AdapterError: A file is missing or broken, an option is not supported, or a tensor is
@@ -286,17 +286,18 @@ def _by_pattern(pattern: Mapping[str, float] | None, module: str, default: float
 def _check_tensors(
     tensors: Mapping[str, Tensor],
     placements: Sequence[Placement],
-    head: str,
+    head: Sequence[str],
     bias: Bias,
     path: Path,
 ) -> None:
     adapted = {placement.module for placement in placements}
+    heads = tuple(f"{module}." for module in head)
     for name in tensors:
         module = name.removesuffix(".bias").removesuffix(".base_layer")
         is_bias = name.endswith(".bias") and (
             bias == "all" or (bias == "lora_only" and module in adapted)
         )
-        if not (_LORA_TENSOR.fullmatch(name) or name.startswith(head + ".") or is_bias):
+        if not (_LORA_TENSOR.fullmatch(name) or name.startswith(heads) or is_bias):
             raise AdapterError(
                 f"{path}: tensor {name!r} is neither an adapter, nor the head, nor a trained bias"
             )

@@ -68,12 +68,12 @@ class LoRALinear(nn.Module):
                 self.lora_B.weight.zero_()
 
     def forward(self, states: Tensor) -> Tensor:
-        """Map (tokens, in_features) to (tokens, out_features) in the dtype of `states`."""
+        """Map (..., in_features) to (..., out_features) in the dtype of `states`."""
         base: Tensor = self.base_layer(states)
         dropped = F.dropout(states, self.dropout, self.training) if self.dropout else states
         down = F.linear(dropped, self.lora_A.weight.to(states.dtype))
         up = (self.lora_B.weight * self.scaling).to(states.dtype)
-        return torch.addmm(base, down, up.T)
+        return torch.addmm(base.flatten(0, -2), down.flatten(0, -2), up.T).view_as(base)
 
     def low_rank(self) -> LowRank | None:
         """Return the update as two matrices; None while dropout stands between them."""

@@ -79,6 +79,9 @@ def module_shapes(root: nn.Module, prefix: str = "") -> dict[str, ModuleShape]:
         elif isinstance(module, nn.LayerNorm):
             width = module.normalized_shape[0]
             shapes[name] = ModuleShape("norm", width, width, bias=module.bias is not None)
+        elif isinstance(getattr(module, "bias", None), nn.Parameter):
+            width = module.bias.numel()  # a norm or map of a foreign encoder, with a bias to train
+            shapes[name] = ModuleShape("norm", width, width, bias=True)
     return shapes
 
 
@@ -207,7 +210,8 @@ def _in_layers(modules: Sequence[str], layers: Sequence[int] | None) -> tuple[st
 
 
 def _layer_index(module: str) -> int | None:
-    found = re.search(r"\.layer\.(\d+)\.", module)
+    # The first number in a name counts layers, whatever their list is called.
+    found = re.search(r"\.(\d+)\.", module)
     return int(found.group(1)) if found else None
 
 

@@ -54,7 +54,8 @@ class Recipe(BaseModel):
 
     pooling: Literal["cls", "mean"] = "cls"
     """How a text's token states become one: the first token's, or their mean; mean needs the
-    linear head and does not load as a transformers classifier. Default: cls."""
+    linear head and does not load as a transformers classifier. The dense head of ModernBERT pools
+    as its config.json says, whatever stands here. Default: cls."""
 
     head: Literal["dense", "linear"] = "dense"
     """What maps the pooled state to logits: the head that transformers gives this encoder, or one

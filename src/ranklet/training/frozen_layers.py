@@ -25,7 +25,7 @@ from ranklet.batch import Batch
 from ranklet.classifier import PREDICTION_BATCH_TOKENS, evaluation_mode
 from ranklet.data.batching import sorted_batches
 from ranklet.data.corpus import TokenCorpus, remove_oldest
-from ranklet.encoder.model import Encoder
+from ranklet.encoder.families import NativeEncoder
 from ranklet.head import module_device
 
 # Part of every key: raise it whenever the same texts would give other states or another file.
@@ -74,15 +74,15 @@ class StateCorpus:
         )
 
 
-def lowest_trained_layer(encoder: Encoder) -> int:
+def lowest_trained_layer(encoder: NativeEncoder) -> int:
     """Return the first layer that holds anything trained; 0 where the embeddings do."""
-    if _trains(encoder.embeddings):
+    if any(_trains(module) for module in encoder.entrance):
         return 0
     trained = (index for index, layer in enumerate(encoder.layers) if _trains(layer))
     return next(trained, len(encoder.layers) - 1)
 
 
-def states_bytes(encoder: Encoder, corpora: Iterable[TokenCorpus]) -> int:
+def states_bytes(encoder: NativeEncoder, corpora: Iterable[TokenCorpus]) -> int:
     """Return the bytes that the states of some splits take."""
     tokens = sum(len(corpus.token_ids) for corpus in corpora)
     return tokens * encoder.config.hidden_size * _dtype(encoder).itemsize
@@ -110,7 +110,7 @@ def reason_not_to_cache(
 
 
 def cache_states(
-    encoder: Encoder, corpus: TokenCorpus, first_layer: int, folder: Path, limit_bytes: int
+    encoder: NativeEncoder, corpus: TokenCorpus, first_layer: int, folder: Path, limit_bytes: int
 ) -> StateCorpus:
     """Compute the states that enter a layer, or take those of an earlier run.
 
@@ -136,14 +136,14 @@ def cache_states(
     return StateCorpus(corpus, states, first_layer)
 
 
-def _fill(states: Tensor, encoder: Encoder, corpus: TokenCorpus, first_layer: int) -> None:
+def _fill(states: Tensor, encoder: NativeEncoder, corpus: TokenCorpus, first_layer: int) -> None:
     for indices in sorted_batches(corpus.lengths, batch_tokens=PREDICTION_BATCH_TOKENS):
         rows = torch.from_numpy(corpus.rows(indices))
         states[rows] = _compute(encoder, corpus, indices, first_layer)
 
 
 def _compute(
-    encoder: Encoder, corpus: TokenCorpus, indices: NDArray[np.int64], first_layer: int
+    encoder: NativeEncoder, corpus: TokenCorpus, indices: NDArray[np.int64], first_layer: int
 ) -> Tensor:
     with evaluation_mode(encoder):
         batch = corpus.batch(indices).to(module_device(encoder))
@@ -151,7 +151,7 @@ def _compute(
 
 
 def _read(
-    path: Path, encoder: Encoder, corpus: TokenCorpus, first_layer: int
+    path: Path, encoder: NativeEncoder, corpus: TokenCorpus, first_layer: int
 ) -> StateCorpus | None:
     if not path.is_file() or path.stat().st_size != states_bytes(encoder, [corpus]):
         return None
@@ -167,7 +167,7 @@ def _read(
     return stored if torch.allclose(held.float(), fresh.float(), atol=tolerance) else None
 
 
-def _map(path: Path, encoder: Encoder, corpus: TokenCorpus) -> Tensor:
+def _map(path: Path, encoder: NativeEncoder, corpus: TokenCorpus) -> Tensor:
     shape = (len(corpus.token_ids), encoder.config.hidden_size)
     flat = torch.from_file(str(path), shared=True, size=shape[0] * shape[1], dtype=_dtype(encoder))
     return flat.view(shape)
@@ -187,9 +187,9 @@ def _appearing_whole(path: Path, size: int) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _key(encoder: Encoder, corpus: TokenCorpus, first_layer: int) -> str:
+def _key(encoder: NativeEncoder, corpus: TokenCorpus, first_layer: int) -> str:
     digest = hashlib.sha256(_description(encoder, first_layer).encode())
-    frozen = [encoder.embeddings, *encoder.layers[:first_layer]]
+    frozen = [*encoder.entrance, *encoder.layers[:first_layer]]
     for tensor in (tensor for module in frozen for tensor in module.state_dict().values()):
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
@@ -199,8 +199,8 @@ def _key(encoder: Encoder, corpus: TokenCorpus, first_layer: int) -> str:
     return digest.hexdigest()
 
 
-def _description(encoder: Encoder, first_layer: int) -> str:
-    return f"{CACHE_FORMAT} {encoder.config} {encoder.build_attention.__name__} {first_layer}"
+def _description(encoder: NativeEncoder, first_layer: int) -> str:
+    return f"{CACHE_FORMAT} {encoder.config} {encoder.fused} {first_layer}"
 
 
 def _free_bytes(folder: Path) -> int:
@@ -208,7 +208,7 @@ def _free_bytes(folder: Path) -> int:
     return shutil.disk_usage(existing).free
 
 
-def _dtype(encoder: Encoder) -> torch.dtype:
+def _dtype(encoder: NativeEncoder) -> torch.dtype:
     return next(encoder.embeddings.parameters()).dtype
 
 

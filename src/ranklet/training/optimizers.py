@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from ranklet.errors import ParityError
 def build_optimizer(
     model: nn.Module,
     *,
-    head: str,
+    head: Sequence[str],
     learning_rate: float,
     head_learning_rate: float,
     weight_decay: float,
@@ -25,7 +26,7 @@ def build_optimizer(
 
     Args:
         model: The model; frozen tensors are left out.
-        head: Name of the head's module.
+        head: Names of the head's modules.
         learning_rate: Peak rate of the adapters and trained biases.
         head_learning_rate: Peak rate of the head.
         weight_decay: Decoupled decay per step and unit of learning rate.
@@ -34,10 +35,11 @@ def build_optimizer(
         ParityError: A trainable tensor is in no group or in several.
     """
     groups: dict[str, dict[str, Any]] = {}
+    heads = tuple(f"{module}." for module in head)
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        in_head = name.startswith(head + ".")
+        in_head = name.startswith(heads)
         group = ("head" if in_head else "adapter") + ("_bias" if parameter.ndim == 1 else "")
         settings = {
             "name": group,

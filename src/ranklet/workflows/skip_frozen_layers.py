@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ranklet.data.corpus import Corpus, TokenCorpus, default_cache_folder
-from ranklet.encoder.model import Encoder
+from ranklet.encoder.families import AnyEncoder, NativeEncoder
 from ranklet.recipe import EngineSection
 from ranklet.training.frozen_layers import (
     cache_states,
@@ -17,7 +17,7 @@ from ranklet.training.steps import Step
 
 
 def skip_frozen_layers(
-    encoder: Encoder,
+    encoder: AnyEncoder,
     train: TokenCorpus,
     validation: TokenCorpus,
     steps: Sequence[Step],
@@ -27,7 +27,7 @@ def skip_frozen_layers(
     """Replace tokens by the states that enter the first trained layer, if that pays.
 
     Args:
-        encoder: With its adapters placed.
+        encoder: With its adapters placed; one of transformers' runs whole at every step.
         train: Training texts.
         validation: Validation texts.
         steps: The whole training.
@@ -38,8 +38,10 @@ def skip_frozen_layers(
         Training and validation texts, as states or as they were. A disk that turns out to be full
         costs speed, not the training.
     """
+    if engine.cache_frozen_layers == "never" or not isinstance(encoder, NativeEncoder):
+        return train, validation
     first_layer = lowest_trained_layer(encoder)
-    if engine.cache_frozen_layers == "never" or first_layer == 0:
+    if first_layer == 0:
         return train, validation
     folder = default_cache_folder() / "frozen_layers"
     size, limit = states_bytes(encoder, [train, validation]), int(engine.cache_limit_gib * 2**30)

@@ -15,12 +15,13 @@ from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, e
 from ranklet.classifier import TextClassifier
 from ranklet.data.batching import epoch_batches
 from ranklet.data.corpus import Corpus, TokenCorpus, build_corpus, default_cache_folder
+from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
 from ranklet.files import sha256_file, write_atomically
-from ranklet.head import HEAD
+from ranklet.head import HEAD_MODULES
 from ranklet.lora.adapter_file import TENSORS_FILE, read_adapter
 from ranklet.recipe import Recipe, recipe_hash, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
@@ -28,6 +29,7 @@ from ranklet.saved_model import compute_dtype, load_model, save_model
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.losses import cross_entropy
 from ranklet.training.optimizers import build_optimizer
+from ranklet.training.resident_corpus import resident
 from ranklet.training.schedules import learning_rate_factor
 from ranklet.training.steps import Step, plan_steps
 from ranklet.workflows.build_model import build_model, classifier_settings
@@ -101,11 +103,16 @@ def train(
     prepare_memory()
     model, adapter = build_model(recipe, splits.labels, dtype, device)
     check_counted(plan, count_trainable(model), "after placing the adapters")
-    model.encoder.activation_checkpointing = recipe.engine.activation_checkpointing
+    if isinstance(model.encoder, NativeEncoder):
+        model.encoder.activation_checkpointing = recipe.engine.activation_checkpointing
 
     with new_run(folder) as run:
         # Only now, so that a training that cannot begin says nothing but why.
         told.announce(f"budget: {plan.total:,} of {plan.budget:,} parameters")
+        if model.encoder.config.foreign is not None:
+            told.announce("encoder: computed by transformers, slower than the native ones")
+        if model.pooling != recipe.pooling:
+            told.announce(f"pooling: {model.pooling}, as the dense head of this encoder has it")
         told.announce(_describe_data(splits))
         write_atomically(run.recipe, to_yaml(recipe))
         write_json(run.plan, plan.to_json())
@@ -186,7 +193,7 @@ def _fit(
     )
     optimizer = build_optimizer(
         model,
-        head=HEAD,
+        head=model.head_modules,
         learning_rate=options.learning_rate,
         head_learning_rate=options.head_learning_rate or options.learning_rate,
         weight_decay=options.weight_decay,
@@ -199,6 +206,8 @@ def _fit(
         total_steps=len(steps),
     )
     device = next(model.parameters()).device
+    if device.type == "cuda" and isinstance(train, TokenCorpus):
+        train = resident(train, device)
     told.start(len(steps))
     with open_records(run) as append:
 
@@ -253,7 +262,7 @@ def _certificate(
         "adapter": sha256_file(run.adapter / TENSORS_FILE),
         "data": data_hashes(recipe.data),
     }
-    saved = read_adapter(run.adapter, HEAD).tensors
+    saved = read_adapter(run.adapter, HEAD_MODULES).tensors
     return certify(plan, count_trainable(model), saved, hashes)
 
 

@@ -61,6 +61,34 @@ def test_head_and_ranks_cost_what_the_design_says() -> None:
     assert lora_only.total == 593_668 + 12 * (1536 + 768)
 
 
+# Encoder, adapter, head and total: rank x (in + out) of each module by hand, and the head.
+OTHER_FAMILIES: list[tuple[str, dict[str, Any], str, int]] = [
+    # 12 maps of 768 x 768 at rank 8; pre_classifier 590,592 and classifier 3,076.
+    (
+        "distilbert-base-uncased",
+        {"rank": 8, "target_modules": ("q_lin", "v_lin")},
+        "dense",
+        741_124,
+    ),
+    ("distilbert-base-uncased", {"rank": 1, "target_modules": "all-linear"}, "linear", 86_020),
+    # 24 maps of 256 x 256 at rank 8; dense 65,792 and out_proj 1,028.
+    ("google/electra-small-discriminator", {"rank": 8}, "dense", 165_124),
+    ("google/electra-base-discriminator", {"rank": 8}, "dense", 888_580),
+    # Wqkv is 768 x 2,304, Wi 768 x 2,304, the two Wo 768 x 768 and 1,152 x 768; 22 layers.
+    ("answerdotai/ModernBERT-base", {"rank": 8, "target_modules": ("Wqkv",)}, "dense", 543_748),
+    ("answerdotai/ModernBERT-base", {"rank": 1, "target_modules": "all-linear"}, "dense", 214_276),
+    ("answerdotai/ModernBERT-large", {"rank": 4, "target_modules": ("Wqkv",)}, "linear", 462_852),
+]
+
+
+@pytest.mark.parametrize(("encoder", "adapter", "head", "total"), OTHER_FAMILIES)
+def test_totals_of_other_families(
+    encoder: str, adapter: dict[str, Any], head: Any, total: int
+) -> None:
+    data: Any = {"train": "ag_news"}
+    assert plan(Recipe(encoder=encoder, data=data, adapter=adapter, head=head)).total == total
+
+
 def test_over_budget_names_the_rank_that_fits() -> None:
     over = plan(recipe({"rank": 8, "target_modules": (Q, K, V)}))
     with pytest.raises(BudgetExceededError, match=r"rank 7 .* fits \(980,740\)") as caught:

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from ranklet.data import corpus as corpus_module
 from ranklet.data.corpus import TokenCorpus, build_corpus, default_cache_folder
 from ranklet.errors import DataError, RunError
+from ranklet.training.resident_corpus import resident
 
 TEXTS = ["a b c", "b", "", "c c c c c c"]
 
@@ -247,3 +250,20 @@ def test_default_cache_folder_without_a_home(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", homeless)
     assert default_cache_folder().name == f"ranklet-{os.getuid()}"
+
+
+@given(st.lists(st.integers(0, 4), max_size=12), st.data())
+def test_a_resident_corpus_gives_the_same_batches(lengths: list[int], data: st.DataObject) -> None:
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    corpus = TokenCorpus(
+        np.arange(offsets[-1], dtype=np.int32), offsets, np.arange(len(lengths)), truncated=0
+    )
+    indices = np.array(
+        data.draw(st.lists(st.integers(0, max(0, len(lengths) - 1)), max_size=8 * bool(lengths))),
+        dtype=np.int64,
+    )
+    here, there = corpus.batch(indices), resident(corpus, torch.device("cpu")).batch(indices)
+    assert there.max_seqlen == here.max_seqlen
+    for name in ("token_ids", "cu_seqlens", "labels"):
+        assert torch.equal(getattr(there, name), getattr(here, name)), name
+        assert getattr(there, name).dtype == getattr(here, name).dtype

@@ -80,6 +80,22 @@ def test_a_wrong_placement_is_one_clear_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("encoder", "exist"),
+    [
+        ("distilbert-base-uncased", ("q_lin", "v_lin", "lin1")),
+        ("answerdotai/ModernBERT-base", ("Wqkv", "Wo", "Wi")),
+    ],
+)
+def test_berts_names_in_another_family_are_answered_with_what_exists(
+    encoder: str, exist: tuple[str, ...]
+) -> None:
+    shapes = adaptable_shapes(build_skeleton(KNOWN_ENCODERS[encoder], "linear", "cls", 4))
+    with pytest.raises(AdapterError, match="'query' matches no module; ") as caught:
+        resolve_placement(shapes, ("query", "value"), 4, 8.0)
+    assert all(name in str(caught.value) for name in exist)
+
+
 def test_a_suffix_matches_whole_words_only() -> None:
     assert matches("a.b.query", "query")
     assert matches("a.b.query", "b.query")

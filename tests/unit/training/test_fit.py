@@ -48,7 +48,7 @@ def load_batch(indices: np.ndarray) -> Batch:
 
 def adamw(model: nn.Module, rate: float = 0.05) -> torch.optim.Optimizer:
     return build_optimizer(
-        model, head="classifier", learning_rate=rate, head_learning_rate=rate, weight_decay=0.0
+        model, head=("classifier",), learning_rate=rate, head_learning_rate=rate, weight_decay=0.0
     )
 
 
@@ -259,7 +259,7 @@ def test_every_trainable_tensor_is_in_the_optimizer_once() -> None:
     model = BagOfTokens()
     model.table.requires_grad_(False)
     optimizer = build_optimizer(
-        model, head="classifier", learning_rate=1e-3, head_learning_rate=5e-3, weight_decay=0.1
+        model, head=("classifier",), learning_rate=1e-3, head_learning_rate=5e-3, weight_decay=0.1
     )
     groups = {group["name"]: group for group in optimizer.param_groups}
     assert set(groups) == {"head", "head_bias"}

@@ -1,0 +1,41 @@
+"""From a `model_type` to the encoder that computes it."""
+
+from __future__ import annotations
+
+from ranklet.encoder.attention import AttentionBackend
+from ranklet.encoder.config import EncoderConfig
+from ranklet.encoder.distilbert import DistilBertEncoder
+from ranklet.encoder.model import Encoder
+from ranklet.encoder.modernbert import ModernBertEncoder
+from ranklet.encoder.transformers_encoder import (
+    TransformersEncoder,
+    build_transformers_encoder,
+)
+
+NativeEncoder = Encoder | DistilBertEncoder | ModernBertEncoder
+"""Has `embed`, `layers` and `attention` besides, see `layers.run_layers`."""
+
+AnyEncoder = NativeEncoder | TransformersEncoder
+"""Called as `encoder(batch, first_only)`; has `config` and `pooler`."""
+
+
+def build_encoder(
+    config: EncoderConfig, with_pooler: bool = False, attention: AttentionBackend = "sdpa"
+) -> AnyEncoder:
+    """Build an encoder without values, in Hugging Face's module names.
+
+    Args:
+        config: Sizes.
+        with_pooler: Hold the pretrained map of the pooled state too, where there is one.
+        attention: Attention backend of a native encoder.
+
+    Raises:
+        MissingExtraError: An encoder that is not native, without transformers.
+    """
+    if config.foreign is not None:
+        return build_transformers_encoder(config)
+    if config.model_type == "distilbert":
+        return DistilBertEncoder(config, attention)
+    if config.model_type == "modernbert":
+        return ModernBertEncoder(config, with_pooler, attention)
+    return Encoder(config, with_pooler, attention)

@@ -1,0 +1,176 @@
+"""Any other encoder, computed by `transformers` (extra `hf`) behind the same call.
+
+Slower than the native ones: texts are padded to the longest of the batch in every layer, and with
+`first_only` the last layer computes all tokens. Module names are transformers' own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ranklet.batch import Batch
+from ranklet.encoder.attention import AttentionBackend
+from ranklet.encoder.config import EncoderConfig
+from ranklet.encoder.foreign_config import model_class, transformers_config
+from ranklet.encoder.model import LayerNorm, Linear
+from ranklet.encoder.packing import PaddedLayout
+from ranklet.errors import WeightsError
+
+
+class TransformersEncoder(nn.Module):
+    """A network of transformers, called as native encoders are.
+
+    Args:
+        network: Base model of transformers; its pooler, if it has one, is taken away.
+        config: Sizes.
+    """
+
+    def __init__(self, network: Any, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        # One table of children for both, so that names are the network's and an adapter put in the
+        # place of a child is what the network calls.
+        self._modules = network._modules
+        self._parameters = network._parameters
+        self._buffers = network._buffers
+        self.pooler = None
+        self._network = (network,)  # in a tuple, or it would be a child itself
+
+    def forward(self, batch: Batch, first_only: bool = False) -> Tensor:
+        """Return the last hidden states of a batch in the compute dtype.
+
+        Args:
+            batch: Packed texts.
+            first_only: Return each text's first token only.
+
+        Returns:
+            (tokens, hidden), or (texts, hidden) with `first_only`.
+        """
+        layout = PaddedLayout(batch.cu_seqlens, batch.max_seqlen)
+        pad = self.config.pad_token_id
+        token_ids = layout.pad(batch.token_ids - pad) + pad  # (texts, max_seqlen)
+        is_token = layout.pad(torch.ones_like(batch.token_ids))
+        answer = self._network[0](input_ids=token_ids, attention_mask=is_token)
+        hidden: Tensor = answer.last_hidden_state
+        return hidden[:, 0] if first_only else layout.unpad(hidden)
+
+
+def build_transformers_encoder(config: EncoderConfig) -> TransformersEncoder:
+    """Build an encoder with initial values, or none on the meta device."""
+    own = _own_config(config)
+    return TransformersEncoder(model_class(own)(own), config)
+
+
+def load_transformers_encoder(
+    folder: Path, config: EncoderConfig, dtype: torch.dtype, attention: AttentionBackend
+) -> TransformersEncoder:
+    """Build an encoder and let transformers fill it from safetensors files.
+
+    Args:
+        folder: Hugging Face model folder.
+        config: Sizes that the weights must have.
+        dtype: Compute dtype.
+        attention: `reference` takes transformers' eager attention.
+
+    Raises:
+        WeightsError: A file is broken, a parameter is not filled, a tensor of the encoder is
+            unknown or has another shape or is not finite.
+    """
+    own = _own_config(config)
+    try:
+        with _quiet():
+            network, found = model_class(own).from_pretrained(
+                folder,
+                config=own,
+                dtype=dtype,
+                attn_implementation="eager" if attention == "reference" else None,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise WeightsError(f"{folder}: transformers cannot load it ({reason})") from error
+    _check_names(found, folder, network.base_model_prefix)
+    _check_finite(network, folder)
+    _own_layers(network)
+    return TransformersEncoder(network, config).requires_grad_(False).eval()
+
+
+def _own_config(config: EncoderConfig) -> Any:
+    assert config.foreign is not None
+    return transformers_config(json.loads(config.foreign.config_json), "", Path("config.json"))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the progress bars and warnings of transformers from the terminal; we check ourselves."""
+    from transformers.utils import logging
+
+    log: Any = logging
+    verbosity, had_bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(verbosity)
+        if had_bars:
+            log.enable_progress_bar()
+
+
+def _check_names(found: dict[str, Iterable[str]], folder: Path, prefix: str) -> None:
+    missing = sorted(name for name in found["missing_keys"] if not _in_pooler(name, prefix))
+    # What lies outside the encoder are heads; a name inside it that has no place is another model.
+    unexpected = sorted(
+        name
+        for name in found["unexpected_keys"]
+        if name.startswith(f"{prefix}.") and not _in_pooler(name, prefix)
+    )
+    for names, what in ((missing, "are missing"), (unexpected, "have no place in the encoder")):
+        if names:
+            raise WeightsError(
+                f"{folder}: {len(names)} tensors {what}, such as {names[0]}; "
+                "the file is incomplete or of another encoder",
+                missing,
+                unexpected,
+            )
+
+
+def _in_pooler(name: str, prefix: str) -> bool:
+    return name.removeprefix(f"{prefix}.").startswith("pooler.")
+
+
+def _check_finite(network: nn.Module, folder: Path) -> None:
+    for name, tensor in network.named_parameters():
+        if not _in_pooler(name, "") and not bool(tensor.isfinite().all()):
+            raise WeightsError(f"{folder}: {name} is not all finite floating-point numbers")
+
+
+def _own_layers(network: nn.Module) -> None:
+    """Put the native linear maps and norms in place, whose biases may train in float32."""
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            native = _native(child)
+            if native is not None:
+                for own, parameter in child.named_parameters():
+                    native.register_parameter(own, parameter)
+                parent.register_module(name, native)
+
+
+def _native(child: nn.Module) -> nn.Module | None:
+    if getattr(child, "bias", None) is None:
+        return None
+    with torch.device("meta"):
+        if type(child) is nn.Linear:
+            return Linear(child.in_features, child.out_features)
+        if type(child) is nn.LayerNorm:
+            return LayerNorm(child.normalized_shape, child.eps)
+    return None

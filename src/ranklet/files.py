@@ -10,15 +10,16 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from ranklet.errors import RunError
+from ranklet.errors import RankletError, RunError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -67,6 +68,35 @@ def open_atomically(path: Path) -> Iterator[TextIO]:
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
         yield text
         text.flush()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, unless they are there.
+
+    Raises:
+        RunError: It cannot be made.
+    """
+    with _reported("write", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def read_json_object(path: Path, error: Callable[[str], RankletError]) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Args:
+        path: The file.
+        error: Makes the error to raise from its message.
+
+    Raises:
+        RankletError: As `error` makes it: the file is missing or broken, or holds something else.
+    """
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as problem:
+        raise error(f"{path}: not readable as JSON ({type(problem).__name__})") from problem
+    if not isinstance(fields, dict):
+        raise error(f"{path}: must hold a JSON object, found {type(fields).__name__}")
+    return fields
 
 
 def sha256_file(path: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ranklet.errors import RankletError, RunError
-from ranklet.files import is_temporary, write_atomically
+from ranklet.files import is_temporary, read_json_object, write_atomically
 
 
 @dataclass(frozen=True)
@@ -209,13 +209,10 @@ def write_json(path: Path, content: Any) -> None:
     write_atomically(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file of a run.
 
     Raises:
         RunError: The file is missing or broken.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{path}: not readable as JSON ({type(error).__name__})") from error
+    return read_json_object(path, RunError)

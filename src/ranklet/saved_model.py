@@ -32,7 +32,7 @@ from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.source import base_model_name, encoder_config, encoder_folder
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import AdapterError, ParityError, RunError, WeightsError
-from ranklet.files import folder_appearing_whole, write_atomically
+from ranklet.files import folder_appearing_whole, read_json_object, write_atomically
 from ranklet.head import (
     HEAD_MODULES,
     LAST,
@@ -269,7 +269,7 @@ def check_probes(model: TextClassifier, folder: Path) -> None:
     path = folder / PROBES_FILE
     if not path.exists():
         return
-    record = _read_json(path)
+    record = read_json_object(path, AdapterError)
     try:
         stored = torch.tensor(record["logits"], dtype=torch.float32)
         tolerance = max(
@@ -308,7 +308,7 @@ def _preprocessing(model: TextClassifier) -> Preprocessing:
 def _read_settings(folder: Path, adapter: AdapterFile, encoder: str | None) -> ClassifierSettings:
     path = folder / CLASSIFIER_FILE
     if path.exists():
-        fields = _read_json(path)
+        fields = read_json_object(path, AdapterError)
         try:
             settings = TypeAdapter(ClassifierSettings).validate_python(fields)
         except ValidationError as error:
@@ -335,7 +335,7 @@ def _read_settings(folder: Path, adapter: AdapterFile, encoder: str | None) -> C
 def _read_labels(folder: Path, adapter: AdapterFile, labels: Sequence[str] | None) -> LabelSet:
     path = folder / LABELS_FILE
     if labels is None and path.exists():
-        names = _read_json(path).get("labels")
+        names = read_json_object(path, AdapterError).get("labels")
         if (
             not isinstance(names, list)
             or not all(isinstance(name, str) for name in names)
@@ -357,13 +357,3 @@ def _read_labels(folder: Path, adapter: AdapterFile, labels: Sequence[str] | Non
             f"{folder}: {len(labels)} labels given, but the head has {classes}; name each class"
         )
     return LabelSet(tuple(labels))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise AdapterError(f"{path}: not readable as JSON ({type(error).__name__})") from error
-    if not isinstance(fields, dict):
-        raise AdapterError(f"{path}: must hold a JSON object, found {type(fields).__name__}")
-    return fields

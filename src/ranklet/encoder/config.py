@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Literal
 from ranklet.encoder.config_fields import encoder_fields, layers_between_globals
 from ranklet.encoder.foreign_config import Foreign, foreign_fields
 from ranklet.errors import WeightsError
+from ranklet.files import read_json_object
 
 
 @dataclass(frozen=True)
@@ -199,17 +199,12 @@ def read_config(folder: Path) -> EncoderConfig:
         MissingExtraError: An encoder that is not native, without transformers.
     """
     path = folder / "config.json"
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.is_file():
         raise WeightsError(
             f"{folder}: no config.json; name a Hugging Face model folder "
             "(config.json, model.safetensors, tokenizer.json)"
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path}: not readable as JSON ({type(error).__name__})") from error
-    if not isinstance(fields, dict):
-        raise WeightsError(f"{path}: must hold a JSON object, found {type(fields).__name__}")
+        )
+    fields = read_json_object(path, WeightsError)
     return _config_from_fields(fields, path)
 
 

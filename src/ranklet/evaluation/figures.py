@@ -8,10 +8,8 @@ belong to the report.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
-import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 
 from ranklet.errors import RunError
 from ranklet.evaluation.result import SCORES, ClassMetrics, Evaluation
+from ranklet.files import make_folder, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -180,9 +179,10 @@ def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
     for name in figures:
         if not re.fullmatch("[A-Za-z0-9_-]+", name):
             raise RunError(f"figure name {name!r}: only letters, digits, _ and - are allowed")
+    make_folder(folder)
     for name, figure in figures.items():
-        _write_whole(folder / f"{name}.png", _rendered(figure, "png"))
-        _write_whole(folder / f"{name}.svg", _rendered(figure, "svg"))
+        write_atomically(folder / f"{name}.png", _rendered(figure, "png"))
+        write_atomically(folder / f"{name}.svg", _rendered(figure, "svg"))
 
 
 def _panel(title: str, ylabel: str, width: float = 5.0, height: float = 3.1) -> tuple[Figure, Axes]:
@@ -352,15 +352,3 @@ def _rendered(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(content, format=kind, dpi=160, metadata=metadata)
     return content.getvalue()
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise RunError(f"{path}: cannot be written ({error.strerror}); free the place") from error

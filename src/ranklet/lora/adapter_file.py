@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ranklet.errors import AdapterError
-from ranklet.files import write_atomically
+from ranklet.files import read_json_object, write_atomically
 from ranklet.lora.placement import Bias, Placement
 
 CONFIG_FILE = "adapter_config.json"
@@ -155,16 +155,11 @@ def read_adapter(folder: Path, head: Sequence[str]) -> AdapterFile:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.is_file():
         raise AdapterError(
             f"{path.parent}: no {path.name}; name a ranklet run or a PEFT adapter folder"
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise AdapterError(f"{path}: not readable as JSON ({type(error).__name__})") from error
-    if not isinstance(config, dict):
-        raise AdapterError(f"{path}: must hold a JSON object, found {type(config).__name__}")
+        )
+    config = read_json_object(path, AdapterError)
     _check_options(config, path)
     return config
 

@@ -154,10 +154,10 @@ def test_names_that_are_no_files_are_refused(tmp_path, name):
 
 def test_a_place_that_cannot_be_written_is_one_error_and_nothing_half_written(tmp_path):
     (tmp_path / "file").write_text("old")
-    with pytest.raises(RunError, match=r"loss\.png: cannot be written"):
+    with pytest.raises(RunError, match=r"cannot write .*file: file exists"):
         figures.save_figures(tmp_path / "file", {"loss": figures.training_loss(RECORDS)})
     (tmp_path / "loss.svg").mkdir()
-    with pytest.raises(RunError, match=r"loss\.svg: cannot be written"):
+    with pytest.raises(RunError, match=r"cannot write .*loss\.svg: it is not a regular file"):
         figures.save_figures(tmp_path, {"loss": figures.training_loss(RECORDS)})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "loss.png", "loss.svg"]
     assert (tmp_path / "file").read_text() == "old"

@@ -64,9 +64,7 @@ def build(
     head = build_head("dense", config, 3, 0.0, seed=seed)
     model = TextClassifier(encoder, head, "cls", LabelSet(("a", "b", "c")))
     shapes = adaptable_shapes(model)
-    place_adapters(
-        model, resolve_placement(shapes, ["query", "value"], 4, 8.0, layers), 0, False, 5
-    )
+    place_adapters(model, resolve_placement(shapes, "all-linear", 4, 8.0, layers), 0, False, 5)
     return model
 
 
@@ -127,6 +125,18 @@ def test_100_steps_give_the_same_tensors(
     states = cached(model, corpus, tmp_path)
     assert states.first_layer == layers[0]
     assert largest_difference(trained(model, states), plain) <= 1e-4
+
+
+@pytest.mark.parametrize("family", ["electra", "distilbert", "modernbert"])
+def test_every_native_family_begins_above_its_frozen_layers(
+    family: str, corpus: TokenCorpus, tmp_path: Path
+) -> None:
+    folder = save(transformers_encoder(family), tmp_path / "encoder")
+    plain = trained(build(folder, [1, 2]), corpus, 20)
+    model = build(folder, [1, 2])
+    states = cached(model, corpus, tmp_path / "states")
+    assert states.first_layer == 1
+    assert largest_difference(trained(model, states, 20), plain) <= 1e-4
 
 
 def _shuffled(states: StateCorpus) -> StateCorpus:

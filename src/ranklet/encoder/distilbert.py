@@ -179,6 +179,7 @@ class DistilBertEncoder(nn.Module):
     def join_projections(self) -> None:
         """Prepare the layers for their fused twin; call again after moving or converting them."""
         for layer in self.layers:
+            assert isinstance(layer, Layer)
             layer.attention.join_projections()
 
     def states_entering(self, layer: int, batch: Batch) -> Tensor:

@@ -271,6 +271,7 @@ class Encoder(nn.Module):
     def join_projections(self) -> None:
         """Prepare the layers for their fused twin; call again after moving or converting them."""
         for layer in self.layers:
+            assert isinstance(layer, Layer)
             layer.attention.self.join_projections()
 
     def states_entering(self, layer: int, batch: Batch) -> Tensor:

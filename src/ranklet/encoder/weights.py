@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import Architecture, EncoderConfig
-from ranklet.encoder.families import AnyEncoder, build_encoder
+from ranklet.encoder.families import AnyEncoder, NativeEncoder, build_encoder
 from ranklet.encoder.transformers_encoder import load_transformers_encoder
 from ranklet.errors import WeightsError
 
@@ -59,6 +59,7 @@ def load_encoder(
     _check_names(encoder, tensors, config.architecture, folder)
     _check_shapes(encoder, tensors, folder)
     encoder.load_state_dict({name: t.to(dtype) for name, t in tensors.items()}, assign=True)
+    assert isinstance(encoder, NativeEncoder)
     encoder.join_projections()
     return encoder.requires_grad_(False).eval()
 

@@ -193,6 +193,18 @@ def test_a_second_run_computes_nothing(
     assert torch.equal(first.states, again.states)
 
 
+def test_states_that_may_only_be_read_are_used(
+    folder: Path, corpus: TokenCorpus, tmp_path: Path
+) -> None:
+    first = cached(build(folder, [1]), corpus, tmp_path)
+    (path,) = tmp_path.iterdir()
+    path.chmod(0o400)
+    again = cached(build(folder, [1]), corpus, tmp_path)
+    again.states[0] = 0.0  # a private copy: the file stays as it is
+    assert not torch.equal(first.states, again.states)
+    assert torch.equal(cached(build(folder, [1]), corpus, tmp_path).states, first.states)
+
+
 @pytest.mark.parametrize("change", ["texts", "layer", "weights", "dtype"])
 def test_anything_that_changes_the_states_gets_states_of_its_own(
     folder: Path, corpus: TokenCorpus, change: str, tmp_path: Path

@@ -131,7 +131,7 @@ def cache_states(
         return stored
     remove_oldest(folder, max(0, limit_bytes - states_bytes(encoder, [corpus])))
     with _appearing_whole(path, states_bytes(encoder, [corpus])) as partial:
-        states = _map(partial, encoder, corpus)
+        states = _map(partial, encoder, corpus, writable=True)
         _fill(states, encoder, corpus, first_layer)
     return StateCorpus(corpus, states, first_layer)
 
@@ -157,7 +157,7 @@ def _read(
         return None
     with suppress(OSError):
         os.utime(path)  # the entries used longest ago are removed first
-    stored = StateCorpus(corpus, _map(path, encoder, corpus), first_layer)
+    stored = StateCorpus(corpus, _map(path, encoder, corpus, writable=False), first_layer)
     # A power failure can leave zeros in a file that has its name already.
     probes = np.unique(np.linspace(0, len(corpus) - 1, PROBE_TEXTS).astype(np.int64))
     fresh = _compute(encoder, corpus, probes, first_layer)
@@ -167,10 +167,10 @@ def _read(
     return stored if torch.allclose(held.float(), fresh.float(), atol=tolerance) else None
 
 
-def _map(path: Path, encoder: NativeEncoder, corpus: TokenCorpus) -> Tensor:
-    shape = (len(corpus.token_ids), encoder.config.hidden_size)
-    flat = torch.from_file(str(path), shared=True, size=shape[0] * shape[1], dtype=_dtype(encoder))
-    return flat.view(shape)
+def _map(path: Path, encoder: NativeEncoder, corpus: TokenCorpus, writable: bool) -> Tensor:
+    rows, width = len(corpus.token_ids), encoder.config.hidden_size
+    flat = torch.from_file(str(path), shared=writable, size=rows * width, dtype=_dtype(encoder))
+    return flat.view(rows, width)
 
 
 @contextmanager

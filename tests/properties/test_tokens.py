@@ -10,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from ranklet.batch import Batch
+from ranklet.data.augmentation import drop_tokens
 from ranklet.data.batching import epoch_batches, sorted_batches
 from ranklet.data.corpus import TokenCorpus, build_corpus
 from ranklet.data.tokenizer import load_tokenizer, tokenize, write_tokenizer
@@ -210,3 +213,27 @@ def test_another_seed_or_epoch_gives_other_batches(
     first = drawn(lengths, by_size, seed, epoch)
     assert first != drawn(lengths, by_size, seed, epoch + 1)
     assert first != drawn(lengths, by_size, seed + 1, epoch)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.floats(0, 1), st.integers(0, 99))
+def test_dropped_tokens_leave_texts_in_order_with_both_ends(
+    lengths: list[int], share: float, seed: int
+) -> None:
+    starts = torch.tensor([0, *np.cumsum(lengths)], dtype=torch.int32)
+    total = int(starts[-1])
+    states = torch.arange(total, dtype=torch.float32)[:, None]
+    batch = Batch(torch.arange(total), starts, max(lengths), None, states, first_layer=1)
+    shorter = drop_tokens(batch, share, torch.Generator().manual_seed(seed))
+    again = drop_tokens(batch, share, torch.Generator().manual_seed(seed))
+    assert torch.equal(again.token_ids, shorter.token_ids)
+    assert shorter.num_texts == len(lengths)
+    assert shorter.max_seqlen == int(shorter.lengths.max())
+    assert shorter.hidden_states is not None
+    assert torch.equal(shorter.hidden_states[:, 0].long(), shorter.token_ids)
+    for text, length in enumerate(lengths):
+        own = shorter.token_ids[shorter.cu_seqlens[text] : shorter.cu_seqlens[text + 1]].tolist()
+        first = int(starts[text])
+        assert own == sorted(own)
+        assert (own[0], own[-1]) == (first, first + length - 1)
+    if share == 0:
+        assert torch.equal(shorter.token_ids, batch.token_ids)

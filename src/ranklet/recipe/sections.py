@@ -192,6 +192,10 @@ class TrainingSection(BaseModel):
     label_smoothing: Share = 0.0
     """Probability mass that the loss spreads evenly over all labels. Default: 0.0."""
 
+    token_dropout: Share = 0.0
+    """Share of a training text's tokens that is left out of a batch, drawn anew every time
+    (arXiv:1901.11196). Default: 0.0."""
+
     evaluate_every: Count | None = None
     """Optimizer steps between evaluations on validation; null: after each epoch.
     Default: null."""

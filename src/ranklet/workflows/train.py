@@ -10,10 +10,12 @@ from typing import Any
 
 import torch
 
+from ranklet.batch import Batch
 from ranklet.budget.certificate import certify
 from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
-from ranklet.data.batching import epoch_batches
+from ranklet.data.augmentation import drop_tokens
+from ranklet.data.batching import Indices, epoch_batches
 from ranklet.data.corpus import Corpus, TokenCorpus, build_corpus, default_cache_folder
 from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
@@ -206,7 +208,7 @@ def _fit(
         total_steps=len(steps),
     )
     device = next(model.parameters()).device
-    if device.type == "cuda" and isinstance(train, TokenCorpus):
+    if device.type == "cuda" and isinstance(train, TokenCorpus) and not options.token_dropout:
         train = resident(train, device)
     told.start(len(steps))
     with open_records(run) as append:
@@ -218,7 +220,7 @@ def _fit(
         return fit(
             model,
             steps,
-            lambda indices: train.batch(indices).to(device),
+            _batch_loader(train, options.token_dropout, recipe.seed, device),
             optimizer,
             rate_factor,
             cross_entropy(options.label_smoothing),
@@ -230,6 +232,15 @@ def _fit(
             read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
             observe=observe,
         )
+
+
+def _batch_loader(
+    corpus: Corpus, token_dropout: float, seed: int, device: torch.device
+) -> Callable[[Indices], Batch]:
+    if not token_dropout:
+        return lambda indices: corpus.batch(indices).to(device)
+    generator = torch.Generator().manual_seed(seed)
+    return lambda indices: drop_tokens(corpus.batch(indices), token_dropout, generator).to(device)
 
 
 def _scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | None:

@@ -26,7 +26,7 @@ KEYS = {
     "use_rslora",
     "training": "epochs max_steps batch_size batch_tokens gradient_accumulation_steps "
     "learning_rate head_learning_rate weight_decay schedule warmup_ratio warmup_steps "
-    "max_grad_norm label_smoothing evaluate_every metric early_stopping_patience",
+    "max_grad_norm label_smoothing token_dropout evaluate_every metric early_stopping_patience",
     "engine": "device precision attention cache_frozen_layers cache_limit_gib "
     "activation_checkpointing",
 }

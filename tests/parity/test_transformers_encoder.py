@@ -28,6 +28,7 @@ from ranklet.encoder.transformers_encoder import TransformersEncoder
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import MissingExtraError, RecipeError, WeightsError
 from ranklet.lora.adapter_file import AdapterFile
+from ranklet.lora.merge import merge_adapters
 from ranklet.lora.placement import (
     module_shapes,
     place_adapters,
@@ -169,6 +170,16 @@ def test_peft_computes_the_same_from_our_files(base: Path, tmp_path: Path) -> No
     save_model(tmp_path / "saved", model, settings, adapter, card="")
     theirs = peft_logits(load_in_peft(base, tmp_path / "saved"), base)
     assert (our_logits(model) - theirs).abs().max() <= 1e-5 * theirs.abs().max().clamp_min(1)
+
+
+def test_merged_adapters_answer_alike(base: Path) -> None:
+    model, _ = adapted(base, "linear")
+    texts = pack(random_texts(LENGTHS, SIZES["vocab_size"]))
+    with torch.inference_mode():
+        before = model.eval()(texts)
+        assert merge_adapters(model) > 0
+        assert (model(texts) - before).abs().max() <= TOLERANCE * before.abs().max()
+    assert not any("lora" in name for name, _ in model.named_modules())
 
 
 def test_all_linear_is_every_map_inside_the_layers(base: Path) -> None:

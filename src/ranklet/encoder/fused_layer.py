@@ -161,16 +161,20 @@ def fused_layer(
 
 @dataclass(frozen=True, eq=False)
 class _Kept:
-    """What the backward pass needs; each (tokens, its width) compute dtype."""
+    """What the backward pass needs; each (tokens, its width) compute dtype.
 
-    hidden: Tensor
+    `hidden`, `context`, `attended` and `activated` are None where the map that reads them has no
+    additions: nothing trained asks for them then, and `activated` alone is a quarter of a layer.
+    """
+
+    hidden: Tensor | None
     attention_gradient: Gradient
-    context: Tensor
+    context: Tensor | None
     attention_sum: Tensor
     attention_moments: tuple[Tensor, Tensor]
-    attended: Tensor
+    attended: Tensor | None
     intermediate: Tensor
-    activated: Tensor
+    activated: Tensor | None
     output_sum: Tensor
     output_moments: tuple[Tensor, Tensor]
     reduced: tuple[Tensor | None, ...]
@@ -190,14 +194,14 @@ def _forward(
     output_sum += attended
     states, *output_moments = _normalise(output_sum, maps.output_norm)
     kept = _Kept(
-        hidden,
+        maps.projections.if_trained(hidden),
         attention_gradient,
-        context,
+        maps.attention_output.if_trained(context),
         attention_sum,
         (attention_moments[0], attention_moments[1]),
-        attended,
+        maps.intermediate.if_trained(attended),
         intermediate,
-        activated,
+        maps.output.if_trained(activated),
         output_sum,
         (output_moments[0], output_moments[1]),
         (reduced_projections, reduced_attention, reduced_intermediate, reduced_output),

@@ -65,6 +65,10 @@ class LinearMap:
         """A and B of every addition, in the order of `map_gradients`."""
         return [tensor for addition in self.additions for tensor in (addition.down, addition.up)]
 
+    def if_trained(self, states: Tensor) -> Tensor | None:
+        """Return the states that were mapped if `map_gradients` reads them, so that others go."""
+        return states if self.additions else None
+
 
 def base_linear(module: nn.Module) -> nn.Linear:
     """Return a linear map without what was added to it."""
@@ -164,20 +168,20 @@ def apply_map(states: Tensor, mapping: LinearMap) -> tuple[Tensor, Tensor | None
 
 
 def map_gradients(
-    gradient: Tensor, states: Tensor, reduced: Tensor | None, mapping: LinearMap
+    gradient: Tensor, states: Tensor | None, reduced: Tensor | None, mapping: LinearMap
 ) -> tuple[list[Tensor], Tensor | None]:
     """Return the gradients of the additions: A and B of each, float32.
 
     Args:
         gradient: (tokens, out_features) of the outcome.
-        states: (tokens, in_features) that were mapped.
+        states: (tokens, in_features) that were mapped; None without additions.
         reduced: What `apply_map` returned.
         mapping: The map.
 
     Returns:
         The gradients, and the (tokens, ranks) gradient inside the additions.
     """
-    if mapping.up is None or reduced is None:
+    if mapping.up is None or states is None or reduced is None:
         return [], None
     inside = gradient @ mapping.up  # (tokens, ranks)
     down = inside.T @ states  # (ranks, in_features)

@@ -48,8 +48,7 @@ def build_optimizer(
             "params": [],
         }
         groups.setdefault(group, settings)["params"].append(parameter)
-    on_gpu = all(tensor.is_cuda for group in groups.values() for tensor in group["params"])
-    optimizer = torch.optim.AdamW(list(groups.values()), foreach=not on_gpu, fused=on_gpu)
+    optimizer = torch.optim.AdamW(list(groups.values()), fused=True)
     check_coverage(model, optimizer)
     return optimizer
 

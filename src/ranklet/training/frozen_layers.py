@@ -186,7 +186,7 @@ def _read(
 
 
 def _agree(states: Tensor, others: Tensor) -> bool:
-    tolerance = 0.1 if states.dtype == torch.bfloat16 else 1e-3
+    tolerance = 1e-3 if states.dtype == torch.float32 else 0.1
     return torch.allclose(states.float(), others.float(), atol=tolerance)
 
 

@@ -127,6 +127,19 @@ def test_entered_at_a_layer_the_answer_is_the_same(
         assert (encoder(above(encoder, batch, layer), first_only) - whole).abs().max() <= TOLERANCE
 
 
+@folders
+def test_so_it_is_with_plain_attention_and_in_bfloat16(folder: Path, batch: Batch) -> None:
+    config = read_config(folder)
+    plain = load_encoder(folder, config, torch.float32, attention="reference")
+    short = load_encoder(folder, config, torch.bfloat16)
+    with torch.inference_mode():
+        for encoder, tolerance in ((plain, TOLERANCE), (short, 0.05)):
+            entering = above(encoder, batch, 2)
+            assert (encoder(entering) - encoder(batch)).abs().max() <= tolerance
+        assert entering.hidden_states is not None
+        assert entering.hidden_states.dtype == torch.bfloat16
+
+
 def test_networks_that_call_their_layers_otherwise(batch: Batch, tmp_path: Path) -> None:
     for family in (
         "bert",
@@ -335,15 +348,15 @@ def test_networks_that_cannot_be_entered_run_whole(corpus: TokenCorpus, tmp_path
     whole = skipped(load(save(transformers_encoder("albert"), tmp_path / "albert")), corpus)
     assert whole == (
         corpus,
-        ["frozen layers: all run at every step, because albert has no list of 3"],
+        ["frozen layers: all run at every step, because albert keeps no list of layers"],
     )
     fnet = load(save(transformers_encoder("fnet"), tmp_path / "fnet"))
     assert not states_suffice(fnet, corpus, 2)
     assert skipped(fnet, corpus) == (
         corpus,
         [
-            "frozen layers: the lowest 2 run at every step, because this encoder answers otherwise "
-            "without them"
+            "frozen layers: the lowest 2 run at every step, because this encoder answers "
+            "differently without them"
         ],
     )
     mpnet = load(save(transformers_encoder("mpnet"), tmp_path / "mpnet"))

@@ -28,7 +28,7 @@ def layer_list_name(network: nn.Module, num_layers: int) -> str | None:
 
     Returns:
         Name of the one outermost `ModuleList` of that many different modules; None: there is none
-        (ALBERT's layers are one layer), or there are several (XLM keeps the parts of its layers).
+        (ALBERT's layers are one layer), or several (FlauBERT has one of each part of a layer).
     """
     names = [
         name

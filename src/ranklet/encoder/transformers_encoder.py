@@ -76,7 +76,7 @@ class TransformersEncoder(nn.Module):
         """Return the hidden states that enter a layer: (tokens, hidden) in the compute dtype.
 
         Args:
-            layer: Counted from 0, at least `batch.first_layer`.
+            layer: Counted from 0, at least `batch.first_layer`; the network must have `layers`.
             batch: Packed texts.
         """
         layers = list(self.layers)
@@ -125,8 +125,11 @@ class TransformersEncoder(nn.Module):
             return left.args[0]
 
     def _with(self, layers: Sequence[nn.Module]) -> Any:
+        """Return the network with other layers, or itself where they are its own."""
         name, network = self.layer_list_name, self._network[0]
-        return network if name is None else with_layers(network, name, layers)
+        if name is None or list(layers) == list(self.layers):
+            return network
+        return with_layers(network, name, layers)
 
 
 def build_transformers_encoder(config: EncoderConfig) -> TransformersEncoder:

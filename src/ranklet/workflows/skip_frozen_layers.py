@@ -42,8 +42,8 @@ def skip_frozen_layers(
     if engine.cache_frozen_layers == "never":
         return train, validation
     if not encoder.layers:
-        kind, count = encoder.config.model_type, encoder.config.num_hidden_layers
-        announce(f"frozen layers: all run at every step, because {kind} has no list of {count}")
+        family = encoder.config.model_type
+        announce(f"frozen layers: all run at every step, because {family} keeps no list of layers")
         return train, validation
     first_layer = lowest_trained_layer(encoder)
     if first_layer == 0:
@@ -53,7 +53,7 @@ def skip_frozen_layers(
     passes = sum(len(batch) for step in steps for batch in step.batches) / len(train)
     reason = reason_not_to_cache(passes, size, limit, folder)
     if reason is None and not states_suffice(encoder, train, first_layer):
-        reason = "this encoder answers otherwise without them"
+        reason = "this encoder answers differently without them"
     if reason is None:
         announce(
             f"frozen layers: the lowest {first_layer} run once, {size / 2**30:.2f} GiB in {folder}"

@@ -20,7 +20,7 @@ from ranklet.data.batching import epoch_batches
 from ranklet.data.corpus import Corpus, TokenCorpus
 from ranklet.encoder.config import read_config
 from ranklet.encoder.weights import load_encoder
-from ranklet.head import build_head
+from ranklet.head import HeadKind, build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import place_adapters, resolve_placement
 from ranklet.training import frozen_layers
@@ -57,12 +57,16 @@ def corpus() -> TokenCorpus:
 
 
 def build(
-    folder: Path, layers: list[int], dtype: torch.dtype = torch.float32, seed: int = 5
+    folder: Path,
+    layers: list[int],
+    dtype: torch.dtype = torch.float32,
+    seed: int = 5,
+    head: HeadKind = "dense",
 ) -> TextClassifier:
     config = read_config(folder)
     encoder = load_encoder(folder, config, dtype)
-    head = build_head("dense", config, 3, 0.0, seed=seed)
-    model = TextClassifier(encoder, head, "cls", LabelSet(("a", "b", "c")))
+    modules = build_head(head, config, 3, 0.0, seed=seed)
+    model = TextClassifier(encoder, modules, "cls", LabelSet(("a", "b", "c")))
     shapes = adaptable_shapes(model)
     place_adapters(model, resolve_placement(shapes, "all-linear", 4, 8.0, layers), 0, False, 5)
     return model

@@ -36,7 +36,7 @@ LACKS: dict[str, tuple[str, ...]] = {
     "modernbert": ("type_vocab_size",),
 }
 # What a family has besides: ELECTRA's tables are narrower than its states, ModernBERT's layer 1
-# looks 6 tokens around.
+# looks 6 tokens around, DeBERTa's positions are those of version 3.
 OWN_SIZES: dict[str, dict[str, Any]] = {
     "electra": {"embedding_size": 20},
     "modernbert": {
@@ -44,8 +44,20 @@ OWN_SIZES: dict[str, dict[str, Any]] = {
         "global_attn_every_n_layers": 2,
         "classifier_pooling": "mean",
     },
+    "deberta-v2": {
+        "type_vocab_size": 0,
+        "relative_attention": True,
+        "pos_att_type": ["c2p", "p2c"],
+        "position_biased_input": False,
+        "position_buckets": 16,
+        "norm_rel_ebd": "layer_norm",
+        "share_att_key": True,
+        "pooler_hidden_size": 48,
+    },
+    "longformer": {"attention_window": 8},
+    "albert": {"embedding_size": 20},
 }
-PAD = {"roberta": 1, "xlm-roberta": 1}
+PAD = {"roberta": 1, "xlm-roberta": 1, "mpnet": 1, "longformer": 1}
 
 
 def transformers_config(family: str, **changes: Any) -> Any:

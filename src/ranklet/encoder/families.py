@@ -16,7 +16,8 @@ NativeEncoder = Encoder | DistilBertEncoder | ModernBertEncoder
 """Has `embed`, `layers` and `attention` besides, see `layers.run_layers`."""
 
 AnyEncoder = NativeEncoder | TransformersEncoder
-"""Called as `encoder(batch, first_only)`; has `config` and `pooler`."""
+"""Called as `encoder(batch, first_only)`; has `config`, `pooler`, `layers`, `entrance` and
+`states_entering`."""
 
 
 def build_encoder(

@@ -1,14 +1,16 @@
 """Any other encoder, computed by `transformers` (extra `hf`) behind the same call.
 
 Slower than the native ones: texts are padded to the longest of the batch in every layer, and with
-`first_only` the last layer computes all tokens. Module names are transformers' own.
+`first_only` the last layer computes all tokens. Embeddings are computed even where states enter
+above them. Module names are transformers' own.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,16 @@ from ranklet.batch import Batch
 from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.foreign_config import model_class, transformers_config
+from ranklet.encoder.foreign_layers import (
+    Left,
+    beginning,
+    layer_list_name,
+    leaving,
+    outside_layers,
+    passing,
+    showing,
+    with_layers,
+)
 from ranklet.encoder.model import LayerNorm, Linear
 from ranklet.encoder.packing import PaddedLayout
 from ranklet.errors import WeightsError
@@ -42,24 +54,82 @@ class TransformersEncoder(nn.Module):
         self._buffers = network._buffers
         self.pooler = None
         self._network = (network,)  # in a tuple, or it would be a child itself
+        self.layer_list_name = layer_list_name(network, config.num_hidden_layers)
+        self.fused = False  # no layer is one that `fused_layer` knows
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The layers, first to last; none where the network has no list of them."""
+        if self.layer_list_name is None:
+            return nn.ModuleList()
+        # Not through `self`, whose child may be called `layers` too.
+        found = self._network[0].get_submodule(self.layer_list_name)
+        assert isinstance(found, nn.ModuleList)
+        return found
+
+    @property
+    def entrance(self) -> list[nn.Module]:
+        """All that is not a layer: relative positions, for one, enter every layer from beside."""
+        return outside_layers(self._network[0], self.layer_list_name)
+
+    def states_entering(self, layer: int, batch: Batch) -> Tensor:
+        """Return the hidden states that enter a layer: (tokens, hidden) in the compute dtype.
+
+        Args:
+            layer: Counted from 0, at least `batch.first_layer`; the network must have `layers`.
+            batch: Packed texts.
+        """
+        layers = list(self.layers)
+        layers[layer] = leaving(layers[layer])
+        layout = PaddedLayout(batch.cu_seqlens, batch.max_seqlen)
+        try:
+            self._call(batch, layout, layers)
+        except Left as left:
+            hidden: Tensor = left.args[0]
+        return layout.unpad(hidden[:, : batch.max_seqlen])
 
     def forward(self, batch: Batch, first_only: bool = False) -> Tensor:
         """Return the last hidden states of a batch in the compute dtype.
 
         Args:
-            batch: Packed texts.
+            batch: Packed texts; their states may enter at a higher layer than the first.
             first_only: Return each text's first token only.
 
         Returns:
             (tokens, hidden), or (texts, hidden) with `first_only`.
         """
         layout = PaddedLayout(batch.cu_seqlens, batch.max_seqlen)
+        hidden: Tensor = self._call(batch, layout, list(self.layers)).last_hidden_state
+        return hidden[:, 0] if first_only else layout.unpad(hidden)
+
+    def _call(self, batch: Batch, layout: PaddedLayout, layers: list[nn.Module]) -> Any:
+        """Run the network with `layers` in the place of its own, and from the states on."""
+        if batch.hidden_states is not None:
+            first, answer = batch.first_layer, self._answer_of_a_layer
+            layers[first] = beginning(layers[first], layout.pad(batch.hidden_states))
+            layers[:first] = [passing(layer, answer) for layer in layers[:first]]
         pad = self.config.pad_token_id
         token_ids = layout.pad(batch.token_ids - pad) + pad  # (texts, max_seqlen)
         is_token = layout.pad(torch.ones_like(batch.token_ids))
-        answer = self._network[0](input_ids=token_ids, attention_mask=is_token)
-        hidden: Tensor = answer.last_hidden_state
-        return hidden[:, 0] if first_only else layout.unpad(hidden)
+        return self._with(layers)(input_ids=token_ids, attention_mask=is_token)
+
+    @cached_property
+    def _answer_of_a_layer(self) -> Any:
+        """What the first layer returns for one token; every layer of a network returns alike."""
+        first, *others = self.layers
+        token = torch.ones(1, 1, dtype=torch.long, device=next(self.parameters()).device)
+        try:
+            with torch.no_grad():
+                self._with([showing(first), *others])(input_ids=token, attention_mask=token)
+        except Left as left:
+            return left.args[0]
+
+    def _with(self, layers: Sequence[nn.Module]) -> Any:
+        """Return the network with other layers, or itself where they are its own."""
+        name, network = self.layer_list_name, self._network[0]
+        if name is None or list(layers) == list(self.layers):
+            return network
+        return with_layers(network, name, layers)
 
 
 def build_transformers_encoder(config: EncoderConfig) -> TransformersEncoder:

@@ -25,7 +25,7 @@ from ranklet.batch import Batch
 from ranklet.classifier import PREDICTION_BATCH_TOKENS, evaluation_mode
 from ranklet.data.batching import sorted_batches
 from ranklet.data.corpus import TokenCorpus, remove_oldest
-from ranklet.encoder.families import NativeEncoder
+from ranklet.encoder.families import AnyEncoder
 from ranklet.head import module_device
 
 # Part of every key: raise it whenever the same texts would give other states or another file.
@@ -74,7 +74,7 @@ class StateCorpus:
         )
 
 
-def lowest_trained_layer(encoder: NativeEncoder) -> int:
+def lowest_trained_layer(encoder: AnyEncoder) -> int:
     """Return the first layer that holds anything trained; 0 where the embeddings do."""
     if any(_trains(module) for module in encoder.entrance):
         return 0
@@ -82,7 +82,26 @@ def lowest_trained_layer(encoder: NativeEncoder) -> int:
     return next(trained, len(encoder.layers) - 1)
 
 
-def states_bytes(encoder: NativeEncoder, corpora: Iterable[TokenCorpus]) -> int:
+def states_suffice(encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int) -> bool:
+    """Tell whether an encoder answers alike when it is entered above its frozen layers.
+
+    Some networks of transformers do not: the Fourier transform of FNet and the convolutions of
+    ConvBERT mix what stands in padding, which is not kept, into the states of tokens.
+
+    Args:
+        encoder: The encoder.
+        corpus: Its shortest and its longest text are tried, in one batch.
+        first_layer: The layer that the states enter, at least 1.
+    """
+    ends = np.array([corpus.lengths.argmin(), corpus.lengths.argmax()])
+    with evaluation_mode(encoder):
+        batch = corpus.batch(ends).to(module_device(encoder))
+        states = encoder.states_entering(first_layer, batch)
+        above = replace(batch, hidden_states=states, first_layer=first_layer)
+        return _agree(encoder(above), encoder(batch))
+
+
+def states_bytes(encoder: AnyEncoder, corpora: Iterable[TokenCorpus]) -> int:
     """Return the bytes that the states of some splits take."""
     tokens = sum(len(corpus.token_ids) for corpus in corpora)
     return tokens * encoder.config.hidden_size * _dtype(encoder).itemsize
@@ -110,7 +129,7 @@ def reason_not_to_cache(
 
 
 def cache_states(
-    encoder: NativeEncoder, corpus: TokenCorpus, first_layer: int, folder: Path, limit_bytes: int
+    encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int, folder: Path, limit_bytes: int
 ) -> StateCorpus:
     """Compute the states that enter a layer, or take those of an earlier run.
 
@@ -136,14 +155,14 @@ def cache_states(
     return StateCorpus(corpus, states, first_layer)
 
 
-def _fill(states: Tensor, encoder: NativeEncoder, corpus: TokenCorpus, first_layer: int) -> None:
+def _fill(states: Tensor, encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int) -> None:
     for indices in sorted_batches(corpus.lengths, batch_tokens=PREDICTION_BATCH_TOKENS):
         rows = torch.from_numpy(corpus.rows(indices))
         states[rows] = _compute(encoder, corpus, indices, first_layer)
 
 
 def _compute(
-    encoder: NativeEncoder, corpus: TokenCorpus, indices: NDArray[np.int64], first_layer: int
+    encoder: AnyEncoder, corpus: TokenCorpus, indices: NDArray[np.int64], first_layer: int
 ) -> Tensor:
     with evaluation_mode(encoder):
         batch = corpus.batch(indices).to(module_device(encoder))
@@ -151,7 +170,7 @@ def _compute(
 
 
 def _read(
-    path: Path, encoder: NativeEncoder, corpus: TokenCorpus, first_layer: int
+    path: Path, encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int
 ) -> StateCorpus | None:
     if not path.is_file() or path.stat().st_size != states_bytes(encoder, [corpus]):
         return None
@@ -163,11 +182,15 @@ def _read(
     fresh = _compute(encoder, corpus, probes, first_layer)
     held = stored.batch(probes).hidden_states
     assert held is not None
-    tolerance = 0.1 if fresh.dtype == torch.bfloat16 else 1e-3
-    return stored if torch.allclose(held.float(), fresh.float(), atol=tolerance) else None
+    return stored if _agree(held, fresh) else None
 
 
-def _map(path: Path, encoder: NativeEncoder, corpus: TokenCorpus, writable: bool) -> Tensor:
+def _agree(states: Tensor, others: Tensor) -> bool:
+    tolerance = 1e-3 if states.dtype == torch.float32 else 0.1
+    return torch.allclose(states.float(), others.float(), atol=tolerance)
+
+
+def _map(path: Path, encoder: AnyEncoder, corpus: TokenCorpus, writable: bool) -> Tensor:
     rows, width = len(corpus.token_ids), encoder.config.hidden_size
     flat = torch.from_file(str(path), shared=writable, size=rows * width, dtype=_dtype(encoder))
     return flat.view(rows, width)
@@ -187,7 +210,7 @@ def _appearing_whole(path: Path, size: int) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _key(encoder: NativeEncoder, corpus: TokenCorpus, first_layer: int) -> str:
+def _key(encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int) -> str:
     digest = hashlib.sha256(_description(encoder, first_layer).encode())
     frozen = [*encoder.entrance, *encoder.layers[:first_layer]]
     for tensor in (tensor for module in frozen for tensor in module.state_dict().values()):
@@ -199,7 +222,7 @@ def _key(encoder: NativeEncoder, corpus: TokenCorpus, first_layer: int) -> str:
     return digest.hexdigest()
 
 
-def _description(encoder: NativeEncoder, first_layer: int) -> str:
+def _description(encoder: AnyEncoder, first_layer: int) -> str:
     return f"{CACHE_FORMAT} {encoder.config} {encoder.fused} {first_layer}"
 
 
@@ -208,8 +231,8 @@ def _free_bytes(folder: Path) -> int:
     return shutil.disk_usage(existing).free
 
 
-def _dtype(encoder: NativeEncoder) -> torch.dtype:
-    return next(encoder.embeddings.parameters()).dtype
+def _dtype(encoder: AnyEncoder) -> torch.dtype:
+    return next(tensor for module in encoder.entrance for tensor in module.parameters()).dtype
 
 
 def _trains(module: nn.Module) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ranklet.data.corpus import Corpus, TokenCorpus, default_cache_folder
-from ranklet.encoder.families import AnyEncoder, NativeEncoder
+from ranklet.encoder.families import AnyEncoder
 from ranklet.recipe import EngineSection
 from ranklet.training.frozen_layers import (
     cache_states,
     lowest_trained_layer,
     reason_not_to_cache,
     states_bytes,
+    states_suffice,
 )
 from ranklet.training.steps import Step
 
@@ -27,7 +28,7 @@ def skip_frozen_layers(
     """Replace tokens by the states that enter the first trained layer, if that pays.
 
     Args:
-        encoder: With its adapters placed; one of transformers' runs whole at every step.
+        encoder: With its adapters placed.
         train: Training texts.
         validation: Validation texts.
         steps: The whole training.
@@ -38,7 +39,11 @@ def skip_frozen_layers(
         Training and validation texts, as states or as they were. A disk that turns out to be full
         costs speed, not the training.
     """
-    if engine.cache_frozen_layers == "never" or not isinstance(encoder, NativeEncoder):
+    if engine.cache_frozen_layers == "never":
+        return train, validation
+    if not encoder.layers:
+        family = encoder.config.model_type
+        announce(f"frozen layers: all run at every step, because {family} keeps no list of layers")
         return train, validation
     first_layer = lowest_trained_layer(encoder)
     if first_layer == 0:
@@ -47,6 +52,8 @@ def skip_frozen_layers(
     size, limit = states_bytes(encoder, [train, validation]), int(engine.cache_limit_gib * 2**30)
     passes = sum(len(batch) for step in steps for batch in step.batches) / len(train)
     reason = reason_not_to_cache(passes, size, limit, folder)
+    if reason is None and not states_suffice(encoder, train, first_layer):
+        reason = "this encoder answers differently without them"
     if reason is None:
         announce(
             f"frozen layers: the lowest {first_layer} run once, {size / 2**30:.2f} GiB in {folder}"

@@ -6,6 +6,8 @@ on the same memory, hands out the same tensors every time, and spoils what other
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -442,6 +444,51 @@ def test_nothing_in_a_captured_step_waits_for_the_gpu(
     with NothingWaits():
         outcome(model, add, [given, given])
     assert len(add.graphs) == 1
+
+
+class Mark:
+    """Lives as long as the node that it is put on."""
+
+
+def _mark_accumulators(output: Tensor) -> list[weakref.ref[Mark]]:
+    marks: list[weakref.ref[Mark]] = []
+    waiting, seen = [output.grad_fn], set[Any]()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        waiting += [before for before, _ in node.next_functions]
+        if node.name().endswith("AccumulateGrad"):
+            mark = Mark()
+            node.metadata["mark"] = mark
+            marks.append(weakref.ref(mark))
+    return marks
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1], ids=["fused", "plain layers"])
+@pytest.mark.parametrize("keeps", [False, True])
+def test_no_graph_outlives_its_step(
+    folder: Path, corpus: TokenCorpus, dropout: float, keeps: bool
+) -> None:
+    """A node that lived on would run on the stream of its eager step, which a capture refuses."""
+    model = build(folder, dropout=dropout)
+    marks: list[weakref.ref[Mark]] = []
+    kept: list[Tensor] = []
+
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        value = cross_entropy(0.0)(logits, labels)
+        marks.extend(_mark_accumulators(value))
+        kept.extend([value] if keeps else [])
+        return value
+
+    gc.disable()
+    try:
+        add_gradients(model, loss, None, batches(corpus)[0], 1.0)
+        assert len(marks) == sum(one.requires_grad for one in model.parameters())
+        assert any(mark() is not None for mark in marks) is keeps
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])

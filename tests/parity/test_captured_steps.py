@@ -7,12 +7,15 @@ on the same memory, hands out the same tensors every time, and spoils what other
 from __future__ import annotations
 
 import gc
+import inspect
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,6 +34,7 @@ from ranklet.encoder import attention, fused_attention
 from ranklet.encoder.config import read_config
 from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.weights import load_encoder
+from ranklet.errors import RecipeError
 from ranklet.head import Pooling, build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import place_adapters, resolve_placement
@@ -556,6 +560,64 @@ def test_where_packed_attention_has_a_kernel(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert attention.has_packed_kernel(torch.device(device), dtype, head_dim) is expected
+
+
+class _FakeCuda:
+    """Writes down what `cuda_graphs` asks of `torch.cuda`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, breaks: bool = False) -> None:
+        self.calls: list[str] = []
+        self.breaks = breaks
+        stream = SimpleNamespace(wait_stream=lambda other: self.calls.append("wait"))
+        fakes = {
+            "graph_pool_handle": lambda: "pool",
+            "Stream": lambda device: stream,
+            "current_stream": lambda device: stream,
+            "stream": lambda chosen: self._around("side stream"),
+            "CUDAGraph": lambda: SimpleNamespace(replay=lambda: self.calls.append("replay")),
+            "graph": self._graph,
+        }
+        signature = inspect.signature(torch.cuda.graph)
+        signature.bind("graph", pool="pool", stream=stream)
+        for name, fake in fakes.items():
+            monkeypatch.setattr(torch.cuda, name, fake)
+
+    @contextmanager
+    def _around(self, what: str) -> Iterator[None]:
+        self.calls.append(what)
+        yield
+        self.calls.append(f"end of {what}")
+
+    @contextmanager
+    def _graph(self, graph: Any, pool: str, stream: Any) -> Iterator[None]:
+        assert pool == "pool"
+        if self.breaks:
+            raise RuntimeError("operation not permitted when stream is capturing\nmore")
+        with self._around("capture"):
+            yield
+
+
+def test_a_graph_is_warmed_up_captured_once_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = _FakeCuda(monkeypatch)
+    given: list[Tensor | None] = [torch.ones(1), None]
+
+    def work() -> list[Tensor | None]:
+        cuda.calls.append("work")
+        return given
+
+    repeat = captured_steps.cuda_graphs(CUDA)(work)
+    warm_up = ["wait", "side stream", "work", "work", "work", "end of side stream", "wait"]
+    assert cuda.calls == [*warm_up, "capture", "work", "end of capture"]
+    assert [repeat() is given, repeat() is given] == [True, True]
+    assert cuda.calls[-2:] == ["replay", "replay"]
+
+
+def test_a_capture_that_fails_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    _FakeCuda(monkeypatch, breaks=True)
+    with pytest.raises(
+        RecipeError, match=r"^engine.capture_steps: .* capturing\); set it to never$"
+    ):
+        captured_steps.cuda_graphs(CUDA)(lambda: [None])
 
 
 def test_the_choice_is_announced_once(

@@ -6,10 +6,12 @@
 In this order, each part in a process of its own:
 
     parity      logits and adapter gradients of every precision against float32 with reference
-                attention on the same device; a sabotaged model must be refused
+                attention on the same device; captured steps against the same steps launched
+                singly; sabotaged twins must be refused
     gemm        rate of a large matrix product by dtype
     training    one epoch of 120,000 texts by `ranklet train`'s own workflow, after an epoch that
-                warms up; the given file is repeated to that size
+                warms up; the given file is repeated to that size; on a GPU once more without
+                captured steps
     prediction  120,000 texts by ranklet, from texts and from token ids
     rivals      transformers + peft on the same device: a slice of the same epoch as people run it
                 (A), with larger batches, and in configurations known to be fast (B); prediction
@@ -153,6 +155,8 @@ def part_jobs(options: argparse.Namespace, encoder: Result, folder: Path) -> dic
         "gemm": {"kind": "gemm", "device": options.device},
         "parity": shared | {"kind": "parity"},
         "training": shared | {"kind": "own"},
+        "training-uncaptured": shared
+        | {"kind": "own", "settings": [*options.set, "engine.capture_steps=never"]},
         "models": predict | {"kind": "models"},
         "prediction": predict | {"engine": "ranklet", "precision": "auto"},
         "rival-A": rival | {"options": as_json(USUAL), "batch_size": USUAL_BATCH},
@@ -163,6 +167,8 @@ def part_jobs(options: argparse.Namespace, encoder: Result, folder: Path) -> dic
     }
     if options.device == "cuda":  # on a CPU the compiler alone takes minutes
         jobs["rival-B-compiled"] = rival | {"options": as_json(replace(FAST, compiled=True))}
+    else:  # where nothing is captured
+        del jobs["training-uncaptured"]
     return jobs
 
 
@@ -174,10 +180,10 @@ def conclude(figures: Result, encoder: Result, options: argparse.Namespace) -> N
         training = "prediction" not in name
         if any(rates):
             part["gemm_share"] = part["tokens_per_s"] * work[training] / max(rates)
-    own = figures.get("training", {})
-    if "texts_per_s" in own:
-        own["epoch_s"] = EPOCH_TEXTS / own["texts_per_s"]
-        own["epoch_is_extrapolated"] = own["texts"] != EPOCH_TEXTS
+    for name, part in parts(figures).items():
+        if name.startswith("training"):
+            part["epoch_s"] = EPOCH_TEXTS / part["texts_per_s"]
+            part["epoch_is_extrapolated"] = part["texts"] != EPOCH_TEXTS
     figures["ratios"] = ratios(figures)
     figures["complete"] = all(
         "error" not in part for part in figures.values() if isinstance(part, dict)
@@ -221,7 +227,7 @@ def note(name: str, part: Result, figures: Result) -> str:
         return f"failed: {part['error']}"
     if name == "parity":
         return "passed" if part["passed"] else "FAILED, see the JSON"
-    if name == "training":
+    if name.startswith("training"):
         kind = ", extrapolated" if part["epoch_is_extrapolated"] else ""
         return f"epoch of {EPOCH_TEXTS:,} texts: {part['epoch_s']:.1f} s{kind}"
     if name == "prediction":

@@ -34,7 +34,8 @@ def check_parity(job: Job) -> Result:
 
     Returns:
         By precision the errors and whether they are allowed; `sabotaged`, the error of a model with
-        one adapter turned round, which the loosest tolerance must refuse; and `passed`.
+        one adapter turned round, which the loosest tolerance must refuse; `captured`, a captured
+        step against the same step launched singly; and `passed`.
     """
     import torch
 
@@ -48,36 +49,77 @@ def check_parity(job: Job) -> Result:
             message = str(error).strip().splitlines() or [""]
             found[precision] = {"passed": None, "error": f"{type(error).__name__}: {message[0]}"}
     sabotaged = _compare(_answer(job, "float32", [], sabotage=True), reference, "bfloat16")
+    captured = _compare_captured(job, "bfloat16")
     needed = ("float32", "bfloat16")
     passed = all(found[name]["passed"] for name in needed) and not sabotaged["passed"]
     return {
         **found,
         "sabotaged": sabotaged,
-        "passed": passed and found["float16"]["passed"] is not False,
+        "captured": captured,
+        "passed": passed and captured["passed"] and found["float16"]["passed"] is not False,
     }
+
+
+def _compare_captured(job: Job, precision: str) -> Result:
+    """Compare an accumulated step of two batches, replayed from graphs, with the same one eager.
+
+    On a CPU the work is repeated without graphs. `stale`, the error of a step that saw its first
+    batch twice, must be refused.
+    """
+    import torch
+
+    from ranklet.training.captured_steps import CapturedGradients, cuda_graphs
+    from ranklet.training.fit import add_gradients
+    from ranklet.training.losses import cross_entropy
+
+    try:
+        model, corpus, labels, device = _assemble(job, precision, [])
+        trained = {name: one for name, one in model.named_parameters() if one.requires_grad}
+        model.train()
+
+        def eager(batch: Any, share: Any) -> Any:
+            return add_gradients(model, cross_entropy(0.0), None, batch, share)
+
+        halves = torch.arange(len(labels) // 2 * 2).chunk(2)
+        first, second = (
+            replace(corpus.batch(rows.numpy()), labels=labels[rows]).to(device) for rows in halves
+        )
+        on_gpu = device.type == "cuda"
+        captured = CapturedGradients(
+            eager,
+            list(trained.values()),
+            len(halves[0]),
+            int(corpus.lengths.max()),
+            cuda_graphs(device) if on_gpu else lambda work: work,
+            captured_from=1,
+        )
+
+        def gradients(add: Any, *batches: Any) -> dict[str, Any]:
+            model.zero_grad(set_to_none=True)
+            for batch in batches:
+                add(batch, 1.0 / len(batches))
+            return {name: _gradient(tensor) for name, tensor in trained.items()}
+
+        expected = gradients(eager, first, second)
+        gradients(captured, second, first)  # so that what is compared has been replayed
+        errors = _gradient_errors(gradients(captured, first, second), expected)
+        stale = _gradient_errors(gradients(captured, first, first), expected)
+    except (RuntimeError, KeyError, TypeError, ValueError, NotImplementedError) as error:
+        message = str(error).strip().splitlines() or [""]
+        return {"passed": False, "error": f"{type(error).__name__}: {message[0]}"}
+    allowed = TOLERANCE[precision]["gradients"]
+    passed = errors["gradients"] <= allowed < stale["gradients"]
+    return {**errors, "stale": stale["gradients"], "allowed": allowed, "passed": passed}
 
 
 def _answer(job: Job, precision: str, settings: list[str], sabotage: bool = False) -> Answer:
     """Return logits (texts, classes) and gradients by name, float32 on the CPU."""
     import torch
 
-    from ranklet.labels import LabelSet
-    from ranklet.recipe import load_recipe
     from ranklet.training.losses import cross_entropy
-    from ranklet.workflows.build_model import build_model
 
-    file = Path(job["folder"]) / "recipe.yaml"
-    file.write_text(json.dumps(recipe_tree(job)), encoding="utf-8")
-    recipe = load_recipe(file, [*job["settings"], *settings])
-    rows = read_rows(Path(job["texts"]))[:TEXTS]
-    names = tuple(sorted({label for _, label in rows}))
-    device = torch.device(job["device"])
-    model, _ = build_model(recipe, LabelSet(names), getattr(torch, precision), device)
-    _fill_adapters(model, sabotage)
-    assert model.preprocessing is not None
-    corpus = model.preprocessing.corpus([text for text, _ in rows])
-    labels = torch.tensor([names.index(label) for _, label in rows])
-    indices = torch.arange(len(rows)).numpy()
+    model, corpus, labels, device = _assemble(job, precision, settings, sabotage)
+    indices = torch.arange(len(labels)).numpy()
     batch = replace(corpus.batch(indices), labels=labels).to(device)
     assert batch.labels is not None
     model.train()
@@ -91,6 +133,30 @@ def _answer(job: Job, precision: str, settings: list[str], sabotage: bool = Fals
         "predicted": model.predict_logits(corpus).float(),
         "gradients": {name: _gradient(tensor) / scale for name, tensor in trained.items()},
     }
+
+
+def _assemble(
+    job: Job, precision: str, settings: list[str], sabotage: bool = False
+) -> tuple[Any, Any, Any, Any]:
+    """Return the model, texts tokenized, their classes (texts,) int64, and the device."""
+    import torch
+
+    from ranklet.labels import LabelSet
+    from ranklet.recipe import load_recipe
+    from ranklet.workflows.build_model import build_model
+
+    file = Path(job["folder"]) / "recipe.yaml"
+    file.write_text(json.dumps(recipe_tree(job)), encoding="utf-8")
+    recipe = load_recipe(file, [*job["settings"], *settings])
+    rows = read_rows(Path(job["texts"]))[:TEXTS]
+    names = tuple(sorted({label for _, label in rows}))
+    device = torch.device(job["device"])
+    model, _ = build_model(recipe, LabelSet(names), getattr(torch, precision), device)
+    _fill_adapters(model, sabotage)
+    assert model.preprocessing is not None
+    corpus = model.preprocessing.corpus([text for text, _ in rows])
+    labels = torch.tensor([names.index(label) for _, label in rows])
+    return model, corpus, labels, device
 
 
 def _fill_adapters(model: Any, sabotage: bool) -> None:

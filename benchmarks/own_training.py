@@ -88,7 +88,9 @@ class _EpochClock:
         self.began = time.perf_counter()
 
     def hear(self, line: str) -> None:
-        self.heard += [line] if line.startswith(("engine:", "frozen layers", "cache")) else []
+        self.heard += (
+            [line] if line.startswith(("engine:", "frozen layers", "cache", "steps:")) else []
+        )
 
     def record(self, record: dict[str, Any]) -> None:
         if record["kind"] == "validation":

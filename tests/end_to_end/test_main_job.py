@@ -15,9 +15,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import ranklet as library
 from ranklet.files import sha256_file
+from ranklet.workflows import capture_steps
 
 Command = Callable[..., Any]
 
@@ -86,6 +89,31 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
     assert files[0].read_bytes() == files[1].read_bytes()
     other = workplace / "three" / "adapter" / "adapter_model.safetensors"
     assert other.read_bytes() != files[0].read_bytes()
+
+
+def test_train_captures_its_steps_where_it_can(
+    workplace: Path, ranklet: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU a graph is the work done again; what leads to it is what a GPU would take."""
+    replays: list[str] = []
+
+    def again(device: torch.device) -> Any:
+        return lambda work: lambda: [replays.append(device.type), *work()][1:]
+
+    monkeypatch.setattr(capture_steps, "module_device", lambda model: torch.device("cuda"))
+    monkeypatch.setattr(capture_steps, "reason_not_to_capture", lambda *_: None)
+    monkeypatch.setattr(capture_steps, "cuda_graphs", again)
+    options = ("--set", "training.epochs=8", "--set", "training.batch_size=4")
+    said = train(ranklet, "captured", *options).stderr
+    assert "steps: captured as CUDA graphs" in said
+    train(ranklet, "eager", *options, "--set", "engine.capture_steps=never")
+    assert len(replays) >= 16
+    ours, theirs = (
+        load_file(workplace / out / "adapter" / "adapter_model.safetensors")
+        for out in ("captured", "eager")
+    )
+    assert ours.keys() == theirs.keys()
+    assert all(torch.allclose(ours[name], theirs[name], atol=1e-4) for name in theirs)
 
 
 def test_the_resolved_recipe_gives_the_same_run_again(workplace: Path, ranklet: Command) -> None:

@@ -1,7 +1,7 @@
 """Attention of packed texts: each token attends to the tokens of its own text only.
 
 Two backends compute the same: `reference`, written to be read, and `sdpa`, PyTorch's fused kernel
-over texts padded to the longest of the batch.
+over texts padded to the longest of the batch, or its kernel for packed texts where there is one.
 """
 
 from __future__ import annotations
@@ -49,8 +49,41 @@ def _attend_one(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return torch.einsum("hqk,khd->qhd", scores.softmax(-1), value.float()).to(query.dtype)
 
 
+def has_packed_kernel(device: torch.device, dtype: torch.dtype, head_dim: int) -> bool:
+    """Tell whether PyTorch's attention kernel for packed texts takes such states."""
+    return (
+        device.type == "cuda"
+        and dtype in (torch.float16, torch.bfloat16)
+        and head_dim % 8 == 0
+        and head_dim <= 256
+        and torch.cuda.get_device_capability(device) >= (8, 0)
+    )
+
+
+def packed_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = False) -> Attend:
+    """Return attention by PyTorch's kernel for packed texts: no padding, no mask, no waiting.
+
+    Args:
+        cu_seqlens: (texts + 1,) int32 start of each text.
+        max_seqlen: Longest text, tokens; a larger number changes nothing but the time.
+        first_only: Queries are those of each text's first token, (texts, heads, head_dim).
+    """
+    from torch.nn.attention.varlen import varlen_attn
+
+    starts, longest = cu_seqlens, max_seqlen
+    if first_only:
+        starts, longest = torch.arange(len(cu_seqlens), device=cu_seqlens.device).int(), 1
+
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        context = varlen_attn(query, key, value, starts, cu_seqlens, longest, max_seqlen)
+        assert isinstance(context, Tensor)
+        return context
+
+    return attend
+
+
 def sdpa_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = False) -> Attend:
-    """Return attention by `scaled_dot_product_attention` over padded texts.
+    """Return attention by the packed kernel, else by `scaled_dot_product_attention`, padded.
 
     Args:
         cu_seqlens: (texts + 1,) int32 start of each text.
@@ -60,6 +93,8 @@ def sdpa_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = False
     layout = PaddedLayout(cu_seqlens, max_seqlen)
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        if has_packed_kernel(query.device, query.dtype, query.shape[-1]):
+            return packed_attention(cu_seqlens, max_seqlen, first_only)(query, key, value)
         grid = query.unsqueeze(1) if first_only else layout.pad(query)
         q, k, v = (states.transpose(1, 2) for states in (grid, layout.pad(key), layout.pad(value)))
         context = F.scaled_dot_product_attention(q, k, v, attn_mask=layout.key_mask()).transpose(

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ranklet.encoder.attention import has_packed_kernel, packed_attention
 from ranklet.encoder.packing import PaddedLayout
 
 # Tokens of the longest text up to which probabilities are kept.
@@ -39,7 +40,7 @@ def attend(
     Returns:
         Context (tokens, hidden), and the gradient's function.
     """
-    if projected.device.type == "cuda" and projected.dtype != torch.float32:
+    if has_packed_kernel(projected.device, projected.dtype, head_dim):
         return _attend_packed(projected, layout, head_dim, recording)
     padded = layout.pad(projected)
     heads = padded.view(*padded.shape[:2], 3, -1, head_dim).permute(2, 0, 3, 1, 4).contiguous()
@@ -98,14 +99,9 @@ def _attend_packed(
     projected: Tensor, layout: PaddedLayout, head_dim: int, recording: bool
 ) -> tuple[Tensor, Gradient]:
     """Attend by PyTorch's kernel for packed texts (CUDA, half precision): no padding, no mask."""
-    from torch.nn.attention.varlen import varlen_attn
-
     heads = projected.view(len(projected), 3, -1, head_dim).detach().requires_grad_(recording)
-    starts, longest = layout.cu_seqlens, layout.max_seqlen
     with torch.set_grad_enabled(recording):
-        query, key, value = heads.unbind(1)
-        context = varlen_attn(query, key, value, starts, starts, longest, longest)
-    assert isinstance(context, Tensor)
+        context = packed_attention(layout.cu_seqlens, layout.max_seqlen)(*heads.unbind(1))
 
     def gradient_of(gradient: Tensor) -> Tensor:
         (gradients,) = torch.autograd.grad(context, heads, gradient.view_as(context))

@@ -244,6 +244,10 @@ class EngineSection(BaseModel):
     """Most GiB (2**30 bytes) of disk for the states of frozen layers, all runs together.
     Default: 16.0."""
 
+    capture_steps: Literal["auto", "never"] = "auto"
+    """Capture the work on a training batch as a CUDA graph for each of a few shapes and repeat it
+    from there; auto: on a GPU in half precision, with training.batch_size. Default: auto."""
+
     activation_checkpointing: bool = False
     """Compute each layer's activations again for the gradients instead of keeping them: less
     memory, about a third more time (arXiv:1604.06174). Default: false."""

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -18,6 +19,10 @@ from ranklet.training.steps import Indices, Step
 
 Metric = Literal["accuracy", "macro_f1", "loss"]
 Record = dict[str, Any]
+
+AddGradients = Callable[[Batch, float | Tensor], Tensor]
+"""(batch with labels, its share of the step) -> its share of the loss, a scalar; the gradients of
+that share are added to those of the parameters."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ def fit(
     max_grad_norm: float | None = None,
     scaler: torch.amp.GradScaler | None = None,
     read_every: int = 1,
+    capture: Callable[[AddGradients], AddGradients] = lambda eager: eager,
     observe: Callable[[Record], None] = lambda record: None,
 ) -> FitResult:
     """Train a model and leave it at its best validation.
@@ -78,6 +84,7 @@ def fit(
         scaler: Scales the loss, so that float16 gradients do not vanish; None: the loss as it is.
         read_every: Steps after which losses are read back and checked. More than 1 keeps a GPU from
             waiting for the program at every step.
+        capture: Turns the work on one batch into something faster that does the same.
         observe: Receives every record, in order.
 
     Returns:
@@ -92,13 +99,14 @@ def fit(
     ended_by: Literal["end", "patience", "interrupt"] = "end"
     peaks = [group["lr"] for group in optimizer.param_groups]
     unread: list[_Taken] = []
+    accumulate = capture(partial(add_gradients, model, loss, scaler))
     started = read = time.perf_counter()
     model.train()
     try:
         for step in steps:
             _set_rates(optimizer, peaks, rate_factor(step.number))
             unread.append(
-                _train_step(model, step, load_batch, optimizer, loss, max_grad_norm, scaler)
+                _train_step(step, load_batch, accumulate, optimizer, max_grad_norm, scaler)
             )
             taken = step.number
             if step.validate or len(unread) == read_every:
@@ -144,12 +152,38 @@ class _Taken:
     tokens: int
 
 
-def _train_step(
+def add_gradients(
     model: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    scaler: torch.amp.GradScaler | None,
+    batch: Batch,
+    share: float | Tensor,
+) -> Tensor:
+    """Add the gradients of a batch's share of a step's loss to those of the parameters.
+
+    Args:
+        model: Maps a Batch to logits (texts, classes).
+        loss: (logits, labels) -> mean loss over the texts, a scalar.
+        scaler: Scales the loss that gradients are taken of; None: the loss as it is.
+        batch: With labels.
+        share: The batch's texts as a share of the step's.
+
+    Returns:
+        That share of the loss, a scalar float32, not scaled.
+    """
+    assert batch.labels is not None
+    logits = model(batch)[: len(batch.labels)]  # texts behind the labelled ones are no part of it
+    own = loss(logits, batch.labels) * share
+    scaled = own if scaler is None else scaler.scale(own)
+    scaled.backward()  # type: ignore[no-untyped-call]
+    return own.detach()
+
+
+def _train_step(
     step: Step,
     load_batch: Callable[[Indices], Batch],
+    accumulate: AddGradients,
     optimizer: torch.optim.Optimizer,
-    loss: Callable[[Tensor, Tensor], Tensor],
     max_grad_norm: float | None,
     scaler: torch.amp.GradScaler | None,
 ) -> _Taken:
@@ -158,12 +192,8 @@ def _train_step(
     tokens = 0
     for indices in step.batches:
         batch = load_batch(indices)
-        assert batch.labels is not None
         # Weighted by texts, so that accumulated batches of unequal size give the mean of the step.
-        share = loss(model(batch), batch.labels) * (len(indices) / texts)
-        scaled = share if scaler is None else scaler.scale(share)
-        scaled.backward()  # type: ignore[no-untyped-call]
-        shares.append(share.detach())
+        shares.append(accumulate(batch, len(indices) / texts))
         tokens += batch.num_tokens
     if scaler is not None:
         scaler.unscale_(optimizer)

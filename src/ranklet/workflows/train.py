@@ -35,6 +35,7 @@ from ranklet.training.resident_corpus import resident
 from ranklet.training.schedules import learning_rate_factor
 from ranklet.training.steps import Step, plan_steps
 from ranklet.workflows.build_model import build_model, classifier_settings
+from ranklet.workflows.capture_steps import capture_steps
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
 from ranklet.workflows.read_splits import EncodedSplit, Splits, data_hashes, read_splits
@@ -113,6 +114,8 @@ def train(
         told.announce(f"budget: {plan.total:,} of {plan.budget:,} parameters")
         if model.encoder.config.foreign is not None:
             told.announce("encoder: computed by transformers, slower than the native ones")
+            if recipe.engine.activation_checkpointing:
+                told.announce("activation checkpointing: none, this encoder keeps its activations")
         if model.pooling != recipe.pooling:
             told.announce(f"pooling: {model.pooling}, as the dense head of this encoder has it")
         told.announce(_describe_data(splits))
@@ -210,6 +213,8 @@ def _fit(
     device = next(model.parameters()).device
     if device.type == "cuda" and isinstance(train, TokenCorpus) and not options.token_dropout:
         train = resident(train, device)
+    fixed_size = None if options.batch_tokens else options.batch_size
+    capture = capture_steps(model, train, fixed_size, recipe.engine, told.announce)
     told.start(len(steps))
     with open_records(run) as append:
 
@@ -230,6 +235,7 @@ def _fit(
             max_grad_norm=options.max_grad_norm,
             scaler=_scaler(compute_dtype(model), device),
             read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
+            capture=capture,
             observe=observe,
         )
 

@@ -1,0 +1,52 @@
+"""capture_steps: let a GPU repeat the work on a batch by itself, where that is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ranklet.classifier import TextClassifier
+from ranklet.data.corpus import Corpus
+from ranklet.head import module_device
+from ranklet.recipe import EngineSection
+from ranklet.saved_model import compute_dtype
+from ranklet.training.captured_steps import (
+    MOST_GRAPHS,
+    CapturedGradients,
+    cuda_graphs,
+    reason_not_to_capture,
+)
+from ranklet.training.fit import AddGradients
+
+
+def capture_steps(
+    model: TextClassifier,
+    train: Corpus,
+    batch_size: int | None,
+    engine: EngineSection,
+    announce: Callable[[str], None],
+) -> Callable[[AddGradients], AddGradients]:
+    """Choose how `fit` works on a batch.
+
+    Args:
+        model: As it trains, on its device.
+        train: Training texts.
+        batch_size: Texts per batch; None where batches have a budget of tokens.
+        engine: The recipe's engine section.
+        announce: Is told what happens on a GPU, and why it does not.
+
+    Returns:
+        From the work on a batch to the work that is done: captured, or as it was.
+    """
+    device = module_device(model)
+    if engine.capture_steps == "never" or device.type != "cuda":
+        return lambda eager: eager
+    reason = reason_not_to_capture(model.encoder, device, compute_dtype(model), batch_size)
+    if batch_size is None or reason is not None:
+        announce(f"steps: every operation is launched by itself, because {reason}")
+        return lambda eager: eager
+    announce(f"steps: captured as CUDA graphs, at most {MOST_GRAPHS} shapes")
+    parameters = [tensor for tensor in model.parameters() if tensor.requires_grad]
+    longest = int(train.lengths.max())
+    return lambda eager: CapturedGradients(
+        eager, parameters, batch_size, longest, cuda_graphs(device)
+    )

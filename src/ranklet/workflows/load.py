@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from ranklet.classifier import TextClassifier
 from ranklet.encoder.attention import AttentionBackend
+from ranklet.encoder.families import AnyEncoder, NativeEncoder
+from ranklet.encoder.packed_linear import can_pack, pack_linear_maps
 from ranklet.encoder.precision import Device, Precision, choose_device, choose_dtype
 from ranklet.errors import RunError
 from ranklet.lora.adapter_file import CONFIG_FILE
@@ -34,7 +38,8 @@ def load(
         device: Where it computes.
         precision: Compute dtype of the frozen weights.
         attention: Attention backend.
-        merge: Add the adapters to the weights: faster, and the classifier can no longer be trained.
+        merge: Add the adapters to the weights and pack these for the processor: faster, and the
+            classifier can be neither trained nor saved nor moved any more.
 
     Returns:
         The classifier, ready to predict.
@@ -57,8 +62,17 @@ def load(
     )
     if merge:
         merge_adapters(model)
+        _pack_layers(model.encoder, chosen)
         check_probes(model, folder)
     return model
+
+
+def _pack_layers(encoder: AnyEncoder, device: torch.device) -> None:
+    # Foreign layers may read their weights; the fused layer would, and is for gradients anyway.
+    dtype = next(encoder.parameters()).dtype
+    if isinstance(encoder, NativeEncoder) and encoder.fused and can_pack(device, dtype):
+        encoder.fused = False
+        pack_linear_maps(encoder.layers)
 
 
 def adapter_folder(path: Path) -> Path:

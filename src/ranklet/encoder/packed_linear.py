@@ -1,0 +1,56 @@
+"""Frozen linear maps packed once in the layout that the processor multiplies from.
+
+A product with few rows spends much of its time on bringing the weight into that layout, at every
+call: one text alone takes 25 to 30 % less time with packed weights, large batches the same.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class PackedLinear(nn.Module):
+    """A frozen linear map whose weight only oneDNN can read.
+
+    Args:
+        linear: The map, on a CPU; its weight may be given up afterwards.
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        # No buffers: they can be neither moved nor saved.
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
+        self.bias = None if linear.bias is None else linear.bias.detach().to(linear.weight.dtype)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Map (rows, in_features) to (rows, out_features) in the dtype of `states`."""
+        mapped: Tensor = torch.ops.mkldnn._linear_pointwise(
+            states, self.weight, self.bias, "none", [], ""
+        )
+        return mapped
+
+
+def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
+    """Tell whether oneDNN has a layout of its own for such weights."""
+    return (
+        device.type == "cpu"
+        and dtype in (torch.float32, torch.bfloat16)
+        and torch.backends.mkldnn.is_available()
+    )
+
+
+def pack_linear_maps(root: nn.Module) -> int:
+    """Pack every linear map of a module that will train no more, in place.
+
+    Args:
+        root: Its maps lie where `can_pack`.
+
+    Returns:
+        The number of maps.
+    """
+    found = {name: module for name, module in root.named_modules() if isinstance(module, nn.Linear)}
+    for name, module in found.items():
+        parent, _, child = name.rpartition(".")
+        setattr(root.get_submodule(parent), child, PackedLinear(module))
+    return len(found)

@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 import ranklet as library
+from ranklet.encoder.compiled_layers import COMPILERS
 from ranklet.files import sha256_file
 from ranklet.workflows import capture_steps
 
@@ -190,6 +191,31 @@ def test_predictions_keep_the_order_for_every_input_and_output(
     ranklet("predict", "run", "in.txt", "--output", "out.jsonl", *FLOAT32)
     lines = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert [line["label"] for line in lines] == expected
+
+
+@pytest.mark.skipif(
+    not any(shutil.which(name) for name in COMPILERS), reason="torch.compile needs a C++ compiler"
+)
+def test_compiled_predictions_are_the_same(workplace: Path, ranklet: Command) -> None:
+    Path("in.txt").write_text("team\nenvoy\na treaty the border\n", encoding="utf-8")
+    for output, options in (("plain.csv", ()), ("compiled.csv", ("--compile",))):
+        done = ranklet("predict", "run", "in.txt", "--output", output, *FLOAT32, *options)
+        assert done.returncode == 0, done.stderr
+    plain, compiled = predicted(Path("plain.csv")), predicted(Path("compiled.csv"))
+    assert [row["label"] for row in compiled] == [row["label"] for row in plain]
+    for one, other in zip(plain, compiled, strict=True):
+        assert float(one["probability"]) == pytest.approx(float(other["probability"]), abs=1e-5)
+
+
+def test_without_a_compiler_nothing_is_compiled(
+    workplace: Path, ranklet: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    Path("in.txt").write_text("team\n", encoding="utf-8")
+    done = ranklet("predict", "run", "in.txt", "--output", "out.csv", "--compile")
+    assert done.returncode == 2
+    assert "no C++ compiler" in done.stderr
+    assert not Path("out.csv").exists()
 
 
 def test_a_submission_has_two_columns_of_integers(workplace: Path, ranklet: Command) -> None:

@@ -16,10 +16,9 @@ from torch import Tensor, nn
 
 from ranklet.batch import Batch
 from ranklet.classifier import TextClassifier, adaptable_shapes
-from ranklet.encoder import fused_attention, fused_layer, low_rank
+from ranklet.encoder import fused_attention, fused_layer, low_rank, packed_linear
 from ranklet.encoder.config import read_config
 from ranklet.encoder.model import Layer
-from ranklet.encoder.packed_linear import pack_linear_maps
 from ranklet.encoder.packing import PaddedLayout
 from ranklet.encoder.weights import load_encoder
 from ranklet.head import build_head
@@ -274,29 +273,32 @@ def test_merged_adapters_answer_alike(folder: Path, targets: str | list[str]) ->
     assert float((merged - before).abs().max()) <= 1e-5 * float(before.abs().max())
 
 
+@pytest.mark.parametrize("packed_up_to", [0, 256], ids=["as they lie", "packed"])
 @pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
-def test_packed_weights_answer_alike(folder: Path, lengths: list[int]) -> None:
+def test_packed_weights_answer_alike(
+    folder: Path, lengths: list[int], packed_up_to: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed_linear, "PACKED_UP_TO", packed_up_to)
     model, texts = build(folder, "all-linear").eval(), batch(lengths)
     with torch.inference_mode():
         merge_adapters(model)
         model.encoder.fused = False
         before = model(texts)
-        assert pack_linear_maps(model.encoder.layers) == 6 * len(model.encoder.layers)
+        assert packed_linear.pack_linear_maps(model.encoder.layers) == 6 * len(model.encoder.layers)
         packed = model(texts)
-    assert not any(isinstance(module, nn.Linear) for module in model.encoder.layers.modules())
     assert float((packed - before).abs().max()) <= 1e-5 * float(before.abs().max())
 
 
-def test_a_map_packed_without_its_bias_is_noticed(folder: Path) -> None:
+def test_another_packed_weight_is_noticed(folder: Path) -> None:
     model, texts = build(folder, ["query"]).eval(), batch([5, 17])
     with torch.inference_mode():
         merge_adapters(model)
         model.encoder.fused = False
-        for layer in model.encoder.layers:
-            layer.intermediate.dense.bias.normal_()
         before = model(texts)
-        pack_linear_maps(model.encoder.layers)
-        for layer in model.encoder.layers:
-            layer.intermediate.dense.bias = None
+        packed_linear.pack_linear_maps(model.encoder.layers)
+        dense = model.encoder.layers[0].intermediate.dense
+        dense.packed = packed_linear.PackedLinear(
+            nn.Linear(dense.linear.in_features, dense.linear.out_features)
+        ).packed
         packed = model(texts)
     assert float((packed - before).abs().max()) > 1e-5 * float(before.abs().max())

@@ -159,6 +159,9 @@ def predict(
     ] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the layers first, for long files.")
+    ] = False,
 ) -> None:
     """Predict a label for every text of a file, in its order."""
     from ranklet.workflows.predict import predict
@@ -175,6 +178,7 @@ def predict(
             submission=submission,
             device=device,
             precision=precision,
+            compile=compile,
             observe=observe,
         )
     typer.echo(f"{output}: {done:,} texts", err=True)

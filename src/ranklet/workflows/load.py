@@ -9,6 +9,7 @@ import torch
 
 from ranklet.classifier import TextClassifier
 from ranklet.encoder.attention import AttentionBackend
+from ranklet.encoder.compiled_layers import compile_layers
 from ranklet.encoder.families import AnyEncoder, NativeEncoder
 from ranklet.encoder.packed_linear import can_pack, pack_linear_maps
 from ranklet.encoder.precision import Device, Precision, choose_device, choose_dtype
@@ -28,6 +29,7 @@ def load(
     precision: Precision = "auto",
     attention: AttentionBackend = "sdpa",
     merge: bool = False,
+    compile: bool = False,
 ) -> TextClassifier:
     """Load a trained classifier and check that it answers as it did when it was saved.
 
@@ -38,14 +40,17 @@ def load(
         device: Where it computes.
         precision: Compute dtype of the frozen weights.
         attention: Attention backend.
-        merge: Add the adapters to the weights and pack these for the processor: faster, and the
-            classifier can be neither trained nor saved nor moved any more.
+        merge: Add the adapters to the weights, and pack these for the processor beside themselves:
+            faster, and the classifier can be neither trained nor saved nor moved any more.
+        compile: With `merge`: have `torch.compile` write the layers' kernels instead of packing the
+            weights; the first texts take its time.
 
     Returns:
         The classifier, ready to predict.
 
     Raises:
-        RunError: No such run, or it answers differently from when it was saved.
+        RunError: No such run, it answers differently from when it was saved, or there is no
+            compiler.
         AdapterError: The adapter is unusable, or does not fit the encoder or the labels.
         WeightsError: The encoder's files are unusable.
         HubError: The encoder is neither here nor to be had from the hub.
@@ -62,7 +67,10 @@ def load(
     )
     if merge:
         merge_adapters(model)
-        _pack_layers(model.encoder, chosen)
+        if compile:
+            compile_layers(model.encoder, chosen)
+        else:
+            _pack_layers(model.encoder, chosen)
         check_probes(model, folder)
     return model
 

@@ -40,6 +40,7 @@ def predict(
     submission: bool = False,
     device: Device = "auto",
     precision: Precision = "auto",
+    compile: bool = False,
     observe: Callable[[int], None] = lambda texts: None,
 ) -> int:
     """Predict a label for every text of a file.
@@ -57,6 +58,7 @@ def predict(
             the order of the classifier's labels).
         device: Where it computes.
         precision: Compute dtype of the frozen weights.
+        compile: Have `torch.compile` write the layers' kernels; for long files.
         observe: Receives the number of texts done so far.
 
     Returns:
@@ -76,7 +78,13 @@ def predict(
         raise DataError("holds no texts", str(source))
     prepare_memory()
     model = load(
-        path, encoder=encoder, labels=label_names, device=device, precision=precision, merge=True
+        path,
+        encoder=encoder,
+        labels=label_names,
+        device=device,
+        precision=precision,
+        merge=True,
+        compile=compile,
     )
     rows = _submission_rows if submission else _label_rows(all_probabilities)
     done = 0

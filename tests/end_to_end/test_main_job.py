@@ -193,6 +193,7 @@ def test_predictions_keep_the_order_for_every_input_and_output(
     assert [line["label"] for line in lines] == expected
 
 
+@pytest.mark.filterwarnings("ignore")  # PyTorch's compiler warns of PyTorch's own parts
 @pytest.mark.skipif(
     not any(shutil.which(name) for name in COMPILERS), reason="torch.compile needs a C++ compiler"
 )

@@ -183,12 +183,15 @@ def build_skeleton(
 
 
 def adaptable_shapes(model: TextClassifier) -> dict[str, ModuleShape]:
-    """List the modules below the head and the pooler, which adapters may be placed on."""
-    others = (*model.head_modules, f"{model.prefix}.pooler")
+    """List the modules below the head, which adapters may be placed on.
+
+    BERT's pooler is one of them where the head reads it. The maps of the head itself train whole:
+    PEFT saves them as `modules_to_save`, and has no place for a frozen random map below an adapter.
+    """
     return {
         name: shape
         for name, shape in module_shapes(model).items()
-        if not any(_is_below(name, other) for other in others)
+        if not any(_is_below(name, other) for other in model.head_modules)
     }
 
 

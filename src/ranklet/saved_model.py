@@ -147,7 +147,7 @@ def assemble(
 def _fill(model: TextClassifier, adapter: AdapterFile, encoder: str) -> None:
     shapes = adaptable_shapes(model)
     for placement in adapter.placements:
-        if placement.module not in shapes or shapes[placement.module].kind == "norm":
+        if placement.module not in shapes or not shapes[placement.module].adaptable:
             raise AdapterError(
                 f"adapter: {placement.module} is no adaptable module of encoder {encoder!r}; "
                 "name the encoder that the adapter was trained on"

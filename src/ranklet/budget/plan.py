@@ -9,7 +9,7 @@ from typing import Any, Literal
 from torch import nn
 
 from ranklet.errors import BudgetExceededError, ParityError
-from ranklet.lora.placement import Bias, ModuleShape, Placement
+from ranklet.lora.placement import Bias, ModuleShape, Placement, layer_of
 
 Kind = Literal["lora", "head", "bias"]
 
@@ -24,6 +24,7 @@ class PlanRow:
         rank: Rank of the adapter, or None.
         shape: (in_features, out_features) of the module.
         parameters: Trained parameters.
+        alpha: Alpha of the adapter, or None.
     """
 
     module: str
@@ -31,6 +32,7 @@ class PlanRow:
     rank: int | None
     shape: tuple[int, int]
     parameters: int
+    alpha: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,22 @@ def plan_parameters(
 def _lora_row(shape: ModuleShape, placement: Placement) -> PlanRow:
     cost = placement.rank * shape.parameters_per_rank
     sizes = (shape.in_features, shape.out_features)
-    return PlanRow(placement.module, "lora", placement.rank, sizes, cost)
+    return PlanRow(placement.module, "lora", placement.rank, sizes, cost, placement.alpha)
+
+
+def rows_by_layer(plan: ParameterPlan) -> dict[str, list[PlanRow]]:
+    """Group the rows of a plan: what lies outside the layers, each layer upwards, the head."""
+
+    def place(row: PlanRow) -> tuple[int, int]:
+        layer = layer_of(row.module)
+        return (2, 0) if row.kind == "head" else (0, 0) if layer is None else (1, layer)
+
+    groups: dict[str, list[PlanRow]] = {}
+    for row in sorted(plan.rows, key=lambda row: (place(row), row.module)):
+        where, layer = place(row)
+        name = ("outside the layers", f"layer {layer}", "head")[where]
+        groups.setdefault(name, []).append(row)
+    return groups
 
 
 def enforce_budget(plan: ParameterPlan) -> None:

@@ -71,7 +71,14 @@ def main(
 
 
 @app.command()
-def plan(recipe: RecipeArgument, set_: SetOption = None, json: JsonOption = False) -> None:
+def plan(
+    recipe: RecipeArgument,
+    set_: SetOption = None,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Name every module by layer, with rank and alpha.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """Count what a recipe would train, without weights and without a network."""
     from ranklet.budget.plan import enforce_budget
     from ranklet.recipe import load_recipe
@@ -80,6 +87,8 @@ def plan(recipe: RecipeArgument, set_: SetOption = None, json: JsonOption = Fals
     counted = plan(load_recipe(recipe, set_ or []))
     if json:
         render.print_json(counted.to_json())
+    elif tree:
+        render.print_plan_tree(counted)
     else:
         render.print_plan(counted)
     enforce_budget(counted)

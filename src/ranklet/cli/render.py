@@ -51,6 +51,22 @@ def print_plan(plan: ParameterPlan) -> None:
     _stdout().print(table)
 
 
+def print_plan_tree(plan: ParameterPlan) -> None:
+    """Print every trained module by layer, with its rank, alpha and cost."""
+    from rich.tree import Tree
+
+    from ranklet.budget.plan import rows_by_layer
+
+    budget = f"of {plan.budget:,}, remaining {plan.remaining:,}"
+    tree = Tree(f"total {plan.total:,} {budget}", highlight=False)
+    for name, rows in rows_by_layer(plan).items():
+        branch = tree.add(f"{name}: {sum(row.parameters for row in rows):,}")
+        for row in rows:
+            adapter = "" if row.rank is None else f" rank {row.rank} alpha {row.alpha:g}"
+            branch.add(f"{row.module}  {row.kind}{adapter}: {row.parameters:,}")
+    _stdout().print(tree)
+
+
 def print_evaluation(evaluation: Evaluation) -> None:
     """Print the figures of an evaluation with their 95 % intervals."""
     from rich.table import Table

@@ -44,6 +44,14 @@ def _refuse_repeats(items: tuple[Item, ...]) -> tuple[Item, ...]:
     return items
 
 
+def _upwards(layers: str) -> str:
+    first, _, last = layers.partition("-")
+    if last and int(last) < int(first):
+        problem = f"{layers!r} ends before it begins; write {last}-{first}"
+        raise PydanticCustomError("repeat", "{problem}", {"problem": problem})
+    return layers
+
+
 def _without_minus_zero(number: float) -> float:
     # Equal recipes must have equal hashes, and -0.0 == 0.0 although they print differently.
     return number + 0.0
@@ -56,6 +64,8 @@ Index = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1), AfterValidator(_without_minus_zero)]
+# Layers from one to another, both included: `0-5`; `8-` goes to the last.
+LayerRange = Annotated[str, Field(pattern=r"^[0-9]+-[0-9]*$"), AfterValidator(_upwards)]
 Distinct = Annotated[
     tuple[Item, ...], BeforeValidator(_list_to_tuple), AfterValidator(_refuse_repeats)
 ]
@@ -128,14 +138,20 @@ class AdapterSection(BaseModel):
     """Modules that get an adapter, by the end of their Hugging Face name; `all-linear`: every
     linear layer of the encoder. Default: [query, value]."""
 
-    layers: Annotated[Distinct[Index], Field(min_length=1)] | None = None
-    """Encoder layers that get adapters, counted from 0; null: all. Default: null."""
+    layers: Annotated[Distinct[Index | LayerRange], Field(min_length=1)] | LayerRange | None = None
+    """Encoder layers that get adapters, counted from 0: `[0, 3]`, `0-5` (5 included), `8-` (to the
+    last), `[0-2, 11]`; null: all. Default: null."""
+
+    exclude_modules: Distinct[Text] = ()
+    """Targeted modules that get no adapter after all, by the end of their name or by layer
+    (`layer.0-2`). Default: []."""
 
     rank_pattern: dict[Text, Annotated[int, Field(ge=1, le=4096)]] = Field(default_factory=dict)
-    """Ranks of single modules, by the end of their name, in place of `rank`. Default: {}."""
+    """Ranks of single modules in place of `rank`, by the end of their name or by layer: `key`,
+    `layer.0-5.attention.self.query`, `layer.8-`. Default: {}."""
 
     alpha_pattern: dict[Text, Positive] = Field(default_factory=dict)
-    """Alphas of single modules, by the end of their name, in place of `alpha`. Default: {}."""
+    """Alphas of single modules in place of `alpha`, named as in `rank_pattern`. Default: {}."""
 
     bias: Literal["none", "lora_only", "all"] = "none"
     """Biases of the encoder that train as well: none, those of adapted modules, or all.
@@ -172,6 +188,10 @@ class TrainingSection(BaseModel):
 
     head_learning_rate: Rate | None = None
     """Peak learning rate of the head; null: `learning_rate`. Default: null."""
+
+    loraplus_lr_ratio: Annotated[float, Field(ge=1)] = 1.0
+    """Learning rate of every adapter's B over that of its A (LoRA+, arXiv:2402.12354); the rate of A
+    is `learning_rate`. Default: 1.0."""
 
     weight_decay: Annotated[float, Field(ge=0, le=1), AfterValidator(_without_minus_zero)] = 0.01
     """Decoupled weight decay of AdamW (arXiv:1711.05101). Default: 0.01."""

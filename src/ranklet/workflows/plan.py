@@ -60,6 +60,7 @@ def resolve_adapters(recipe: Recipe, model: TextClassifier) -> tuple[Placement, 
         adapter.layers,
         adapter.rank_pattern,
         adapter.alpha_pattern,
+        adapter.exclude_modules,
     )
 
 

@@ -202,6 +202,7 @@ def _fit(
         learning_rate=options.learning_rate,
         head_learning_rate=options.head_learning_rate or options.learning_rate,
         weight_decay=options.weight_decay,
+        loraplus_lr_ratio=options.loraplus_lr_ratio,
     )
     warmup = options.warmup_steps
     rate_factor = partial(

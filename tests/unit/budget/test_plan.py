@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ranklet.budget.plan import check_counted, enforce_budget
+from ranklet.budget.plan import check_counted, enforce_budget, rows_by_layer
 from ranklet.errors import BudgetExceededError, ParityError
 from ranklet.recipe import Recipe
 from ranklet.workflows.plan import plan
@@ -107,6 +107,15 @@ def test_a_count_that_differs_stops_the_run() -> None:
     check_counted(counted, counted.total, "here")
     with pytest.raises(ParityError, match="planned"):
         check_counted(counted, counted.total + 1, "here")
+
+
+def test_the_tree_names_every_row_once_by_layer() -> None:
+    counted = plan(recipe({"layers": "2-3", "target_modules": (Q, V), "bias": "all"}))
+    groups = rows_by_layer(counted)
+    assert list(groups)[0] == "outside the layers"
+    assert list(groups)[-1] == "head"
+    assert [row.rank for row in groups["layer 2"] if row.kind == "lora"] == [8, 8]
+    assert sorted(map(id, counted.rows)) == sorted(id(row) for g in groups.values() for row in g)
 
 
 def test_json_has_total_budget_and_rows_at_its_top() -> None:

@@ -44,8 +44,14 @@ from ranklet.head import (
     needs_pooler,
 )
 from ranklet.labels import LabelSet
-from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, read_adapter, write_adapter
-from ranklet.lora.placement import place_adapters, train_biases
+from ranklet.lora.adapter_file import (
+    CONFIG_FILE,
+    AdapterFile,
+    as_plain_lora,
+    read_adapter,
+    write_adapter,
+)
+from ranklet.lora.placement import module_shapes, place_adapters, train_biases, train_modules
 
 LABELS_FILE = "labels.json"
 CLASSIFIER_FILE = "classifier.json"
@@ -152,8 +158,24 @@ def _fill(model: TextClassifier, adapter: AdapterFile, encoder: str) -> None:
                 f"adapter: {placement.module} is no adaptable module of encoder {encoder!r}; "
                 "name the encoder that the adapter was trained on"
             )
-    place_adapters(model, adapter.placements, adapter.dropout, adapter.use_rslora, seed=0)
+    known = module_shapes(model)
+    for name in adapter.modules_to_save:
+        if name not in known or known[name].kind not in ("linear", "norm"):
+            raise AdapterError(
+                f"adapter: {name} of modules_to_save is no linear map or norm of encoder "
+                f"{encoder!r}; only such modules can be replaced"
+            )
+    place_adapters(
+        model,
+        adapter.placements,
+        adapter.dropout,
+        adapter.use_rslora,
+        seed=0,
+        use_dora=adapter.use_dora,
+        init=adapter.init,
+    )
     train_biases(model, adapter.bias, adapter.placements)
+    train_modules(model, adapter.modules_to_save)
     expected = {name: p.shape for name, p in model.named_parameters() if p.requires_grad}
     if set(expected) != set(adapter.tensors):
         odd = sorted(set(expected) ^ set(adapter.tensors))
@@ -184,7 +206,8 @@ def save_model(
         folder: Must not exist yet.
         model: The classifier.
         settings: What it is.
-        adapter: Where its adapters are; its tensors are taken from the model.
+        adapter: Where its adapters are; its tensors are taken from the model. What starts from the
+            frozen weights (pissa, olora) is written as plain LoRA of twice the rank.
         card: Model card, Markdown.
 
     Raises:
@@ -195,10 +218,11 @@ def save_model(
     assert preprocessing is not None
     state = {name: tensor.cpu() for name, tensor in trainable_state(model).items()}
     label_json = json.dumps({"labels": list(model.labels.names)}, ensure_ascii=False, indent=2)
+    plain = as_plain_lora(model, replace(adapter, tensors=state))
     with folder_appearing_whole(folder) as unfinished:
         write_adapter(
             unfinished,
-            replace(adapter, base_model=base_model_name(settings.encoder), tensors=state),
+            replace(plain, base_model=base_model_name(settings.encoder)),
             model.head_modules,
         )
         write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length)
@@ -211,7 +235,7 @@ def save_model(
             unfinished / PROBES_FILE, json.dumps(_probe_record(model), indent=2) + "\n"
         )
         write_atomically(unfinished / "README.md", card)
-        _check_saved(unfinished, state)
+        _check_saved(unfinished, plain.tensors)
 
 
 def _check_saved(folder: Path, state: Mapping[str, Tensor]) -> None:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ranklet.budget.plan import count_trainable, plan_parameters
-from ranklet.classifier import adaptable_shapes, build_skeleton, head_shapes
+from ranklet.classifier import adaptable_shapes, build_skeleton, head_shapes, trainable_state
 from ranklet.encoder.config import EncoderConfig
-from ranklet.lora.placement import module_shapes, place_adapters, resolve_placement, train_biases
+from ranklet.head import HEAD_MODULES
+from ranklet.lora.adapter_file import AdapterFile, as_plain_lora, read_adapter, write_adapter
+from ranklet.lora.initial import plain_tensors
+from ranklet.lora.placement import (
+    module_shapes,
+    norm_modules,
+    place_adapters,
+    resolve_placement,
+    train_biases,
+    train_modules,
+)
 
 BERT_LINEAR = (
     "query",
@@ -69,18 +82,46 @@ def placements(draw: Any, config: EncoderConfig) -> dict[str, Any]:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
-def test_what_is_planned_is_what_trains(data: Any) -> None:
+def test_what_is_planned_is_what_trains_and_what_is_saved(data: Any) -> None:
     config = data.draw(configs())
     options = data.draw(placements(config))
     bias = data.draw(st.sampled_from(["none", "lora_only", "all"]))
     head = data.draw(st.sampled_from(["dense", "linear"]))
-    classes = data.draw(st.integers(2, 7))
-    model = build_skeleton(config, head, "cls", classes)
-    model.encoder.requires_grad_(False)
-    placed = resolve_placement(adaptable_shapes(model), **options)
+    use_dora, use_rslora = data.draw(st.booleans()), data.draw(st.booleans())
+    model = build_skeleton(config, head, "cls", data.draw(st.integers(2, 7)))
+    model = model.to_empty(device="cpu").requires_grad_(False)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter)
+    shapes = adaptable_shapes(model)
+    placed = resolve_placement(shapes, **options)
+    if len(placed) > 1 and data.draw(st.booleans()):
+        placed = resolve_placement(shapes, **options, exclude_modules=(placed[0].module,))
+    init = data.draw(st.sampled_from(["default", "pissa", "olora", "eva"]))
+    if any(
+        p.rank > min(shapes[p.module].in_features, shapes[p.module].out_features) for p in placed
+    ):
+        init = "default"
+    norms = norm_modules(shapes, options["layers"]) if data.draw(st.booleans()) else ()
     plan = plan_parameters(
-        module_shapes(model.encoder, model.prefix), head_shapes(model), placed, bias, 10**9
+        module_shapes(model.encoder, model.prefix),
+        head_shapes(model),
+        placed,
+        bias,
+        10**9,
+        use_dora,
+        norms,
     )
-    place_adapters(model, placed, 0.0, False, seed=0)
+    place_adapters(model, placed, 0.0, use_rslora, 0, use_dora, init)
     train_biases(model, bias, placed)
+    train_modules(model, norms)
+    for module in model.head_modules:
+        model.get_submodule(module).requires_grad_(True)
     assert plan.total == count_trainable(model)
+    state = trainable_state(model)
+    adapter = AdapterFile(None, 8, 8.0, placed, use_rslora, bias, 0.0, state, use_dora, norms, init)
+    with TemporaryDirectory() as folder:
+        write_adapter(Path(folder), as_plain_lora(model, adapter), model.head_modules)
+        read = read_adapter(Path(folder), HEAD_MODULES)
+    start = plain_tensors(model, state)[1]
+    assert plan.total == sum(tensor.numel() for tensor in read.tensors.values()) - start
+    assert set(read.modules_to_save) == set(norms)

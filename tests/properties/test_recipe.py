@@ -76,6 +76,9 @@ adapter_sections = st.fixed_dictionaries(
         "alpha_pattern": st.dictionaries(texts, positive, max_size=4),
         "bias": choice("none", "lora_only", "all"),
         "use_rslora": st.booleans(),
+        "use_dora": st.booleans(),
+        "init": choice("default", "pissa", "olora", "eva"),
+        "train_layer_norm": st.booleans(),
     },
 )
 training_sections = st.fixed_dictionaries(

@@ -15,6 +15,7 @@ def certify(
     counted: int,
     saved: Mapping[str, Tensor],
     hashes: Mapping[str, Any],
+    start: int = 0,
 ) -> dict[str, Any]:
     """State under which budget a model was trained, after comparing all counts.
 
@@ -23,6 +24,8 @@ def certify(
         counted: Trainable parameters of the trained model.
         saved: Every tensor of the saved adapter, read back.
         hashes: SHA-256 of recipe, data and adapter.
+        start: Numbers of the saved adapter that did not train: the start that `adapter.init` pissa
+            and olora subtract.
 
     Returns:
         The certificate as JSON types.
@@ -32,12 +35,13 @@ def certify(
     """
     in_file = sum(tensor.numel() for tensor in saved.values())
     check_counted(plan, counted, "after training")
-    check_counted(plan, in_file, "in the saved adapter")
+    check_counted(plan, in_file - start, "in the saved adapter")
     return {
         "budget": plan.budget,
         "planned": plan.total,
         "counted": counted,
-        "saved": in_file,
+        "saved": in_file - start,
+        "saved_start": start,
         "within_budget": plan.total <= plan.budget,
         "sha256": dict(hashes),
     }

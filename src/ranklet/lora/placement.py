@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ranklet.errors import AdapterError
+from ranklet.lora.initial import Init, check_rank
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear, lora_scaling, module_generator
 
 Bias = Literal["none", "lora_only", "all"]
@@ -140,6 +141,8 @@ def place_adapters(
     dropout: float,
     use_rslora: bool,
     seed: int,
+    use_dora: bool = False,
+    init: Init = "default",
 ) -> None:
     """Put adapters on modules of a frozen network, in place.
 
@@ -149,6 +152,11 @@ def place_adapters(
         dropout: Dropout before each low-rank product of a linear map, while training.
         use_rslora: Scale by alpha / sqrt(rank).
         seed: Seed of the initial values; each module draws from a generator of its own.
+        use_dora: Train the length of each row as well (of each column of a table).
+        init: Where adapters of linear maps start; those of tables start at zero.
+
+    Raises:
+        AdapterError: A module takes no adapter, or has not the rank that `init` needs.
     """
     for placement in placements:
         parent_name, _, child = placement.module.rpartition(".")
@@ -158,9 +166,11 @@ def place_adapters(
         generator = module_generator(seed, placement.module)
         adapted: nn.Module
         if isinstance(base, nn.Embedding):
-            adapted = LoRAEmbedding(base, placement.rank, scaling, generator)
+            adapted = LoRAEmbedding(base, placement.rank, scaling, generator, use_dora)
         elif isinstance(base, nn.Linear):
-            adapted = LoRALinear(base, placement.rank, scaling, dropout, generator)
+            sides = (base.in_features, base.out_features)
+            check_rank(placement.module, placement.rank, sides, init)
+            adapted = LoRALinear(base, placement.rank, scaling, dropout, generator, use_dora, init)
         else:
             raise AdapterError(f"{placement.module} is neither a linear map nor an embedding table")
         parent.register_module(child, adapted)
@@ -181,6 +191,29 @@ def train_biases(root: nn.Module, bias: Bias, placements: Iterable[Placement]) -
         if not isinstance(parameter, nn.Parameter):
             continue
         if bias == "all" or (bias == "lora_only" and own in adapted):
+            parameter.data = parameter.data.to(torch.float32)
+            parameter.requires_grad_(True)
+
+
+def norm_modules(shapes: Mapping[str, ModuleShape], layers: Layers | None) -> tuple[str, ...]:
+    """Return the normalisations of a network, or of some of its layers.
+
+    Args:
+        shapes: Modules by full name, the head's not among them.
+        layers: Layers whose norms are meant; None for every norm, also outside the layers.
+    """
+    norms = tuple(name for name, shape in shapes.items() if shape.kind == "norm")
+    if layers is None:
+        return norms
+    last = max((layer for layer in map(layer_of, norms) if layer is not None), default=0)
+    chosen = layer_indices(layers, last)
+    return tuple(name for name in norms if layer_of(name) in chosen)
+
+
+def train_modules(root: nn.Module, modules: Iterable[str]) -> None:
+    """Make modules trainable as a whole, in float32, in place."""
+    for name in modules:
+        for parameter in root.get_submodule(name).parameters():
             parameter.data = parameter.data.to(torch.float32)
             parameter.requires_grad_(True)
 

@@ -161,6 +161,19 @@ class AdapterSection(BaseModel):
     """Scale by alpha / sqrt(rank) (rsLoRA, arXiv:2312.03732) in place of alpha / rank.
     Default: false."""
 
+    use_dora: bool = False
+    """Train the length of each adapted row as well (DoRA, arXiv:2402.09353); such layers run
+    plainly, which is slower. Default: false."""
+
+    init: Literal["default", "pissa", "olora", "eva"] = "default"
+    """Where adapters of linear layers start; default: a random A and B = 0; pissa: the largest
+    singular values of the weight (arXiv:2404.02948); olora: its QR decomposition
+    (arXiv:2406.01775); eva: A from activations of training texts (arXiv:2410.07170). pissa and
+    olora save twice the rank, the start beside what was trained. Default: default."""
+
+    train_layer_norm: bool = False
+    """Train the LayerNorms of the encoder, or of `layers`, weight and bias. Default: false."""
+
 
 class TrainingSection(BaseModel):
     """Length, batches, optimizer (AdamW), schedule and choice of the best weights."""
@@ -190,8 +203,8 @@ class TrainingSection(BaseModel):
     """Peak learning rate of the head; null: `learning_rate`. Default: null."""
 
     loraplus_lr_ratio: Annotated[float, Field(ge=1)] = 1.0
-    """Learning rate of every adapter's B over that of its A (LoRA+, arXiv:2402.12354); the rate of A
-    is `learning_rate`. Default: 1.0."""
+    """Learning rate of every adapter's B over that of its A (LoRA+, arXiv:2402.12354), which is
+    `learning_rate`. Default: 1.0."""
 
     weight_decay: Annotated[float, Field(ge=0, le=1), AfterValidator(_without_minus_zero)] = 0.01
     """Decoupled weight decay of AdamW (arXiv:1711.05101). Default: 0.01."""

@@ -7,10 +7,10 @@ import torch
 from ranklet.classifier import TextClassifier
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
-from ranklet.lora.placement import place_adapters, train_biases
+from ranklet.lora.placement import place_adapters, train_biases, train_modules
 from ranklet.recipe import Recipe
 from ranklet.saved_model import ClassifierSettings, assemble
-from ranklet.workflows.plan import resolve_adapters
+from ranklet.workflows.plan import resolve_adapters, trained_norms
 
 
 def classifier_settings(recipe: Recipe) -> ClassifierSettings:
@@ -56,8 +56,18 @@ def build_model(
     )
     options = recipe.adapter
     placements = resolve_adapters(recipe, model)
-    place_adapters(model, placements, options.dropout, options.use_rslora, recipe.seed)
+    norms = trained_norms(recipe, model)
+    place_adapters(
+        model,
+        placements,
+        options.dropout,
+        options.use_rslora,
+        recipe.seed,
+        options.use_dora,
+        options.init,
+    )
     train_biases(model, options.bias, placements)
+    train_modules(model, norms)
     adapter = AdapterFile(
         base_model=None,
         rank=options.rank,
@@ -67,5 +77,8 @@ def build_model(
         bias=options.bias,
         dropout=options.dropout,
         tensors={},
+        use_dora=options.use_dora,
+        modules_to_save=norms,
+        init=options.init,
     )
     return model, adapter

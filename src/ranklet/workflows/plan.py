@@ -9,7 +9,8 @@ from ranklet.data.named_sets import known_labels
 from ranklet.data.sources import is_on_hub, read_examples
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.lora.placement import Placement, module_shapes, resolve_placement
+from ranklet.lora.initial import check_rank
+from ranklet.lora.placement import Placement, module_shapes, norm_modules, resolve_placement
 from ranklet.recipe import Recipe
 
 
@@ -42,6 +43,8 @@ def plan_for_labels(recipe: Recipe, num_labels: int) -> ParameterPlan:
         placements=resolve_adapters(recipe, skeleton),
         bias=recipe.adapter.bias,
         budget=recipe.budget,
+        use_dora=recipe.adapter.use_dora,
+        norms=trained_norms(recipe, skeleton),
     )
 
 
@@ -49,11 +52,12 @@ def resolve_adapters(recipe: Recipe, model: TextClassifier) -> tuple[Placement, 
     """Decide which modules of a classifier a recipe adapts, and how.
 
     Raises:
-        AdapterError: The placement matches nothing, or two patterns match one module.
+        AdapterError: The placement matches nothing, two patterns match one module, or a rank is
+            more than `adapter.init` can start from.
     """
-    adapter = recipe.adapter
-    return resolve_placement(
-        adaptable_shapes(model),
+    adapter, shapes = recipe.adapter, adaptable_shapes(model)
+    placements = resolve_placement(
+        shapes,
         adapter.target_modules,
         adapter.rank,
         adapter.alpha,
@@ -62,6 +66,19 @@ def resolve_adapters(recipe: Recipe, model: TextClassifier) -> tuple[Placement, 
         adapter.alpha_pattern,
         adapter.exclude_modules,
     )
+    for placement in placements:
+        shape = shapes[placement.module]
+        if shape.kind == "linear":
+            sides = (shape.in_features, shape.out_features)
+            check_rank(placement.module, placement.rank, sides, adapter.init)
+    return placements
+
+
+def trained_norms(recipe: Recipe, model: TextClassifier) -> tuple[str, ...]:
+    """Return the norms that a recipe trains: those of `adapter.layers`, all without it."""
+    if not recipe.adapter.train_layer_norm:
+        return ()
+    return norm_modules(adaptable_shapes(model), recipe.adapter.layers)
 
 
 def labels_without_reading(recipe: Recipe) -> tuple[str, ...] | None:

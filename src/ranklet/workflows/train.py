@@ -13,7 +13,7 @@ import torch
 from ranklet.batch import Batch
 from ranklet.budget.certificate import certify
 from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import TextClassifier, trainable_state
 from ranklet.data.augmentation import drop_tokens
 from ranklet.data.batching import Indices, epoch_batches
 from ranklet.data.corpus import Corpus, TokenCorpus, build_corpus, default_cache_folder
@@ -25,9 +25,11 @@ from ranklet.evaluation.result import Evaluation, evaluate_predictions, validati
 from ranklet.files import sha256_file, write_atomically
 from ranklet.head import HEAD_MODULES
 from ranklet.lora.adapter_file import TENSORS_FILE, read_adapter
+from ranklet.lora.initial import plain_tensors
 from ranklet.recipe import Recipe, recipe_hash, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
 from ranklet.saved_model import compute_dtype, load_model, save_model
+from ranklet.training.activation_start import start_from_activations
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.losses import cross_entropy
 from ranklet.training.optimizers import build_optimizer
@@ -123,6 +125,8 @@ def train(
         write_json(run.plan, plan.to_json())
         corpora = _tokenize(model, splits)
         told.announce(_describe_engine(corpora, dtype, device))
+        if recipe.adapter.init == "eva":
+            start_from_activations(model, corpora["train"], recipe.seed)
         result = _fit(model, corpora, recipe, run, told)
         told.announce(_describe_result(result))
 
@@ -281,7 +285,8 @@ def _certificate(
         "data": data_hashes(recipe.data),
     }
     saved = read_adapter(run.adapter, HEAD_MODULES).tensors
-    return certify(plan, count_trainable(model), saved, hashes)
+    start = plain_tensors(model, trainable_state(model))[1]
+    return certify(plan, count_trainable(model), saved, hashes, start)
 
 
 def _describe_data(splits: Splits) -> str:

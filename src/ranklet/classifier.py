@@ -185,13 +185,17 @@ def build_skeleton(
 def adaptable_shapes(model: TextClassifier) -> dict[str, ModuleShape]:
     """List the modules below the head, which adapters may be placed on.
 
-    BERT's pooler is one of them where the head reads it. The maps of the head itself train whole:
+    BERT's pooler is one of them where the head reads it; ModernBERT's, which stands outside the
+    encoder in files, is not. The maps of the head itself train whole:
     PEFT saves them as `modules_to_save`, and has no place for a frozen random map below an adapter.
     """
+    others = list(model.head_modules)
+    if model.encoder.config.architecture.pooler != "pooler":
+        others.append(f"{model.prefix}.pooler")
     return {
         name: shape
         for name, shape in module_shapes(model).items()
-        if not any(_is_below(name, other) for other in model.head_modules)
+        if not any(_is_below(name, other) for other in others)
     }
 
 

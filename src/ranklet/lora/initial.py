@@ -94,7 +94,8 @@ def main_directions(moments: Tensor, rank: int) -> Tensor:
     _, vectors = torch.linalg.eigh(moments)
     rows = vectors.T.flip(0)[:rank]
     largest = rows.gather(1, rows.abs().argmax(1, keepdim=True))
-    return (rows * largest.sign()).float()
+    directions: Tensor = (rows * largest.sign()).float()
+    return directions
 
 
 def doubled_alpha(alpha: float, use_rslora: bool) -> float:

@@ -136,7 +136,8 @@ class LoRALinear(nn.Module):
 
     @torch.no_grad()
     def _lengths(self) -> Tensor:
-        return self._sum().norm(dim=1)
+        lengths: Tensor = self._sum().norm(dim=1)
+        return lengths
 
 
 class LoRAEmbedding(nn.Module):
@@ -195,7 +196,8 @@ class LoRAEmbedding(nn.Module):
 
     @torch.no_grad()
     def _lengths(self) -> Tensor:
-        return self._sum().norm(dim=0)
+        lengths: Tensor = self._sum().norm(dim=0)
+        return lengths
 
 
 def _without_bias(in_features: int, out_features: int, device: torch.device) -> nn.Linear:

@@ -71,12 +71,13 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "bias": "lora_only",
     },
     "pissa": {"target_modules": ("query", "intermediate.dense"), "init": "pissa"},
-    "pissa dora": {"target_modules": ("query",), "init": "pissa", "use_dora": True},
-    "olora": {
-        "target_modules": ("query", "word_embeddings", "output.dense"),
-        "init": "olora",
+    "pissa dora": {
+        "target_modules": ("query",),
+        "init": "pissa",
+        "use_dora": True,
         "use_rslora": True,
     },
+    "olora": {"target_modules": ("query", "word_embeddings"), "init": "olora"},
     "embeddings": {"target_modules": ("query", "word_embeddings", "position_embeddings")},
 }
 # The same modules in families that name them otherwise; the last ones first.

@@ -2,8 +2,9 @@
 
 A start that is not zero changes what the network computes before anything is learned, so PiSSA and
 OLoRA take it off the frozen weight. Here the weight stays as it is and the start is subtracted
-inside the adapter, W x + s (B A - B0 A0) x, which is the same number: nothing rounds twice, and the
-trained adapter is a plain LoRA of twice the rank on the unchanged base.
+inside the adapter, W x + s (B A - B0 A0) x, which is the same number: nothing rounds twice, dropout
+disturbs only what was learned, and the trained adapter is a plain LoRA of twice the rank on the
+unchanged base.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ from ranklet.lora.initial import Init, doubled_alpha, plain_tensors
 from ranklet.lora.peft_config import (
     LORA_TENSOR,
     SUBTRACTED_INITS,
-    by_pattern,
     check_options,
     check_targets,
+    pattern_values,
     replaced_modules,
 )
 from ranklet.lora.placement import Bias, Placement
@@ -209,15 +209,18 @@ def _placements(
     for module, pair in parts.items():
         _check_lengths(module, pair, bool(config.get("use_dora")), folder)
         rank = _rank(module, pair, folder)
-        declared = by_pattern(config, "rank_pattern", module, config["r"], folder / CONFIG_FILE)
-        if rank != declared:
+        declared = pattern_values(config, "rank_pattern", module, config["r"])
+        if rank not in declared:
             raise AdapterError(
                 f"{folder}: {module} has rank {rank} in {TENSORS_FILE} "
-                f"but {declared} in {CONFIG_FILE}"
+                f"but {min(declared)} in {CONFIG_FILE}"
             )
-        alpha = by_pattern(
-            config, "alpha_pattern", module, config["lora_alpha"], folder / CONFIG_FILE
-        )
+        alpha, *others = pattern_values(config, "alpha_pattern", module, config["lora_alpha"])
+        if others:
+            raise AdapterError(
+                f"{folder / CONFIG_FILE}: alpha_pattern gives {module} {alpha} or {others[0]}, "
+                "depending on the version of PEFT; write its full name there"
+            )
         placements.append(Placement(module, rank, float(alpha)))
     return tuple(placements)
 

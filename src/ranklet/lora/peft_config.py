@@ -135,36 +135,29 @@ def _check_names(names: object, option: str, path: Path) -> None:
         raise AdapterError(f"{path}: {option} must be names or a pattern, found {names!r}")
 
 
-def by_pattern(
-    config: Mapping[str, Any], option: str, module: str, default: float, path: Path
-) -> float:
-    """Return what a rank or alpha pattern gives a module.
+def pattern_values(
+    config: Mapping[str, Any], option: str, module: str, default: float
+) -> set[float]:
+    """Return what a rank or alpha pattern gives a module: one value, or what versions make of it.
+
+    PEFT takes the first key that, as a regular expression, matches the end of the name. Until 0.15
+    the first key of both patterns together was looked up in each of them, the key stood without
+    brackets behind a dot, so that `a|b` was read otherwise, and a full name counted last
+    (huggingface/peft#2419). Files tell which PEFT wrote them since 0.18.
 
     Args:
-        config: The file's content.
+        config: The content of adapter_config.json.
         option: `rank_pattern` or `alpha_pattern`.
         module: Full name.
         default: Without a key that matches.
-        path: The file, for messages.
-
-    Raises:
-        AdapterError: Versions of PEFT disagree.
     """
-    # PEFT's rule: the first key that, as a regular expression, matches the end of the name. Until
-    # 0.15 the key stood without brackets behind a dot, so that `a|b` was read otherwise, and a full
-    # name was looked up last. Files say which PEFT wrote them since 0.18.
     pattern: Mapping[str, float] = config.get(option) or {}
     now = next((v for k, v in pattern.items() if re.match(rf"(.*\.)?({k})$", module)), default)
-    before = next(
-        (v for k, v in pattern.items() if re.match(rf".*\.{k}$", module)),
-        pattern.get(module, default),
-    )
-    if now != before and "peft_version" not in config:
-        raise AdapterError(
-            f"{path}: {option} gives {module} {before} or {now}, depending on the "
-            "version of PEFT; write its full name there"
-        )
-    return now
+    if config.get("peft_version"):
+        return {now}
+    keys = [*(config.get("rank_pattern") or {}), *(config.get("alpha_pattern") or {})]
+    key = next((k for k in keys if re.match(rf".*\.{k}$", module)), module)
+    return {now, pattern.get(key, default)}
 
 
 def replaced_modules(

@@ -14,7 +14,7 @@ import torch
 
 from ranklet.errors import AdapterError
 from ranklet.lora.adapter_file import PREFIX, read_adapter
-from ranklet.lora.peft_config import by_pattern, check_options, check_targets
+from ranklet.lora.peft_config import check_options, check_targets, pattern_values
 
 PATH = Path("adapter_config.json")
 QUERY = "bert.encoder.layer.3.attention.self.query"
@@ -179,15 +179,24 @@ def test_targets_are_pefts(options: dict[str, Any]) -> None:
     ],
 )
 def test_patterns_are_read_as_peft_reads_them(pattern: dict[str, float], value: float) -> None:
-    assert by_pattern({"rank_pattern": pattern}, "rank_pattern", QUERY, 9, PATH) == value
+    assert pattern_values({"rank_pattern": pattern}, "rank_pattern", QUERY, 9) == {value}
 
 
-def test_a_pattern_that_versions_read_differently_is_refused() -> None:
-    config: dict[str, Any] = {"alpha_pattern": {"key|query": 2}}
-    with pytest.raises(AdapterError, match="depending on the version of PEFT"):
-        by_pattern(config, "alpha_pattern", "a.query", 9, PATH)
-    told = config | {"peft_version": "0.21.2"}
-    assert by_pattern(told, "alpha_pattern", "a.query", 9, PATH) == 2
+@pytest.mark.parametrize(
+    ("patterns", "now", "before"),
+    [
+        ({"alpha_pattern": {"key|query": 2}}, 2, 9),
+        ({"alpha_pattern": {"^bert.*query": 2}}, 2, 9),
+        # Until 0.15 one key was looked up in both patterns.
+        ({"rank_pattern": {"query": 3}, "alpha_pattern": {"self.query": 2}}, 2, 9),
+    ],
+)
+def test_a_pattern_that_versions_read_differently_has_both_values(
+    patterns: dict[str, Any], now: float, before: float
+) -> None:
+    assert pattern_values(patterns, "alpha_pattern", QUERY, 9) == {now, before}
+    told = patterns | {"peft_version": "0.21.2"}
+    assert pattern_values(told, "alpha_pattern", QUERY, 9) == {now}
 
 
 def write(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> Path:
@@ -211,6 +220,8 @@ LENGTHS = {f"{QUERY}.lora_magnitude_vector": torch.ones(6)}
         ({"use_dora": 3}, PAIR, "use_dora must be true or false"),
         ({"modules_to_save": "x"}, PAIR, "modules_to_save must be a list"),
         ({"target_modules": ["key"]}, PAIR, "is no target here"),
+        ({"alpha_pattern": {"key|query": 2}}, PAIR, "8 or 2|2 or 8"),
+        ({"rank_pattern": {"query": 3}}, PAIR, "has rank 4 .* but 3"),
         ({"target_modules": "(.*"}, PAIR, "is no pattern"),
         ({}, PAIR | {"bert.pooler.dense.weight": torch.ones(2)}, "neither an adapter"),
         ({}, PAIR | {f"{QUERY}.lora_B.bias": torch.ones(6)}, "neither an adapter"),

@@ -26,6 +26,9 @@ from ranklet.lora.placement import Bias, Placement
 CONFIG_FILE = "adapter_config.json"
 TENSORS_FILE = "adapter_model.safetensors"
 PREFIX = "base_model.model."
+# In place of LORA where PEFT would load the head without complaint and answer differently: it ends
+# with an error that names this type.
+RANKLET_ONLY = "LORA_FOR_RANKLET_ONLY"
 
 _LORA_TENSOR = re.compile(
     r"(.+)\.(lora_A\.weight|lora_B\.weight|lora_embedding_A|lora_embedding_B)"
@@ -90,19 +93,22 @@ class AdapterFile:
     tensors: Mapping[str, Tensor]
 
 
-def write_adapter(folder: Path, adapter: AdapterFile, head: Sequence[str]) -> None:
-    """Write an adapter so that PEFT loads it.
+def write_adapter(
+    folder: Path, adapter: AdapterFile, head: Sequence[str], *, in_peft: bool = True
+) -> None:
+    """Write an adapter so that PEFT loads it, or refuses it.
 
     Args:
         folder: Existing folder.
         adapter: What to write; ranks and alphas other than its own go to PEFT's patterns.
         head: Names of the head's modules, PEFT's `modules_to_save`.
+        in_peft: The head is one that transformers computes; else PEFT is made to refuse it.
 
     Raises:
         RunError: The files cannot be written.
     """
     config = {
-        "peft_type": "LORA",
+        "peft_type": "LORA" if in_peft else RANKLET_ONLY,
         "task_type": "SEQ_CLS",
         "base_model_name_or_path": adapter.base_model,
         "r": adapter.rank,
@@ -165,7 +171,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _check_options(config: Mapping[str, Any], path: Path) -> None:
-    if config.get("peft_type") != "LORA":
+    if config.get("peft_type") not in ("LORA", RANKLET_ONLY):
         raise AdapterError(f"{path}: peft_type {config.get('peft_type')!r} is not LORA")
     for option, value in config.items():
         if option not in _KNOWN_OPTIONS and value not in (None, False, {}, []):

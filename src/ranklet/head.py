@@ -80,8 +80,8 @@ class LowRankLinear(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """Map (..., hidden) float32 to (..., hidden) float32."""
-        base: Tensor = self.base_layer(states)
-        return base + self.up(self.down(states))
+        sum_of_both: Tensor = self.base_layer(states) + self.up(self.down(states))
+        return sum_of_both
 
 
 class LinearHead(nn.Linear):

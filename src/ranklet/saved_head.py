@@ -9,7 +9,7 @@ classifier of transformers computes lies in the adapter file under a `peft_type`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from ranklet.encoder.config import EncoderConfig
 from ranklet.errors import AdapterError, RunError
 from ranklet.files import write_atomically
 from ranklet.head import HEAD_MODULES, HeadKind, Pooling, StandardHead, is_trained, standard_head
+from ranklet.lora.adapter_file import AdapterFile, read_adapter, write_adapter
 
 HEAD_FILE = "head.safetensors"
 
@@ -107,25 +108,50 @@ def standard_tensors(
     return _fold_linear(standard, config.hidden_size, tensors)
 
 
-def saved_modules(prefix: str, tensors: Mapping[str, Tensor]) -> list[str]:
-    """Return the modules that hold some tensors of a head, PEFT's `modules_to_save`.
+def write_tensors(
+    folder: Path,
+    adapter: AdapterFile,
+    own: Mapping[str, Tensor],
+    head: HeadKind,
+    pooling: Pooling,
+    config: EncoderConfig,
+) -> None:
+    """Write a trained classifier's tensors so that PEFT loads them, or refuses them.
 
     Args:
-        prefix: Name under which the classifier holds its encoder.
-        tensors: By full name.
-    """
-    names = (name.removeprefix(f"{prefix}.").split(".")[0] for name in tensors)
-    return list(dict.fromkeys(names))
-
-
-def write_head(folder: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a head that the adapter file holds only in folded form.
+        folder: Existing folder.
+        adapter: With every trained tensor, on the CPU.
+        own: The head's tensors, trained and frozen, on the CPU.
+        head: Kind of head.
+        pooling: How its states are pooled.
+        config: The encoder's sizes.
 
     Raises:
-        RunError: The file cannot be written.
+        RunError: The files cannot be written.
     """
-    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    write_atomically(folder / HEAD_FILE, save(contiguous, {"format": "pt"}))
+    standard = standard_tensors(head, pooling, config, own)
+    stored = own if standard is None else standard
+    others = {name: tensor for name, tensor in adapter.tensors.items() if name not in own}
+    prefix = f"{config.architecture.prefix}."
+    modules = dict.fromkeys(name.removeprefix(prefix).split(".")[0] for name in stored)
+    write_adapter(
+        folder,
+        replace(adapter, tensors={**others, **stored}),
+        list(modules),
+        in_peft=standard is not None,
+    )
+    if stored.keys() != own.keys():
+        contiguous = {name: tensor.contiguous() for name, tensor in own.items()}
+        write_atomically(folder / HEAD_FILE, save(contiguous, {"format": "pt"}))
+
+
+def read_tensors(folder: Path, head: HeadKind) -> SavedTensors:
+    """Read every tensor of a saved classifier, sorted by what it is.
+
+    Raises:
+        AdapterError: The adapter or the head beside it is unusable.
+    """
+    return read_saved(folder, read_adapter(folder, STORED_HEAD_MODULES).tensors, head)
 
 
 def read_saved(folder: Path, stored: Mapping[str, Tensor], head: HeadKind) -> SavedTensors:

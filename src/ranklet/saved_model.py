@@ -39,17 +39,15 @@ from ranklet.head import (
     needs_pooler,
 )
 from ranklet.labels import LabelSet
-from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, read_adapter, write_adapter
+from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, read_adapter
 from ranklet.lora.placement import place_adapters, train_biases
 from ranklet.saved_head import (
     STORED_HEAD_MODULES,
-    SavedTensors,
     check_folded,
     head_tensors,
     read_saved,
-    saved_modules,
-    standard_tensors,
-    write_head,
+    read_tensors,
+    write_tensors,
 )
 
 LABELS_FILE = "labels.json"
@@ -166,7 +164,9 @@ def _fill(model: TextClassifier, adapter: AdapterFile, encoder: str) -> None:
             )
     place_adapters(model, adapter.placements, adapter.dropout, adapter.use_rslora, seed=0)
     train_biases(model, adapter.bias, adapter.placements)
-    expected = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    expected: dict[str, Tensor] = {
+        name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
+    }
     heads = tuple(f"{module}." for module in model.head_modules)
     expected |= {name: t for name, t in model.named_buffers() if name.startswith(heads)}
     if set(expected) != set(adapter.tensors):
@@ -208,20 +208,16 @@ def save_model(
     preprocessing = model.preprocessing
     assert preprocessing is not None
     state = {name: tensor.cpu() for name, tensor in trainable_state(model).items()}
-    head = head_tensors(model, model.head_modules)
-    standard = standard_tensors(settings.head, model.pooling, model.encoder.config, head)
-    in_adapter = head if standard is None else standard
-    stored = {name: tensor for name, tensor in state.items() if name not in head} | in_adapter
     label_json = json.dumps({"labels": list(model.labels.names)}, ensure_ascii=False, indent=2)
     with folder_appearing_whole(folder) as unfinished:
-        write_adapter(
+        write_tensors(
             unfinished,
-            replace(adapter, base_model=base_model_name(settings.encoder), tensors=stored),
-            saved_modules(model.prefix, in_adapter),
-            in_peft=standard is not None,
+            replace(adapter, base_model=base_model_name(settings.encoder), tensors=state),
+            head_tensors(model, model.head_modules),
+            settings.head,
+            model.pooling,
+            model.encoder.config,
         )
-        if in_adapter.keys() != head.keys():
-            write_head(unfinished, head)
         write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length)
         write_atomically(unfinished / LABELS_FILE, label_json + "\n")
         write_atomically(
@@ -282,15 +278,6 @@ def load_model(
     check_folded(folder, saved, settings.head, model.pooling, model.encoder.config)
     check_probes(model, folder)
     return model
-
-
-def read_tensors(folder: Path, head: HeadKind) -> SavedTensors:
-    """Read every tensor of a saved classifier, sorted by what it is.
-
-    Raises:
-        AdapterError: The adapter or the head beside it is unusable.
-    """
-    return read_saved(folder, read_adapter(folder, STORED_HEAD_MODULES).tensors, head)
 
 
 def check_probes(model: TextClassifier, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every head in every family: its files answer alike in peft + transformers, or PEFT refuses them."""
+"""Every head in every family: its files answer alike in peft + transformers, or are refused."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ranklet.errors import AdapterError, RecipeError, RunError
 from ranklet.head import HeadKind, Pooling
 from ranklet.lora.adapter_file import CONFIG_FILE, TENSORS_FILE, AdapterFile
 from ranklet.lora.placement import place_adapters, resolve_placement, train_biases
-from ranklet.saved_head import HEAD_FILE, head_tensors, loads_in_transformers
-from ranklet.saved_model import ClassifierSettings, assemble, load_model, read_tensors, save_model
+from ranklet.saved_head import HEAD_FILE, head_tensors, loads_in_transformers, read_tensors
+from ranklet.saved_model import ClassifierSettings, assemble, load_model, save_model
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),

@@ -99,8 +99,8 @@ _FOLDED = (
     "standard classifier computed from it, which gives the same logits in float32 and bfloat16.\n"
 )
 _HEAD_NOTES = {
-    "frozen_dense": "Of the head only its last map was trained; its inner matrix was frozen, and the "
-    "adapter file holds both.\n",
+    "frozen_dense": "Of the head only the last map was trained; its inner matrix was frozen, and "
+    "the adapter file holds both.\n",
     "low_rank": _FOLDED,
     "linear": _FOLDED,
 }

@@ -26,8 +26,8 @@ from ranklet.files import sha256_file, write_atomically
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.recipe import Recipe, recipe_hash, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
-from ranklet.saved_head import HEAD_FILE, loads_in_transformers
-from ranklet.saved_model import compute_dtype, load_model, read_tensors, save_model
+from ranklet.saved_head import HEAD_FILE, loads_in_transformers, read_tensors
+from ranklet.saved_model import compute_dtype, load_model, save_model
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.losses import cross_entropy
 from ranklet.training.optimizers import build_optimizer

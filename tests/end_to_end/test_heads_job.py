@@ -39,7 +39,8 @@ def electra(workplace: Path) -> Path:
     folder = workplace / "electra"
     folder.mkdir()
     config = json.loads((workplace / "encoder" / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"model_type": "electra"}))
+    config |= {"model_type": "electra", "embedding_size": config["hidden_size"]}
+    (folder / "config.json").write_text(json.dumps(config))
     shutil.copy(workplace / "encoder" / "vocab.txt", folder)
     torch.manual_seed(1)
     encoder = Encoder(read_config(folder))

@@ -25,7 +25,7 @@ MOST_TEXTS = 2048
 """Texts that are looked at: the cost is their forward pass, and the regression well under 1 s."""
 
 # Penalties as multiples of the mean variance of a feature times the number of texts.
-_PENALTIES = tuple(10.0**exponent for exponent in np.arange(-4, 2.5, 0.5))
+_PENALTIES = tuple(10.0 ** (half / 2) for half in range(-8, 5))
 _SCALES = torch.logspace(-1, 2, 121, dtype=torch.float64)  # logits per unit of score
 
 
@@ -87,7 +87,7 @@ def ridge_map(features: Tensor, labels: Tensor, num_labels: int) -> RidgeMap:
     centred, wanted = states - mean, targets - share
     eigenvalues, directions = torch.linalg.eigh(centred.T @ centred)
     eigenvalues = eigenvalues.clamp_min(0.0)
-    unit = float(eigenvalues.mean().clamp_min(torch.finfo(torch.float64).tiny))
+    unit = max(float(eigenvalues.mean()), 1e-12)  # not 0 where no feature varies
     rotated = centred @ directions
     best: RidgeMap | None = None
     for penalty in _PENALTIES:

@@ -26,7 +26,9 @@ MOST_TEXTS = 2048
 
 # Penalties as multiples of the mean variance of a feature times the number of texts.
 _PENALTIES = tuple(10.0 ** (half / 2) for half in range(-8, 5))
-_SCALES = torch.logspace(-1, 2, 121, dtype=torch.float64)  # logits per unit of score
+# Logits per unit of score. At most 10: beyond it a few texts that are told apart without an error
+# would leave no gradient to train with.
+_SCALES = torch.logspace(-1, 1, 81, dtype=torch.float64)
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,7 @@ def test_what_says_nothing_gives_no_confidence() -> None:
     assert logits.softmax(-1).max() < 0.6
     informative = ridge_map(*separable(30, 50), CLASSES)
     assert informative.loss < 0.1
+    assert informative.scale <= 10.0
 
 
 @pytest.mark.parametrize("width", [1, 100])

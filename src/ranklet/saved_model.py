@@ -17,13 +17,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from ranklet.classifier import (
-    Preprocessing,
-    TextClassifier,
-    adaptable_shapes,
-    restore_state,
-    trainable_state,
-)
+from ranklet.classifier import Preprocessing, TextClassifier, adaptable_shapes, trainable_state
 from ranklet.data.cleaning import CleaningStep
 from ranklet.data.tokenizer import load_tokenizer, write_tokenizer
 from ranklet.encoder.attention import AttentionBackend
@@ -34,8 +28,10 @@ from ranklet.encoder.weights import load_encoder
 from ranklet.errors import AdapterError, ParityError, RunError, WeightsError
 from ranklet.files import folder_appearing_whole, read_json_object, write_atomically
 from ranklet.head import (
+    DEFAULT_RANK,
     HEAD_MODULES,
     LAST,
+    DenseInit,
     HeadKind,
     Pooling,
     build_head,
@@ -44,14 +40,16 @@ from ranklet.head import (
     needs_pooler,
 )
 from ranklet.labels import LabelSet
-from ranklet.lora.adapter_file import (
-    CONFIG_FILE,
-    AdapterFile,
-    as_plain_lora,
-    read_adapter,
-    write_adapter,
-)
+from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, as_plain_lora, read_adapter
 from ranklet.lora.placement import module_shapes, place_adapters, train_biases, train_modules
+from ranklet.saved_head import (
+    check_folded,
+    head_tensors,
+    read_saved,
+    read_tensors,
+    stored_modules,
+    write_tensors,
+)
 
 LABELS_FILE = "labels.json"
 CLASSIFIER_FILE = "classifier.json"
@@ -85,6 +83,7 @@ class ClassifierSettings:
         pooling: Kind of pooling.
         max_length: Tokens kept of a text, special ones included.
         cleaning: Cleaning steps.
+        head_rank: Rank of the trained part of the inner matrix of a `low_rank` head.
     """
 
     encoder: str
@@ -92,6 +91,7 @@ class ClassifierSettings:
     pooling: Pooling
     max_length: int
     cleaning: tuple[CleaningStep, ...]
+    head_rank: int = DEFAULT_RANK
 
 
 def assemble(
@@ -103,6 +103,7 @@ def assemble(
     device: torch.device,
     attention: AttentionBackend = "sdpa",
     head_dropout: float = 0.0,
+    head_dense_init: DenseInit = "identity",
     seed: int = 0,
 ) -> TextClassifier:
     """Build a classifier from its encoder's files and, if given, a trained adapter.
@@ -110,24 +111,28 @@ def assemble(
     Args:
         settings: What it is.
         labels: Its classes.
-        adapter: Trained tensors and where they belong; None for an untrained head on a frozen
-            encoder.
+        adapter: Trained tensors, those of a frozen inner matrix of the head, and where adapters
+            belong; None for an untrained head on a frozen encoder.
         dtype: Compute dtype of the frozen weights.
         device: Where it computes.
         attention: Attention backend.
         head_dropout: Dropout inside the head while training.
+        head_dense_init: Values of a frozen inner matrix of the head.
         seed: Seed of the head's initial values.
 
     Raises:
         WeightsError: The encoder's files are unusable.
         HubError: The hub is needed and cannot be had.
         AdapterError: The adapter does not fit the encoder or the labels.
+        RecipeError: The encoder has no head of this kind.
     """
     folder = encoder_folder(settings.encoder)
     config = read_config(folder)
     with_pooler = needs_pooler(settings.head, config)
     encoder = load_encoder(folder, config, dtype, with_pooler, attention)
-    head = build_head(settings.head, config, len(labels), head_dropout, seed)
+    head = build_head(
+        settings.head, config, len(labels), head_dropout, seed, settings.head_rank, head_dense_init
+    )
     max_length = min(settings.max_length, config.max_length)
     tokenizer = load_tokenizer(folder)
     if not tokenizer.encode("").ids:
@@ -176,20 +181,24 @@ def _fill(model: TextClassifier, adapter: AdapterFile, encoder: str) -> None:
     )
     train_biases(model, adapter.bias, adapter.placements)
     train_modules(model, adapter.modules_to_save)
-    expected = {name: p.shape for name, p in model.named_parameters() if p.requires_grad}
+    expected: dict[str, Tensor] = {
+        name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
+    }
+    heads = tuple(f"{module}." for module in model.head_modules)
+    expected |= {name: t for name, t in model.named_buffers() if name.startswith(heads)}
     if set(expected) != set(adapter.tensors):
         odd = sorted(set(expected) ^ set(adapter.tensors))
         raise AdapterError(
             f"adapter: {len(odd)} tensors do not pair up with encoder {encoder!r}, such as {odd[0]}"
         )
-    for name, shape in expected.items():
-        found = adapter.tensors[name].shape
-        if found != shape:
+    for name, tensor in expected.items():
+        found = adapter.tensors[name]
+        if found.shape != tensor.shape:
             raise AdapterError(
-                f"adapter: {name} has shape {tuple(found)}, but encoder {encoder!r} with "
-                f"{len(model.labels)} labels needs {tuple(shape)}"
+                f"adapter: {name} has shape {tuple(found.shape)}, but encoder {encoder!r} with "
+                f"{len(model.labels)} labels needs {tuple(tensor.shape)}"
             )
-    restore_state(model, adapter.tensors)
+        tensor.detach().copy_(found)
     model.eval()
 
 
@@ -220,10 +229,13 @@ def save_model(
     label_json = json.dumps({"labels": list(model.labels.names)}, ensure_ascii=False, indent=2)
     plain = as_plain_lora(model, replace(adapter, tensors=state))
     with folder_appearing_whole(folder) as unfinished:
-        write_adapter(
+        write_tensors(
             unfinished,
             replace(plain, base_model=base_model_name(settings.encoder)),
-            model.head_modules,
+            head_tensors(model, model.head_modules),
+            settings.head,
+            model.pooling,
+            model.encoder.config,
         )
         write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length)
         write_atomically(unfinished / LABELS_FILE, label_json + "\n")
@@ -235,11 +247,11 @@ def save_model(
             unfinished / PROBES_FILE, json.dumps(_probe_record(model), indent=2) + "\n"
         )
         write_atomically(unfinished / "README.md", card)
-        _check_saved(unfinished, plain.tensors)
+        _check_saved(unfinished, plain.tensors, settings.head)
 
 
-def _check_saved(folder: Path, state: Mapping[str, Tensor]) -> None:
-    saved = read_adapter(folder, HEAD_MODULES).tensors
+def _check_saved(folder: Path, state: Mapping[str, Tensor], head: HeadKind) -> None:
+    saved = read_tensors(folder, head).trained
     lost = sorted(set(state) ^ set(saved))
     differing = [name for name in state if name in saved and not state[name].equal(saved[name])]
     if lost or differing:
@@ -276,10 +288,13 @@ def load_model(
         HubError: The hub is needed and cannot be had.
         RunError: The classifier answers its probe texts differently from when it was saved.
     """
-    adapter = read_adapter(folder, HEAD_MODULES)
+    adapter = read_adapter(folder, stored_modules(folder))
     settings = _read_settings(folder, adapter, encoder)
     label_set = _read_labels(folder, adapter, labels)
-    model = assemble(settings, label_set, adapter, dtype=dtype, device=device, attention=attention)
+    saved = read_saved(folder, adapter.tensors, settings.head)
+    own = replace(adapter, tensors={**saved.trained, **saved.frozen})
+    model = assemble(settings, label_set, own, dtype=dtype, device=device, attention=attention)
+    check_folded(folder, saved, settings.head, model.pooling, model.encoder.config)
     check_probes(model, folder)
     return model
 
@@ -347,7 +362,8 @@ def _read_settings(folder: Path, adapter: AdapterFile, encoder: str | None) -> C
             f"of {CONFIG_FILE}"
         )
     config = encoder_config(name)
-    found = {tensor for tensor in adapter.tensors if tensor.split(".")[0] in HEAD_MODULES}
+    heads = tuple(f"{module}." for module in HEAD_MODULES)
+    found = {tensor for tensor in adapter.tensors if tensor.startswith(heads)}
     if found != dense_head_tensors(config):
         raise AdapterError(
             f"{folder}: the adapter's head is not the one transformers has for encoder {name!r}"

@@ -109,8 +109,11 @@ recipes = st.fixed_dictionaries(
     optional={
         "encoder": texts,
         "pooling": choice("cls", "mean"),
-        "head": choice("dense", "linear"),
+        "head": choice("dense", "frozen_dense", "low_rank", "linear"),
         "head_dropout": shares,
+        "head_rank": st.integers(1, 4096),
+        "head_dense_init": choice("identity", "random"),
+        "head_start": choice("random", "ridge"),
         "budget": st.integers(1, 10**30),
         "seed": st.integers(0, 2**32 - 1),
         "adapter": adapter_sections,

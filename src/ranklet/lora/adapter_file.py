@@ -22,6 +22,7 @@ from ranklet.files import read_json_object, write_atomically
 from ranklet.lora.initial import Init, doubled_alpha, plain_tensors
 from ranklet.lora.peft_config import (
     LORA_TENSOR,
+    RANKLET_ONLY,
     SUBTRACTED_INITS,
     check_options,
     check_targets,
@@ -70,19 +71,22 @@ class AdapterFile:
     init: Init = "default"
 
 
-def write_adapter(folder: Path, adapter: AdapterFile, head: Sequence[str]) -> None:
-    """Write an adapter so that PEFT loads it.
+def write_adapter(
+    folder: Path, adapter: AdapterFile, head: Sequence[str], *, in_peft: bool = True
+) -> None:
+    """Write an adapter so that PEFT loads it, or refuses it.
 
     Args:
         folder: Existing folder.
         adapter: What to write; ranks and alphas other than its own go to PEFT's patterns.
         head: Names of the head's modules, PEFT's `modules_to_save`.
+        in_peft: The head is one that transformers computes; else PEFT is made to refuse it.
 
     Raises:
         RunError: The files cannot be written.
     """
     config = {
-        "peft_type": "LORA",
+        "peft_type": "LORA" if in_peft else RANKLET_ONLY,
         "task_type": "SEQ_CLS",
         "base_model_name_or_path": adapter.base_model,
         "r": adapter.rank,

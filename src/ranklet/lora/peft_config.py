@@ -23,6 +23,10 @@ LORA_TENSOR = re.compile(
     r"|lora_magnitude_vector)"
 )
 
+# In place of LORA where PEFT would load the head without complaint and answer differently: it ends
+# with an error that names this type.
+RANKLET_ONLY = "LORA_FOR_RANKLET_ONLY"
+
 # Options that do not change what a loaded adapter computes, or that are read below. Any other is
 # refused unless it is off. eva_config says how A started, layers_pattern which names count layers;
 # fan_in_fan_out is PEFT's word for weights of another layout than nn.Linear, which it takes back
@@ -71,7 +75,7 @@ def check_options(config: Mapping[str, Any], path: Path) -> None:
     Raises:
         AdapterError: Names the option.
     """
-    if config.get("peft_type") != "LORA":
+    if config.get("peft_type") not in ("LORA", RANKLET_ONLY):
         raise AdapterError(f"{path}: peft_type {config.get('peft_type')!r} is not LORA")
     for option, value in config.items():
         if option not in _KNOWN_OPTIONS and value not in (None, False, {}, []):

@@ -21,6 +21,7 @@ def classifier_settings(recipe: Recipe) -> ClassifierSettings:
         pooling=recipe.pooling,
         max_length=recipe.data.max_length,
         cleaning=recipe.data.cleaning,
+        head_rank=recipe.head_rank,
     )
 
 
@@ -52,6 +53,7 @@ def build_model(
         device=device,
         attention=recipe.engine.attention,
         head_dropout=recipe.head_dropout,
+        head_dense_init=recipe.head_dense_init,
         seed=recipe.seed,
     )
     options = recipe.adapter

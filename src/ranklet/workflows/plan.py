@@ -35,7 +35,7 @@ def plan(recipe: Recipe) -> ParameterPlan:
 def plan_for_labels(recipe: Recipe, num_labels: int) -> ParameterPlan:
     """Count every parameter that a recipe trains for a number of labels."""
     skeleton = build_skeleton(
-        encoder_config(recipe.encoder), recipe.head, recipe.pooling, num_labels
+        encoder_config(recipe.encoder), recipe.head, recipe.pooling, num_labels, recipe.head_rank
     )
     return plan_parameters(
         encoder_shapes=module_shapes(skeleton.encoder, skeleton.prefix),

@@ -23,17 +23,18 @@ from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
 from ranklet.files import sha256_file, write_atomically
-from ranklet.head import HEAD_MODULES
-from ranklet.lora.adapter_file import TENSORS_FILE, read_adapter
+from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.lora.initial import plain_tensors
 from ranklet.recipe import Recipe, recipe_hash, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
+from ranklet.saved_head import HEAD_FILE, loads_in_transformers, read_tensors
 from ranklet.saved_model import compute_dtype, load_model, save_model
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.losses import cross_entropy
 from ranklet.training.optimizers import build_optimizer
 from ranklet.training.resident_corpus import resident
+from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap, start_with_ridge
 from ranklet.training.schedules import learning_rate_factor
 from ranklet.training.steps import Step, plan_steps
 from ranklet.workflows.build_model import build_model, classifier_settings
@@ -127,11 +128,17 @@ def train(
         told.announce(_describe_engine(corpora, dtype, device))
         if recipe.adapter.init == "eva":
             start_from_activations(model, corpora["train"], recipe.seed)
+        if recipe.head_start == "ridge":
+            start = start_with_ridge(model, corpora["train"], recipe.seed)
+            told.announce(_describe_start(start, len(corpora["train"])))
         result = _fit(model, corpora, recipe, run, told)
         told.announce(_describe_result(result))
 
         evaluations = _evaluate(model, corpora, recipe.seed)
-        card = model_card(recipe, splits.labels, plan, evaluations)
+        standard = loads_in_transformers(
+            recipe.head, model.pooling, model.encoder.config, len(splits.labels)
+        )
+        card = model_card(recipe, splits.labels, plan, evaluations, standard)
         save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
         # A fresh object from the files must answer alike; loading compares the probes.
         load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
@@ -279,14 +286,17 @@ def _evaluate(model: TextClassifier, corpora: Corpora, seed: int) -> dict[str, E
 def _certificate(
     run: Run, recipe: Recipe, plan: ParameterPlan, model: TextClassifier
 ) -> dict[str, Any]:
-    hashes = {
+    hashes: dict[str, Any] = {
         "recipe": recipe_hash(recipe),
         "adapter": sha256_file(run.adapter / TENSORS_FILE),
         "data": data_hashes(recipe.data),
     }
-    saved = read_adapter(run.adapter, HEAD_MODULES).tensors
+    if (run.adapter / HEAD_FILE).exists():
+        hashes["head"] = sha256_file(run.adapter / HEAD_FILE)
+    saved = read_tensors(run.adapter, recipe.head)
+    others = {"frozen_head": saved.frozen, "folded_head": saved.folded}
     start = plain_tensors(model, trainable_state(model))[1]
-    return certify(plan, count_trainable(model), saved, hashes, start)
+    return certify(plan, count_trainable(model), saved.trained, hashes, others, start)
 
 
 def _describe_data(splits: Splits) -> str:
@@ -306,6 +316,13 @@ def _describe_engine(corpora: Corpora, dtype: torch.dtype, device: torch.device)
     return (
         f"engine: {str(dtype).removeprefix('torch.')} on {device}, "
         f"{corpus.lengths.mean():.0f} tokens a text, {share:.1%} of the texts truncated"
+    )
+
+
+def _describe_start(start: RidgeMap, texts: int) -> str:
+    return (
+        f"head: starts as the ridge regression of {min(texts, MOST_TEXTS):,} training texts, "
+        f"loss {start.loss:.4f} on each without it"
     )
 
 

@@ -252,23 +252,33 @@ def load_model(
         HubError: The hub is needed and cannot be had.
         RunError: The classifier answers its probe texts differently from when it was saved.
     """
-    adapter = read_adapter(folder, HEAD_MODULES)
-    settings = _read_settings(folder, adapter, encoder)
-    label_set = _read_labels(folder, adapter, labels)
+    settings, label_set, adapter = read_saved(folder, encoder=encoder, labels=labels)
     model = assemble(settings, label_set, adapter, dtype=dtype, device=device, attention=attention)
     check_probes(model, folder)
     return model
 
 
-def check_probes(model: TextClassifier, folder: Path) -> None:
+def read_saved(
+    folder: Path, *, encoder: str | None = None, labels: Sequence[str] | None = None
+) -> tuple[ClassifierSettings, LabelSet, AdapterFile]:
+    """Read what a saved classifier is assembled from; arguments and errors as of `load_model`."""
+    adapter = read_adapter(folder, HEAD_MODULES)
+    settings = _read_settings(folder, adapter, encoder)
+    return settings, _read_labels(folder, adapter, labels), adapter
+
+
+def check_probes(model: TextClassifier, folder: Path) -> float | None:
     """Refuse a classifier that answers the stored probe texts differently.
+
+    Returns:
+        The largest difference of a logit; None where no probes are stored.
 
     Raises:
         RunError: The logits differ by more than `PROBE_TOLERANCE`, or the file is unusable.
     """
     path = folder / PROBES_FILE
     if not path.exists():
-        return
+        return None
     record = read_json_object(path, AdapterError)
     try:
         stored = torch.tensor(record["logits"], dtype=torch.float32)
@@ -287,6 +297,7 @@ def check_probes(model: TextClassifier, folder: Path) -> None:
             f"{folder}: the model answers differently from when it was saved (a probe logit is off "
             f"by {difference:.3g}); its adapter, encoder or tokenizer files were changed"
         )
+    return difference
 
 
 def compute_dtype(model: TextClassifier) -> torch.dtype:

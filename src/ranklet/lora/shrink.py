@@ -45,9 +45,7 @@ class Spectrum:
 
 def spectra(adapter: AdapterFile) -> dict[str, Spectrum]:
     """Return the singular values of every update of an adapter, by module."""
-    return {
-        placement.module: _spectrum(adapter, placement) for placement in adapter.placements
-    }
+    return {placement.module: _spectrum(adapter, placement) for placement in adapter.placements}
 
 
 def indispensable(adapter: AdapterFile) -> frozenset[str]:
@@ -94,7 +92,7 @@ def choose_ranks(
     ranks = {module: int(module in needed) for module in values}
     left = budget - sum(costs[module] for module in needed)
     units = [
-        (-float(value) ** 2 / costs[module], order, position, module)
+        (-(float(value) ** 2) / costs[module], order, position, module)
         for order, module in enumerate(values)
         for position, value in enumerate(values[module])
     ]

@@ -156,9 +156,7 @@ class _Stated:
         held, found = self.hashes("files"), file_hashes(self.run)
         if not isinstance(held, Mapping):
             return ()
-        return tuple(
-            name for name in sorted({*held, *found}) if held.get(name) != found.get(name)
-        )
+        return tuple(name for name in sorted({*held, *found}) if held.get(name) != found.get(name))
 
 
 def _checks(stated: _Stated, data: str | None) -> Iterator[Check]:
@@ -216,7 +214,10 @@ def _certificate(stated: _Stated) -> Finding:
         return "differs", f"planned, counted and saved are {counts} of a budget of {budget}"
     if held.get("within_budget") is not (planned <= budget) or budget != stated.recipe.budget:
         asked = f"the recipe's budget is {stated.recipe.budget:,}"
-        return "differs", f"{planned:,} of {budget:,}, within_budget {held.get('within_budget')}; {asked}"
+        return (
+            "differs",
+            f"{planned:,} of {budget:,}, within_budget {held.get('within_budget')}; {asked}",
+        )
     return "ok", f"planned, counted and saved: {planned:,} of {budget:,} parameters"
 
 
@@ -334,7 +335,9 @@ def _data_checks(stated: _Stated, split: str) -> Iterator[Check]:
     elif not Path(source).is_file():
         yield Check(name, "not checked", f"{source} is not here")
     else:
-        yield _checked(name, lambda _: _compared(sha256_file(Path(source)), held, (), source), stated)
+        yield _checked(
+            name, lambda _: _compared(sha256_file(Path(source)), held, (), source), stated
+        )
 
 
 def _figure(stated: _Stated, data: str | None) -> Finding:
@@ -361,9 +364,7 @@ def _tolerance(stated: _Stated) -> float:
     machine = read_json(stated.run.environment).get("machine")
     named = machine.get("precision") if isinstance(machine, Mapping) else None
     trained = getattr(torch, str(named), torch.float32)
-    return max(
-        FIGURE_TOLERANCE.get(trained, 0.0), FIGURE_TOLERANCE[compute_dtype(stated.model)]
-    )
+    return max(FIGURE_TOLERANCE.get(trained, 0.0), FIGURE_TOLERANCE[compute_dtype(stated.model)])
 
 
 def _touched(stated: _Stated, place: str) -> tuple[str, ...]:

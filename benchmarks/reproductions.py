@@ -74,8 +74,8 @@ SYSTEMS = (
             "ag_news_qkv_r4": ("814,852", "validation 88.43 %; contest 84.30 %, distilled"),
             "ag_news_few_matrices": ("796,420", "validation 92.97 %; contest 84.53 %"),
         },
-        "A distilled run of the first placement, 89.22 % and 84.90 %, waits for distillation, as do "
-        "the two marked ones. MiniLM has six layers: of `ag_news_few_matrices` its layers 0, 1, 2, "
+        "A distilled run of the first placement, 89.22 % and 84.90 %, waits for distillation, as "
+        "do the two marked ones. MiniLM has six layers: of `ag_news_few_matrices` its layers 0, 1, 2, "
         "4 and 5 stand for 0, 1, 5, 10 and 11.",
     ),
     System(
@@ -216,8 +216,8 @@ def _cell(rows: Sequence[Mapping[str, Any]]) -> str:
     first, seeds = rows[0], ", ".join(str(row["seed"]) for row in rows)
     return (
         f"test {statistics.mean(scores):.2f} %{spread}, validation {validation:.2f} % "
-        f"(seeds {seeds}; {first['rows']:,} texts, {first['epochs']} of {first['of_epochs']} epochs, "
-        f"{first['parameters']:,} parameters)"
+        f"(seeds {seeds}; {first['rows']:,} texts, {first['epochs']} of {first['of_epochs']} "
+        f"epochs, {first['parameters']:,} parameters)"
     )
 
 
@@ -254,7 +254,7 @@ def main() -> None:
     for seed in options.seeds:
         for name in options.recipes:
             wanted = key(name, seed, options)
-            if any(wanted.items() <= row.items() for row in results if row["set"] == wanted["set"]):
+            if any({name: row[name] for name in wanted} == wanted for row in results):
                 continue
             results.append(run_one(name, train, seed, options))
             with path.open("a", encoding="utf-8") as stream:

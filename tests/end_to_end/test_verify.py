@@ -174,16 +174,13 @@ def test_a_metric_changed_together_with_its_hash_is_noticed_with_data(
     from ranklet.files import sha256_file
 
     def flip(content: Any) -> None:
-        """Exchange the predictions of both labels in a consistent way."""
-        content["confusion"] = [row[::-1] for row in content["confusion"]]
+        """Exchange the predictions of the three rows of one label in a consistent way."""
+        content["confusion"][0].reverse()
         hits = sum(row[index] for index, row in enumerate(content["confusion"]))
         content["accuracy"] = hits / content["rows"]
 
     path = "run/evaluation/test.json"
-    before = json.loads(Path(path).read_text())["accuracy"]
     edit(path, flip)
-    if before == 0.5:
-        pytest.skip("half of the rows are right, so the exchange changes nothing")
     hashed = set_certified("sha256", "files", "evaluation/test.json", value=sha256_file(Path(path)))
     edit(CERTIFICATE, hashed)
     assert not differing(verified())

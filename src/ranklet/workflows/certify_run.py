@@ -89,9 +89,12 @@ def metrics_hash(run: Run) -> str:
     Raises:
         RunError: The file is missing or broken.
     """
-    records = [
-        {name: value for name, value in record.items() if name not in _TIMES}
-        for record in read_records(run)
-    ]
+    records = [_without_times(record) for record in read_records(run)]
     canonical = json.dumps(records, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _without_times(record: object) -> object:
+    if not isinstance(record, dict):  # only in a file that was changed by hand
+        return record
+    return {name: value for name, value in record.items() if name not in _TIMES}

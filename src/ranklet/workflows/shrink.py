@@ -41,7 +41,7 @@ from ranklet.lora.shrink import (
     truncate_adapter,
 )
 from ranklet.recipe import AdapterSection, Recipe, load_recipe, to_yaml
-from ranklet.run import Run, check_vacant, new_run, open_run, write_json
+from ranklet.run import check_vacant, new_run, open_run, write_json
 from ranklet.saved_model import (
     ClassifierSettings,
     assemble,

@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 
 from ranklet.budget.plan import ParameterPlan, count_trainable
@@ -277,10 +276,12 @@ def _probes(stated: _Stated) -> Finding:
 
 
 def _metrics(stated: _Stated) -> Finding:
-    if stated.hashes("metrics") is None and not stated.run.metrics.exists():
-        return "not checked", "this run was not trained: it holds no metrics"
-    if metrics_hash(stated.run) != stated.hashes("metrics"):
-        return "differs", f"{stated.run.metrics.name} is not as certified"
+    held, path = stated.hashes("metrics"), stated.run.metrics
+    if held is None:
+        trained = "the certificate holds no hash of it" if path.exists() else "there is none"
+        return "not checked", f"{path.name}: {trained}"
+    if metrics_hash(stated.run) != held:
+        return "differs", f"{path.name} is not as certified"
     about = read_json(stated.run.environment)
     step, best = about.get("best_step"), about.get("best_validation")
     recorded = [
@@ -314,10 +315,10 @@ def _evaluation(run: Run, name: str) -> Evaluation | None:
 
 
 def _is_consistent(evaluation: Evaluation) -> bool:
-    confusion = np.array(evaluation.confusion)
-    rows = int(confusion.sum())
-    accuracy = float(np.trace(confusion)) / max(1, rows)
-    return rows == evaluation.rows and accuracy == evaluation.accuracy.value
+    confusion = evaluation.confusion
+    rows = sum(map(sum, confusion))
+    hits = sum(row[label] for label, row in enumerate(confusion) if label < len(row))
+    return rows == evaluation.rows and hits / max(1, rows) == evaluation.accuracy.value
 
 
 def _data_checks(stated: _Stated, split: str) -> Iterator[Check]:
@@ -328,7 +329,8 @@ def _data_checks(stated: _Stated, split: str) -> Iterator[Check]:
         return  # said by the check of the recipe
     if not isinstance(source, str):
         return
-    name, held = f"{split} data", (stated.hashes("data") or {}).get(split)
+    hashes = stated.hashes("data")
+    name, held = f"{split} data", hashes.get(split) if isinstance(hashes, Mapping) else None
     if held is None:
         reason = f"the certificate holds no hash of {source}, a named set or a data set of the hub"
         yield Check(name, "not checked", reason)

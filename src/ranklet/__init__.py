@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ranklet.workflows.load import load
     from ranklet.workflows.plan import plan
     from ranklet.workflows.predict import predict
+    from ranklet.workflows.shrink import shrink
     from ranklet.workflows.train import train
+    from ranklet.workflows.verify import verify
 
 __version__ = "0.1.0"
 
@@ -40,7 +42,9 @@ __all__ = [
     "open_run",
     "plan",
     "predict",
+    "shrink",
     "train",
+    "verify",
 ]
 
 _HOMES = {
@@ -58,7 +62,9 @@ _HOMES = {
     "open_run": "ranklet.run",
     "plan": "ranklet.workflows.plan",
     "predict": "ranklet.workflows.predict",
+    "shrink": "ranklet.workflows.shrink",
     "train": "ranklet.workflows.train",
+    "verify": "ranklet.workflows.verify",
 }
 
 

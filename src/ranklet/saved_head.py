@@ -155,10 +155,10 @@ def read_tensors(folder: Path, head: HeadKind) -> SavedTensors:
     Raises:
         AdapterError: The adapter or the head beside it is unusable.
     """
-    return read_saved(folder, read_adapter(folder, stored_modules(folder)).tensors, head)
+    return sort_tensors(folder, read_adapter(folder, stored_modules(folder)).tensors, head)
 
 
-def read_saved(folder: Path, stored: Mapping[str, Tensor], head: HeadKind) -> SavedTensors:
+def sort_tensors(folder: Path, stored: Mapping[str, Tensor], head: HeadKind) -> SavedTensors:
     """Sort the tensors of a saved classifier by what they are.
 
     Args:

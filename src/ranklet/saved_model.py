@@ -45,8 +45,8 @@ from ranklet.lora.placement import module_shapes, place_adapters, train_biases, 
 from ranklet.saved_head import (
     check_folded,
     head_tensors,
-    read_saved,
     read_tensors,
+    sort_tensors,
     stored_modules,
     write_tensors,
 )
@@ -288,26 +288,49 @@ def load_model(
         HubError: The hub is needed and cannot be had.
         RunError: The classifier answers its probe texts differently from when it was saved.
     """
-    adapter = read_adapter(folder, stored_modules(folder))
-    settings = _read_settings(folder, adapter, encoder)
-    label_set = _read_labels(folder, adapter, labels)
-    saved = read_saved(folder, adapter.tensors, settings.head)
-    own = replace(adapter, tensors={**saved.trained, **saved.frozen})
-    model = assemble(settings, label_set, own, dtype=dtype, device=device, attention=attention)
-    check_folded(folder, saved, settings.head, model.pooling, model.encoder.config)
+    settings, label_set, adapter = read_saved(folder, encoder=encoder, labels=labels)
+    model = assemble(settings, label_set, adapter, dtype=dtype, device=device, attention=attention)
+    check_head(model, folder, settings.head)
     check_probes(model, folder)
     return model
 
 
-def check_probes(model: TextClassifier, folder: Path) -> None:
+def read_saved(
+    folder: Path, *, encoder: str | None = None, labels: Sequence[str] | None = None
+) -> tuple[ClassifierSettings, LabelSet, AdapterFile]:
+    """Read what a saved classifier is assembled from; arguments and errors as of `load_model`.
+
+    The adapter carries the head as ranklet holds it, its frozen tensors included.
+    """
+    adapter = read_adapter(folder, stored_modules(folder))
+    settings = _read_settings(folder, adapter, encoder)
+    label_set = _read_labels(folder, adapter, labels)
+    saved = sort_tensors(folder, adapter.tensors, settings.head)
+    return settings, label_set, replace(adapter, tensors={**saved.trained, **saved.frozen})
+
+
+def check_head(model: TextClassifier, folder: Path, head: HeadKind) -> None:
+    """Refuse a classifier whose adapter file holds another head than `head.safetensors`.
+
+    Raises:
+        RunError: The two answer differently.
+    """
+    saved = read_tensors(folder, head)
+    check_folded(folder, saved, head, model.pooling, model.encoder.config)
+
+
+def check_probes(model: TextClassifier, folder: Path) -> float | None:
     """Refuse a classifier that answers the stored probe texts differently.
+
+    Returns:
+        The largest difference of a logit; None where no probes are stored.
 
     Raises:
         RunError: The logits differ by more than `PROBE_TOLERANCE`, or the file is unusable.
     """
     path = folder / PROBES_FILE
     if not path.exists():
-        return
+        return None
     record = read_json_object(path, AdapterError)
     try:
         stored = torch.tensor(record["logits"], dtype=torch.float32)
@@ -326,6 +349,7 @@ def check_probes(model: TextClassifier, folder: Path) -> None:
             f"{folder}: the model answers differently from when it was saved (a probe logit is off "
             f"by {difference:.3g}); its adapter, encoder or tokenizer files were changed"
         )
+    return difference
 
 
 def compute_dtype(model: TextClassifier) -> torch.dtype:

@@ -234,8 +234,8 @@ def test_a_file_that_cannot_be_read_is_named(
     ("name", "problem"),
     [
         ("ag_newz", "no such file or built-in recipe; did you mean ag_news?; built in: ag_news, "),
-        ("zzz", "no such file or built-in recipe; built in: ag_news, quickstart"),
-        ("", "built in: ag_news, quickstart"),
+        ("zzz", "no such file or built-in recipe; built in: ag_news, ag_news_best, "),
+        ("", "built in: ag_news, ag_news_best, "),
         ("run_folder", "a folder; a recipe is a file in it, such as run_folder/recipe.yaml"),
     ],
 )

@@ -486,3 +486,28 @@ def test_the_seed_adapter_gives_pefts_logits(
 
     theirs = PeftModel.from_pretrained(model, adapter).eval()
     assert (our_logits(ours, texts) - peft_logits(theirs, base, texts)).abs().max() <= 1e-4
+
+
+@pytest.mark.parametrize("options", ["query and value", "patterns", "embeddings"], indirect=True)
+@pytest.mark.parametrize("share", [1.0, 0.4])
+def test_peft_computes_the_same_from_a_shrunk_adapter(
+    base: Path, options: Mapping[str, Any], share: float, tmp_path: Path
+) -> None:
+    from ranklet.workflows.shrink import shrink
+
+    model, folder = saved(base, options, tmp_path / "adapter")
+    total = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    head = sum(p.numel() for n in model.head_modules for p in model.get_submodule(n).parameters())
+    budget = head + int(share * (total - head))
+    done = shrink(folder, budget, tmp_path / "small", device="cpu", precision="float32")
+    assert (
+        budget - max(s.parameters_per_rank for s in adaptable_shapes(model).values())
+        < (done.parameters[1])
+    )
+    assert done.parameters[1] <= budget
+    ours = our_logits(load_model(tmp_path / "small", dtype=torch.float32, device=CPU))
+    assert_equal(ours, peft_logits(load_in_peft(base, tmp_path / "small"), base), base)
+    difference = float((ours - our_logits(model)).abs().max())
+    assert (
+        difference <= 1e-5 * max(1.0, float(ours.abs().max())) if share == 1.0 else difference > 0
+    )

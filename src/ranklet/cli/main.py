@@ -216,14 +216,79 @@ def classify(
         render.print_classifications(answers)
 
 
+@app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    data: Annotated[
+        str | None, typer.Option(help="The test data, to compute the test figure again.")
+    ] = None,
+    encoder: EncoderOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Derive again what a run states: plan, counts, hashes, probe logits, test figure."""
+    from ranklet.workflows.verify import verify
+
+    checks = verify(run, data, encoder=encoder, device=device, precision=precision)
+    if json:
+        render.print_checks_json(checks)
+    else:
+        render.print_checks(checks)
+    if any(check.state == "differs" for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def shrink(
+    model: ModelArgument,
+    budget: Annotated[int, typer.Option(min=1, help="Most trained parameters, head included.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; must be vacant.")],
+    data: Annotated[
+        str | None,
+        typer.Option(help="Labelled data to measure on; default: validation texts of the run."),
+    ] = None,
+    text_column: TextColumnOption = None,
+    encoder: EncoderOption = None,
+    labels: LabelsOption = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column of the label; default: as in the run, else label.")
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Cut a trained adapter to a smaller budget by its singular values."""
+    from ranklet.workflows.shrink import shrink, to_json
+
+    shrunk = shrink(
+        model,
+        budget,
+        out,
+        data,
+        text_column=text_column or None,
+        label_column=label_column,
+        encoder=encoder,
+        label_names=_names(labels),
+        device=device,
+        precision=precision,
+    )
+    if json:
+        render.print_json(to_json(shrunk))
+    else:
+        render.print_shrunk(shrunk)
+
+
 @recipes_app.callback()
 def recipes(context: typer.Context) -> None:
     """List the built-in recipes."""
     if context.invoked_subcommand is None:
         from ranklet.recipe.builtin import builtin_names, describe
 
-        for name in builtin_names():
-            typer.echo(f"{name:<14} {describe(name)}")
+        names = builtin_names()
+        width = max(map(len, names))
+        for name in names:
+            typer.echo(f"{name:<{width}}  {describe(name)}")
 
 
 @recipes_app.command()

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from ranklet.evaluation.result import Evaluation, Metric
     from ranklet.run import Run
     from ranklet.workflows.classify import Classification
+    from ranklet.workflows.shrink import Shrunk
     from ranklet.workflows.train import Observer
+    from ranklet.workflows.verify import Check
 
 BAR_WIDTH = 30
 
@@ -108,6 +110,33 @@ def print_classifications(answers: Sequence[Classification]) -> None:
 def print_classifications_json(answers: Sequence[Classification]) -> None:
     """Print the answers as JSON to stdout."""
     print_json([asdict(answer) for answer in answers])
+
+
+def print_checks(checks: Sequence[Check]) -> None:
+    """Print one line for each check of a run."""
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        line = f"{check.name:<{width}}  {check.state:<11}  {check.detail}"
+        sys.stdout.write("".join(c if c.isprintable() else "?" for c in line) + "\n")
+
+
+def print_checks_json(checks: Sequence[Check]) -> None:
+    """Print the checks of a run as JSON to stdout."""
+    print_json([asdict(check) for check in checks])
+
+
+def print_shrunk(shrunk: Shrunk) -> None:
+    """Print what a shrunk adapter holds, and its figures before and after."""
+    (before, after), (modules, left) = shrunk.parameters, shrunk.modules
+    sys.stdout.write(f"parameters: {before:,} before, {after:,} after\n")
+    sys.stdout.write(f"adapted modules: {modules} before, {left} after\n")
+    sys.stdout.write(f"kept of the squared singular values: {shrunk.kept_energy:.1%}\n")
+    sys.stdout.write(f"validation: {shrunk.validation}\n")
+    for name, found in (("before", shrunk.before), ("after", shrunk.after)):
+        if found is not None:
+            accuracy = _with_interval(found.accuracy)
+            sys.stdout.write(f"{name:<6}  accuracy {accuracy}, loss {found.log_loss:.4f}\n")
+    sys.stdout.write(f"folder: {shrunk.folder}\n")
 
 
 def print_run(run: Run) -> None:

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ranklet.batch import Batch
-from ranklet.budget.certificate import certify
-from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
-from ranklet.classifier import TextClassifier, trainable_state
+from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
+from ranklet.classifier import TextClassifier
 from ranklet.data.augmentation import drop_tokens
 from ranklet.data.batching import Indices, epoch_batches
 from ranklet.data.corpus import Corpus, TokenCorpus, build_corpus, default_cache_folder
@@ -22,12 +20,10 @@ from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memor
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
-from ranklet.files import sha256_file, write_atomically
-from ranklet.lora.adapter_file import TENSORS_FILE
-from ranklet.lora.initial import plain_tensors
-from ranklet.recipe import Recipe, recipe_hash, to_yaml
+from ranklet.files import write_atomically
+from ranklet.recipe import Recipe, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
-from ranklet.saved_head import HEAD_FILE, loads_in_transformers, read_tensors
+from ranklet.saved_head import loads_in_transformers
 from ranklet.saved_model import compute_dtype, load_model, save_model
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.fit import FitResult, Record, fit
@@ -39,9 +35,10 @@ from ranklet.training.schedules import learning_rate_factor
 from ranklet.training.steps import Step, plan_steps
 from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.capture_steps import capture_steps
+from ranklet.workflows.certify_run import certify_run
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
-from ranklet.workflows.read_splits import EncodedSplit, Splits, data_hashes, read_splits
+from ranklet.workflows.read_splits import EncodedSplit, Splits, read_splits
 from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
 from ranklet.workflows.write_run import (
     Corpora,
@@ -146,7 +143,7 @@ def train(
         write_json(run.environment, about)
         write_evaluations(run, evaluations)
         write_run_report(run)
-        write_json(run.certificate, _certificate(run, recipe, plan, model))
+        write_json(run.certificate, certify_run(run, recipe, plan, model))
     return run
 
 
@@ -281,22 +278,6 @@ def _evaluate(model: TextClassifier, corpora: Corpora, seed: int) -> dict[str, E
                 probabilities, corpus.labels, model.labels.names, name, seed
             )
     return evaluations
-
-
-def _certificate(
-    run: Run, recipe: Recipe, plan: ParameterPlan, model: TextClassifier
-) -> dict[str, Any]:
-    hashes: dict[str, Any] = {
-        "recipe": recipe_hash(recipe),
-        "adapter": sha256_file(run.adapter / TENSORS_FILE),
-        "data": data_hashes(recipe.data),
-    }
-    if (run.adapter / HEAD_FILE).exists():
-        hashes["head"] = sha256_file(run.adapter / HEAD_FILE)
-    saved = read_tensors(run.adapter, recipe.head)
-    others = {"frozen_head": saved.frozen, "folded_head": saved.folded}
-    start = plain_tensors(model, trainable_state(model))[1]
-    return certify(plan, count_trainable(model), saved.trained, hashes, others, start)
 
 
 def _describe_data(splits: Splits) -> str:

@@ -71,13 +71,30 @@ def main(
 
 
 @app.command()
-def plan(recipe: RecipeArgument, set_: SetOption = None, json: JsonOption = False) -> None:
-    """Count what a recipe would train, without weights and without a network."""
+def plan(
+    recipe: RecipeArgument,
+    set_: SetOption = None,
+    fit: Annotated[
+        int | None,
+        typer.Option(metavar="BUDGET", min=1, help="Choose the ranks so that they fit a budget."),
+    ] = None,
+    frontier: Annotated[
+        bool, typer.Option("--frontier", help="Show what each of a series of budgets buys.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Count what a recipe would train; only adapter.fit_mode measured reads data and weights."""
     from ranklet.budget.plan import enforce_budget
     from ranklet.recipe import load_recipe
+    from ranklet.workflows import fit_ranks
     from ranklet.workflows.plan import plan
 
-    counted = plan(load_recipe(recipe, set_ or []))
+    asked = [] if fit is None else [f"budget={fit}", f"adapter.fit={fit}"]
+    wanted = load_recipe(recipe, [*(set_ or []), *asked])
+    if frontier:
+        render.print_frontier(fit_ranks.frontier(wanted), as_json=json)
+        return
+    counted = plan(fit_ranks.fit_ranks(wanted))
     if json:
         render.print_json(counted.to_json())
     else:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ranklet.evaluation.result import Evaluation, Metric
     from ranklet.run import Run
     from ranklet.workflows.classify import Classification
+    from ranklet.workflows.fit_ranks import FrontierRow
     from ranklet.workflows.train import Observer
 
 BAR_WIDTH = 30
@@ -48,6 +49,30 @@ def print_plan(plan: ParameterPlan) -> None:
     table.add_row("total", "", "", "", f"{plan.total:,}")
     table.add_row("budget", "", "", "", f"{plan.budget:,}")
     table.add_row("remaining", "", "", "", f"{plan.remaining:,}")
+    _stdout().print(table)
+
+
+def print_frontier(rows: Sequence[FrontierRow], as_json: bool) -> None:
+    """Print what each budget buys."""
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    from rich.table import Table
+
+    columns = ("budget", "head", "modules", "ranks", "parameters", "unused")
+    table = Table(*columns, box=None, pad_edge=False)
+    for column in (table.columns[0], *table.columns[2:]):
+        column.justify = "right"
+    for row in rows:
+        low, high = row.lowest_rank, row.highest_rank
+        table.add_row(
+            f"{row.budget:,}",
+            row.head,
+            str(row.modules),
+            str(low) if low == high else f"{low} to {high}",
+            f"{row.parameters:,}",
+            f"{row.unused:,}",
+        )
     _stdout().print(table)
 
 

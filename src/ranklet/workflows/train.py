@@ -36,10 +36,12 @@ from ranklet.training.schedules import learning_rate_factor
 from ranklet.training.steps import Step, plan_steps
 from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.capture_steps import capture_steps
+from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
 from ranklet.workflows.read_splits import EncodedSplit, Splits, data_hashes, read_splits
 from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
+from ranklet.workflows.solve import check_feasible, open_space
 from ranklet.workflows.write_run import (
     Corpora,
     describe_training,
@@ -100,6 +102,7 @@ def train(
     check_before_download(recipe)
 
     splits = read_splits(recipe.data, recipe.seed)
+    recipe = fit_ranks(recipe, splits)
     plan = plan_for_labels(recipe, len(splits.labels))
     enforce_budget(plan)
 
@@ -151,7 +154,12 @@ def check_before_download(recipe: Recipe) -> None:
         problem = f"{recipe.data.max_length} is more than encoder {recipe.encoder!r} takes; "
         problem += f"allowed: 3 to {limit}"
         raise RecipeError([RecipeIssue("", "data.max_length", problem)])
-    enforce_budget(plan_for_labels(recipe, len(labels_without_reading(recipe) or "ab")))
+    num_labels = len(labels_without_reading(recipe) or "ab")
+    count = partial(plan_for_labels, num_labels=num_labels)
+    if recipe.adapter.fit is not None:
+        check_feasible(open_space(recipe, count), recipe.adapter.fit)
+    else:
+        enforce_budget(count(recipe))
 
 
 def _tokenize(model: TextClassifier, splits: Splits) -> Corpora:

@@ -86,15 +86,18 @@ def plan(
     """Count what a recipe would train; only adapter.fit_mode measured reads data and weights."""
     from ranklet.budget.plan import enforce_budget
     from ranklet.recipe import load_recipe
-    from ranklet.workflows import fit_ranks
     from ranklet.workflows.plan import plan
 
     asked = [] if fit is None else [f"budget={fit}", f"adapter.fit={fit}"]
     wanted = load_recipe(recipe, [*(set_ or []), *asked])
-    if frontier:
-        render.print_frontier(fit_ranks.frontier(wanted), as_json=json)
-        return
-    counted = plan(fit_ranks.fit_ranks(wanted))
+    if frontier or wanted.adapter.fit_mode == "measured":
+        from ranklet.workflows import fit_ranks  # heavier than a plan from shapes
+
+        if frontier:
+            render.print_frontier(fit_ranks.frontier(wanted), as_json=json)
+            return
+        wanted = fit_ranks.fit_ranks(wanted)
+    counted = plan(wanted)
     if json:
         render.print_json(counted.to_json())
     else:

@@ -147,13 +147,14 @@ class AdapterSection(BaseModel):
     Default: false."""
 
     fit: Count | None = None
-    """Parameters to spend on adapters, head and biases together: the ranks are then chosen, in place
-    of `rank` and `rank_pattern`, never over it and with less than one unit of rank unused; the
-    targets are all-linear unless written; null: ranks as written. Default: null."""
+    """Parameters to spend on adapters, head and biases together: the ranks are then chosen, in
+    place of `rank` and `rank_pattern`, never over it and with less than one unit of rank unused;
+    the targets are all-linear unless written; null: ranks as written. Default: null."""
 
     fit_mode: Literal["uniform", "by_depth", "measured"] = "uniform"
-    """How `fit` chooses: equal ranks; ranks in proportion to layer + 1; or by the gain per parameter
-    that each matrix promises on a few dozen batches of the training texts. Default: uniform."""
+    """How `fit` chooses: equal ranks; ranks in proportion to layer + 1; or by the gain per
+    parameter that each matrix promises on a few dozen batches of training texts.
+    Default: uniform."""
 
     fit_head: Literal["keep", "cheapest"] = "keep"
     """Whether `fit` keeps the recipe's `head` or takes the one with the fewest parameters that goes

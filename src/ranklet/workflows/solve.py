@@ -127,6 +127,7 @@ def solve(space: Space, budget: int, worth: Worth) -> Recipe:
         "rank_pattern": {name: own for name, own in adapted.items() if own != rank},
         "alpha_pattern": _alphas(space.recipe, tuple(adapted)),
         "layers": None,
+        "fit_head": "keep",  # it has been chosen; fit_mode stays and says how the ranks were
     }
     return space.recipe.model_copy(
         update={"adapter": adapter.model_copy(update=changes), "budget": budget}
@@ -200,7 +201,7 @@ def _with_cheapest_head(recipe: Recipe, count: Count) -> Recipe:
 def _with_each_head(recipe: Recipe, count: Count) -> Iterator[Recipe]:
     for kind in get_args(HeadKind):
         candidate = recipe.model_copy(update={"head": kind})
-        if contradictions(candidate):
+        if any("head" in each.fields for each in contradictions(candidate)):
             continue
         try:
             count(candidate)

@@ -3,9 +3,9 @@
     python benchmarks/budget_curve.py --train ../shared/ag_news/train.csv \
         --test ../shared/ag_news/test.csv --seeds 0 1 2 3 4
 
-Every run is a process of its own and becomes one JSON line in `--results`; what stands there already
-is not run again, so that an interrupted experiment goes on where it stopped. `--report` prints and
-draws what is there without running anything.
+Every run is a process of its own and becomes one JSON line in `--results`; what stands there is not
+run again, so that an interrupted experiment goes on where it stopped. `--report` prints and draws
+what is there without running anything.
 
 Arms, all MiniLM with the `ag_news` recipe and `adapter.fit` at the same budgets:
 
@@ -210,16 +210,13 @@ def draw(lines: Sequence[Row], path: Path) -> None:
     for arm in ARMS:
         own = [line for line in lines if line["arm"] == arm]
         if own:
-            means, lows, highs = zip(*(line["test"] for line in own), strict=True)
-            bars = [
-                [max(0.0, min(100 * (mean - low), 100.0)) for mean, low in zip(means, lows)],
-                [max(0.0, min(100 * (high - mean), 100.0)) for mean, high in zip(means, highs)],
-            ]
-            several = own[0]["seeds"] > 1
+            means = [100 * line["test"][0] for line in own]
+            halves = [100 * (line["test"][0] - line["test"][1]) for line in own]
+            several = all(line["seeds"] > 1 for line in own)
             axes.errorbar(
                 [line["parameters"] for line in own],
-                [100 * mean for mean in means],
-                yerr=bars if several else None,
+                means,
+                yerr=halves if several else None,
                 marker="o",
                 capsize=3,
                 label=arm,

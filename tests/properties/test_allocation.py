@@ -104,13 +104,13 @@ def test_no_choice_of_ranks_gains_more_by_a_unit(data: Any) -> None:
     def gain(chosen: dict[str, int]) -> float:
         return sum(sum(gains[name][:rank]) for name, rank in chosen.items())
 
-    choices = [
-        dict(zip(gains, chosen, strict=True)) for chosen in product(range(5), repeat=number)
-    ]
+    choices = [dict(zip(gains, chosen, strict=True)) for chosen in product(range(5), repeat=number)]
     best = max(gain(each) for each in choices if cost_of(candidates, each) <= budget)
-    dearest = max(gains[name][rank] for name, rank in ranks.items() if rank < 4) if any(
-        rank < 4 for rank in ranks.values()
-    ) else 0.0
+    dearest = (
+        max(gains[name][rank] for name, rank in ranks.items() if rank < 4)
+        if any(rank < 4 for rank in ranks.values())
+        else 0.0
+    )
     assert gain(ranks) >= best - (0 if equal else dearest) - 1e-9
 
 

@@ -1,23 +1,26 @@
 """Gains: what each unit of rank on a frozen matrix would do for the loss, measured on data.
 
 For a linear map y = W a with gradients g of the loss in y, the expected gradient is G = E[g aᵀ].
-K-FAC (Martens & Grosse 2015, arXiv:1503.05671) takes the curvature of the loss in W for
-E[g gᵀ] ⊗ E[a aᵀ]. Under that quadratic model the best update of rank r lowers the loss by half the
-sum of the first r squared singular values of
+Divide every entry by the root mean squares of its output's gradient and of its input,
 
-    S = E[g gᵀ]^(-1/2)  G  E[a aᵀ]^(-1/2),
+    S = diag(E[g²])^(-1/2)  G  diag(E[a²])^(-1/2),
 
-so the gains of successive units never rise (Eckart and Young). They are comparable across matrices,
-since S does not change when inputs or outputs are scaled, as Adam's steps do not. That low rank
-should follow the gradient's singular vectors is LoRA-GA's argument (arXiv:2407.05000), ranks by the
-importance of the gradient are GoRA's (arXiv:2502.12171), activations as a measure are EVA's
-(arXiv:2410.07170).
+and take the squared singular values of S as the gains of successive units of rank. The best update
+of rank r captures the sum of the first r of them (Eckart and Young), so gains never rise.
 
-Our own heuristics, which none of them has: whitening on both sides for the allocation of ranks;
-the damping; and two halves. The squares of a gradient averaged over few texts are mostly noise, so
-S is measured on two halves of the batches, and the squared singular values are the eigenvalues of
-the symmetric part of S₁ S₂ᵀ, in which the noise of the halves cancels on average. Eigenvalues below
-0 are noise alone and count as 0.
+Why S: it is K-FAC's curvature (Martens & Grosse 2015, arXiv:1503.05671) cut down to its diagonals,
+under which half the sum is by how much the best update of rank r lowers the loss; and it is the
+step of an optimizer with factored second moments (Adafactor, arXiv:1804.04235), so near to what
+AdamW makes of G. It does not change with the scale of a feature, so matrices can be compared, and
+the few huge features of BERT-like encoders do not decide. That low rank should follow the
+gradient's singular vectors is LoRA-GA's argument (arXiv:2407.05000), ranks by the importance of the
+gradient are GoRA's (arXiv:2502.12171), activations as a measure are EVA's (arXiv:2410.07170).
+
+Our own heuristics, in none of them: the two diagonals for allocating ranks, and two halves. The
+square of a gradient averaged over few texts is mostly noise, so S is measured on two halves of the
+batches. The eigenvalues of the symmetric part of S₁ S₂ᵀ then estimate the squared singular values
+of what the halves share, and the noise lies evenly around 0: its size is read from the eigenvalues
+below 0 and taken off those above.
 """
 
 from __future__ import annotations
@@ -31,9 +34,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Added to the second moments, as a share of their mean eigenvalue: with few texts the small
-# eigenvalues are not known, and a division by them would let noise decide.
-DAMPING = 0.3
+# Added to the mean squares, as a share of their mean: a feature that is nearly always 0 would
+# otherwise be divided by nearly 0.
+DAMPING = 0.1
 
 # Strength of the ridge of a fitted last map; the features are scaled to unit variance.
 RIDGE = 1e-2
@@ -46,8 +49,8 @@ class Moments:
 
     Attributes:
         gradients: For each half, the sum of g aᵀ, (out_features, in_features) float32.
-        inputs: Sum of a aᵀ, (in_features, in_features) float32.
-        outputs: Sum of g gᵀ, (out_features, out_features) float32.
+        inputs: Sum of a², (in_features,) float32.
+        outputs: Sum of g², (out_features,) float32.
         tokens: Tokens summed.
     """
 
@@ -81,10 +84,10 @@ class Recorder:
         if states.dtype == torch.float16:  # whose small gradients would vanish in the products
             states, gradient = states.float(), gradient.float()
         own = self.moments.get(name) or _no_moments(gradient.shape[-1], states)
-        # Products in the compute dtype, five times as fast in bfloat16; sums in float32.
+        # Products in the compute dtype, sums in float32.
         own.gradients[self.half].add_(gradient.T @ states)
-        own.inputs.add_(states.T @ states)
-        own.outputs.add_(gradient.T @ gradient)
+        own.inputs.add_(states.float().square().sum(0))
+        own.outputs.add_(gradient.float().square().sum(0))
         own.tokens += len(states)
         self.moments[name] = own
 
@@ -96,8 +99,7 @@ def _no_moments(out_features: int, states: Tensor) -> Moments:
         return torch.zeros(shape, dtype=torch.float32, device=states.device)
 
     gradients = (zeros(out_features, in_features), zeros(out_features, in_features))
-    inputs, outputs = zeros(in_features, in_features), zeros(out_features, out_features)
-    return Moments(gradients, inputs, outputs)
+    return Moments(gradients, zeros(in_features), zeros(out_features))
 
 
 @contextmanager
@@ -130,28 +132,26 @@ def _hook(recorder: Recorder, name: str) -> Callable[..., Tensor | None]:
         # Below the first map nothing asks for gradients: the graph begins here.
         result = output if output.requires_grad else output.detach().requires_grad_()
         states = inputs[0].detach()
-        result.register_hook(lambda gradient: recorder.add(name, states, gradient))
+        result.register_hook(  # type: ignore[no-untyped-call]
+            lambda gradient: recorder.add(name, states, gradient)
+        )
         return result
 
     return after_forward
 
 
 def unit_gains(moments: Moments, texts: int, damping: float = DAMPING) -> list[float]:
-    """Return the gain of each unit of rank, in nats of the mean loss; it never rises.
+    """Return the gain of each unit of rank, in nats of the mean loss as K-FAC sees it, falling.
 
     Args:
         moments: Sums of one map over both halves, gradients of the loss summed over the texts.
         texts: Texts in both halves together.
-        damping: Share of the mean eigenvalue that is added to the second moments.
+        damping: Share of their mean that is added to the mean squares.
     """
     before = _root(moments.inputs / moments.tokens, damping)
     behind = _root(moments.outputs / moments.tokens, damping)
     first, second = (
-        torch.linalg.solve_triangular(
-            behind,
-            torch.linalg.solve_triangular(before, gradient.double().T / (texts / 2), upper=False).T,
-            upper=False,
-        )
+        gradient.double() / (texts / 2) / behind[:, None] / before
         for gradient in moments.gradients
     )
     # The curvature in a text is summed over its tokens, the moments are means over tokens.
@@ -172,15 +172,17 @@ def shared_energy(first: Tensor, second: Tensor) -> list[float]:
     if first.shape[0] > first.shape[1]:
         first, second = first.T, second.T
     product = first @ second.T
-    values = torch.linalg.eigvalsh((product + product.T) / 2)
-    return [float(value) for value in values.flip(0).clamp(min=0)]
+    rising = torch.linalg.eigvalsh((product + product.T) / 2)
+    noise = (-rising).clamp(min=0)  # falling, the most negative first
+    shared = (rising.flip(0) - noise).clamp(min=0).cummin(0).values
+    return [float(value) for value in shared]
 
 
-def _root(moment: Tensor, damping: float) -> Tensor:
-    """Return the Cholesky factor of a damped second moment, (size, size) float64."""
-    exact = moment.double()
-    mean = exact.diagonal().mean().clamp(min=torch.finfo(torch.float32).tiny)
-    return torch.linalg.cholesky(exact + damping * mean * torch.eye(len(exact)).to(exact))
+def _root(mean_squares: Tensor, damping: float) -> Tensor:
+    """Return the root of damped mean squares, (features,) float64."""
+    exact = mean_squares.double()
+    floor = torch.finfo(torch.float32).tiny  # a map that no gradient reaches gains nothing
+    return (exact + damping * exact.mean() + floor).sqrt()
 
 
 def fit_last_map(
@@ -207,7 +209,7 @@ def fit_last_map(
         optimizer.zero_grad()
         penalty = ridge * (weight.square().sum() + bias.square().sum() / len(features))
         value = F.cross_entropy(F.linear(scaled, weight, bias), labels) + penalty
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         return value
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]

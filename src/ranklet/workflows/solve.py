@@ -38,6 +38,10 @@ from ranklet.recipe.recipe import contradictions
 Count = Callable[[Recipe], ParameterPlan]
 """A recipe without `adapter.fit` -> its plan."""
 
+# Rows of a plan that a module has because it is adapted, magnitudes with DoRA; with
+# `bias: lora_only` its bias too.
+ADAPTER_KINDS = ("lora", "magnitude")
+
 LARGEST_RANK = 4096
 """As `adapter.rank` allows."""
 
@@ -85,10 +89,9 @@ def open_space(recipe: Recipe, count: Count) -> Space:
         recipe = _with_cheapest_head(recipe, count)
     first, second = count(recipe), count(at_rank(recipe, 2))
     layers = _layers_of(recipe)
-    own_kinds = {"head"} if recipe.adapter.bias == "lora_only" else {"head", "bias"}
-    at_two = _by_module(second, own_kinds)
+    kinds = {*ADAPTER_KINDS, *(("bias",) if recipe.adapter.bias == "lora_only" else ())}
     sizes = {row.module: min(row.shape) for row in first.rows if row.rank is not None}
-    at_one = _by_module(first, own_kinds)
+    at_one, at_two = _by_module(first, kinds), _by_module(second, kinds)
     candidates = tuple(
         Candidate(
             module=name,
@@ -179,10 +182,10 @@ def at_rank(recipe: Recipe, rank: int) -> Recipe:
     return recipe.model_copy(update={"adapter": recipe.adapter.model_copy(update=changes)})
 
 
-def _by_module(plan: ParameterPlan, other_kinds: set[str]) -> Counter[str]:
+def _by_module(plan: ParameterPlan, kinds: set[str]) -> Counter[str]:
     costs: Counter[str] = Counter()
     for row in plan.rows:
-        if row.kind not in other_kinds:
+        if row.kind in kinds:
             costs[row.module] += row.parameters
     return costs
 

@@ -141,7 +141,10 @@ def _hook(recorder: Recorder, name: str) -> Callable[..., Tensor | None]:
 
 
 def unit_gains(moments: Moments, texts: int, damping: float = DAMPING) -> list[float]:
-    """Return the gain of each unit of rank, in nats of the mean loss as K-FAC sees it, falling.
+    """Return the gain of each unit of rank; it never rises.
+
+    Gains compare units; the diagonals leave out how features move together, so the loss falls by
+    much less than their sum.
 
     Args:
         moments: Sums of one map over both halves, gradients of the loss summed over the texts.
@@ -151,8 +154,7 @@ def unit_gains(moments: Moments, texts: int, damping: float = DAMPING) -> list[f
     before = _root(moments.inputs / moments.tokens, damping)
     behind = _root(moments.outputs / moments.tokens, damping)
     first, second = (
-        gradient.double() / (texts / 2) / behind[:, None] / before
-        for gradient in moments.gradients
+        gradient.double() / (texts / 2) / behind[:, None] / before for gradient in moments.gradients
     )
     # The curvature in a text is summed over its tokens, the moments are means over tokens.
     factor = 0.5 * texts / moments.tokens

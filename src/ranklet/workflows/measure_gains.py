@@ -43,7 +43,7 @@ def measure_gains(
         modules: Full names of linear maps of the encoder.
 
     Returns:
-        Gains in nats of the training loss, by module, falling; the same for the same seed.
+        Gains by module, falling; the same for the same seed.
 
     Raises:
         RecipeError: A module is no linear map.

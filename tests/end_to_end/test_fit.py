@@ -68,6 +68,7 @@ def test_a_training_states_the_ranks_it_was_given(
         "--set", f"adapter.fit_mode={mode}",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert f"fit: {mode}, " in done.stderr
     run = library.Run(workplace / "fitted")
     plan, certificate = read_json(run.plan), read_json(run.certificate)
     assert plan["budget"] == certificate["budget"] == 500

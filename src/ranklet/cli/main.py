@@ -90,6 +90,9 @@ def plan(
 
     asked = [] if fit is None else [f"budget={fit}", f"adapter.fit={fit}"]
     wanted = load_recipe(recipe, [*(set_ or []), *asked])
+    if frontier and wanted.adapter.fit is None:
+        # Read again, so that it has the placement of a recipe with a budget to fit.
+        wanted = load_recipe(recipe, [*(set_ or []), f"adapter.fit={wanted.budget}"])
     if frontier or wanted.adapter.fit_mode == "measured":
         from ranklet.workflows import fit_ranks  # heavier than a plan from shapes
 

@@ -102,7 +102,7 @@ def train(
     check_before_download(recipe)
 
     splits = read_splits(recipe.data, recipe.seed)
-    recipe = fit_ranks(recipe, splits)
+    asked, recipe = recipe, fit_ranks(recipe, splits)
     plan = plan_for_labels(recipe, len(splits.labels))
     enforce_budget(plan)
 
@@ -115,6 +115,8 @@ def train(
     with new_run(folder) as run:
         # Only now, so that a training that cannot begin says nothing but why.
         told.announce(f"budget: {plan.total:,} of {plan.budget:,} parameters")
+        if asked.adapter.fit is not None:
+            told.announce(_describe_fit(plan, recipe))
         if model.encoder.config.foreign is not None:
             told.announce("encoder: computed by transformers, slower than the native ones")
             if recipe.engine.activation_checkpointing:
@@ -289,6 +291,14 @@ def _certificate(
     }
     saved = read_adapter(run.adapter, HEAD_MODULES).tensors
     return certify(plan, count_trainable(model), saved, hashes)
+
+
+def _describe_fit(plan: ParameterPlan, recipe: Recipe) -> str:
+    ranks = [row.rank for row in plan.rows if row.rank is not None]
+    return (
+        f"fit: {recipe.adapter.fit_mode}, {len(ranks)} modules with ranks {min(ranks)} to "
+        f"{max(ranks)}, head {recipe.head}"
+    )
 
 
 def _describe_data(splits: Splits) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ranklet.run import Run, open_run
     from ranklet.workflows.classify import classify
     from ranklet.workflows.evaluate import evaluate
+    from ranklet.workflows.fit_ranks import fit_ranks
     from ranklet.workflows.load import load
     from ranklet.workflows.plan import plan
     from ranklet.workflows.predict import predict
@@ -37,6 +38,7 @@ __all__ = [
     "TextClassifier",
     "classify",
     "evaluate",
+    "fit_ranks",
     "load",
     "load_recipe",
     "open_run",
@@ -57,6 +59,7 @@ _HOMES = {
     "TextClassifier": "ranklet.classifier",
     "classify": "ranklet.workflows.classify",
     "evaluate": "ranklet.workflows.evaluate",
+    "fit_ranks": "ranklet.workflows.fit_ranks",
     "load": "ranklet.workflows.load",
     "load_recipe": "ranklet.recipe",
     "open_run": "ranklet.run",

@@ -74,17 +74,36 @@ def main(
 def plan(
     recipe: RecipeArgument,
     set_: SetOption = None,
+    fit: Annotated[
+        int | None,
+        typer.Option(metavar="BUDGET", min=1, help="Choose the ranks so that they fit a budget."),
+    ] = None,
+    frontier: Annotated[
+        bool, typer.Option("--frontier", help="Show what each of a series of budgets buys.")
+    ] = False,
     tree: Annotated[
         bool, typer.Option("--tree", help="Name every module by layer, with rank and alpha.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Count what a recipe would train, without weights and without a network."""
+    """Count what a recipe would train; only adapter.fit_mode measured reads data and weights."""
     from ranklet.budget.plan import enforce_budget
     from ranklet.recipe import load_recipe
     from ranklet.workflows.plan import plan
 
-    counted = plan(load_recipe(recipe, set_ or []))
+    asked = [] if fit is None else [f"budget={fit}", f"adapter.fit={fit}"]
+    wanted = load_recipe(recipe, [*(set_ or []), *asked])
+    if frontier and wanted.adapter.fit is None:
+        # Read again, so that it has the placement of a recipe with a budget to fit.
+        wanted = load_recipe(recipe, [*(set_ or []), f"adapter.fit={wanted.budget}"])
+    if frontier or wanted.adapter.fit_mode == "measured":
+        from ranklet.workflows import fit_ranks  # heavier than a plan from shapes
+
+        if frontier:
+            render.print_frontier(fit_ranks.frontier(wanted), as_json=json)
+            return
+        wanted = fit_ranks.fit_ranks(wanted)
+    counted = plan(wanted)
     if json:
         render.print_json(counted.to_json())
     elif tree:

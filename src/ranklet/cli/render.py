@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ranklet.evaluation.result import Evaluation, Metric
     from ranklet.run import Run
     from ranklet.workflows.classify import Classification
+    from ranklet.workflows.fit_ranks import FrontierRow
     from ranklet.workflows.shrink import Shrunk
     from ranklet.workflows.train import Observer
     from ranklet.workflows.verify import Check
@@ -67,6 +68,30 @@ def print_plan_tree(plan: ParameterPlan) -> None:
             adapter = "" if row.rank is None else f" rank {row.rank} alpha {row.alpha:g}"
             branch.add(f"{row.module}  {row.kind}{adapter}: {row.parameters:,}")
     _stdout().print(tree)
+
+
+def print_frontier(rows: Sequence[FrontierRow], as_json: bool) -> None:
+    """Print what each budget buys."""
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    from rich.table import Table
+
+    columns = ("budget", "head", "modules", "ranks", "parameters", "unused")
+    table = Table(*columns, box=None, pad_edge=False)
+    for column in (table.columns[0], *table.columns[2:]):
+        column.justify = "right"
+    for row in rows:
+        low, high = row.lowest_rank, row.highest_rank
+        table.add_row(
+            f"{row.budget:,}",
+            row.head,
+            str(row.modules),
+            str(low) if low == high else f"{low} to {high}",
+            f"{row.parameters:,}",
+            f"{row.unused:,}",
+        )
+    _stdout().print(table)
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ranklet.recipe.sections import (
+    CHOSEN_BY_FIT,
     REPLACES,
     STRICT,
     AdapterSection,
@@ -126,6 +127,7 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
         *_head_contradictions(recipe),
         *_data_contradictions(recipe.data),
         *_adapter_contradictions(recipe.adapter),
+        *_fit_contradictions(recipe),
         *_training_contradictions(recipe),
     )
 
@@ -186,6 +188,27 @@ def _adapter_contradictions(adapter: AdapterSection) -> Iterator[Contradiction]:
     if adapter.target_modules != "all-linear" and "all-linear" in adapter.target_modules:
         yield Contradiction(
             ("adapter.target_modules",), "all-linear stands alone: target_modules: all-linear"
+        )
+
+
+def _fit_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+    adapter = recipe.adapter
+    if adapter.fit is None:
+        if adapter.fit_head == "cheapest":
+            yield Contradiction(
+                ("adapter.fit_head", "adapter.fit"), "cheapest needs adapter.fit, a budget to fit"
+            )
+        return
+    for chosen in CHOSEN_BY_FIT:
+        if chosen in adapter.model_fields_set:
+            yield Contradiction(
+                (f"adapter.{chosen}", "adapter.fit"),
+                "is chosen by adapter.fit; leave one of the two out",
+            )
+    if adapter.fit > recipe.budget:
+        yield Contradiction(
+            ("adapter.fit", "budget"),
+            f"{adapter.fit:,} is above the budget of {recipe.budget:,}; lower it or raise budget",
         )
 
 

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -173,6 +174,37 @@ class AdapterSection(BaseModel):
 
     train_layer_norm: bool = False
     """Train the LayerNorms of the encoder, or of `layers`, weight and bias. Default: false."""
+
+    fit: Count | None = None
+    """Parameters to spend on adapters, head and biases together: the ranks are then chosen, in
+    place of `rank` and `rank_pattern`, never over it and with less than one unit of rank unused;
+    the targets are all-linear unless written; null: ranks as written. Default: null."""
+
+    fit_mode: Literal["uniform", "by_depth", "measured"] = "uniform"
+    """How `fit` chooses: equal ranks; ranks in proportion to layer + 1; or by the gain per
+    parameter that each matrix promises on a few dozen batches of training texts.
+    Default: uniform."""
+
+    fit_head: Literal["keep", "cheapest"] = "keep"
+    """Whether `fit` keeps the recipe's `head` or takes the one with the fewest parameters that goes
+    with the encoder and `pooling`. Default: keep."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_linear_under_fit(cls, values: object) -> object:
+        # Here and not in the solver: a dump of the recipe then says which targets are meant.
+        if isinstance(values, dict) and values.get("fit") is not None:
+            return {"target_modules": "all-linear", **values}
+        return values
+
+    @model_serializer(mode="wrap")
+    def _without_chosen(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        chosen = CHOSEN_BY_FIT if self.fit is not None else ()
+        return {name: value for name, value in serialize(self).items() if name not in chosen}
+
+
+# Fields of `adapter` that stand aside when `fit` is set.
+CHOSEN_BY_FIT = ("rank", "rank_pattern")
 
 
 class TrainingSection(BaseModel):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ranklet.budget.plan import ParameterPlan, plan_parameters
 from ranklet.classifier import TextClassifier, adaptable_shapes, build_skeleton, head_shapes
 from ranklet.data.examples import distinct_labels
@@ -12,24 +14,30 @@ from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.lora.initial import check_rank
 from ranklet.lora.placement import Placement, module_shapes, norm_modules, resolve_placement
 from ranklet.recipe import Recipe
+from ranklet.workflows.solve import solve_from_shapes
 
 
 def plan(recipe: Recipe) -> ParameterPlan:
     """Count every parameter that a recipe trains, without weights and without a network.
 
-    The number of labels comes from the recipe, from a named data set or from a local file.
+    The number of labels comes from the recipe, from a named data set or from a local file. With
+    `adapter.fit` the ranks are chosen first.
 
     Args:
         recipe: The recipe; it may be over its budget.
 
     Raises:
-        RecipeError: The number of labels is not known without a download.
+        RecipeError: The number of labels is not known without a download, or `adapter.fit_mode` is
+            `measured`, which `fit_ranks` resolves.
+        BudgetExceededError: `adapter.fit` holds no adapter.
         AdapterError: The placement matches nothing, or two patterns match one module.
         DataError: The training file cannot be read.
         WeightsError: The encoder's config.json is unusable.
         HubError: An encoder that is not among the known ones cannot be had.
     """
-    return plan_for_labels(recipe, _num_labels(recipe))
+    num_labels = count_labels(recipe)
+    count = partial(plan_for_labels, num_labels=num_labels)
+    return count(solve_from_shapes(recipe, count))
 
 
 def plan_for_labels(recipe: Recipe, num_labels: int) -> ParameterPlan:
@@ -86,7 +94,13 @@ def labels_without_reading(recipe: Recipe) -> tuple[str, ...] | None:
     return recipe.data.label_names or known_labels(recipe.data.train)
 
 
-def _num_labels(recipe: Recipe) -> int:
+def count_labels(recipe: Recipe) -> int:
+    """Return the number of labels, without a download.
+
+    Raises:
+        RecipeError: It is not known without one.
+        DataError: The training file cannot be read.
+    """
     stated = labels_without_reading(recipe)
     if stated is not None:
         return len(stated)

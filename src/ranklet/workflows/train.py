@@ -36,10 +36,12 @@ from ranklet.training.steps import Step, plan_steps
 from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.capture_steps import capture_steps
 from ranklet.workflows.certify_run import certify_run
+from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
 from ranklet.workflows.read_splits import EncodedSplit, Splits, read_splits
 from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
+from ranklet.workflows.solve import check_feasible, open_space
 from ranklet.workflows.write_run import (
     Corpora,
     describe_training,
@@ -100,6 +102,7 @@ def train(
     check_before_download(recipe)
 
     splits = read_splits(recipe.data, recipe.seed)
+    asked, recipe = recipe, fit_ranks(recipe, splits)
     plan = plan_for_labels(recipe, len(splits.labels))
     enforce_budget(plan)
 
@@ -112,6 +115,8 @@ def train(
     with new_run(folder) as run:
         # Only now, so that a training that cannot begin says nothing but why.
         told.announce(f"budget: {plan.total:,} of {plan.budget:,} parameters")
+        if asked.adapter.fit is not None:
+            told.announce(_describe_fit(plan, recipe))
         if model.encoder.config.foreign is not None:
             told.announce("encoder: computed by transformers, slower than the native ones")
             if recipe.engine.activation_checkpointing:
@@ -159,7 +164,12 @@ def check_before_download(recipe: Recipe) -> None:
         problem = f"{recipe.data.max_length} is more than encoder {recipe.encoder!r} takes; "
         problem += f"allowed: 3 to {limit}"
         raise RecipeError([RecipeIssue("", "data.max_length", problem)])
-    enforce_budget(plan_for_labels(recipe, len(labels_without_reading(recipe) or "ab")))
+    num_labels = len(labels_without_reading(recipe) or "ab")
+    count = partial(plan_for_labels, num_labels=num_labels)
+    if recipe.adapter.fit is not None:
+        check_feasible(open_space(recipe, count), recipe.adapter.fit)
+    else:
+        enforce_budget(count(recipe))
 
 
 def _tokenize(model: TextClassifier, splits: Splits) -> Corpora:
@@ -278,6 +288,14 @@ def _evaluate(model: TextClassifier, corpora: Corpora, seed: int) -> dict[str, E
                 probabilities, corpus.labels, model.labels.names, name, seed
             )
     return evaluations
+
+
+def _describe_fit(plan: ParameterPlan, recipe: Recipe) -> str:
+    ranks = [row.rank for row in plan.rows if row.rank is not None]
+    return (
+        f"fit: {recipe.adapter.fit_mode}, {len(ranks)} modules with ranks {min(ranks)} to "
+        f"{max(ranks)}, head {recipe.head}"
+    )
 
 
 def _describe_data(splits: Splits) -> str:

@@ -24,7 +24,7 @@ KEYS = {
     "data": "train validation test text_column label_column label_names max_length cleaning "
     "min_words max_words duplicates",
     "adapter": "rank alpha dropout target_modules layers exclude_modules rank_pattern "
-    "alpha_pattern bias use_rslora use_dora init train_layer_norm",
+    "alpha_pattern bias use_rslora use_dora init train_layer_norm fit fit_mode fit_head",
     "training": "epochs max_steps batch_size batch_tokens gradient_accumulation_steps "
     "learning_rate head_learning_rate loraplus_lr_ratio weight_decay schedule warmup_ratio "
     "warmup_steps max_grad_norm label_smoothing token_dropout evaluate_every metric "

@@ -205,6 +205,13 @@ def _fit_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
                 (f"adapter.{chosen}", "adapter.fit"),
                 "is chosen by adapter.fit; leave one of the two out",
             )
+    if adapter.layers is not None and adapter.train_layer_norm:
+        # A solved recipe names modules, not layers, and would train the norms of every layer.
+        yield Contradiction(
+            ("adapter.train_layer_norm", "adapter.fit"),
+            "trains the norms of adapter.layers, which a fit does not keep; leave layers or norms "
+            "out",
+        )
     if adapter.fit > recipe.budget:
         yield Contradiction(
             ("adapter.fit", "budget"),

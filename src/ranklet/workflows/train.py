@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ranklet.batch import Batch
-from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
+from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.augmentation import drop_tokens
 from ranklet.data.batching import Indices, epoch_batches

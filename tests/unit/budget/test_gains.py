@@ -194,7 +194,9 @@ def allocated_by_layer(closed: set[int], budget: int) -> list[int]:
         close_layer(model.encoder.layers[index])
     words = random_corpus(1200)
     words.token_ids[words.offsets[:-1]] = 2  # the first token says nothing
-    low = np.add.reduceat((words.token_ids < 30).astype(np.int64), words.offsets[:-1]) / words.lengths
+    low = (
+        np.add.reduceat((words.token_ids < 30).astype(np.int64), words.offsets[:-1]) / words.lengths
+    )
     labels = (low > np.median(low)).astype(np.int64)
     cut = words.offsets[400]
     for_head = TokenCorpus(words.token_ids[:cut], words.offsets[:401], labels[:400], 0)

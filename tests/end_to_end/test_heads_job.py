@@ -95,6 +95,11 @@ def test_every_head_is_planned_trained_saved_and_used(
     # The same again from the resolved recipe, to the byte.
     assert ranklet("train", "one/recipe.yaml", "--out", "again").returncode == 0
     assert read_json("again/certificate.json") == certificate
+    cut = ranklet("shrink", "one", "--budget", str(planned["total"] - 32), "--out", "small")
+    assert cut.returncode == 0, cut.stderr
+    for run in ("one", "small"):
+        checked = ranklet("verify", run)
+        assert checked.returncode == 0, checked.stdout
 
 
 def test_a_frozen_matrix_stays_what_it_was(ranklet: Command) -> None:

@@ -283,6 +283,15 @@ def test_options_reach_the_saved_model(
     assert in_file == certificate["saved"] + start
     subtracted = {"adapter.init=pissa", "adapter.init=olora"} & set(options)
     assert (start > 0) == bool(subtracted)
+    checked = ranklet("verify", "run2")
+    assert checked.returncode == 0, checked.stdout
+    cut = ranklet("shrink", "run2", "--budget", str(planned["total"]), "--out", "small")
+    if "adapter.use_dora=true" in options:
+        assert cut.returncode == 2
+        assert "use_dora" in cut.stderr
+    else:
+        assert cut.returncode == 0, cut.stderr
+        assert ranklet("verify", "small").returncode == 0
 
 
 def test_integer_labels_take_their_names(workplace: Path, ranklet: Command) -> None:

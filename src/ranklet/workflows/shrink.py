@@ -49,12 +49,11 @@ from ranklet.saved_model import (
     ClassifierSettings,
     assemble,
     check_head,
-    check_probes,
-    compute_dtype,
     load_model,
     read_saved,
     save_model,
 )
+from ranklet.saved_probes import check_probes, compute_dtype
 from ranklet.workflows.certify_run import certify_run
 from ranklet.workflows.environment import environment, peak_memory_bytes
 from ranklet.workflows.evaluate import run_columns

@@ -24,7 +24,8 @@ from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
 from ranklet.saved_head import loads_in_transformers
-from ranklet.saved_model import compute_dtype, load_model, save_model
+from ranklet.saved_model import load_model, save_model
+from ranklet.saved_probes import compute_dtype
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.losses import cross_entropy

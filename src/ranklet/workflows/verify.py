@@ -36,14 +36,8 @@ from ranklet.recipe import Recipe, load_recipe
 from ranklet.recipe.tree import parse_tree, plain
 from ranklet.run import Run, open_run, read_json
 from ranklet.saved_head import read_tensors
-from ranklet.saved_model import (
-    ClassifierSettings,
-    assemble,
-    check_head,
-    check_probes,
-    compute_dtype,
-    read_saved,
-)
+from ranklet.saved_model import ClassifierSettings, assemble, check_head, read_saved
+from ranklet.saved_probes import check_probes, compute_dtype
 from ranklet.workflows.certify_run import encoder_hashes, file_hashes, metrics_hash
 from ranklet.workflows.evaluate import evaluate
 from ranklet.workflows.plan import plan_for_labels

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -25,7 +24,7 @@ from ranklet.encoder.config import read_config
 from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.source import base_model_name, encoder_config, encoder_folder
 from ranklet.encoder.weights import load_encoder
-from ranklet.errors import AdapterError, ParityError, RunError, WeightsError
+from ranklet.errors import AdapterError, ParityError, WeightsError
 from ranklet.files import folder_appearing_whole, read_json_object, write_atomically
 from ranklet.head import (
     DEFAULT_RANK,
@@ -226,9 +225,7 @@ def save_model(
             unfinished / CLASSIFIER_FILE,
             json.dumps(asdict(replace(settings, pooling=model.pooling)), indent=2) + "\n",
         )
-        write_atomically(
-            unfinished / PROBES_FILE, json.dumps(probe_record(model), indent=2) + "\n"
-        )
+        write_atomically(unfinished / PROBES_FILE, json.dumps(probe_record(model), indent=2) + "\n")
         write_atomically(unfinished / "README.md", card)
         _check_saved(unfinished, plain.tensors, settings.head)
 

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from ranklet.run import Run, open_run
     from ranklet.workflows.classify import classify
     from ranklet.workflows.evaluate import evaluate
+    from ranklet.workflows.fit_ranks import fit_ranks
     from ranklet.workflows.load import load
     from ranklet.workflows.plan import plan
     from ranklet.workflows.predict import predict
+    from ranklet.workflows.shrink import shrink
     from ranklet.workflows.train import train
+    from ranklet.workflows.verify import verify
 
 __version__ = "0.1.0"
 
@@ -35,12 +38,15 @@ __all__ = [
     "TextClassifier",
     "classify",
     "evaluate",
+    "fit_ranks",
     "load",
     "load_recipe",
     "open_run",
     "plan",
     "predict",
+    "shrink",
     "train",
+    "verify",
 ]
 
 _HOMES = {
@@ -53,12 +59,15 @@ _HOMES = {
     "TextClassifier": "ranklet.classifier",
     "classify": "ranklet.workflows.classify",
     "evaluate": "ranklet.workflows.evaluate",
+    "fit_ranks": "ranklet.workflows.fit_ranks",
     "load": "ranklet.workflows.load",
     "load_recipe": "ranklet.recipe",
     "open_run": "ranklet.run",
     "plan": "ranklet.workflows.plan",
     "predict": "ranklet.workflows.predict",
+    "shrink": "ranklet.workflows.shrink",
     "train": "ranklet.workflows.train",
+    "verify": "ranklet.workflows.verify",
 }
 
 

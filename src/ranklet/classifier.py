@@ -19,7 +19,11 @@ from ranklet.data.tokenizer import tokenize
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import AnyEncoder, build_encoder
 from ranklet.head import (
+    DEFAULT_RANK,
+    LAST,
+    DenseHead,
     HeadKind,
+    LinearHead,
     Pooling,
     build_head,
     head_pooling,
@@ -92,8 +96,23 @@ class TextClassifier(nn.Module):
         assert isinstance(module, AnyEncoder)
         return module
 
+    @property
+    def last_module(self) -> DenseHead | LinearHead:
+        """The module of the head that gives the logits."""
+        module = self.get_submodule(LAST)
+        assert isinstance(module, DenseHead | LinearHead)
+        return module
+
     def forward(self, batch: Batch) -> Tensor:
         """Return logits (texts, classes) float32, before softmax."""
+        logits: Tensor = self.last_module(self._before_last(batch))
+        return logits
+
+    def features(self, batch: Batch) -> Tensor:
+        """Return what the last map of the head reads, (texts, hidden) float32, not yet dropped."""
+        return self.last_module.features(self._before_last(batch))
+
+    def _before_last(self, batch: Batch) -> Tensor:
         encoder = self.encoder
         first_only = self.pooling == "cls"
         pooled = encoder(batch, first_only)
@@ -102,7 +121,7 @@ class TextClassifier(nn.Module):
         if encoder.pooler is not None:
             pooled = encoder.pooler(pooled)
         states: Tensor = pooled.float()
-        for name in self.head_modules:
+        for name in self.head_modules[:-1]:
             states = self.get_submodule(name)(states)
         return states
 
@@ -165,7 +184,11 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 
 def build_skeleton(
-    config: EncoderConfig, head: HeadKind, pooling: Pooling, num_labels: int
+    config: EncoderConfig,
+    head: HeadKind,
+    pooling: Pooling,
+    num_labels: int,
+    head_rank: int = DEFAULT_RANK,
 ) -> TextClassifier:
     """Build a classifier without numbers, for planning from shapes alone.
 
@@ -174,17 +197,25 @@ def build_skeleton(
         head: Kind of head.
         pooling: Kind of pooling.
         num_labels: Classes.
+        head_rank: Rank of the trained part of the inner matrix of a `low_rank` head.
     """
     with torch.device("meta"):
         encoder = build_encoder(config, needs_pooler(head, config))
-        modules = build_head(head, config, num_labels, dropout=0.0, seed=0)
+        modules = build_head(head, config, num_labels, 0.0, seed=0, rank=head_rank)
     labels = LabelSet(tuple(str(index) for index in range(num_labels)))
     return TextClassifier(encoder, modules, head_pooling(head, pooling, config), labels)
 
 
 def adaptable_shapes(model: TextClassifier) -> dict[str, ModuleShape]:
-    """List the modules below the head and the pooler, which adapters may be placed on."""
-    others = (*model.head_modules, f"{model.prefix}.pooler")
+    """List the modules below the head, which adapters may be placed on.
+
+    BERT's pooler is one of them where the head reads it; ModernBERT's, which stands outside the
+    encoder in files, is not. The maps of the head itself train whole:
+    PEFT saves them as `modules_to_save`, and has no place for a frozen random map below an adapter.
+    """
+    others = list(model.head_modules)
+    if model.encoder.config.architecture.pooler != "pooler":
+        others.append(f"{model.prefix}.pooler")
     return {
         name: shape
         for name, shape in module_shapes(model).items()
@@ -193,7 +224,7 @@ def adaptable_shapes(model: TextClassifier) -> dict[str, ModuleShape]:
 
 
 def head_shapes(model: TextClassifier) -> dict[str, ModuleShape]:
-    """List the modules of the head, which train whole."""
+    """List the modules of the head that train; they train whole."""
     return {
         name: shape
         for part in model.head_modules

@@ -1,13 +1,16 @@
 """Heads: what maps pooled states to logits.
 
-`dense` is what transformers' sequence classifier of an encoder trains after pooling, so that files
-load there; `linear` is one linear map. A head is one module or two, under the names that
-transformers gives them; each computes from what the one before it returns.
+`dense` is what transformers' sequence classifier of an encoder trains after pooling: where that is
+two maps, the inner one (hidden x hidden), an activation and the last one. `frozen_dense` trains the
+last one only, `low_rank` adds a trained low-rank product to the frozen inner one, `linear` is one
+map on the pooled state. A head is one module or two, under the names that transformers gives them;
+each computes from what the one before it returns. What does not train is a buffer, no parameter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -18,69 +21,211 @@ from ranklet.encoder.config import EncoderConfig
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.lora.linear import module_generator
 
-HeadKind = Literal["dense", "linear"]
+HeadKind = Literal["dense", "frozen_dense", "low_rank", "linear"]
 Pooling = Literal["cls", "mean"]
+DenseInit = Literal["identity", "random"]
 LAST = "classifier"
 """Name of the module that gives the logits."""
 
 HEAD_MODULES = ("pooler", "pre_classifier", LAST)
 """Every name that a module of a head may have."""
 
-Activation = Callable[[Tensor], Tensor]
-Build = Callable[[int, int, float], dict[str, nn.Module]]
-"""(hidden_size, num_labels, dropout) -> modules."""
+DEFAULT_RANK = 8
+"""Rank of the trained part of the inner matrix of `low_rank` where none is chosen."""
+
+ActivationName = Literal["tanh", "gelu", "relu"]
+_ACTIVATIONS: Mapping[ActivationName, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "gelu": F.gelu,
+    "relu": F.relu,
+}
+
+# Maps of a head that give the logits, whatever else a head holds.
+_LAST_MAPS = (f"{LAST}.weight", f"{LAST}.bias", f"{LAST}.out_proj.weight", f"{LAST}.out_proj.bias")
+
+
+class FrozenLinear(nn.Module):
+    """A linear map that never trains: `weight` (hidden, hidden) and a zero `bias`, float32."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.in_features = self.out_features = size
+        self.weight: Tensor
+        self.bias: Tensor
+        self.register_buffer("weight", torch.empty(size, size))
+        self.register_buffer("bias", torch.zeros(size))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Map (..., hidden) float32 to (..., hidden) float32."""
+        return F.linear(states, self.weight, self.bias)
+
+
+class LowRankLinear(nn.Module):
+    """A frozen linear map plus a trained product of two thin ones, float32.
+
+    The product is added as it is, without a scaling, and starts at zero: `down` as LoRA's A, `up`
+    as its B (Hu et al. 2021, arXiv:2106.09685, section 4.1).
+    """
+
+    def __init__(self, base_layer: FrozenLinear, rank: int, generator: torch.Generator) -> None:
+        super().__init__()
+        size = base_layer.in_features
+        self.base_layer = base_layer
+        self.down = nn.Linear(size, rank, bias=False)
+        self.up = nn.Linear(rank, size, bias=False)
+        if self.down.weight.device.type != "meta":
+            with torch.no_grad():
+                self.down.weight.uniform_(-(size**-0.5), size**-0.5, generator=generator)
+                self.up.weight.zero_()
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Map (..., hidden) float32 to (..., hidden) float32."""
+        sum_of_both: Tensor = self.base_layer(states) + self.up(self.down(states))
+        return sum_of_both
+
+
+class LinearHead(nn.Linear):
+    """An activation, dropout and one linear map."""
+
+    def __init__(
+        self,
+        hidden_size: int,
+        num_labels: int,
+        dropout: float,
+        activation: ActivationName | None = None,
+    ) -> None:
+        super().__init__(hidden_size, num_labels)
+        self.dropout = dropout
+        self.activation = activation
+
+    @property
+    def last_map(self) -> nn.Linear:
+        """The map that gives the logits."""
+        return self
+
+    def features(self, states: Tensor) -> Tensor:
+        """Return what the last map reads, without dropout: (texts, hidden) float32."""
+        return states if self.activation is None else _ACTIVATIONS[self.activation](states)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Map (texts, hidden) float32 to logits (texts, classes) float32."""
+        return super().forward(F.dropout(self.features(states), self.dropout, self.training))
 
 
 class DenseHead(nn.Module):
     """RoBERTa's and ELECTRA's head: dropout, dense, tanh or GELU, dropout, out_proj."""
 
     def __init__(
-        self, hidden_size: int, num_labels: int, dropout: float, activation: Activation
+        self, dense: nn.Module, out_proj: nn.Linear, dropout: float, activation: ActivationName
     ) -> None:
         super().__init__()
         self.dropout = dropout
         self.activation = activation
-        self.dense = nn.Linear(hidden_size, hidden_size)
-        self.out_proj = nn.Linear(hidden_size, num_labels)
+        self.dense = dense
+        self.out_proj = out_proj
 
-    def forward(self, pooled: Tensor) -> Tensor:
+    @property
+    def last_map(self) -> nn.Linear:
+        """The map that gives the logits."""
+        return self.out_proj
+
+    def features(self, states: Tensor) -> Tensor:
+        """Return what the last map reads, before its dropout: (texts, hidden) float32."""
+        dropped = F.dropout(states, self.dropout, self.training)
+        return _ACTIVATIONS[self.activation](self.dense(dropped))
+
+    def forward(self, states: Tensor) -> Tensor:
         """Map (texts, hidden) float32 to logits (texts, classes) float32."""
-        states = self.activation(self.dense(F.dropout(pooled, self.dropout, self.training)))
-        logits: Tensor = self.out_proj(F.dropout(states, self.dropout, self.training))
+        logits: Tensor = self.out_proj(
+            F.dropout(self.features(states), self.dropout, self.training)
+        )
         return logits
-
-
-class LinearHead(nn.Linear):
-    """Dropout and one linear map."""
-
-    def __init__(self, hidden_size: int, num_labels: int, dropout: float) -> None:
-        super().__init__(hidden_size, num_labels)
-        self.dropout = dropout
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        """Map (texts, hidden) float32 to logits (texts, classes) float32."""
-        return super().forward(F.dropout(pooled, self.dropout, self.training))
-
-
-class PreClassifier(nn.Linear):
-    """DistilBERT's map before its last one, and a ReLU."""
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        """Map (texts, hidden) float32 to (texts, hidden) float32."""
-        return super().forward(pooled).relu()
 
 
 class ContextPooler(nn.Module):
     """DeBERTa's map before its last one, dropout, dense, GELU; not pretrained."""
 
-    def __init__(self, hidden_size: int, dropout: float) -> None:
+    def __init__(self, dense: nn.Module, dropout: float) -> None:
         super().__init__()
         self.dropout = dropout
-        self.dense = nn.Linear(hidden_size, hidden_size)
+        self.dense = dense
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Map (texts, hidden) float32 to (texts, hidden) float32."""
         return F.gelu(self.dense(F.dropout(pooled, self.dropout, self.training)))
+
+
+Build = Callable[[nn.Module, int, int, float], dict[str, nn.Module]]
+"""(inner map, hidden_size, num_labels, dropout) -> modules."""
+
+
+@dataclass(frozen=True)
+class StandardHead:
+    """What transformers' sequence classifier of a `model_type` computes after pooling.
+
+    The last map of the activation of the inner map of the pooled state.
+
+    Attributes:
+        build: Gives its modules; None: the head is the last map alone, on a pretrained inner one.
+        inner: Name of the inner map in a transformers classifier; None: a norm follows it, so that
+            no other map can take its place.
+        last: Name of the last map.
+        activation: Between the two.
+    """
+
+    build: Build | None
+    inner: str | None
+    last: str
+    activation: ActivationName
+
+
+def _roberta(
+    inner: nn.Module, hidden_size: int, num_labels: int, dropout: float
+) -> dict[str, nn.Module]:
+    return {LAST: DenseHead(inner, nn.Linear(hidden_size, num_labels), dropout, "tanh")}
+
+
+def _electra(
+    inner: nn.Module, hidden_size: int, num_labels: int, dropout: float
+) -> dict[str, nn.Module]:
+    return {LAST: DenseHead(inner, nn.Linear(hidden_size, num_labels), dropout, "gelu")}
+
+
+def _distilbert(
+    inner: nn.Module, hidden_size: int, num_labels: int, dropout: float
+) -> dict[str, nn.Module]:
+    return {"pre_classifier": inner, LAST: LinearHead(hidden_size, num_labels, dropout, "relu")}
+
+
+def _deberta(
+    inner: nn.Module, hidden_size: int, num_labels: int, dropout: float
+) -> dict[str, nn.Module]:
+    return {
+        "pooler": ContextPooler(inner, dropout),
+        LAST: LinearHead(hidden_size, num_labels, dropout),
+    }
+
+
+_ROBERTA = StandardHead(_roberta, f"{LAST}.dense", f"{LAST}.out_proj", "tanh")
+_DEBERTA = StandardHead(_deberta, "pooler.dense", LAST, "gelu")
+
+_STANDARD_HEADS: Mapping[str, StandardHead] = {
+    "bert": StandardHead(None, "bert.pooler.dense", LAST, "tanh"),
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+    "distilbert": StandardHead(_distilbert, "pre_classifier", LAST, "relu"),
+    "electra": StandardHead(_electra, f"{LAST}.dense", f"{LAST}.out_proj", "gelu"),
+    "modernbert": StandardHead(None, None, LAST, "gelu"),
+    "mpnet": _ROBERTA,
+    "deberta": _DEBERTA,
+    "deberta-v2": _DEBERTA,
+}
+
+
+def standard_head(config: EncoderConfig) -> StandardHead | None:
+    """Return what transformers' sequence classifier of an encoder computes; None: not known."""
+    found = _STANDARD_HEADS.get(config.model_type)
+    return None if found is _DEBERTA and config.classifier_activation != "gelu" else found
 
 
 def needs_pooler(head: HeadKind, config: EncoderConfig) -> bool:
@@ -89,33 +234,59 @@ def needs_pooler(head: HeadKind, config: EncoderConfig) -> bool:
 
 
 def head_pooling(head: HeadKind, pooling: Pooling, config: EncoderConfig) -> Pooling:
-    """Return how states are pooled: as chosen, but before a dense head as transformers does it."""
-    return config.classifier_pooling if head == "dense" else pooling
+    """Return how states are pooled: before all heads but `linear`, as transformers does it."""
+    return pooling if head == "linear" else config.classifier_pooling
 
 
 def build_head(
-    head: HeadKind, config: EncoderConfig, num_labels: int, dropout: float, seed: int
+    head: HeadKind,
+    config: EncoderConfig,
+    num_labels: int,
+    dropout: float,
+    seed: int,
+    rank: int = DEFAULT_RANK,
+    dense_init: DenseInit = "identity",
 ) -> dict[str, nn.Module]:
-    """Build a head with float32 parameters drawn from N(0, 0.02), biases zero.
+    """Build a head in float32, its trained maps drawn from N(0, 0.02), biases zero.
+
+    A frozen inner map is the identity by default, since it mixes and loses nothing before the
+    activation and needs no seed; `random` draws it from N(0, 1 / hidden), which keeps the length of
+    a state. The low-rank product starts at zero, as LoRA's does.
 
     Args:
-        head: `dense` or `linear`.
+        head: Kind of head.
         config: The encoder's sizes.
         num_labels: Classes.
         dropout: Dropout inside the head while training.
         seed: Seed of the initial values.
+        rank: Rank of the trained part of the inner map of `low_rank`.
+        dense_init: Values of a frozen inner map.
 
     Returns:
         Its modules by name, in the order in which they compute.
 
     Raises:
-        RecipeError: The dense head of this encoder is not known.
+        RecipeError: The encoder has no head of this kind, or it is not known.
     """
-    build = _dense_head(config) if head == "dense" else _linear
-    modules = build(config.hidden_size, num_labels, dropout)
+    if head == "linear":
+        modules: dict[str, nn.Module] = {LAST: LinearHead(config.hidden_size, num_labels, dropout)}
+    else:
+        modules = _dense_head(head, config, num_labels, dropout, seed, rank, dense_init)
     for name, module in modules.items():
         _initialise(module, module_generator(seed, name))
     return modules
+
+
+def is_trained(head: HeadKind, tensor: str) -> bool:
+    """Tell whether a tensor of a head is one that trains.
+
+    Args:
+        head: Kind of head.
+        tensor: Its full name.
+    """
+    if head == "frozen_dense":
+        return tensor in _LAST_MAPS
+    return head != "low_rank" or ".base_layer." not in tensor
 
 
 def dense_head_tensors(config: EncoderConfig) -> set[str]:
@@ -125,64 +296,58 @@ def dense_head_tensors(config: EncoderConfig) -> set[str]:
     return {f"{name}.{key}" for name, module in modules.items() for key in module.state_dict()}
 
 
+def _dense_head(
+    head: HeadKind,
+    config: EncoderConfig,
+    num_labels: int,
+    dropout: float,
+    seed: int,
+    rank: int,
+    dense_init: DenseInit,
+) -> dict[str, nn.Module]:
+    standard = standard_head(config)
+    if standard is None:
+        problem = f"{head} is not known for encoder type {config.model_type}; use head: linear"
+        raise RecipeError([RecipeIssue("", "head", problem)])
+    if standard.build is not None:
+        inner = _inner_map(head, config.hidden_size, seed, rank, dense_init)
+        return standard.build(inner, config.hidden_size, num_labels, dropout)
+    if head != "dense":
+        problem = f"{head} has no inner matrix to freeze in encoder type {config.model_type}, whose"
+        problem += " dense head is one map on a pretrained, frozen one; use head: dense"
+        raise RecipeError([RecipeIssue("", "head", problem)])
+    return {LAST: LinearHead(config.hidden_size, num_labels, dropout)}
+
+
+def _inner_map(
+    head: HeadKind, hidden_size: int, seed: int, rank: int, dense_init: DenseInit
+) -> nn.Module:
+    if head == "dense":
+        return nn.Linear(hidden_size, hidden_size)
+    frozen = FrozenLinear(hidden_size)
+    if frozen.weight.device.type != "meta":
+        if dense_init == "identity":
+            frozen.weight.copy_(torch.eye(hidden_size))
+        else:
+            frozen.weight.normal_(
+                std=hidden_size**-0.5, generator=module_generator(seed, "frozen dense")
+            )
+    if head == "frozen_dense":
+        return frozen
+    return LowRankLinear(frozen, rank, module_generator(seed, "low-rank dense"))
+
+
 def _initialise(module: nn.Module, generator: torch.Generator) -> None:
-    if module_device(module).type == "meta":
-        return
+    products = [part for part in module.modules() if isinstance(part, LowRankLinear)]
+    own = {id(parameter) for product in products for parameter in product.parameters()}
     with torch.no_grad():
         for parameter in module.parameters():
+            if parameter.device.type == "meta" or id(parameter) in own:
+                continue
             if parameter.ndim == 2:
                 parameter.normal_(std=0.02, generator=generator)
             else:
                 parameter.zero_()
-
-
-def _dense_head(config: EncoderConfig) -> Build:
-    build = _DENSE_HEADS.get(config.model_type)
-    if build is None or (build is _context_pooler and config.classifier_activation != "gelu"):
-        problem = f"dense is not known for encoder type {config.model_type}; use head: linear"
-        raise RecipeError([RecipeIssue("", "head", problem)])
-    return build
-
-
-def _linear(hidden_size: int, num_labels: int, dropout: float) -> dict[str, nn.Module]:
-    return {LAST: LinearHead(hidden_size, num_labels, dropout)}
-
-
-def _tanh(hidden_size: int, num_labels: int, dropout: float) -> dict[str, nn.Module]:
-    return {LAST: DenseHead(hidden_size, num_labels, dropout, torch.tanh)}
-
-
-def _gelu(hidden_size: int, num_labels: int, dropout: float) -> dict[str, nn.Module]:
-    return {LAST: DenseHead(hidden_size, num_labels, dropout, F.gelu)}
-
-
-def _pre_classifier(hidden_size: int, num_labels: int, dropout: float) -> dict[str, nn.Module]:
-    return {
-        "pre_classifier": PreClassifier(hidden_size, hidden_size),
-        LAST: LinearHead(hidden_size, num_labels, dropout),
-    }
-
-
-def _context_pooler(hidden_size: int, num_labels: int, dropout: float) -> dict[str, nn.Module]:
-    return {
-        "pooler": ContextPooler(hidden_size, dropout),
-        LAST: LinearHead(hidden_size, num_labels, dropout),
-    }
-
-
-# What transformers' sequence classifier of each model_type trains after pooling. The one linear map
-# of BERT and ModernBERT follows a pretrained one, which stays frozen.
-_DENSE_HEADS: Mapping[str, Build] = {
-    "bert": _linear,
-    "roberta": _tanh,
-    "xlm-roberta": _tanh,
-    "distilbert": _pre_classifier,
-    "electra": _gelu,
-    "modernbert": _linear,
-    "mpnet": _tanh,
-    "deberta": _context_pooler,
-    "deberta-v2": _context_pooler,
-}
 
 
 def module_device(module: nn.Module) -> torch.device:

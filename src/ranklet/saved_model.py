@@ -11,19 +11,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from ranklet.classifier import (
-    Preprocessing,
-    TextClassifier,
-    adaptable_shapes,
-    restore_state,
-    trainable_state,
-)
+from ranklet.classifier import Preprocessing, TextClassifier, adaptable_shapes, trainable_state
 from ranklet.data.cleaning import CleaningStep
 from ranklet.data.tokenizer import load_tokenizer, write_tokenizer
 from ranklet.encoder.attention import AttentionBackend
@@ -31,11 +24,13 @@ from ranklet.encoder.config import read_config
 from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.source import base_model_name, encoder_config, encoder_folder
 from ranklet.encoder.weights import load_encoder
-from ranklet.errors import AdapterError, ParityError, RunError, WeightsError
+from ranklet.errors import AdapterError, ParityError, WeightsError
 from ranklet.files import folder_appearing_whole, read_json_object, write_atomically
 from ranklet.head import (
+    DEFAULT_RANK,
     HEAD_MODULES,
     LAST,
+    DenseInit,
     HeadKind,
     Pooling,
     build_head,
@@ -44,29 +39,20 @@ from ranklet.head import (
     needs_pooler,
 )
 from ranklet.labels import LabelSet
-from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, read_adapter, write_adapter
-from ranklet.lora.placement import place_adapters, train_biases
+from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, as_plain_lora, read_adapter
+from ranklet.lora.placement import module_shapes, place_adapters, train_biases, train_modules
+from ranklet.saved_head import (
+    check_folded,
+    head_tensors,
+    read_tensors,
+    sort_tensors,
+    stored_modules,
+    write_tensors,
+)
+from ranklet.saved_probes import PROBES_FILE, check_probes, probe_record
 
 LABELS_FILE = "labels.json"
 CLASSIFIER_FILE = "classifier.json"
-PROBES_FILE = "probes.json"
-
-PROBE_TEXTS = (
-    "",
-    "a",
-    "The minister met farmers in the capital to talk about water.",
-    "Late goal gives the home side a draw in the rain!",
-    "Shares fell 3.5% after the company cut its outlook for the year.",
-    "Researchers trained a small network on a laptop; it found two new comets.",
-    "ALL CAPITALS, numbers 0123456789, symbols #$%&@ and accents: déjà vu, naïve, Łódź.",
-    "one two three four five six seven eight nine ten " * 6,
-)
-"""Texts whose logits identify a model; they need not resemble its data."""
-
-# Largest accepted difference of a probe logit, relative to the largest logit. Kernels of another
-# processor round differently: 1e-3 is far above that in float32, 5e-2 in bfloat16, and a head that
-# was lost or replaced differs by about 1.
-PROBE_TOLERANCE = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
 
 @dataclass(frozen=True)
@@ -79,6 +65,7 @@ class ClassifierSettings:
         pooling: Kind of pooling.
         max_length: Tokens kept of a text, special ones included.
         cleaning: Cleaning steps.
+        head_rank: Rank of the trained part of the inner matrix of a `low_rank` head.
     """
 
     encoder: str
@@ -86,6 +73,7 @@ class ClassifierSettings:
     pooling: Pooling
     max_length: int
     cleaning: tuple[CleaningStep, ...]
+    head_rank: int = DEFAULT_RANK
 
 
 def assemble(
@@ -97,6 +85,7 @@ def assemble(
     device: torch.device,
     attention: AttentionBackend = "sdpa",
     head_dropout: float = 0.0,
+    head_dense_init: DenseInit = "identity",
     seed: int = 0,
 ) -> TextClassifier:
     """Build a classifier from its encoder's files and, if given, a trained adapter.
@@ -104,24 +93,28 @@ def assemble(
     Args:
         settings: What it is.
         labels: Its classes.
-        adapter: Trained tensors and where they belong; None for an untrained head on a frozen
-            encoder.
+        adapter: Trained tensors, those of a frozen inner matrix of the head, and where adapters
+            belong; None for an untrained head on a frozen encoder.
         dtype: Compute dtype of the frozen weights.
         device: Where it computes.
         attention: Attention backend.
         head_dropout: Dropout inside the head while training.
+        head_dense_init: Values of a frozen inner matrix of the head.
         seed: Seed of the head's initial values.
 
     Raises:
         WeightsError: The encoder's files are unusable.
         HubError: The hub is needed and cannot be had.
         AdapterError: The adapter does not fit the encoder or the labels.
+        RecipeError: The encoder has no head of this kind.
     """
     folder = encoder_folder(settings.encoder)
     config = read_config(folder)
     with_pooler = needs_pooler(settings.head, config)
     encoder = load_encoder(folder, config, dtype, with_pooler, attention)
-    head = build_head(settings.head, config, len(labels), head_dropout, seed)
+    head = build_head(
+        settings.head, config, len(labels), head_dropout, seed, settings.head_rank, head_dense_init
+    )
     max_length = min(settings.max_length, config.max_length)
     tokenizer = load_tokenizer(folder)
     if not tokenizer.encode("").ids:
@@ -147,27 +140,47 @@ def assemble(
 def _fill(model: TextClassifier, adapter: AdapterFile, encoder: str) -> None:
     shapes = adaptable_shapes(model)
     for placement in adapter.placements:
-        if placement.module not in shapes or shapes[placement.module].kind == "norm":
+        if placement.module not in shapes or not shapes[placement.module].adaptable:
             raise AdapterError(
                 f"adapter: {placement.module} is no adaptable module of encoder {encoder!r}; "
                 "name the encoder that the adapter was trained on"
             )
-    place_adapters(model, adapter.placements, adapter.dropout, adapter.use_rslora, seed=0)
+    known = module_shapes(model)
+    for name in adapter.modules_to_save:
+        if name not in known or known[name].kind not in ("linear", "norm"):
+            raise AdapterError(
+                f"adapter: {name} of modules_to_save is no linear map or norm of encoder "
+                f"{encoder!r}; only such modules can be replaced"
+            )
+    place_adapters(
+        model,
+        adapter.placements,
+        adapter.dropout,
+        adapter.use_rslora,
+        seed=0,
+        use_dora=adapter.use_dora,
+        init=adapter.init,
+    )
     train_biases(model, adapter.bias, adapter.placements)
-    expected = {name: p.shape for name, p in model.named_parameters() if p.requires_grad}
+    train_modules(model, adapter.modules_to_save)
+    expected: dict[str, Tensor] = {
+        name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
+    }
+    heads = tuple(f"{module}." for module in model.head_modules)
+    expected |= {name: t for name, t in model.named_buffers() if name.startswith(heads)}
     if set(expected) != set(adapter.tensors):
         odd = sorted(set(expected) ^ set(adapter.tensors))
         raise AdapterError(
             f"adapter: {len(odd)} tensors do not pair up with encoder {encoder!r}, such as {odd[0]}"
         )
-    for name, shape in expected.items():
-        found = adapter.tensors[name].shape
-        if found != shape:
+    for name, tensor in expected.items():
+        found = adapter.tensors[name]
+        if found.shape != tensor.shape:
             raise AdapterError(
-                f"adapter: {name} has shape {tuple(found)}, but encoder {encoder!r} with "
-                f"{len(model.labels)} labels needs {tuple(shape)}"
+                f"adapter: {name} has shape {tuple(found.shape)}, but encoder {encoder!r} with "
+                f"{len(model.labels)} labels needs {tuple(tensor.shape)}"
             )
-    restore_state(model, adapter.tensors)
+        tensor.detach().copy_(found)
     model.eval()
 
 
@@ -184,7 +197,8 @@ def save_model(
         folder: Must not exist yet.
         model: The classifier.
         settings: What it is.
-        adapter: Where its adapters are; its tensors are taken from the model.
+        adapter: Where its adapters are; its tensors are taken from the model. What starts from the
+            frozen weights (pissa, olora) is written as plain LoRA of twice the rank.
         card: Model card, Markdown.
 
     Raises:
@@ -195,11 +209,15 @@ def save_model(
     assert preprocessing is not None
     state = {name: tensor.cpu() for name, tensor in trainable_state(model).items()}
     label_json = json.dumps({"labels": list(model.labels.names)}, ensure_ascii=False, indent=2)
+    plain = as_plain_lora(model, replace(adapter, tensors=state))
     with folder_appearing_whole(folder) as unfinished:
-        write_adapter(
+        write_tensors(
             unfinished,
-            replace(adapter, base_model=base_model_name(settings.encoder), tensors=state),
-            model.head_modules,
+            replace(plain, base_model=base_model_name(settings.encoder)),
+            head_tensors(model, model.head_modules),
+            settings.head,
+            model.pooling,
+            model.encoder.config,
         )
         write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length)
         write_atomically(unfinished / LABELS_FILE, label_json + "\n")
@@ -207,15 +225,13 @@ def save_model(
             unfinished / CLASSIFIER_FILE,
             json.dumps(asdict(replace(settings, pooling=model.pooling)), indent=2) + "\n",
         )
-        write_atomically(
-            unfinished / PROBES_FILE, json.dumps(_probe_record(model), indent=2) + "\n"
-        )
+        write_atomically(unfinished / PROBES_FILE, json.dumps(probe_record(model), indent=2) + "\n")
         write_atomically(unfinished / "README.md", card)
-        _check_saved(unfinished, state)
+        _check_saved(unfinished, plain.tensors, settings.head)
 
 
-def _check_saved(folder: Path, state: Mapping[str, Tensor]) -> None:
-    saved = read_adapter(folder, HEAD_MODULES).tensors
+def _check_saved(folder: Path, state: Mapping[str, Tensor], head: HeadKind) -> None:
+    saved = read_tensors(folder, head).trained
     lost = sorted(set(state) ^ set(saved))
     differing = [name for name in state if name in saved and not state[name].equal(saved[name])]
     if lost or differing:
@@ -252,57 +268,35 @@ def load_model(
         HubError: The hub is needed and cannot be had.
         RunError: The classifier answers its probe texts differently from when it was saved.
     """
-    adapter = read_adapter(folder, HEAD_MODULES)
-    settings = _read_settings(folder, adapter, encoder)
-    label_set = _read_labels(folder, adapter, labels)
+    settings, label_set, adapter = read_saved(folder, encoder=encoder, labels=labels)
     model = assemble(settings, label_set, adapter, dtype=dtype, device=device, attention=attention)
+    check_head(model, folder, settings.head)
     check_probes(model, folder)
     return model
 
 
-def check_probes(model: TextClassifier, folder: Path) -> None:
-    """Refuse a classifier that answers the stored probe texts differently.
+def read_saved(
+    folder: Path, *, encoder: str | None = None, labels: Sequence[str] | None = None
+) -> tuple[ClassifierSettings, LabelSet, AdapterFile]:
+    """Read what a saved classifier is assembled from; arguments and errors as of `load_model`.
+
+    The adapter carries the head as ranklet holds it, its frozen tensors included.
+    """
+    adapter = read_adapter(folder, stored_modules(folder))
+    settings = _read_settings(folder, adapter, encoder)
+    label_set = _read_labels(folder, adapter, labels)
+    saved = sort_tensors(folder, adapter.tensors, settings.head)
+    return settings, label_set, replace(adapter, tensors={**saved.trained, **saved.frozen})
+
+
+def check_head(model: TextClassifier, folder: Path, head: HeadKind) -> None:
+    """Refuse a classifier whose adapter file holds another head than `head.safetensors`.
 
     Raises:
-        RunError: The logits differ by more than `PROBE_TOLERANCE`, or the file is unusable.
+        RunError: The two answer differently.
     """
-    path = folder / PROBES_FILE
-    if not path.exists():
-        return
-    record = read_json_object(path, AdapterError)
-    try:
-        stored = torch.tensor(record["logits"], dtype=torch.float32)
-        tolerance = max(
-            PROBE_TOLERANCE[getattr(torch, record["dtype"])], PROBE_TOLERANCE[compute_dtype(model)]
-        )
-        corpus = _preprocessing(model).corpus([str(text) for text in record["texts"]])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"{path}: not a probe file ({error!r}); save the model again") from error
-    logits = model.predict_logits(corpus)
-    if logits.shape != stored.shape:
-        raise RunError(f"{path}: {tuple(stored.shape)} logits stored, {tuple(logits.shape)} found")
-    difference = float((logits - stored).abs().max())
-    if not difference <= tolerance * float(stored.abs().max()):
-        raise RunError(
-            f"{folder}: the model answers differently from when it was saved (a probe logit is off "
-            f"by {difference:.3g}); its adapter, encoder or tokenizer files were changed"
-        )
-
-
-def compute_dtype(model: TextClassifier) -> torch.dtype:
-    """Return the dtype of the frozen weights."""
-    return next(p.dtype for p in model.encoder.parameters() if not p.requires_grad)
-
-
-def _probe_record(model: TextClassifier) -> dict[str, Any]:
-    logits = model.predict_logits(_preprocessing(model).corpus(PROBE_TEXTS))
-    dtype = str(compute_dtype(model)).removeprefix("torch.")
-    return {"texts": list(PROBE_TEXTS), "dtype": dtype, "logits": logits.tolist()}
-
-
-def _preprocessing(model: TextClassifier) -> Preprocessing:
-    assert model.preprocessing is not None
-    return model.preprocessing
+    saved = read_tensors(folder, head)
+    check_folded(folder, saved, head, model.pooling, model.encoder.config)
 
 
 def _read_settings(folder: Path, adapter: AdapterFile, encoder: str | None) -> ClassifierSettings:
@@ -323,7 +317,8 @@ def _read_settings(folder: Path, adapter: AdapterFile, encoder: str | None) -> C
             f"of {CONFIG_FILE}"
         )
     config = encoder_config(name)
-    found = {tensor for tensor in adapter.tensors if tensor.split(".")[0] in HEAD_MODULES}
+    heads = tuple(f"{module}." for module in HEAD_MODULES)
+    found = {tensor for tensor in adapter.tensors if tensor.startswith(heads)}
     if found != dense_head_tensors(config):
         raise AdapterError(
             f"{folder}: the adapter's head is not the one transformers has for encoder {name!r}"

@@ -15,7 +15,7 @@ DATA = "data: {train: a.csv}\n"
 # (what follows the line `data: {train: a.csv}`, line, field, part of the problem)
 BAD_FIELDS = [
     ("budgett: 3", 2, "budgett", "did you mean budget?"),
-    ("zzz: 3", 2, "zzz", "allowed: encoder, pooling, head, head_dropout, budget, seed, data"),
+    ("zzz: 3", 2, "zzz", "allowed: encoder, pooling, head, head_dropout, head_rank"),
     ("rank: 4", 2, "rank", "did you mean adapter.rank?"),
     ("training:\n  epochs: 2\n  learning_rat: 1e-3", 4, "training.learning_rat", "learning_rate?"),
     ("training: {lr: 1e-3}", 2, "training.lr", "unknown key; allowed: epochs, max_steps"),
@@ -76,6 +76,9 @@ BAD_FIELDS = [
         "never reached with 3 epochs",
     ),
     ("head: dense\npooling: mean", 3, "pooling", "mean needs head: linear"),
+    ("head: low_rank\npooling: mean", 3, "pooling", "linear; low_rank reads the first token"),
+    ("head: lowrank", 2, "head", "one of dense, frozen_dense, low_rank, linear"),
+    ("head_rank: 0", 2, "head_rank", "whole number >= 1 and <= 4096"),
     ("1: 2", 2, "1", "unknown key"),
     ("null: 2", 2, "null", "unknown key"),
     ("<<: {seed: 1}", 2, "<<", "unknown key"),
@@ -231,8 +234,8 @@ def test_a_file_that_cannot_be_read_is_named(
     ("name", "problem"),
     [
         ("ag_newz", "no such file or built-in recipe; did you mean ag_news?; built in: ag_news, "),
-        ("zzz", "no such file or built-in recipe; built in: ag_news, quickstart"),
-        ("", "built in: ag_news, quickstart"),
+        ("zzz", "no such file or built-in recipe; built in: ag_news, ag_news_best, "),
+        ("", "built in: ag_news, ag_news_best, "),
         ("run_folder", "a folder; a recipe is a file in it, such as run_folder/recipe.yaml"),
     ],
 )

@@ -272,6 +272,26 @@ def test_the_answer_does_not_depend_on_batch_mates_or_order(workplace: Path) -> 
         ("--set", "training.max_steps=3", "--set", "training.evaluate_every=2"),
         ("--set", "adapter.target_modules=[word_embeddings, intermediate.dense]"),
         ("--set", "adapter.rank_pattern.query=5", "--set", "adapter.alpha_pattern={value: 2}"),
+        (
+            "--set",
+            "adapter.layers=1-",
+            "--set",
+            "adapter.exclude_modules=[layer.1.attention.self.value]",
+        ),
+        ("--set", "adapter.use_dora=true", "--set", "adapter.train_layer_norm=true"),
+        (
+            "--set",
+            "adapter.use_dora=true",
+            "--set",
+            "engine.precision=bfloat16",
+            "--set",
+            "adapter.target_modules=[value, word_embeddings, pooler.dense]",
+        ),
+        ("--set", "adapter.train_layer_norm=true", "--set", "engine.precision=bfloat16"),
+        ("--set", "adapter.init=pissa", "--set", "training.loraplus_lr_ratio=4"),
+        ("--set", "adapter.init=olora", "--set", "adapter.use_dora=true"),
+        ("--set", "adapter.init=pissa", "--set", "engine.precision=bfloat16"),
+        ("--set", "adapter.init=eva", "--set", "adapter.layers=[1]"),
     ],
     ids=lambda options: " ".join(options).replace("--set ", ""),
 )
@@ -284,6 +304,21 @@ def test_options_reach_the_saved_model(
     planned = json.loads(ranklet("plan", "run2/recipe.yaml", "--json").stdout)
     assert planned["total"] == certificate["planned"]
     assert load("run2").predict(["the team"])[0] in ("Sports", "World")
+    library.load("run2", precision="float32", merge=True)  # compares the probes
+    in_file = sum(t.numel() for t in load_file("run2/adapter/adapter_model.safetensors").values())
+    start = certificate["saved_but_not_trained"]["subtracted_start"]
+    assert in_file == certificate["saved"] + start
+    subtracted = {"adapter.init=pissa", "adapter.init=olora"} & set(options)
+    assert (start > 0) == bool(subtracted)
+    checked = ranklet("verify", "run2")
+    assert checked.returncode == 0, checked.stdout
+    cut = ranklet("shrink", "run2", "--budget", str(planned["total"]), "--out", "small")
+    if "adapter.use_dora=true" in options:
+        assert cut.returncode == 2
+        assert "use_dora" in cut.stderr
+    else:
+        assert cut.returncode == 0, cut.stderr
+        assert ranklet("verify", "small").returncode == 0
 
 
 def test_integer_labels_take_their_names(workplace: Path, ranklet: Command) -> None:

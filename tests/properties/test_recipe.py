@@ -60,6 +60,9 @@ data_sections = st.fixed_dictionaries(
         "duplicates": choice("drop", "refuse", "keep"),
     },
 )
+layer_ranges = st.tuples(st.integers(0, 9), st.none() | st.integers(9, 48)).map(
+    lambda ends: f"{ends[0]}-{'' if ends[1] is None else ends[1]}"
+)
 adapter_sections = st.fixed_dictionaries(
     {},
     optional={
@@ -67,11 +70,15 @@ adapter_sections = st.fixed_dictionaries(
         "alpha": positive | counts,
         "dropout": shares,
         "target_modules": st.just("all-linear") | lists(texts),
-        "layers": optional(lists(st.integers(0, 48))),
+        "layers": optional(lists(st.integers(0, 48) | layer_ranges) | layer_ranges),
+        "exclude_modules": lists(texts, least=0),
         "rank_pattern": st.dictionaries(texts, st.integers(1, 4096), max_size=4),
         "alpha_pattern": st.dictionaries(texts, positive, max_size=4),
         "bias": choice("none", "lora_only", "all"),
         "use_rslora": st.booleans(),
+        "use_dora": st.booleans(),
+        "init": choice("default", "pissa", "olora", "eva"),
+        "train_layer_norm": st.booleans(),
     },
 )
 training_sections = st.fixed_dictionaries(
@@ -82,6 +89,7 @@ training_sections = st.fixed_dictionaries(
         "gradient_accumulation_steps": counts,
         "learning_rate": rates,
         "head_learning_rate": optional(rates),
+        "loraplus_lr_ratio": st.floats(1, 64),
         "weight_decay": rates,
         "schedule": choice("cosine", "linear", "constant"),
         "max_grad_norm": optional(positive),
@@ -101,8 +109,11 @@ recipes = st.fixed_dictionaries(
     optional={
         "encoder": texts,
         "pooling": choice("cls", "mean"),
-        "head": choice("dense", "linear"),
+        "head": choice("dense", "frozen_dense", "low_rank", "linear"),
         "head_dropout": shares,
+        "head_rank": st.integers(1, 4096),
+        "head_dense_init": choice("identity", "random"),
+        "head_start": choice("random", "ridge"),
         "budget": st.integers(1, 10**30),
         "seed": st.integers(0, 2**32 - 1),
         "adapter": adapter_sections,

@@ -15,14 +15,20 @@ def certify(
     counted: int,
     saved: Mapping[str, Tensor],
     hashes: Mapping[str, Any],
+    not_trained: Mapping[str, Mapping[str, Tensor]],
+    start: int = 0,
 ) -> dict[str, Any]:
     """State under which budget a model was trained, after comparing all counts.
 
     Args:
         plan: Counted from shapes, before anything was built.
         counted: Trainable parameters of the trained model.
-        saved: Every tensor of the saved adapter, read back.
+        saved: Every trained tensor of the saved adapter, read back.
         hashes: SHA-256 of recipe, data and adapter.
+        not_trained: The other tensors of the saved adapter by what they are; stated beside the
+            three counts, since no training changed them or they are computed from trained ones.
+        start: Numbers among those of `saved` that did not train: the start that `adapter.init`
+            pissa and olora subtract.
 
     Returns:
         The certificate as JSON types.
@@ -30,14 +36,22 @@ def certify(
     Raises:
         ParityError: A count differs from the plan.
     """
-    in_file = sum(tensor.numel() for tensor in saved.values())
+    in_file = _numbers(saved)
     check_counted(plan, counted, "after training")
-    check_counted(plan, in_file, "in the saved adapter")
+    check_counted(plan, in_file - start, "in the saved adapter")
     return {
         "budget": plan.budget,
         "planned": plan.total,
         "counted": counted,
-        "saved": in_file,
+        "saved": in_file - start,
+        "saved_but_not_trained": {
+            **{what: _numbers(held) for what, held in not_trained.items()},
+            "subtracted_start": start,
+        },
         "within_budget": plan.total <= plan.budget,
         "sha256": dict(hashes),
     }
+
+
+def _numbers(tensors: Mapping[str, Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors.values())

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from torch import nn
 
 from ranklet.errors import BudgetExceededError, ParityError
-from ranklet.lora.placement import Bias, ModuleShape, Placement
+from ranklet.lora.placement import Bias, ModuleShape, Placement, layer_of
 
-Kind = Literal["lora", "head", "bias"]
+Kind = Literal["lora", "magnitude", "head", "bias", "norm"]
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,11 @@ class PlanRow:
 
     Attributes:
         module: Full name.
-        kind: `lora`, `head` or `bias`.
+        kind: `lora`, `magnitude` (DoRA's lengths), `head`, `bias` or `norm`.
         rank: Rank of the adapter, or None.
         shape: (in_features, out_features) of the module.
         parameters: Trained parameters.
+        alpha: Alpha of the adapter, or None.
     """
 
     module: str
@@ -31,6 +32,7 @@ class PlanRow:
     rank: int | None
     shape: tuple[int, int]
     parameters: int
+    alpha: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,12 @@ def plan_parameters(
     placements: Iterable[Placement],
     bias: Bias,
     budget: int,
+    use_dora: bool = False,
+    norms: Iterable[str] = (),
 ) -> ParameterPlan:
     """Count what will be trained: rank x (in + out) of each adapter, the head, the biases.
+
+    DoRA adds one length for each output, as PEFT has it.
 
     Args:
         encoder_shapes: Modules of the frozen encoder, by full name.
@@ -80,13 +86,25 @@ def plan_parameters(
         placements: Adapters.
         bias: Which biases of the encoder train.
         budget: Most parameters that may be trained.
+        use_dora: The adapters train lengths as well.
+        norms: Norms that train, weight and bias.
     """
+    trained_norms = set(norms)
     adapters = {placement.module: placement for placement in placements}
     rows = [_lora_row(encoder_shapes[name], adapter) for name, adapter in adapters.items()]
+    if use_dora:
+        rows += [_row(name, "magnitude", encoder_shapes[name]) for name in adapters]
     rows += [
-        PlanRow(name, "bias", None, (shape.in_features, shape.out_features), shape.out_features)
+        _row(name, "bias", shape)
         for name, shape in encoder_shapes.items()
-        if shape.bias and (bias == "all" or (bias == "lora_only" and name in adapters))
+        if shape.bias
+        and name not in trained_norms
+        and (bias == "all" or (bias == "lora_only" and name in adapters))
+    ]
+    rows += [
+        PlanRow(name, "norm", None, (shape.in_features, shape.out_features), shape.parameters)
+        for name, shape in encoder_shapes.items()
+        if name in trained_norms
     ]
     rows += [
         PlanRow(name, "head", None, (shape.in_features, shape.out_features), shape.parameters)
@@ -95,10 +113,30 @@ def plan_parameters(
     return ParameterPlan(tuple(rows), budget)
 
 
+def _row(module: str, kind: Kind, shape: ModuleShape) -> PlanRow:
+    sizes = (shape.in_features, shape.out_features)
+    return PlanRow(module, kind, None, sizes, shape.out_features)
+
+
 def _lora_row(shape: ModuleShape, placement: Placement) -> PlanRow:
     cost = placement.rank * shape.parameters_per_rank
     sizes = (shape.in_features, shape.out_features)
-    return PlanRow(placement.module, "lora", placement.rank, sizes, cost)
+    return PlanRow(placement.module, "lora", placement.rank, sizes, cost, placement.alpha)
+
+
+def rows_by_layer(plan: ParameterPlan) -> dict[str, list[PlanRow]]:
+    """Group the rows of a plan: what lies outside the layers, each layer upwards, the head."""
+
+    def place(row: PlanRow) -> tuple[int, int]:
+        layer = layer_of(row.module)
+        return (2, 0) if row.kind == "head" else (0, 0) if layer is None else (1, layer)
+
+    groups: dict[str, list[PlanRow]] = {}
+    for row in sorted(plan.rows, key=lambda row: (place(row), row.module)):
+        where, layer = place(row)
+        name = ("outside the layers", f"layer {layer}", "head")[where]
+        groups.setdefault(name, []).append(row)
+    return groups
 
 
 def enforce_budget(plan: ParameterPlan) -> None:

@@ -71,15 +71,43 @@ def main(
 
 
 @app.command()
-def plan(recipe: RecipeArgument, set_: SetOption = None, json: JsonOption = False) -> None:
-    """Count what a recipe would train, without weights and without a network."""
+def plan(
+    recipe: RecipeArgument,
+    set_: SetOption = None,
+    fit: Annotated[
+        int | None,
+        typer.Option(metavar="BUDGET", min=1, help="Choose the ranks so that they fit a budget."),
+    ] = None,
+    frontier: Annotated[
+        bool, typer.Option("--frontier", help="Show what each of a series of budgets buys.")
+    ] = False,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Name every module by layer, with rank and alpha.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Count what a recipe would train; only adapter.fit_mode measured reads data and weights."""
     from ranklet.budget.plan import enforce_budget
     from ranklet.recipe import load_recipe
     from ranklet.workflows.plan import plan
 
-    counted = plan(load_recipe(recipe, set_ or []))
+    asked = [] if fit is None else [f"budget={fit}", f"adapter.fit={fit}"]
+    wanted = load_recipe(recipe, [*(set_ or []), *asked])
+    if frontier and wanted.adapter.fit is None:
+        # Read again, so that it has the placement of a recipe with a budget to fit.
+        wanted = load_recipe(recipe, [*(set_ or []), f"adapter.fit={wanted.budget}"])
+    if frontier or wanted.adapter.fit_mode == "measured":
+        from ranklet.workflows import fit_ranks  # heavier than a plan from shapes
+
+        if frontier:
+            render.print_frontier(fit_ranks.frontier(wanted), as_json=json)
+            return
+        wanted = fit_ranks.fit_ranks(wanted)
+    counted = plan(wanted)
     if json:
         render.print_json(counted.to_json())
+    elif tree:
+        render.print_plan_tree(counted)
     else:
         render.print_plan(counted)
     enforce_budget(counted)
@@ -211,14 +239,79 @@ def classify(
         render.print_classifications(answers)
 
 
+@app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    data: Annotated[
+        str | None, typer.Option(help="The test data, to compute the test figure again.")
+    ] = None,
+    encoder: EncoderOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Derive again what a run states: plan, counts, hashes, probe logits, test figure."""
+    from ranklet.workflows.verify import verify
+
+    checks = verify(run, data, encoder=encoder, device=device, precision=precision)
+    if json:
+        render.print_checks_json(checks)
+    else:
+        render.print_checks(checks)
+    if any(check.state == "differs" for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def shrink(
+    model: ModelArgument,
+    budget: Annotated[int, typer.Option(min=1, help="Most trained parameters, head included.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; must be vacant.")],
+    data: Annotated[
+        str | None,
+        typer.Option(help="Labelled data to measure on; default: validation texts of the run."),
+    ] = None,
+    text_column: TextColumnOption = None,
+    encoder: EncoderOption = None,
+    labels: LabelsOption = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column of the label; default: as in the run, else label.")
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Cut a trained adapter to a smaller budget by its singular values."""
+    from ranklet.workflows.shrink import shrink, to_json
+
+    shrunk = shrink(
+        model,
+        budget,
+        out,
+        data,
+        text_column=text_column or None,
+        label_column=label_column,
+        encoder=encoder,
+        label_names=_names(labels),
+        device=device,
+        precision=precision,
+    )
+    if json:
+        render.print_json(to_json(shrunk))
+    else:
+        render.print_shrunk(shrunk)
+
+
 @recipes_app.callback()
 def recipes(context: typer.Context) -> None:
     """List the built-in recipes."""
     if context.invoked_subcommand is None:
         from ranklet.recipe.builtin import builtin_names, describe
 
-        for name in builtin_names():
-            typer.echo(f"{name:<14} {describe(name)}")
+        names = builtin_names()
+        width = max(map(len, names))
+        for name in names:
+            typer.echo(f"{name:<{width}}  {describe(name)}")
 
 
 @recipes_app.command()

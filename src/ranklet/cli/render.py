@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from ranklet.evaluation.result import Evaluation, Metric
     from ranklet.run import Run
     from ranklet.workflows.classify import Classification
+    from ranklet.workflows.fit_ranks import FrontierRow
+    from ranklet.workflows.shrink import Shrunk
     from ranklet.workflows.train import Observer
+    from ranklet.workflows.verify import Check
 
 BAR_WIDTH = 30
 
@@ -48,6 +51,46 @@ def print_plan(plan: ParameterPlan) -> None:
     table.add_row("total", "", "", "", f"{plan.total:,}")
     table.add_row("budget", "", "", "", f"{plan.budget:,}")
     table.add_row("remaining", "", "", "", f"{plan.remaining:,}")
+    _stdout().print(table)
+
+
+def print_plan_tree(plan: ParameterPlan) -> None:
+    """Print every trained module by layer, with its rank, alpha and cost."""
+    from rich.tree import Tree
+
+    from ranklet.budget.plan import rows_by_layer
+
+    budget = f"of {plan.budget:,}, remaining {plan.remaining:,}"
+    tree = Tree(f"total {plan.total:,} {budget}", highlight=False)
+    for name, rows in rows_by_layer(plan).items():
+        branch = tree.add(f"{name}: {sum(row.parameters for row in rows):,}")
+        for row in rows:
+            adapter = "" if row.rank is None else f" rank {row.rank} alpha {row.alpha:g}"
+            branch.add(f"{row.module}  {row.kind}{adapter}: {row.parameters:,}")
+    _stdout().print(tree)
+
+
+def print_frontier(rows: Sequence[FrontierRow], as_json: bool) -> None:
+    """Print what each budget buys."""
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    from rich.table import Table
+
+    columns = ("budget", "head", "modules", "ranks", "parameters", "unused")
+    table = Table(*columns, box=None, pad_edge=False)
+    for column in (table.columns[0], *table.columns[2:]):
+        column.justify = "right"
+    for row in rows:
+        low, high = row.lowest_rank, row.highest_rank
+        table.add_row(
+            f"{row.budget:,}",
+            row.head,
+            str(row.modules),
+            str(low) if low == high else f"{low} to {high}",
+            f"{row.parameters:,}",
+            f"{row.unused:,}",
+        )
     _stdout().print(table)
 
 
@@ -92,6 +135,33 @@ def print_classifications(answers: Sequence[Classification]) -> None:
 def print_classifications_json(answers: Sequence[Classification]) -> None:
     """Print the answers as JSON to stdout."""
     print_json([asdict(answer) for answer in answers])
+
+
+def print_checks(checks: Sequence[Check]) -> None:
+    """Print one line for each check of a run."""
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        line = f"{check.name:<{width}}  {check.state:<11}  {check.detail}"
+        sys.stdout.write("".join(c if c.isprintable() else "?" for c in line) + "\n")
+
+
+def print_checks_json(checks: Sequence[Check]) -> None:
+    """Print the checks of a run as JSON to stdout."""
+    print_json([asdict(check) for check in checks])
+
+
+def print_shrunk(shrunk: Shrunk) -> None:
+    """Print what a shrunk adapter holds, and its figures before and after."""
+    (before, after), (modules, left) = shrunk.parameters, shrunk.modules
+    sys.stdout.write(f"parameters: {before:,} before, {after:,} after\n")
+    sys.stdout.write(f"adapted modules: {modules} before, {left} after\n")
+    sys.stdout.write(f"kept of the squared singular values: {shrunk.kept_energy:.1%}\n")
+    sys.stdout.write(f"validation: {shrunk.validation}\n")
+    for name, found in (("before", shrunk.before), ("after", shrunk.after)):
+        if found is not None:
+            accuracy = _with_interval(found.accuracy)
+            sys.stdout.write(f"{name:<6}  accuracy {accuracy}, loss {found.log_loss:.4f}\n")
+    sys.stdout.write(f"folder: {shrunk.folder}\n")
 
 
 def print_run(run: Run) -> None:

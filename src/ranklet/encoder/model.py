@@ -42,20 +42,25 @@ ACTIVATION_FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 class Linear(nn.Linear):
-    """`nn.Linear` whose bias may be float32 (because it trains) while its weight is not."""
+    """`nn.Linear` whose parameters may be float32 (because they train) where its input is not."""
 
     def forward(self, states: Tensor) -> Tensor:
         """Map (..., in_features) to (..., out_features) in the dtype of `states`."""
-        return F.linear(states, self.weight, self.bias.to(states.dtype))
+        return F.linear(states, self.weight.to(states.dtype), like(self.bias, states))
 
 
 class LayerNorm(nn.LayerNorm):
-    """`nn.LayerNorm` whose bias may be float32 (because it trains) while its weight is not."""
+    """`nn.LayerNorm` whose parameters may be float32 (because they train), its input not."""
 
     def forward(self, states: Tensor) -> Tensor:
         """Normalise the last dimension of (..., hidden), keeping its dtype."""
-        bias = self.bias.to(states.dtype)
-        return F.layer_norm(states, self.normalized_shape, self.weight, bias, self.eps)
+        weight, bias = self.weight.to(states.dtype), like(self.bias, states)
+        return F.layer_norm(states, self.normalized_shape, weight, bias, self.eps)
+
+
+def like(parameter: Tensor | None, states: Tensor) -> Tensor | None:
+    """Return a parameter in the dtype of what it is applied to."""
+    return None if parameter is None else parameter.to(states.dtype)
 
 
 class Embeddings(nn.Module):

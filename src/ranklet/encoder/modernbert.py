@@ -15,16 +15,16 @@ from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend, AttentionBacke
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.layers import last_states, states_entering, table
 from ranklet.encoder.local_attention import LOCAL_BACKENDS, first_token_attention
-from ranklet.encoder.model import ACTIVATION_FUNCTIONS
+from ranklet.encoder.model import ACTIVATION_FUNCTIONS, LayerNorm, Linear
 from ranklet.encoder.packing import positions_in_text
 
 
 def _linear(in_features: int, out_features: int) -> nn.Linear:
-    return nn.Linear(in_features, out_features, bias=False)
+    return Linear(in_features, out_features, bias=False)
 
 
 def _norm(config: EncoderConfig) -> nn.LayerNorm:
-    return nn.LayerNorm(config.hidden_size, config.layer_norm_eps, bias=False)
+    return LayerNorm(config.hidden_size, config.layer_norm_eps, bias=False)
 
 
 class Rotation:

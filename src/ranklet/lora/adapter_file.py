@@ -1,68 +1,42 @@
 """Adapters in PEFT's format: adapter_config.json and adapter_model.safetensors, in and out.
 
 Names in memory are PEFT's without its `base_model.model.` prefix, so that files need no name map.
-Reading refuses by name whatever it does not support, since an option ignored is a model that
-answers differently.
+Reading refuses by name whatever it does not support, see `peft_config`.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from ranklet.errors import AdapterError
 from ranklet.files import read_json_object, write_atomically
+from ranklet.lora.initial import Init, doubled_alpha, plain_tensors
+from ranklet.lora.peft_config import (
+    LORA_TENSOR,
+    RANKLET_ONLY,
+    SUBTRACTED_INITS,
+    check_options,
+    check_targets,
+    pattern_values,
+    replaced_modules,
+)
 from ranklet.lora.placement import Bias, Placement
 
 CONFIG_FILE = "adapter_config.json"
 TENSORS_FILE = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 
-_LORA_TENSOR = re.compile(
-    r"(.+)\.(lora_A\.weight|lora_B\.weight|lora_embedding_A|lora_embedding_B)"
-)
-
 # With bias: all, PEFT writes the biases of the head a second time under the names of its wrapper.
 _WRAPPER_COPY = re.compile(r"\.(modules_to_save|original_module)\.(.+\.)?bias$")
-
-# Options that do not change what a loaded adapter computes, or that are read below.
-_KNOWN_OPTIONS = frozenset(
-    (
-        "alpha_pattern",
-        "auto_mapping",
-        "base_model_name_or_path",
-        "bias",
-        "exclude_modules",
-        "inference_mode",
-        "init_lora_weights",
-        "layers_pattern",
-        "layers_to_transform",
-        "lora_alpha",
-        "lora_dropout",
-        "megatron_core",
-        "modules_to_save",
-        "peft_type",
-        "peft_version",
-        "qalora_group_size",
-        "r",
-        "rank_pattern",
-        "revision",
-        "target_modules",
-        "task_type",
-        "use_rslora",
-    )
-)
-# Initialisations that rewrite the frozen weights: the adapter does not fit the base model alone.
-_REWRITING_INITS = ("pissa", "olora", "loftq", "corda", "lora_ga")
 
 
 @dataclass(frozen=True)
@@ -78,6 +52,10 @@ class AdapterFile:
         bias: Which biases it carries.
         dropout: LoRA dropout it was trained with.
         tensors: Every trained tensor by its name in the model, head included, float32.
+        use_dora: It carries trained lengths of the adapted rows.
+        modules_to_save: Modules of the encoder, by full name, that it replaces as a whole.
+        init: What is subtracted from the frozen weights it stands on: `pissa`, `olora`; the other
+            starts subtract nothing.
     """
 
     base_model: str | None
@@ -88,21 +66,27 @@ class AdapterFile:
     bias: Bias
     dropout: float
     tensors: Mapping[str, Tensor]
+    use_dora: bool = False
+    modules_to_save: tuple[str, ...] = ()
+    init: Init = "default"
 
 
-def write_adapter(folder: Path, adapter: AdapterFile, head: Sequence[str]) -> None:
-    """Write an adapter so that PEFT loads it.
+def write_adapter(
+    folder: Path, adapter: AdapterFile, head: Sequence[str], *, in_peft: bool = True
+) -> None:
+    """Write an adapter so that PEFT loads it, or refuses it.
 
     Args:
         folder: Existing folder.
         adapter: What to write; ranks and alphas other than its own go to PEFT's patterns.
         head: Names of the head's modules, PEFT's `modules_to_save`.
+        in_peft: The head is one that transformers computes; else PEFT is made to refuse it.
 
     Raises:
         RunError: The files cannot be written.
     """
     config = {
-        "peft_type": "LORA",
+        "peft_type": "LORA" if in_peft else RANKLET_ONLY,
         "task_type": "SEQ_CLS",
         "base_model_name_or_path": adapter.base_model,
         "r": adapter.rank,
@@ -115,7 +99,8 @@ def write_adapter(folder: Path, adapter: AdapterFile, head: Sequence[str]) -> No
         },
         "bias": adapter.bias,
         "use_rslora": adapter.use_rslora,
-        "modules_to_save": list(head),
+        "use_dora": adapter.use_dora,
+        "modules_to_save": [*head, *adapter.modules_to_save],
         "fan_in_fan_out": False,
         "init_lora_weights": True,
         "inference_mode": True,
@@ -123,6 +108,32 @@ def write_adapter(folder: Path, adapter: AdapterFile, head: Sequence[str]) -> No
     tensors = {PREFIX + name: tensor.contiguous() for name, tensor in adapter.tensors.items()}
     write_atomically(folder / TENSORS_FILE, save(tensors, {"format": "pt"}))
     write_atomically(folder / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
+
+
+def as_plain_lora(root: nn.Module, adapter: AdapterFile) -> AdapterFile:
+    """Describe an adapter whose start is subtracted as plain LoRA on the unchanged base.
+
+    Args:
+        root: The network, adapters placed.
+        adapter: Its trained tensors and placements.
+    """
+    tensors, fixed = plain_tensors(root, adapter.tensors)
+    if not fixed:
+        return replace(adapter, tensors=tensors, init="default")
+    placements = tuple(
+        Placement(p.module, 2 * p.rank, doubled_alpha(p.alpha, adapter.use_rslora))
+        if f"{p.module}.lora_A.weight" in tensors
+        else p
+        for p in adapter.placements
+    )
+    return replace(
+        adapter,
+        rank=2 * adapter.rank,
+        alpha=doubled_alpha(adapter.alpha, adapter.use_rslora),
+        placements=placements,
+        tensors=tensors,
+        init="default",
+    )
 
 
 def read_adapter(folder: Path, head: Sequence[str]) -> AdapterFile:
@@ -140,7 +151,10 @@ def read_adapter(folder: Path, head: Sequence[str]) -> AdapterFile:
     tensors = _read_tensors(folder / TENSORS_FILE)
     bias = config.get("bias", "none")
     placements = _placements(config, tensors, folder)
-    _check_tensors(tensors, placements, head, bias, folder / TENSORS_FILE)
+    replaced = replaced_modules(config, tensors, head)
+    _check_tensors(tensors, placements, (*head, *replaced), bias, folder / TENSORS_FILE)
+    check_targets(config, [placement.module for placement in placements], folder / CONFIG_FILE)
+    start = config.get("init_lora_weights")
     base = config.get("base_model_name_or_path")
     return AdapterFile(
         base_model=base if isinstance(base, str) and base else None,
@@ -151,6 +165,9 @@ def read_adapter(folder: Path, head: Sequence[str]) -> AdapterFile:
         bias=bias,
         dropout=float(config.get("lora_dropout") or 0.0),
         tensors=tensors,
+        use_dora=bool(config.get("use_dora")),
+        modules_to_save=replaced,
+        init=next((init for init in SUBTRACTED_INITS if init == start), "default"),
     )
 
 
@@ -160,57 +177,8 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{path.parent}: no {path.name}; name a ranklet run or a PEFT adapter folder"
         )
     config = read_json_object(path, AdapterError)
-    _check_options(config, path)
+    check_options(config, path)
     return config
-
-
-def _check_options(config: Mapping[str, Any], path: Path) -> None:
-    if config.get("peft_type") != "LORA":
-        raise AdapterError(f"{path}: peft_type {config.get('peft_type')!r} is not LORA")
-    for option, value in config.items():
-        if option not in _KNOWN_OPTIONS and value not in (None, False, {}, []):
-            raise AdapterError(f"{path}: option {option}={value!r} is not supported")
-    if config.get("bias", "none") not in ("none", "lora_only", "all"):
-        raise AdapterError(f"{path}: bias {config['bias']!r}; allowed: none, lora_only, all")
-    start = config.get("init_lora_weights")
-    if isinstance(start, str) and start.lower().startswith(_REWRITING_INITS):
-        raise AdapterError(
-            f"{path}: init_lora_weights {start!r} changes the frozen weights; "
-            "convert the adapter to plain LoRA with PEFT first"
-        )
-    _check_values(config, path)
-    for option in ("rank_pattern", "alpha_pattern"):
-        _check_pattern(config.get(option) or {}, option, path)
-
-
-def _check_values(config: Mapping[str, Any], path: Path) -> None:
-    for option in ("r", "lora_alpha"):
-        if not _is_positive(config.get(option)):
-            found = f"found {config.get(option)!r}"
-            raise AdapterError(f"{path}: {option} must be a number above 0, {found}")
-    dropout = config.get("lora_dropout")
-    if dropout and not (_is_positive(dropout) and dropout <= 1):
-        raise AdapterError(f"{path}: lora_dropout must be a number from 0 to 1, found {dropout!r}")
-    if config.get("use_rslora") not in (None, True, False):
-        raise AdapterError(
-            f"{path}: use_rslora must be true or false, found {config['use_rslora']!r}"
-        )
-
-
-def _is_positive(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
-
-
-def _check_pattern(pattern: object, option: str, path: Path) -> None:
-    if not isinstance(pattern, dict):
-        raise AdapterError(f"{path}: {option} must be an object, found {pattern!r}")
-    for key, value in pattern.items():
-        if not _is_positive(value):
-            raise AdapterError(f"{path}: {option}[{key!r}] must be a number above 0")
-        try:
-            re.compile(key)
-        except re.error as error:
-            raise AdapterError(f"{path}: {option} key {key!r} is no pattern ({error})") from error
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
@@ -236,23 +204,38 @@ def _placements(
 ) -> tuple[Placement, ...]:
     parts: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
-        found = _LORA_TENSOR.fullmatch(name)
+        found = LORA_TENSOR.fullmatch(name)
         if found:
             parts.setdefault(found.group(1), {})[found.group(2)] = tensor
     if not parts:
         raise AdapterError(f"{folder / TENSORS_FILE}: holds no LoRA tensors")
     placements = []
     for module, pair in parts.items():
+        _check_lengths(module, pair, bool(config.get("use_dora")), folder)
         rank = _rank(module, pair, folder)
-        declared = _by_pattern(config.get("rank_pattern"), module, config["r"])
-        if rank != declared:
+        declared = pattern_values(config, "rank_pattern", module, config["r"])
+        if rank not in declared:
             raise AdapterError(
                 f"{folder}: {module} has rank {rank} in {TENSORS_FILE} "
-                f"but {declared} in {CONFIG_FILE}"
+                f"but {min(declared)} in {CONFIG_FILE}"
             )
-        alpha = _by_pattern(config.get("alpha_pattern"), module, config["lora_alpha"])
+        alpha, *others = pattern_values(config, "alpha_pattern", module, config["lora_alpha"])
+        if others:
+            raise AdapterError(
+                f"{folder / CONFIG_FILE}: alpha_pattern gives {module} {alpha} or {others[0]}, "
+                "depending on the version of PEFT; write its full name there"
+            )
         placements.append(Placement(module, rank, float(alpha)))
     return tuple(placements)
+
+
+def _check_lengths(module: str, parts: dict[str, Tensor], use_dora: bool, folder: Path) -> None:
+    lengths = parts.pop("lora_magnitude_vector", None)
+    if (lengths is not None) != use_dora:
+        found = "has" if lengths is not None else "lacks"
+        raise AdapterError(
+            f"{folder}: {module} {found} a lora_magnitude_vector, but use_dora is {use_dora}"
+        )
 
 
 def _rank(module: str, pair: Mapping[str, Tensor], folder: Path) -> int:
@@ -270,14 +253,6 @@ def _rank(module: str, pair: Mapping[str, Tensor], folder: Path) -> int:
     return int(down.shape[0])
 
 
-def _by_pattern(pattern: Mapping[str, float] | None, module: str, default: float) -> float:
-    # PEFT's rule: the first key that, as a regular expression, matches the end of the name.
-    for key, value in (pattern or {}).items():
-        if re.match(rf"(.*\.)?({key})$", module):
-            return value
-    return default
-
-
 def _check_tensors(
     tensors: Mapping[str, Tensor],
     placements: Sequence[Placement],
@@ -292,7 +267,7 @@ def _check_tensors(
         is_bias = name.endswith(".bias") and (
             bias == "all" or (bias == "lora_only" and module in adapted)
         )
-        if not (_LORA_TENSOR.fullmatch(name) or name.startswith(heads) or is_bias):
+        if not (LORA_TENSOR.fullmatch(name) or name.startswith(heads) or is_bias):
             raise AdapterError(
                 f"{path}: tensor {name!r} is neither an adapter, nor the head, nor a trained bias"
             )

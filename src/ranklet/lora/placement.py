@@ -12,10 +12,16 @@ import torch
 from torch import nn
 
 from ranklet.errors import AdapterError
+from ranklet.lora.initial import Init, check_rank
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear, lora_scaling, module_generator
 
 Bias = Literal["none", "lora_only", "all"]
 ALL_LINEAR = "all-linear"
+
+Layers = str | Sequence[int | str]
+"""Layers by index and range, see `layer_indices`."""
+
+_RANGE = re.compile(r"(\d+)-(\d*)")
 
 
 @dataclass(frozen=True)
@@ -23,13 +29,13 @@ class ModuleShape:
     """Size of one module that holds parameters.
 
     Attributes:
-        kind: What it is.
+        kind: What it is; `other` has a bias to train and takes no adapter.
         in_features: Inputs; rows of an embedding table; width of a norm.
         out_features: Outputs; width of an embedding table; width of a norm.
         bias: It has a bias of `out_features` numbers.
     """
 
-    kind: Literal["linear", "embedding", "norm"]
+    kind: Literal["linear", "embedding", "norm", "other"]
     in_features: int
     out_features: int
     bias: bool
@@ -39,6 +45,11 @@ class ModuleShape:
         """Parameters of the module itself."""
         weight = self.out_features if self.kind == "norm" else self.in_features * self.out_features
         return weight + self.out_features * self.bias
+
+    @property
+    def adaptable(self) -> bool:
+        """An adapter can be placed on it."""
+        return self.kind in ("linear", "embedding")
 
     @property
     def parameters_per_rank(self) -> int:
@@ -80,8 +91,8 @@ def module_shapes(root: nn.Module, prefix: str = "") -> dict[str, ModuleShape]:
             width = module.normalized_shape[0]
             shapes[name] = ModuleShape("norm", width, width, bias=module.bias is not None)
         elif isinstance(getattr(module, "bias", None), nn.Parameter):
-            width = module.bias.numel()  # a norm or map of a foreign encoder, with a bias to train
-            shapes[name] = ModuleShape("norm", width, width, bias=True)
+            width = module.bias.numel()  # a norm or map of a foreign encoder
+            shapes[name] = ModuleShape("other", width, width, bias=True)
     return shapes
 
 
@@ -90,20 +101,22 @@ def resolve_placement(
     target_modules: str | Sequence[str],
     rank: int,
     alpha: float,
-    layers: Sequence[int] | None = None,
+    layers: Layers | None = None,
     rank_pattern: Mapping[str, int] | None = None,
     alpha_pattern: Mapping[str, float] | None = None,
+    exclude_modules: Sequence[str] = (),
 ) -> tuple[Placement, ...]:
     """Decide the rank and alpha of every module that is adapted.
 
     Args:
         shapes: Modules that may be adapted, by full name; the head is not among them.
-        target_modules: `all-linear`, or full names or dotted suffixes of names.
+        target_modules: `all-linear`, or names as `matches` takes them.
         rank: Rank where no pattern says otherwise.
         alpha: Alpha where no pattern says otherwise.
-        layers: Indices of the layers to adapt; None for every module that matches.
-        rank_pattern: Rank by full name or dotted suffix.
-        alpha_pattern: Alpha by full name or dotted suffix.
+        layers: Layers to adapt, indices and ranges; None for every module that matches.
+        rank_pattern: Rank by name as `matches` takes it.
+        alpha_pattern: Alpha by name as `matches` takes it.
+        exclude_modules: Targeted modules that get no adapter after all, by such names.
 
     Returns:
         One placement for each adapted module, in the order of `shapes`.
@@ -111,8 +124,9 @@ def resolve_placement(
     Raises:
         AdapterError: A target, layer or pattern matches nothing, or two patterns match one module.
     """
-    adaptable = {name: shape for name, shape in shapes.items() if shape.kind != "norm"}
+    adaptable = {name: shape for name, shape in shapes.items() if shape.adaptable}
     modules = _in_layers(_targeted(adaptable, target_modules), layers)
+    modules = _without(modules, exclude_modules)
     ranks = _resolve_pattern("adapter.rank_pattern", rank_pattern or {}, modules)
     alphas = _resolve_pattern("adapter.alpha_pattern", alpha_pattern or {}, modules)
     return tuple(
@@ -127,6 +141,8 @@ def place_adapters(
     dropout: float,
     use_rslora: bool,
     seed: int,
+    use_dora: bool = False,
+    init: Init = "default",
 ) -> None:
     """Put adapters on modules of a frozen network, in place.
 
@@ -136,6 +152,11 @@ def place_adapters(
         dropout: Dropout before each low-rank product of a linear map, while training.
         use_rslora: Scale by alpha / sqrt(rank).
         seed: Seed of the initial values; each module draws from a generator of its own.
+        use_dora: Train the length of each row as well (of each column of a table).
+        init: Where adapters of linear maps start; those of tables start at zero.
+
+    Raises:
+        AdapterError: A module takes no adapter, or has not the rank that `init` needs.
     """
     for placement in placements:
         parent_name, _, child = placement.module.rpartition(".")
@@ -145,9 +166,11 @@ def place_adapters(
         generator = module_generator(seed, placement.module)
         adapted: nn.Module
         if isinstance(base, nn.Embedding):
-            adapted = LoRAEmbedding(base, placement.rank, scaling, generator)
+            adapted = LoRAEmbedding(base, placement.rank, scaling, generator, use_dora)
         elif isinstance(base, nn.Linear):
-            adapted = LoRALinear(base, placement.rank, scaling, dropout, generator)
+            sides = (base.in_features, base.out_features)
+            check_rank(placement.module, placement.rank, sides, init)
+            adapted = LoRALinear(base, placement.rank, scaling, dropout, generator, use_dora, init)
         else:
             raise AdapterError(f"{placement.module} is neither a linear map nor an embedding table")
         parent.register_module(child, adapted)
@@ -172,9 +195,76 @@ def train_biases(root: nn.Module, bias: Bias, placements: Iterable[Placement]) -
             parameter.requires_grad_(True)
 
 
+def norm_modules(shapes: Mapping[str, ModuleShape], layers: Layers | None) -> tuple[str, ...]:
+    """Return the normalisations of a network, or of some of its layers.
+
+    Args:
+        shapes: Modules by full name, the head's not among them.
+        layers: Layers whose norms are meant; None for every norm, also outside the layers.
+    """
+    norms = tuple(name for name, shape in shapes.items() if shape.kind == "norm")
+    if layers is None:
+        return norms
+    last = max((layer for layer in map(layer_of, norms) if layer is not None), default=0)
+    chosen = layer_indices(layers, last)
+    return tuple(name for name in norms if layer_of(name) in chosen)
+
+
+def train_modules(root: nn.Module, modules: Iterable[str]) -> None:
+    """Make modules trainable as a whole, in float32, in place."""
+    for name in modules:
+        for parameter in root.get_submodule(name).parameters():
+            parameter.data = parameter.data.to(torch.float32)
+            parameter.requires_grad_(True)
+
+
 def matches(module: str, pattern: str) -> bool:
-    """Tell whether a pattern is a module's full name or a dotted suffix of it."""
-    return module == pattern or module.endswith("." + pattern)
+    """Tell whether a pattern names a module.
+
+    A pattern is the full name or a dotted suffix of it. In place of a layer's number it may have a
+    range: `layer.0-5.attention.self.query`. A pattern that ends in a number or a range names every
+    module of these layers: `layer.11`, `layer.8-`.
+    """
+    if module == pattern or module.endswith("." + pattern):
+        return True
+    parts, wanted = module.split("."), pattern.split(".")
+    ends = wanted[-1].isdecimal() or bool(_RANGE.fullmatch(wanted[-1]))
+    lengths = range(len(wanted), len(parts) + 1) if ends else (len(parts),)
+    return any(
+        all(map(_is_part, parts[end - len(wanted) : end], wanted))
+        for end in lengths
+        if end >= len(wanted)
+    )
+
+
+def layer_of(module: str) -> int | None:
+    """Return the layer that a module is in, or None: the first number in its name counts layers."""
+    found = re.search(r"\.(\d+)\.", module)
+    return int(found.group(1)) if found else None
+
+
+def layer_indices(layers: Layers, last: int) -> tuple[int, ...]:
+    """Write ranges of layers out.
+
+    Args:
+        layers: Indices and ranges: `3`, `0-5` (5 included), `8-` (to the last), or one range.
+        last: Index of the last layer, where an open range ends.
+    """
+    indices: list[int] = []
+    for item in (layers,) if isinstance(layers, str) else layers:
+        if isinstance(item, int):
+            indices.append(item)
+        else:
+            first, _, end = item.partition("-")
+            indices += range(int(first), (int(end) if end else max(last, int(first))) + 1)
+    return tuple(dict.fromkeys(indices))
+
+
+def _is_part(part: str, wanted: str) -> bool:
+    found = _RANGE.fullmatch(wanted)
+    if not found or not part.isdecimal():
+        return part == wanted
+    return int(found[1]) <= int(part) and (not found[2] or int(part) <= int(found[2]))
 
 
 def _targeted(
@@ -184,7 +274,7 @@ def _targeted(
         return tuple(
             name
             for name, shape in shapes.items()
-            if shape.kind == "linear" and _layer_index(name) is not None
+            if shape.kind == "linear" and layer_of(name) is not None
         )
     targets = [target_modules] if isinstance(target_modules, str) else target_modules
     for target in targets:
@@ -195,24 +285,35 @@ def _targeted(
     return tuple(name for name in shapes if any(matches(name, target) for target in targets))
 
 
-def _in_layers(modules: Sequence[str], layers: Sequence[int] | None) -> tuple[str, ...]:
+def _in_layers(modules: Sequence[str], layers: Layers | None) -> tuple[str, ...]:
     if layers is None:
         return tuple(modules)
-    present = {_layer_index(name) for name in modules}
-    for layer in layers:
+    present = {index for index in map(layer_of, modules) if index is not None}
+    chosen = layer_indices(layers, max(present, default=0))
+    for layer in chosen:
         if layer not in present:
-            known = sorted(index for index in present if index is not None)
-            allowed = f"{known[0]} to {known[-1]}" if known else "none: no target is in a layer"
+            allowed = (
+                f"{min(present)} to {max(present)}" if present else "none: no target is in a layer"
+            )
             raise AdapterError(
                 f"adapter.layers: layer {layer} holds no targeted module; allowed: {allowed}"
             )
-    return tuple(name for name in modules if _layer_index(name) in set(layers))
+    return tuple(name for name in modules if layer_of(name) in chosen)
 
 
-def _layer_index(module: str) -> int | None:
-    # The first number in a name counts layers, whatever their list is called.
-    found = re.search(r"\.(\d+)\.", module)
-    return int(found.group(1)) if found else None
+def _without(modules: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]:
+    for pattern in excluded:
+        if not any(matches(name, pattern) for name in modules):
+            raise AdapterError(
+                f"adapter.exclude_modules: {pattern!r} matches no targeted module; "
+                f"{_near(pattern, modules)}"
+            )
+    left = tuple(name for name in modules if not any(matches(name, one) for one in excluded))
+    if not left:
+        raise AdapterError(
+            "adapter.exclude_modules: nothing is left to adapt; exclude fewer modules"
+        )
+    return left
 
 
 def _resolve_pattern(

@@ -158,21 +158,26 @@ def unknown_key(key: str, section: Keys) -> str:
     owner = section_of(_annotation(section))
     assert owner is not None
     keys = tuple(owner.model_fields)
-    meant = get_close_matches(key, keys, n=1) or _elsewhere(key, section)
+    meant = (
+        _elsewhere(key, section, cutoff=1.0)
+        or get_close_matches(key, keys, n=1)
+        or _elsewhere(key, section, cutoff=0.6)
+    )
     if meant:
         return f"unknown key; did you mean {meant[0]}?"
     return f"unknown key; allowed: {', '.join(keys)}"
 
 
-def _elsewhere(key: str, section: Keys) -> list[str]:
-    """Return the full names of fields of this or a near name that stand in another section."""
+def _elsewhere(key: str, section: Keys, cutoff: float) -> list[str]:
+    """Return the full names of fields of another section with a name this near (1.0: equal)."""
     places = {
         name: [".".join((*path, name)) for path, model in _sections() if name in model.model_fields]
         for path, model in _sections()
         if path != section
         for name in model.model_fields
     }
-    return [place for name in get_close_matches(key, places, n=1) for place in places[name]]
+    near = get_close_matches(key, places, n=1, cutoff=cutoff)
+    return [place for name in near for place in places[name]]
 
 
 def _sections() -> Iterator[tuple[Keys, type[BaseModel]]]:

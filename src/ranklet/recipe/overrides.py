@@ -14,16 +14,16 @@ from typing import TypeAlias
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.recipe.allowed import allowed, field_types, section_of, takes_names
 from ranklet.recipe.recipe import Recipe
-from ranklet.recipe.sections import REPLACES
+from ranklet.recipe.sections import CHOSEN_BY_FIT, REPLACES
 from ranklet.recipe.tree import Node, dotted, one_line, parse_tree
 
 Keys: TypeAlias = tuple[str, ...]
 
-_REPLACED_BY_OVERRIDE: dict[Keys, Keys] = {
-    ("training", one): ("training", other)
+_REPLACED_BY_OVERRIDE: dict[Keys, tuple[Keys, ...]] = {
+    ("training", one): (("training", other),)
     for pair in REPLACES.items()
     for one, other in (pair, pair[::-1])
-}
+} | {("adapter", "fit"): tuple(("adapter", chosen) for chosen in CHOSEN_BY_FIT)}
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ def parse_overrides(texts: Sequence[str]) -> tuple[list[Override], list[RecipeIs
 def apply_overrides(tree: Node, overrides: Sequence[Override]) -> Node:
     """Return the tree with overrides put in, in their order."""
     for override in overrides:
-        other = _REPLACED_BY_OVERRIDE.get(override.path)
-        if other and override.node.value is not None:
-            tree = without(tree, other)
+        for other in _REPLACED_BY_OVERRIDE.get(override.path, ()):
+            if override.node.value is not None:
+                tree = without(tree, other)
     for override in overrides:
         tree = _assign(tree, override.path, override.node)
     return tree

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ranklet.recipe.sections import (
+    CHOSEN_BY_FIT,
     REPLACES,
     STRICT,
     AdapterSection,
@@ -57,12 +58,24 @@ class Recipe(BaseModel):
     linear head and does not load as a transformers classifier. The dense head of ModernBERT pools
     as its config.json says, whatever stands here. Default: cls."""
 
-    head: Literal["dense", "linear"] = "dense"
-    """What maps the pooled state to logits: the head that transformers gives this encoder, or one
-    linear layer. Default: dense."""
+    head: Literal["dense", "frozen_dense", "low_rank", "linear"] = "dense"
+    """What maps the pooled state to logits: the head that transformers gives this encoder; the same
+    with its inner matrix frozen, or frozen but for a product of `head_rank`; or one linear layer.
+    BERT and ModernBERT have no inner matrix to freeze. Default: dense."""
 
     head_dropout: Share = 0.0
     """Share of the head's inputs that is zeroed while training. Default: 0.0."""
+
+    head_rank: Annotated[int, Field(ge=1, le=4096)] = 8
+    """Rank of what trains in the inner matrix of a `low_rank` head. Default: 8."""
+
+    head_dense_init: Literal["identity", "random"] = "identity"
+    """What the frozen inner matrix of a `frozen_dense` or `low_rank` head holds; random is drawn
+    from `seed`. Default: identity."""
+
+    head_start: Literal["random", "ridge"] = "random"
+    """How the last map of the head starts: from small random values, or as the ridge regression of
+    the labels on what it reads of at most 2,048 training texts. Default: random."""
 
     budget: Count = 1_000_000
     """Most parameters that may be trained: adapters, head, biases, all of it.
@@ -114,14 +127,15 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
         *_head_contradictions(recipe),
         *_data_contradictions(recipe.data),
         *_adapter_contradictions(recipe.adapter),
+        *_fit_contradictions(recipe),
         *_training_contradictions(recipe),
     )
 
 
 def _head_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
-    if recipe.pooling == "mean" and recipe.head == "dense":
+    if recipe.pooling == "mean" and recipe.head != "linear":
         yield Contradiction(
-            ("pooling", "head"), "mean needs head: linear; the dense head reads the first token"
+            ("pooling", "head"), f"mean needs head: linear; {recipe.head} reads the first token"
         )
 
 
@@ -174,6 +188,34 @@ def _adapter_contradictions(adapter: AdapterSection) -> Iterator[Contradiction]:
     if adapter.target_modules != "all-linear" and "all-linear" in adapter.target_modules:
         yield Contradiction(
             ("adapter.target_modules",), "all-linear stands alone: target_modules: all-linear"
+        )
+
+
+def _fit_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+    adapter = recipe.adapter
+    if adapter.fit is None:
+        if adapter.fit_head == "cheapest":
+            yield Contradiction(
+                ("adapter.fit_head", "adapter.fit"), "cheapest needs adapter.fit, a budget to fit"
+            )
+        return
+    for chosen in CHOSEN_BY_FIT:
+        if chosen in adapter.model_fields_set:
+            yield Contradiction(
+                (f"adapter.{chosen}", "adapter.fit"),
+                "is chosen by adapter.fit; leave one of the two out",
+            )
+    if adapter.layers is not None and adapter.train_layer_norm:
+        # A solved recipe names modules, not layers, and would train the norms of every layer.
+        yield Contradiction(
+            ("adapter.train_layer_norm", "adapter.fit"),
+            "trains the norms of adapter.layers, which a fit does not keep; leave layers or norms "
+            "out",
+        )
+    if adapter.fit > recipe.budget:
+        yield Contradiction(
+            ("adapter.fit", "budget"),
+            f"{adapter.fit:,} is above the budget of {recipe.budget:,}; lower it or raise budget",
         )
 
 

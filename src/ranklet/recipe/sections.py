@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -44,6 +45,14 @@ def _refuse_repeats(items: tuple[Item, ...]) -> tuple[Item, ...]:
     return items
 
 
+def _upwards(layers: str) -> str:
+    first, _, last = layers.partition("-")
+    if last and int(last) < int(first):
+        problem = f"{layers!r} ends before it begins; write {last}-{first}"
+        raise PydanticCustomError("repeat", "{problem}", {"problem": problem})
+    return layers
+
+
 def _without_minus_zero(number: float) -> float:
     # Equal recipes must have equal hashes, and -0.0 == 0.0 although they print differently.
     return number + 0.0
@@ -56,6 +65,8 @@ Index = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1), AfterValidator(_without_minus_zero)]
+# Layers from one to another, both included: `0-5`; `8-` goes to the last.
+LayerRange = Annotated[str, Field(pattern=r"^[0-9]+-[0-9]*$"), AfterValidator(_upwards)]
 Distinct = Annotated[
     tuple[Item, ...], BeforeValidator(_list_to_tuple), AfterValidator(_refuse_repeats)
 ]
@@ -128,14 +139,20 @@ class AdapterSection(BaseModel):
     """Modules that get an adapter, by the end of their Hugging Face name; `all-linear`: every
     linear layer of the encoder. Default: [query, value]."""
 
-    layers: Annotated[Distinct[Index], Field(min_length=1)] | None = None
-    """Encoder layers that get adapters, counted from 0; null: all. Default: null."""
+    layers: Annotated[Distinct[Index | LayerRange], Field(min_length=1)] | LayerRange | None = None
+    """Encoder layers that get adapters, counted from 0: `[0, 3]`, `0-5` (5 included), `8-` (to the
+    last), `[0-2, 11]`; null: all. Default: null."""
+
+    exclude_modules: Distinct[Text] = ()
+    """Targeted modules that get no adapter after all, by the end of their name or by layer
+    (`layer.0-2`). Default: []."""
 
     rank_pattern: dict[Text, Annotated[int, Field(ge=1, le=4096)]] = Field(default_factory=dict)
-    """Ranks of single modules, by the end of their name, in place of `rank`. Default: {}."""
+    """Ranks of single modules in place of `rank`, by the end of their name or by layer: `key`,
+    `layer.0-5.attention.self.query`, `layer.8-`. Default: {}."""
 
     alpha_pattern: dict[Text, Positive] = Field(default_factory=dict)
-    """Alphas of single modules, by the end of their name, in place of `alpha`. Default: {}."""
+    """Alphas of single modules in place of `alpha`, named as in `rank_pattern`. Default: {}."""
 
     bias: Literal["none", "lora_only", "all"] = "none"
     """Biases of the encoder that train as well: none, those of adapted modules, or all.
@@ -144,6 +161,50 @@ class AdapterSection(BaseModel):
     use_rslora: bool = False
     """Scale by alpha / sqrt(rank) (rsLoRA, arXiv:2312.03732) in place of alpha / rank.
     Default: false."""
+
+    use_dora: bool = False
+    """Train the length of each adapted row as well (DoRA, arXiv:2402.09353); such layers run
+    plainly, which is slower. Default: false."""
+
+    init: Literal["default", "pissa", "olora", "eva"] = "default"
+    """Where adapters of linear layers start; default: a random A and B = 0; pissa: the largest
+    singular values of the weight (arXiv:2404.02948); olora: its QR decomposition
+    (arXiv:2406.01775); eva: A from activations of training texts (arXiv:2410.07170). pissa and
+    olora save twice the rank, the start beside what was trained. Default: default."""
+
+    train_layer_norm: bool = False
+    """Train the LayerNorms of the encoder, or of `layers`, weight and bias. Default: false."""
+
+    fit: Count | None = None
+    """Parameters to spend on adapters, head and biases together: the ranks are then chosen, in
+    place of `rank` and `rank_pattern`, never over it and with less than one unit of rank unused;
+    the targets are all-linear unless written; null: ranks as written. Default: null."""
+
+    fit_mode: Literal["uniform", "by_depth", "measured"] = "uniform"
+    """How `fit` chooses: equal ranks; ranks in proportion to layer + 1; or by the gain per
+    parameter that each matrix promises on a few dozen batches of training texts.
+    Default: uniform."""
+
+    fit_head: Literal["keep", "cheapest"] = "keep"
+    """Whether `fit` keeps the recipe's `head` or takes the one with the fewest parameters that goes
+    with the encoder and `pooling`. Default: keep."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_linear_under_fit(cls, values: object) -> object:
+        # Here and not in the solver: a dump of the recipe then says which targets are meant.
+        if isinstance(values, dict) and values.get("fit") is not None:
+            return {"target_modules": "all-linear", **values}
+        return values
+
+    @model_serializer(mode="wrap")
+    def _without_chosen(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        chosen = CHOSEN_BY_FIT if self.fit is not None else ()
+        return {name: value for name, value in serialize(self).items() if name not in chosen}
+
+
+# Fields of `adapter` that stand aside when `fit` is set.
+CHOSEN_BY_FIT = ("rank", "rank_pattern")
 
 
 class TrainingSection(BaseModel):
@@ -172,6 +233,10 @@ class TrainingSection(BaseModel):
 
     head_learning_rate: Rate | None = None
     """Peak learning rate of the head; null: `learning_rate`. Default: null."""
+
+    loraplus_lr_ratio: Annotated[float, Field(ge=1)] = 1.0
+    """Learning rate of every adapter's B over that of its A (LoRA+, arXiv:2402.12354), which is
+    `learning_rate`. Default: 1.0."""
 
     weight_decay: Annotated[float, Field(ge=0, le=1), AfterValidator(_without_minus_zero)] = 0.01
     """Decoupled weight decay of AdamW (arXiv:1711.05101). Default: 0.01."""

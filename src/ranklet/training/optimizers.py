@@ -18,11 +18,13 @@ def build_optimizer(
     learning_rate: float,
     head_learning_rate: float,
     weight_decay: float,
+    loraplus_lr_ratio: float = 1.0,
 ) -> torch.optim.AdamW:
     """Build AdamW (Loshchilov & Hutter 2017, arXiv:1711.05101) over every trainable tensor.
 
     Groups are `adapter` and `head`, each with its own learning rate; tensors of one dimension
-    (biases) form `adapter_bias` and `head_bias`, which do not decay.
+    (biases) form `adapter_bias` and `head_bias`, which do not decay. With LoRA+ (Hayou et al. 2024,
+    arXiv:2402.12354) every B of a linear map forms `adapter_b`; embeddings keep one rate.
 
     Args:
         model: The model; frozen tensors are left out.
@@ -30,6 +32,7 @@ def build_optimizer(
         learning_rate: Peak rate of the adapters and trained biases.
         head_learning_rate: Peak rate of the head.
         weight_decay: Decoupled decay per step and unit of learning rate.
+        loraplus_lr_ratio: Rate of B over `learning_rate`.
 
     Raises:
         ParityError: A trainable tensor is in no group or in several.
@@ -40,10 +43,13 @@ def build_optimizer(
         if not parameter.requires_grad:
             continue
         in_head = name.startswith(heads)
+        is_b = loraplus_lr_ratio != 1 and name.endswith(".lora_B.weight")
         group = ("head" if in_head else "adapter") + ("_bias" if parameter.ndim == 1 else "")
+        adapter_rate = learning_rate * loraplus_lr_ratio if is_b else learning_rate
+        group += "_b" if is_b else ""
         settings = {
             "name": group,
-            "lr": head_learning_rate if in_head else learning_rate,
+            "lr": head_learning_rate if in_head else adapter_rate,
             "weight_decay": 0.0 if parameter.ndim == 1 else weight_decay,
             "params": [],
         }

@@ -7,10 +7,10 @@ import torch
 from ranklet.classifier import TextClassifier
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
-from ranklet.lora.placement import place_adapters, train_biases
+from ranklet.lora.placement import place_adapters, train_biases, train_modules
 from ranklet.recipe import Recipe
 from ranklet.saved_model import ClassifierSettings, assemble
-from ranklet.workflows.plan import resolve_adapters
+from ranklet.workflows.plan import resolve_adapters, trained_norms
 
 
 def classifier_settings(recipe: Recipe) -> ClassifierSettings:
@@ -21,6 +21,7 @@ def classifier_settings(recipe: Recipe) -> ClassifierSettings:
         pooling=recipe.pooling,
         max_length=recipe.data.max_length,
         cleaning=recipe.data.cleaning,
+        head_rank=recipe.head_rank,
     )
 
 
@@ -52,12 +53,23 @@ def build_model(
         device=device,
         attention=recipe.engine.attention,
         head_dropout=recipe.head_dropout,
+        head_dense_init=recipe.head_dense_init,
         seed=recipe.seed,
     )
     options = recipe.adapter
     placements = resolve_adapters(recipe, model)
-    place_adapters(model, placements, options.dropout, options.use_rslora, recipe.seed)
+    norms = trained_norms(recipe, model)
+    place_adapters(
+        model,
+        placements,
+        options.dropout,
+        options.use_rslora,
+        recipe.seed,
+        options.use_dora,
+        options.init,
+    )
     train_biases(model, options.bias, placements)
+    train_modules(model, norms)
     adapter = AdapterFile(
         base_model=None,
         rank=options.rank,
@@ -67,5 +79,8 @@ def build_model(
         bias=options.bias,
         dropout=options.dropout,
         tensors={},
+        use_dora=options.use_dora,
+        modules_to_save=norms,
+        init=options.init,
     )
     return model, adapter

@@ -16,6 +16,7 @@ def model_card(
     labels: LabelSet,
     plan: ParameterPlan,
     evaluations: Mapping[str, Evaluation],
+    loads_in_transformers: bool,
 ) -> str:
     """Write a model card in Markdown with the front matter of the Hugging Face hub.
 
@@ -24,10 +25,11 @@ def model_card(
         labels: Classes.
         plan: Trained parameters.
         evaluations: Figures by split.
+        loads_in_transformers: PEFT and transformers compute the same from the folder.
     """
     base = base_model_name(recipe.encoder)
     return f"""---
-library_name: peft
+library_name: {"peft" if loads_in_transformers else "ranklet"}
 base_model: {base}
 pipeline_tag: text-classification
 tags: [lora, ranklet]
@@ -48,7 +50,7 @@ classifier = ranklet.load("this/folder")
 classifier.predict(["a text"])
 ```
 
-{_interoperability(recipe, base, len(labels))}
+{_interoperability(recipe, base, len(labels), loads_in_transformers)}
 ## Recipe
 
 ```yaml
@@ -70,13 +72,17 @@ def _figures(evaluations: Mapping[str, Evaluation]) -> str:
     return "\n".join([head, *rows]) + "\n"
 
 
-def _interoperability(recipe: Recipe, base: str, num_labels: int) -> str:
-    if recipe.head != "dense":
+def _interoperability(
+    recipe: Recipe, base: str, num_labels: int, loads_in_transformers: bool
+) -> str:
+    if not loads_in_transformers:
         return (
             f"Head `{recipe.head}` with pooling `{recipe.pooling}` has no counterpart in "
-            "transformers' sequence classifiers: load this folder with ranklet.\n"
+            "transformers' sequence classifier of this encoder: load this folder with ranklet. "
+            "PEFT refuses it.\n"
         )
-    return f"""The folder is a PEFT adapter; PEFT keeps no label names, so name their number:
+    return f"""{_HEAD_NOTES.get(recipe.head, "")}\
+The folder is a PEFT adapter; PEFT keeps no label names, so name their number:
 
 ```python
 from peft import PeftModel
@@ -86,3 +92,15 @@ base = AutoModelForSequenceClassification.from_pretrained("{base}", num_labels={
 model = PeftModel.from_pretrained(base, "this/folder")
 ```
 """
+
+
+_FOLDED = (
+    "The head is written twice: `head.safetensors` holds what was trained, and the adapter file a "
+    "standard classifier computed from it, which gives the same logits in float32 and bfloat16.\n"
+)
+_HEAD_NOTES = {
+    "frozen_dense": "Of the head only the last map was trained; its inner matrix was frozen, and "
+    "the adapter file holds both.\n",
+    "low_rank": _FOLDED,
+    "linear": _FOLDED,
+}

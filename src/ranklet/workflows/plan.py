@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ranklet.budget.plan import ParameterPlan, plan_parameters
 from ranklet.classifier import TextClassifier, adaptable_shapes, build_skeleton, head_shapes
 from ranklet.data.examples import distinct_labels
@@ -9,32 +11,39 @@ from ranklet.data.named_sets import known_labels
 from ranklet.data.sources import is_on_hub, read_examples
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.lora.placement import Placement, module_shapes, resolve_placement
+from ranklet.lora.initial import check_rank
+from ranklet.lora.placement import Placement, module_shapes, norm_modules, resolve_placement
 from ranklet.recipe import Recipe
+from ranklet.workflows.solve import solve_from_shapes
 
 
 def plan(recipe: Recipe) -> ParameterPlan:
     """Count every parameter that a recipe trains, without weights and without a network.
 
-    The number of labels comes from the recipe, from a named data set or from a local file.
+    The number of labels comes from the recipe, from a named data set or from a local file. With
+    `adapter.fit` the ranks are chosen first.
 
     Args:
         recipe: The recipe; it may be over its budget.
 
     Raises:
-        RecipeError: The number of labels is not known without a download.
+        RecipeError: The number of labels is not known without a download, or `adapter.fit_mode` is
+            `measured`, which `fit_ranks` resolves.
+        BudgetExceededError: `adapter.fit` holds no adapter.
         AdapterError: The placement matches nothing, or two patterns match one module.
         DataError: The training file cannot be read.
         WeightsError: The encoder's config.json is unusable.
         HubError: An encoder that is not among the known ones cannot be had.
     """
-    return plan_for_labels(recipe, _num_labels(recipe))
+    num_labels = count_labels(recipe)
+    count = partial(plan_for_labels, num_labels=num_labels)
+    return count(solve_from_shapes(recipe, count))
 
 
 def plan_for_labels(recipe: Recipe, num_labels: int) -> ParameterPlan:
     """Count every parameter that a recipe trains for a number of labels."""
     skeleton = build_skeleton(
-        encoder_config(recipe.encoder), recipe.head, recipe.pooling, num_labels
+        encoder_config(recipe.encoder), recipe.head, recipe.pooling, num_labels, recipe.head_rank
     )
     return plan_parameters(
         encoder_shapes=module_shapes(skeleton.encoder, skeleton.prefix),
@@ -42,6 +51,8 @@ def plan_for_labels(recipe: Recipe, num_labels: int) -> ParameterPlan:
         placements=resolve_adapters(recipe, skeleton),
         bias=recipe.adapter.bias,
         budget=recipe.budget,
+        use_dora=recipe.adapter.use_dora,
+        norms=trained_norms(recipe, skeleton),
     )
 
 
@@ -49,18 +60,33 @@ def resolve_adapters(recipe: Recipe, model: TextClassifier) -> tuple[Placement, 
     """Decide which modules of a classifier a recipe adapts, and how.
 
     Raises:
-        AdapterError: The placement matches nothing, or two patterns match one module.
+        AdapterError: The placement matches nothing, two patterns match one module, or a rank is
+            more than `adapter.init` can start from.
     """
-    adapter = recipe.adapter
-    return resolve_placement(
-        adaptable_shapes(model),
+    adapter, shapes = recipe.adapter, adaptable_shapes(model)
+    placements = resolve_placement(
+        shapes,
         adapter.target_modules,
         adapter.rank,
         adapter.alpha,
         adapter.layers,
         adapter.rank_pattern,
         adapter.alpha_pattern,
+        adapter.exclude_modules,
     )
+    for placement in placements:
+        shape = shapes[placement.module]
+        if shape.kind == "linear":
+            sides = (shape.in_features, shape.out_features)
+            check_rank(placement.module, placement.rank, sides, adapter.init)
+    return placements
+
+
+def trained_norms(recipe: Recipe, model: TextClassifier) -> tuple[str, ...]:
+    """Return the norms that a recipe trains: those of `adapter.layers`, all without it."""
+    if not recipe.adapter.train_layer_norm:
+        return ()
+    return norm_modules(adaptable_shapes(model), recipe.adapter.layers)
 
 
 def labels_without_reading(recipe: Recipe) -> tuple[str, ...] | None:
@@ -68,7 +94,13 @@ def labels_without_reading(recipe: Recipe) -> tuple[str, ...] | None:
     return recipe.data.label_names or known_labels(recipe.data.train)
 
 
-def _num_labels(recipe: Recipe) -> int:
+def count_labels(recipe: Recipe) -> int:
+    """Return the number of labels, without a download.
+
+    Raises:
+        RecipeError: It is not known without one.
+        DataError: The training file cannot be read.
+    """
     stated = labels_without_reading(recipe)
     if stated is not None:
         return len(stated)

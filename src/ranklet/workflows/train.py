@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ranklet.batch import Batch
-from ranklet.budget.certificate import certify
 from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.augmentation import drop_tokens
@@ -22,24 +20,29 @@ from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memor
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
-from ranklet.files import sha256_file, write_atomically
-from ranklet.head import HEAD_MODULES
-from ranklet.lora.adapter_file import TENSORS_FILE, read_adapter
-from ranklet.recipe import Recipe, recipe_hash, to_yaml
+from ranklet.files import write_atomically
+from ranklet.recipe import Recipe, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
-from ranklet.saved_model import compute_dtype, load_model, save_model
+from ranklet.saved_head import loads_in_transformers
+from ranklet.saved_model import load_model, save_model
+from ranklet.saved_probes import compute_dtype
+from ranklet.training.activation_start import start_from_activations
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.losses import cross_entropy
 from ranklet.training.optimizers import build_optimizer
 from ranklet.training.resident_corpus import resident
+from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap, start_with_ridge
 from ranklet.training.schedules import learning_rate_factor
 from ranklet.training.steps import Step, plan_steps
 from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.capture_steps import capture_steps
+from ranklet.workflows.certify_run import certify_run
+from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
-from ranklet.workflows.read_splits import EncodedSplit, Splits, data_hashes, read_splits
+from ranklet.workflows.read_splits import EncodedSplit, Splits, read_splits
 from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
+from ranklet.workflows.solve import check_feasible, open_space
 from ranklet.workflows.write_run import (
     Corpora,
     describe_training,
@@ -100,6 +103,7 @@ def train(
     check_before_download(recipe)
 
     splits = read_splits(recipe.data, recipe.seed)
+    asked, recipe = recipe, fit_ranks(recipe, splits)
     plan = plan_for_labels(recipe, len(splits.labels))
     enforce_budget(plan)
 
@@ -112,6 +116,8 @@ def train(
     with new_run(folder) as run:
         # Only now, so that a training that cannot begin says nothing but why.
         told.announce(f"budget: {plan.total:,} of {plan.budget:,} parameters")
+        if asked.adapter.fit is not None:
+            told.announce(_describe_fit(plan, recipe))
         if model.encoder.config.foreign is not None:
             told.announce("encoder: computed by transformers, slower than the native ones")
             if recipe.engine.activation_checkpointing:
@@ -123,11 +129,19 @@ def train(
         write_json(run.plan, plan.to_json())
         corpora = _tokenize(model, splits)
         told.announce(_describe_engine(corpora, dtype, device))
+        if recipe.adapter.init == "eva":
+            start_from_activations(model, corpora["train"], recipe.seed)
+        if recipe.head_start == "ridge":
+            start = start_with_ridge(model, corpora["train"], recipe.seed)
+            told.announce(_describe_start(start, len(corpora["train"])))
         result = _fit(model, corpora, recipe, run, told)
         told.announce(_describe_result(result))
 
         evaluations = _evaluate(model, corpora, recipe.seed)
-        card = model_card(recipe, splits.labels, plan, evaluations)
+        standard = loads_in_transformers(
+            recipe.head, model.pooling, model.encoder.config, len(splits.labels)
+        )
+        card = model_card(recipe, splits.labels, plan, evaluations, standard)
         save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
         # A fresh object from the files must answer alike; loading compares the probes.
         load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
@@ -135,7 +149,7 @@ def train(
         write_json(run.environment, about)
         write_evaluations(run, evaluations)
         write_run_report(run)
-        write_json(run.certificate, _certificate(run, recipe, plan, model))
+        write_json(run.certificate, certify_run(run, recipe, plan, model))
     return run
 
 
@@ -151,7 +165,12 @@ def check_before_download(recipe: Recipe) -> None:
         problem = f"{recipe.data.max_length} is more than encoder {recipe.encoder!r} takes; "
         problem += f"allowed: 3 to {limit}"
         raise RecipeError([RecipeIssue("", "data.max_length", problem)])
-    enforce_budget(plan_for_labels(recipe, len(labels_without_reading(recipe) or "ab")))
+    num_labels = len(labels_without_reading(recipe) or "ab")
+    count = partial(plan_for_labels, num_labels=num_labels)
+    if recipe.adapter.fit is not None:
+        check_feasible(open_space(recipe, count), recipe.adapter.fit)
+    else:
+        enforce_budget(count(recipe))
 
 
 def _tokenize(model: TextClassifier, splits: Splits) -> Corpora:
@@ -202,6 +221,7 @@ def _fit(
         learning_rate=options.learning_rate,
         head_learning_rate=options.head_learning_rate or options.learning_rate,
         weight_decay=options.weight_decay,
+        loraplus_lr_ratio=options.loraplus_lr_ratio,
     )
     warmup = options.warmup_steps
     rate_factor = partial(
@@ -271,16 +291,12 @@ def _evaluate(model: TextClassifier, corpora: Corpora, seed: int) -> dict[str, E
     return evaluations
 
 
-def _certificate(
-    run: Run, recipe: Recipe, plan: ParameterPlan, model: TextClassifier
-) -> dict[str, Any]:
-    hashes = {
-        "recipe": recipe_hash(recipe),
-        "adapter": sha256_file(run.adapter / TENSORS_FILE),
-        "data": data_hashes(recipe.data),
-    }
-    saved = read_adapter(run.adapter, HEAD_MODULES).tensors
-    return certify(plan, count_trainable(model), saved, hashes)
+def _describe_fit(plan: ParameterPlan, recipe: Recipe) -> str:
+    ranks = [row.rank for row in plan.rows if row.rank is not None]
+    return (
+        f"fit: {recipe.adapter.fit_mode}, {len(ranks)} modules with ranks {min(ranks)} to "
+        f"{max(ranks)}, head {recipe.head}"
+    )
 
 
 def _describe_data(splits: Splits) -> str:
@@ -300,6 +316,13 @@ def _describe_engine(corpora: Corpora, dtype: torch.dtype, device: torch.device)
     return (
         f"engine: {str(dtype).removeprefix('torch.')} on {device}, "
         f"{corpus.lengths.mean():.0f} tokens a text, {share:.1%} of the texts truncated"
+    )
+
+
+def _describe_start(start: RidgeMap, texts: int) -> str:
+    return (
+        f"head: starts as the ridge regression of {min(texts, MOST_TEXTS):,} training texts, "
+        f"loss {start.loss:.4f} on each without it"
     )
 
 

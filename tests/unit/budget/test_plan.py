@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ranklet.budget.plan import check_counted, enforce_budget
+from ranklet.budget.plan import check_counted, enforce_budget, rows_by_layer
 from ranklet.errors import BudgetExceededError, ParityError
 from ranklet.recipe import Recipe
 from ranklet.workflows.plan import plan
@@ -61,6 +61,20 @@ def test_head_and_ranks_cost_what_the_design_says() -> None:
     assert lora_only.total == 593_668 + 12 * (1536 + 768)
 
 
+def test_dora_norms_and_exclusions_cost_what_peft_counts() -> None:
+    # 24 adapted maps with 768 outputs; 25 norms of 768, each with a bias.
+    assert plan(recipe({"rank": 8, "use_dora": True})).total == 888_580 + 24 * 768
+    assert plan(recipe({"rank": 8, "train_layer_norm": True})).total == 888_580 + 25 * 2 * 768
+    norms_of_two = {"rank": 8, "layers": "10-", "train_layer_norm": True}
+    assert plan(recipe(norms_of_two)).total == 593_668 + 4 * 12_288 + 4 * 2 * 768
+    biases = plan(recipe({"rank": 4, "target_modules": (Q, K, V), "bias": "all"})).total
+    both = recipe({"rank": 4, "target_modules": (Q, K, V), "bias": "all", "train_layer_norm": True})
+    assert plan(both).total == biases + 25 * 768
+    assert plan(recipe({"exclude_modules": ("layer.0-5",)})).total == 593_668 + 12 * 12_288
+    for init in ("pissa", "olora", "eva"):
+        assert plan(recipe({"rank": 8, "init": init})).total == 888_580
+
+
 # Encoder, adapter, head and total: rank x (in + out) of each module by hand, and the head.
 OTHER_FAMILIES: list[tuple[str, dict[str, Any], str, int]] = [
     # 12 maps of 768 x 768 at rank 8; pre_classifier 590,592 and classifier 3,076.
@@ -107,6 +121,15 @@ def test_a_count_that_differs_stops_the_run() -> None:
     check_counted(counted, counted.total, "here")
     with pytest.raises(ParityError, match="planned"):
         check_counted(counted, counted.total + 1, "here")
+
+
+def test_the_tree_names_every_row_once_by_layer() -> None:
+    counted = plan(recipe({"layers": "2-3", "target_modules": (Q, V), "bias": "all"}))
+    groups = rows_by_layer(counted)
+    assert next(iter(groups)) == "outside the layers"
+    assert list(groups)[-1] == "head"
+    assert [row.rank for row in groups["layer 2"] if row.kind == "lora"] == [8, 8]
+    assert sorted(map(id, counted.rows)) == sorted(id(row) for g in groups.values() for row in g)
 
 
 def test_json_has_total_budget_and_rows_at_its_top() -> None:

@@ -31,10 +31,15 @@ def test_suffixes_full_names_and_all_linear() -> None:
     assert len(resolve("all-linear")) == 72
 
 
-def test_the_head_and_the_pooler_are_never_adapted() -> None:
+def test_the_head_is_never_adapted_and_the_pooler_only_by_name() -> None:
     bert = adaptable_shapes(build_skeleton(KNOWN_ENCODERS["minilm"], "dense", "cls", 4))
-    for shapes in (SHAPES, bert):
-        assert not [name for name in shapes if "classifier" in name or "pooler" in name]
+    unread = adaptable_shapes(build_skeleton(KNOWN_ENCODERS["minilm"], "linear", "cls", 4))
+    for shapes in (SHAPES, bert, unread):
+        assert not [name for name in shapes if "classifier" in name]
+    assert "bert.pooler.dense" in bert
+    assert "bert.pooler.dense" not in unread
+    assert len(resolve_placement(bert, "all-linear", 4, 8.0)) == 36
+    assert len(resolve_placement(bert, ("pooler.dense",), 4, 8.0)) == 1
     assert len(resolve(("dense",))) == 36
 
 
@@ -54,8 +59,35 @@ def test_layers_and_patterns() -> None:
 
 
 @pytest.mark.parametrize(
+    ("layers", "count"),
+    [("0-5", 6), ("8-", 4), ((0, "3-4", 11), 4), (("0-2", "1-3"), 4), ("11-11", 1)],
+)
+def test_ranges_of_layers(layers: Any, count: int) -> None:
+    assert len(resolve(("query",), layers=layers)) == count
+
+
+def test_exclusions_and_patterns_by_layer() -> None:
+    placed = resolve(
+        ("query", "value"),
+        exclude_modules=("layer.0-2", "layer.11.attention.self.value"),
+        rank_pattern={"layer.3-5": 2, "layer.10-": 9},
+        alpha_pattern={"layer.4-5.attention.self.query": 1.0},
+    )
+    assert len(placed) == 17
+    assert placed[f"{LAYER}.3.attention.self.query"] == (2, 8.0)
+    assert placed[f"{LAYER}.5.attention.self.query"] == (2, 1.0)
+    assert placed[f"{LAYER}.6.attention.self.query"] == (4, 8.0)
+    assert placed[f"{LAYER}.11.attention.self.query"] == (9, 8.0)
+
+
+@pytest.mark.parametrize(
     ("target_modules", "options", "message"),
     [
+        (("query",), {"layers": "3-12"}, "layer 12 holds no targeted module; allowed: 0 to 11"),
+        (("query",), {"layers": ("12-",)}, "layer 12 holds no targeted module"),
+        (("query",), {"exclude_modules": ("key",)}, "'key' matches no targeted module"),
+        (("query",), {"exclude_modules": ("query",)}, "nothing is left to adapt"),
+        (("query",), {"rank_pattern": {"layer.12-": 2}}, "'layer.12-' matches no adapted module"),
         (("qurey",), {}, r"'qurey' matches no module; did you mean .*query"),
         (("lin",), {}, "matches no module; "),
         (("uery",), {}, "'uery' matches no module"),
@@ -101,6 +133,11 @@ def test_a_suffix_matches_whole_words_only() -> None:
     assert matches("a.b.query", "b.query")
     assert matches("query", "query")
     assert not matches("a.subquery", "query")
+    assert matches("e.layer.3.self.query", "layer.3")
+    assert not matches("e.layer.13.self.query", "layer.3")
+    assert not matches("e.layer.3.self.query", "layer.3.self")
+    assert matches("e.layer.13.self.query", "layer.9-.self.query")
+    assert not matches("e.layer.13.self.query", "layer.9-12.self.query")
 
 
 def test_scaling() -> None:

@@ -15,8 +15,8 @@ from ranklet.recipe.yaml_file import parse_recipe
 
 def test_names_are_those_of_the_files() -> None:
     folder = Path(load_recipe.__code__.co_filename).parent / "recipes"
-    assert builtin_names() == ("ag_news", "quickstart")
-    assert {path.name for path in folder.rglob("*")} == {"ag_news.yaml", "quickstart.yaml"}
+    assert {"ag_news", "quickstart"} < set(builtin_names())
+    assert {path.name for path in folder.rglob("*")} == {f"{name}.yaml" for name in builtin_names()}
 
 
 @pytest.mark.parametrize("name", builtin_names())
@@ -52,5 +52,5 @@ def test_a_path_that_only_python_can_name(path: Path, where: str, problem: str) 
 
 
 def test_unknown_built_in_recipe_lists_the_known() -> None:
-    with pytest.raises(RecipeError, match=r"nope: no built-in .* there are ag_news, quickstart"):
+    with pytest.raises(RecipeError, match=r"nope: no built-in .* there are ag_news, .*quickstart"):
         describe("nope")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ranklet.batch import Batch
 from ranklet.errors import ParityError, TrainingDivergedError
+from ranklet.lora.linear import LoRALinear
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.losses import cross_entropy
 from ranklet.training.optimizers import build_optimizer, check_coverage
@@ -268,3 +269,26 @@ def test_every_trainable_tensor_is_in_the_optimizer_once() -> None:
     model.table.requires_grad_(True)
     with pytest.raises(ParityError, match=r"table.weight is missing"):
         check_coverage(model, optimizer)
+
+
+def test_loraplus_gives_every_b_a_rate_of_its_own() -> None:
+    linear = LoRALinear(nn.Linear(4, 4), 2, 1.0, 0.0, torch.Generator())
+    linear.base_layer.requires_grad_(False)
+    model = nn.ModuleDict({"a": linear, "classifier": nn.Linear(4, 2)})
+    optimizer = build_optimizer(
+        model,
+        head=("classifier",),
+        learning_rate=1e-3,
+        head_learning_rate=1e-3,
+        weight_decay=0.1,
+        loraplus_lr_ratio=16.0,
+    )
+    rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
+    assert rates == {
+        "adapter": 1e-3,
+        "adapter_b": 16e-3,
+        "head": 1e-3,
+        "head_bias": 1e-3,
+    }
+    (b,) = next(group["params"] for group in optimizer.param_groups if group["name"] == "adapter_b")
+    assert b is linear.lora_B.weight

@@ -1,0 +1,81 @@
+"""Probe texts: what a saved classifier answered when it was written, compared at every load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ranklet.classifier import Preprocessing, TextClassifier
+from ranklet.errors import AdapterError, RunError
+from ranklet.files import read_json_object
+
+PROBES_FILE = "probes.json"
+
+PROBE_TEXTS = (
+    "",
+    "a",
+    "The minister met farmers in the capital to talk about water.",
+    "Late goal gives the home side a draw in the rain!",
+    "Shares fell 3.5% after the company cut its outlook for the year.",
+    "Researchers trained a small network on a laptop; it found two new comets.",
+    "ALL CAPITALS, numbers 0123456789, symbols #$%&@ and accents: déjà vu, naïve, Łódź.",
+    "one two three four five six seven eight nine ten " * 6,
+)
+"""Texts whose logits identify a model; they need not resemble its data."""
+
+# Largest accepted difference of a probe logit, relative to the largest logit. Kernels of another
+# processor round differently: 1e-3 is far above that in float32, 5e-2 in bfloat16, and a head that
+# was lost or replaced differs by about 1.
+PROBE_TOLERANCE = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+
+
+def check_probes(model: TextClassifier, folder: Path) -> float | None:
+    """Refuse a classifier that answers the stored probe texts differently.
+
+    Returns:
+        The largest difference of a logit; None where no probes are stored.
+
+    Raises:
+        RunError: The logits differ by more than `PROBE_TOLERANCE`, or the file is unusable.
+    """
+    path = folder / PROBES_FILE
+    if not path.exists():
+        return None
+    record = read_json_object(path, AdapterError)
+    try:
+        stored = torch.tensor(record["logits"], dtype=torch.float32)
+        tolerance = max(
+            PROBE_TOLERANCE[getattr(torch, record["dtype"])], PROBE_TOLERANCE[compute_dtype(model)]
+        )
+        corpus = _preprocessing(model).corpus([str(text) for text in record["texts"]])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"{path}: not a probe file ({error!r}); save the model again") from error
+    logits = model.predict_logits(corpus)
+    if logits.shape != stored.shape:
+        raise RunError(f"{path}: {tuple(stored.shape)} logits stored, {tuple(logits.shape)} found")
+    difference = float((logits - stored).abs().max())
+    if not difference <= tolerance * float(stored.abs().max()):
+        raise RunError(
+            f"{folder}: the model answers differently from when it was saved (a probe logit is off "
+            f"by {difference:.3g}); its adapter, encoder or tokenizer files were changed"
+        )
+    return difference
+
+
+def compute_dtype(model: TextClassifier) -> torch.dtype:
+    """Return the dtype of the frozen weights."""
+    return next(p.dtype for p in model.encoder.parameters() if not p.requires_grad)
+
+
+def probe_record(model: TextClassifier) -> dict[str, Any]:
+    """Return the probe texts with the logits that a classifier gives them, as JSON types."""
+    logits = model.predict_logits(_preprocessing(model).corpus(PROBE_TEXTS))
+    dtype = str(compute_dtype(model)).removeprefix("torch.")
+    return {"texts": list(PROBE_TEXTS), "dtype": dtype, "logits": logits.tolist()}
+
+
+def _preprocessing(model: TextClassifier) -> Preprocessing:
+    assert model.preprocessing is not None
+    return model.preprocessing

@@ -1,0 +1,74 @@
+"""EVA: every adapter starts at the directions in which its input is largest."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ranklet.classifier import PREDICTION_BATCH_TOKENS, TextClassifier, evaluation_mode
+from ranklet.data.batching import sorted_batches
+from ranklet.data.corpus import TokenCorpus
+from ranklet.encoder.families import NativeEncoder
+from ranklet.head import module_device
+from ranklet.lora.initial import main_directions
+from ranklet.lora.linear import LoRALinear
+
+# Second moments of a few thousand tokens settle the first directions (EVA, section 3: a few
+# batches are enough).
+START_TEXTS = 512
+
+
+def start_from_activations(
+    model: TextClassifier, corpus: TokenCorpus, seed: int, texts: int = START_TEXTS
+) -> None:
+    """Fill A of every adapted linear map with its input's main directions; B stays zero.
+
+    Paischer et al. 2024 (arXiv:2410.07170), section 3, without spreading ranks anew. One pass over
+    a few texts, second moments of each map's input (in_features squared numbers for each map), one
+    eigenvalue decomposition each.
+
+    Args:
+        model: Fresh adapters placed; its A are changed.
+        corpus: Training texts.
+        seed: Chooses the texts.
+        texts: How many to read.
+    """
+    adapted = {name: part for name, part in model.named_modules() if isinstance(part, LoRALinear)}
+    moments: dict[str, Tensor] = {}
+    hooks = [
+        module.register_forward_pre_hook(partial(_add_moments, moments, name))
+        for name, module in adapted.items()
+    ]
+    encoder, device = model.encoder, module_device(model)
+    fused = isinstance(encoder, NativeEncoder) and encoder.fused
+    if isinstance(encoder, NativeEncoder):
+        encoder.fused = False  # a fused layer calls no module
+    chosen = np.random.default_rng(seed).permutation(len(corpus))[:texts]
+    try:
+        with evaluation_mode(model):
+            for indices in sorted_batches(
+                corpus.lengths[chosen], batch_tokens=PREDICTION_BATCH_TOKENS
+            ):
+                model(corpus.batch(chosen[indices]).to(device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+        if isinstance(encoder, NativeEncoder):
+            encoder.fused = fused
+    with torch.no_grad():
+        for name, module in adapted.items():
+            rank = len(module.lora_A.weight)
+            module.lora_A.weight.copy_(main_directions(moments[name], rank))
+
+
+def _add_moments(
+    moments: dict[str, Tensor], name: str, module: nn.Module, inputs: tuple[Any, ...]
+) -> None:
+    del module
+    states = inputs[0].flatten(0, -2).float()
+    added = states.T @ states
+    moments[name] = moments[name] + added if name in moments else added

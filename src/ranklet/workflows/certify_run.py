@@ -1,0 +1,105 @@
+"""certify_run: the certificate of a run, from its folder and the model that it holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ranklet.budget.certificate import certify
+from ranklet.budget.plan import ParameterPlan, count_trainable
+from ranklet.classifier import TextClassifier, trainable_state
+from ranklet.encoder.source import encoder_folder
+from ranklet.encoder.weights import weight_files
+from ranklet.files import sha256_file
+from ranklet.lora.adapter_file import TENSORS_FILE
+from ranklet.lora.initial import plain_tensors
+from ranklet.recipe import Recipe, recipe_hash
+from ranklet.run import Run
+from ranklet.saved_head import HEAD_FILE, read_tensors
+from ranklet.workflows.read_splits import data_hashes
+from ranklet.workflows.write_run import read_records
+
+# What a clock says of a step; everything else of it repeats.
+_TIMES = ("texts_per_s",)
+
+
+def certify_run(
+    run: Run, recipe: Recipe, plan: ParameterPlan, model: TextClassifier
+) -> dict[str, Any]:
+    """State what was trained, counted three ways, and which files it was trained from and into.
+
+    The same recipe, data, encoder and machine give the same certificate: nothing in it depends on
+    a clock.
+
+    Args:
+        run: The run, complete but for its certificate.
+        recipe: Its recipe.
+        plan: Counted from shapes.
+        model: The trained model.
+
+    Raises:
+        ParityError: The counts differ.
+        RunError: A file cannot be read.
+    """
+    hashes: dict[str, Any] = {
+        "recipe": recipe_hash(recipe),
+        "adapter": sha256_file(run.adapter / TENSORS_FILE),
+        "encoder": encoder_hashes(encoder_folder(recipe.encoder)),
+        "data": data_hashes(recipe.data),
+        "files": file_hashes(run),
+    }
+    if run.metrics.is_file():
+        hashes["metrics"] = metrics_hash(run)
+    if (run.adapter / HEAD_FILE).is_file():
+        hashes["head"] = sha256_file(run.adapter / HEAD_FILE)
+    saved = read_tensors(run.adapter, recipe.head)
+    others = {"frozen_head": saved.frozen, "folded_head": saved.folded}
+    start = plain_tensors(model, trainable_state(model))[1]
+    return certify(plan, count_trainable(model), saved.trained, hashes, others, start)
+
+
+def encoder_hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of an encoder's config and weights files, by name.
+
+    Raises:
+        WeightsError: The folder holds no weights.
+        RunError: A file cannot be read.
+    """
+    paths = (folder / "config.json", *weight_files(folder))
+    return {path.name: sha256_file(path) for path in paths}
+
+
+def file_hashes(run: Run) -> dict[str, str]:
+    """Return the SHA-256 of the recipe, the plan, the adapter folder and the evaluations.
+
+    Returns:
+        Hashes by path below the run's folder.
+
+    Raises:
+        RunError: A file cannot be read.
+    """
+    paths = (run.recipe, run.plan, *run.adapter.glob("*"), *run.evaluation.glob("*.json"))
+    return {
+        path.relative_to(run.folder).as_posix(): sha256_file(path)
+        for path in sorted(paths)
+        if path.is_file()
+    }
+
+
+def metrics_hash(run: Run) -> str:
+    """Return the SHA-256 of every record of a training, without what a clock said.
+
+    Raises:
+        RunError: The file is missing or broken.
+    """
+    records = [_without_times(record) for record in read_records(run)]
+    canonical = json.dumps(records, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _without_times(record: object) -> object:
+    if not isinstance(record, dict):  # only in a file that was changed by hand
+        return record
+    return {name: value for name, value in record.items() if name not in _TIMES}

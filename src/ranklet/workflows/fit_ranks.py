@@ -1,0 +1,130 @@
+"""fit_ranks: resolve `adapter.fit`, and show what other budgets would buy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ranklet.budget.allocation import Worth, by_gain
+from ranklet.recipe import Recipe
+from ranklet.workflows.measure_gains import measure_gains
+from ranklet.workflows.plan import count_labels, plan_for_labels
+from ranklet.workflows.read_splits import Splits, read_splits
+from ranklet.workflows.solve import (
+    WORTH_FROM_SHAPES,
+    Space,
+    check_feasible,
+    open_space,
+    solve,
+)
+
+# Steps of the budgets that `frontier` shows by itself, in every power of ten.
+FRONTIER_STEPS = (1, 2.5, 5)
+
+
+@dataclass(frozen=True)
+class FrontierRow:
+    """What one budget buys.
+
+    Attributes:
+        budget: Most parameters that may be trained.
+        head: Kind of head.
+        modules: Adapted modules.
+        lowest_rank: Smallest rank among them.
+        highest_rank: Largest rank among them.
+        parameters: Parameters trained.
+        unused: What is left of the budget.
+    """
+
+    budget: int
+    head: str
+    modules: int
+    lowest_rank: int
+    highest_rank: int
+    parameters: int
+    unused: int
+
+
+def fit_ranks(recipe: Recipe, splits: Splits | None = None) -> Recipe:
+    """Choose the ranks of a recipe with `adapter.fit`; other recipes come back as they are.
+
+    `uniform` and `by_depth` need shapes alone; `measured` reads the training texts and the weights.
+
+    Args:
+        recipe: What to fit.
+        splits: Its data where they have been read already.
+
+    Returns:
+        A recipe with ranks written out, `budget` what was to be fitted, and no `fit`.
+
+    Raises:
+        BudgetExceededError: The budget holds no adapter; the smallest that works is named.
+        RankletError: Any problem of the recipe, the data or the encoder.
+    """
+    if recipe.adapter.fit is None:
+        return recipe
+    if splits is None and recipe.adapter.fit_mode not in WORTH_FROM_SHAPES:
+        splits = read_splits(recipe.data, recipe.seed)
+    space = _space(recipe, splits)
+    check_feasible(space, recipe.adapter.fit)
+    return solve(space, recipe.adapter.fit, _worth(space, splits))
+
+
+def frontier(recipe: Recipe, budgets: Sequence[int] = ()) -> tuple[FrontierRow, ...]:
+    """Show what each of a series of budgets buys; `measured` measures once for all of them.
+
+    Args:
+        recipe: With or without `adapter.fit`, the mode as `adapter.fit_mode` says.
+        budgets: Budgets to show, those too small left out; none: the smallest that works, the round
+            ones up to the recipe's own, and that.
+
+    Raises:
+        BudgetExceededError: The recipe's own budget holds no adapter.
+        RankletError: Any problem of the recipe, the data or the encoder.
+    """
+    measured = recipe.adapter.fit_mode not in WORTH_FROM_SHAPES
+    splits = read_splits(recipe.data, recipe.seed) if measured else None
+    space = _space(recipe, splits)
+    own = recipe.adapter.fit or recipe.budget
+    check_feasible(space, own)
+    series = budgets or [space.smallest, *_round_budgets(space.smallest, own), own]
+    worth = _worth(space, splits)
+    count = partial(plan_for_labels, num_labels=_num_labels(recipe, splits))
+    rows = []
+    for budget in dict.fromkeys(series):
+        if budget < space.smallest:
+            continue
+        solved = solve(space, budget, worth)
+        plan = count(solved)
+        ranks = [row.rank for row in plan.rows if row.rank is not None]
+        rows.append(
+            FrontierRow(
+                budget, solved.head, len(ranks), min(ranks), max(ranks), plan.total, plan.remaining
+            )
+        )
+    return tuple(rows)
+
+
+def _space(recipe: Recipe, splits: Splits | None) -> Space:
+    count = partial(plan_for_labels, num_labels=_num_labels(recipe, splits))
+    return open_space(recipe, count)
+
+
+def _num_labels(recipe: Recipe, splits: Splits | None) -> int:
+    return count_labels(recipe) if splits is None else len(splits.labels)
+
+
+def _worth(space: Space, splits: Splits | None) -> Worth:
+    mode = space.recipe.adapter.fit_mode
+    if mode in WORTH_FROM_SHAPES:
+        return WORTH_FROM_SHAPES[mode]
+    assert splits is not None
+    modules = [candidate.module for candidate in space.candidates]
+    return by_gain(measure_gains(space.recipe, splits, modules))
+
+
+def _round_budgets(above: int, below: int) -> list[int]:
+    powers = range(len(str(above)) - 1, len(str(below)))
+    rounds = [int(step * 10**power) for power in powers for step in FRONTIER_STEPS]
+    return [budget for budget in rounds if above < budget < below]

@@ -1,0 +1,156 @@
+"""measure_gains: what each unit of rank on each matrix promises on the training texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ranklet.budget.gains import fit_last_map, gains_of, recording
+from ranklet.classifier import TextClassifier, evaluation_mode
+from ranklet.data.batching import Indices, sorted_batches
+from ranklet.data.corpus import TokenCorpus
+from ranklet.encoder.families import NativeEncoder
+from ranklet.encoder.precision import choose_device, choose_dtype
+from ranklet.errors import DataError, RecipeError, RecipeIssue
+from ranklet.head import module_device
+from ranklet.recipe import Recipe
+from ranklet.saved_model import assemble
+from ranklet.workflows.build_model import classifier_settings
+from ranklet.workflows.read_splits import Splits
+
+# Half a minute for MiniLM on two cores in float32, half of it for each.
+HEAD_TEXTS = 1024
+BATCHES = 24
+BATCH_TEXTS = 32
+
+
+def measure_gains(
+    recipe: Recipe, splits: Splits, modules: Sequence[str]
+) -> Mapping[str, list[float]]:
+    """Measure the gain of each unit of rank, see `budget.gains`.
+
+    Only training texts are looked at. The last map of the head is fitted on some of them, frozen
+    features in; the gradients come from others, for on the texts that it was fitted on the loss has
+    little left to fall. Nothing else is trained and there is no adapter.
+
+    Args:
+        recipe: Encoder, head, pooling, precision and seed; no `fit`.
+        splits: Its data.
+        modules: Full names of linear maps of the encoder.
+
+    Returns:
+        Gains by module, falling; the same for the same seed.
+
+    Raises:
+        RecipeError: A module is no linear map.
+        DataError: Fewer than four training texts.
+        WeightsError: The encoder's files are unusable.
+        HubError: The hub is needed and cannot be had.
+    """
+    device = choose_device(recipe.engine.device)
+    model = assemble(
+        classifier_settings(recipe),
+        splits.labels,
+        None,
+        dtype=choose_dtype(recipe.engine.precision, device),
+        device=device,
+        attention=recipe.engine.attention,
+        seed=recipe.seed,
+    )
+    _check_linear(model, modules)
+    head_texts, gradient_texts = draw_texts(len(splits.train.texts), recipe.seed)
+    corpus = _corpus(model, splits, head_texts)
+    features = _features(model, corpus)
+    fit_head(model, features, torch.from_numpy(splits.train.labels[head_texts]))
+    return gains_on(model, _corpus(model, splits, gradient_texts), modules)
+
+
+def gains_on(
+    model: TextClassifier, corpus: TokenCorpus, modules: Sequence[str]
+) -> Mapping[str, list[float]]:
+    """Return the gain of each unit of rank on the texts of a corpus.
+
+    Args:
+        model: Without adapters; its head is fitted. Its encoder is left unfused.
+        corpus: Texts with labels; batches in their order, every second one in the second half.
+        modules: Full names of linear maps.
+    """
+    model.eval().requires_grad_(False)
+    if isinstance(model.encoder, NativeEncoder):
+        model.encoder.fused = False  # fused layers do not call their maps
+    device = module_device(model)
+    batches = np.array_split(np.arange(len(corpus)), max(2, -(-len(corpus) // BATCH_TEXTS)))
+    with recording(model, modules) as recorder:
+        for number, indices in enumerate(batches):
+            recorder.half = number % 2
+            batch = corpus.batch(indices).to(device)
+            loss = F.cross_entropy(model(batch), batch.labels, reduction="sum")  # type: ignore[arg-type]
+            loss.backward()  # type: ignore[no-untyped-call]
+    return gains_of(recorder, modules, len(corpus))
+
+
+def draw_texts(number: int, seed: int) -> tuple[Indices, Indices]:
+    """Draw the texts for the head and those for the gradients, none in both.
+
+    Raises:
+        DataError: There are fewer than four.
+    """
+    if number < 4:
+        problem = f"{number} training texts are too few for adapter.fit_mode: measured; use uniform"
+        raise DataError(problem, "data.train")
+    order = np.random.default_rng(np.random.SeedSequence((seed, number))).permutation(number)
+    for_head = min(HEAD_TEXTS, number // 2)
+    return order[:for_head], order[for_head : for_head + BATCHES * BATCH_TEXTS]
+
+
+def fit_head(model: TextClassifier, features: Tensor, labels: Tensor) -> None:
+    """Fit the last map of a head, in place.
+
+    Args:
+        model: The classifier.
+        features: (texts, width) float32 that the last map reads.
+        labels: (texts,) int64 class indices.
+    """
+    last = _last_map(model)
+    weight, bias = fit_last_map(features, labels, len(model.labels))
+    with torch.no_grad():
+        last.weight.copy_(weight)
+        last.bias.copy_(bias)
+
+
+def _features(model: TextClassifier, corpus: TokenCorpus) -> Tensor:
+    """Return what the last map of the head reads, (texts, width) float32 on the CPU."""
+    last = _last_map(model)
+    features = torch.empty(len(corpus), last.in_features)
+    read: list[Tensor] = []
+    handle = last.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0]))
+    try:
+        with evaluation_mode(model):
+            for indices in sorted_batches(corpus.lengths, batch_tokens=4096):
+                model(corpus.batch(indices).to(module_device(model)))
+                features[torch.from_numpy(indices)] = read.pop().float().cpu()
+    finally:
+        handle.remove()
+    return features
+
+
+def _last_map(model: TextClassifier) -> nn.Linear:
+    parts = [part for name in model.head_modules for part in model.get_submodule(name).modules()]
+    return [part for part in parts if isinstance(part, nn.Linear)][-1]
+
+
+def _corpus(model: TextClassifier, splits: Splits, indices: Indices) -> TokenCorpus:
+    texts = model.corpus([splits.train.texts[index] for index in indices])
+    return TokenCorpus(texts.token_ids, texts.offsets, splits.train.labels[indices], 0)
+
+
+def _check_linear(model: TextClassifier, modules: Sequence[str]) -> None:
+    for name in modules:
+        if not isinstance(model.get_submodule(name), nn.Linear):
+            problem = f"measured scores linear maps, and {name} is none; leave it out of "
+            problem += "adapter.target_modules or take another mode"
+            raise RecipeError([RecipeIssue("", "adapter.fit_mode", problem)])

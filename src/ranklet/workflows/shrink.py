@@ -1,0 +1,321 @@
+"""shrink: cut a trained adapter to a smaller budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ranklet.budget.plan import count_trainable, enforce_budget
+from ranklet.classifier import TextClassifier
+from ranklet.data.examples import encode_labels
+from ranklet.data.sources import read_examples
+from ranklet.encoder.precision import (
+    Device,
+    Precision,
+    choose_device,
+    choose_dtype,
+    prepare_memory,
+)
+from ranklet.encoder.source import base_model_name
+from ranklet.errors import (
+    AdapterError,
+    BudgetExceededError,
+    DataError,
+    HubError,
+    MissingExtraError,
+    RunError,
+)
+from ranklet.evaluation.result import Evaluation, evaluate_predictions
+from ranklet.evaluation.result import to_json as evaluation_to_json
+from ranklet.files import sha256_file, write_atomically
+from ranklet.head import module_device
+from ranklet.lora.adapter_file import TENSORS_FILE, AdapterFile, as_plain_lora
+from ranklet.lora.initial import plain_tensors
+from ranklet.lora.shrink import (
+    Spectrum,
+    choose_ranks,
+    indispensable,
+    kept_energy,
+    smallest_cost,
+    spectra,
+    truncate_adapter,
+)
+from ranklet.recipe import Recipe, load_recipe, to_yaml
+from ranklet.run import check_vacant, new_run, open_run, write_json
+from ranklet.saved_head import loads_in_transformers
+from ranklet.saved_model import (
+    ClassifierSettings,
+    assemble,
+    check_head,
+    load_model,
+    read_saved,
+    save_model,
+)
+from ranklet.saved_probes import check_probes, compute_dtype
+from ranklet.workflows.certify_run import certify_run
+from ranklet.workflows.environment import environment, peak_memory_bytes
+from ranklet.workflows.evaluate import run_columns
+from ranklet.workflows.load import adapter_folder, is_run
+from ranklet.workflows.model_card import model_card
+from ranklet.workflows.plan import plan_for_labels
+from ranklet.workflows.read_splits import read_splits
+from ranklet.workflows.write_run import write_evaluations
+
+Texts = tuple[Sequence[str], Any]
+"""Texts and their labels, (texts,) int64."""
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """What was cut, and what it cost.
+
+    Attributes:
+        folder: The new run or adapter folder.
+        parameters: Trained parameters before and after.
+        modules: Adapted modules before and after.
+        kept_energy: Share, 0..1, of the squared singular values of all updates.
+        validation: What was evaluated, or why nothing was.
+        before: Figures of the classifier as it was, or None.
+        after: Figures of the shrunk one, or None.
+    """
+
+    folder: Path
+    parameters: tuple[int, int]
+    modules: tuple[int, int]
+    kept_energy: float
+    validation: str
+    before: Evaluation | None
+    after: Evaluation | None
+
+
+def shrink(
+    path: str | Path,
+    budget: int,
+    out: str | Path,
+    data: str | None = None,
+    *,
+    text_column: str | Sequence[str] | None = None,
+    label_column: str | None = None,
+    encoder: str | None = None,
+    label_names: Sequence[str] | None = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> Shrunk:
+    """Cut a trained adapter to a budget and write it as a new run, or as an adapter folder.
+
+    Of every update the largest singular values stay; over all modules, those with the least energy
+    for each parameter go. Head, biases and norms stay as they are, and nothing is trained. A run
+    becomes a run, whose recipe names the ranks that are left; a bare adapter becomes an adapter
+    folder.
+
+    Args:
+        path: A run, or an adapter folder.
+        budget: Most trained parameters of the result, the head included.
+        out: Folder to write; must be vacant.
+        data: Data with labels to measure on; None: the validation texts of the run.
+        text_column: Column of the text, or several; None: as in the run, else `text`.
+        label_column: Column of the label; None: as in the run, else `label`.
+        encoder: Used instead of the encoder that the adapter names.
+        label_names: Label names in the order of the logits, for an adapter that carries none.
+        device: Where it computes.
+        precision: Compute dtype of the frozen weights.
+
+    Raises:
+        BudgetExceededError: No adapter is small enough; names the smallest budget that works.
+        RunError: There is no such run, it answers differently, or `out` cannot be written.
+        DataError: The data cannot be used.
+        RankletError: The classifier cannot be loaded.
+    """
+    source, folder = Path(path), Path(out)
+    recipe = load_recipe(open_run(source).recipe) if is_run(source) else None
+    _check_out(folder, recipe)
+    prepare_memory()
+    chosen = choose_device(device)
+    compute: dict[str, Any] = {"dtype": choose_dtype(precision, chosen), "device": chosen}
+    origin = adapter_folder(source)
+    settings, labels, adapter = read_saved(origin, encoder=encoder, labels=label_names)
+    if adapter.use_dora:
+        raise AdapterError(
+            f"{origin}: use_dora: trained lengths belong to whole updates, which shrink would cut; "
+            "train with a smaller adapter.rank instead"
+        )
+    model = assemble(settings, labels, adapter, **compute)
+    check_head(model, origin, settings.head)
+    check_probes(model, origin)
+
+    # A start that PEFT subtracts is part of the update that is cut.
+    start = plain_tensors(model, adapter.tensors)[1]
+    adapter = as_plain_lora(model, adapter)
+    parts, total = spectra(adapter), count_trainable(model) + start
+    ranks = _ranks(adapter, parts, total, budget)
+    cut = truncate_adapter(adapter, parts, ranks)
+    smaller = assemble(settings, labels, cut, **compute)
+
+    texts, measured = _validation(model, recipe, data, text_column, label_column, label_names)
+    seed, split = 0 if recipe is None else recipe.seed, "validation" if data is None else data
+    before, after = (_evaluate(each, texts, split, seed) for each in (model, smaller))
+    shrunk = Shrunk(
+        folder=folder,
+        parameters=(total, count_trainable(smaller)),
+        modules=(len(adapter.placements), len(cut.placements)),
+        kept_energy=kept_energy(parts, ranks),
+        validation=measured,
+        before=before,
+        after=after,
+    )
+    if recipe is None:
+        save_model(folder, smaller, settings, cut, _card(shrunk, settings))
+        load_model(folder, encoder=encoder, **compute)
+    else:
+        named = recipe.model_copy(update={"encoder": encoder or recipe.encoder})
+        smaller_recipe = _shrunk_recipe(named, cut, budget)
+        _write_run(shrunk, smaller_recipe, smaller, settings, cut, origin)
+    return shrunk
+
+
+def to_json(shrunk: Shrunk) -> dict[str, Any]:
+    """Turn what was cut into JSON values; evaluations as `ranklet evaluate --json` prints them."""
+    content = {
+        "folder": str(shrunk.folder),
+        "parameters": list(shrunk.parameters),
+        "modules": list(shrunk.modules),
+        "kept_energy": shrunk.kept_energy,
+        "validation": shrunk.validation,
+    }
+    measured = {"before": shrunk.before, "after": shrunk.after}
+    return content | {
+        name: None if each is None else evaluation_to_json(each) for name, each in measured.items()
+    }
+
+
+def _check_out(folder: Path, recipe: Recipe | None) -> None:
+    check_vacant(folder)
+    if recipe is None and folder.exists():
+        raise RunError(f"{folder}: exists already; choose another --out")
+
+
+def _ranks(
+    adapter: AdapterFile, parts: Mapping[str, Spectrum], total: int, budget: int
+) -> dict[str, int]:
+    costs = {module: part.parameters_per_rank for module, part in parts.items()}
+    adapters = sum(placement.rank * costs[placement.module] for placement in adapter.placements)
+    fixed, needed = total - adapters, indispensable(adapter)
+    smallest = fixed + smallest_cost(costs, needed)
+    if budget < smallest:
+        raise BudgetExceededError(
+            f"budget: {budget:,} parameters hold no adapter beside the {fixed:,} of head and "
+            f"biases; the smallest budget that works is {smallest:,}",
+            smallest,
+            budget,
+        )
+    values = {module: part.values for module, part in parts.items()}
+    return choose_ranks(values, costs, budget - fixed, needed)
+
+
+def _validation(
+    model: TextClassifier,
+    recipe: Recipe | None,
+    data: str | None,
+    text_column: str | Sequence[str] | None,
+    label_column: str | None,
+    label_names: Sequence[str] | None,
+) -> tuple[Texts | None, str]:
+    """Find labelled texts to measure on; else say why there are none."""
+    section = None if recipe is None else recipe.data
+    if data is not None:
+        columns = run_columns(section)
+        names = label_names if section is None else section.label_names
+        examples = read_examples(
+            data,
+            "validation",
+            text_column or columns.text,
+            label_column or columns.label,
+            names,
+        )
+        return (examples.texts, encode_labels(examples, model.labels)), data
+    if recipe is None:
+        return None, "not measured: a bare adapter names no data; give some with --data"
+    try:
+        split = read_splits(recipe.data, recipe.seed).validation
+    except (DataError, HubError, MissingExtraError) as error:
+        return None, f"not measured: {error}; give other data with --data"
+    return (split.texts, split.labels), "validation texts of the run"
+
+
+def _evaluate(
+    model: TextClassifier, texts: Texts | None, split: str, seed: int
+) -> Evaluation | None:
+    if texts is None:
+        return None
+    probabilities = model.predict_proba(texts[0])
+    return evaluate_predictions(probabilities, texts[1], model.labels.names, split, seed)
+
+
+def _shrunk_recipe(recipe: Recipe, adapter: AdapterFile, budget: int) -> Recipe:
+    """Return the recipe that would train what is left: every module by name, with its rank."""
+    placed = adapter.placements
+    options = recipe.adapter
+    changes: dict[str, Any] = {
+        "rank": adapter.rank,
+        "alpha": adapter.alpha,
+        "target_modules": tuple(each.module for each in placed),
+        "exclude_modules": (),
+        # Trained norms are those of the layers; modules with full names need no layers.
+        "layers": options.layers if options.train_layer_norm else None,
+        "rank_pattern": {p.module: p.rank for p in placed if p.rank != adapter.rank},
+        "alpha_pattern": {p.module: p.alpha for p in placed if p.alpha != adapter.alpha},
+        "use_rslora": False,
+        "init": "default",
+    }
+    section = options.model_copy(update=changes)
+    return recipe.model_copy(update={"budget": budget, "adapter": section})
+
+
+def _card(shrunk: Shrunk, settings: ClassifierSettings) -> str:
+    before, after = shrunk.parameters
+    return f"""---
+library_name: peft
+base_model: {base_model_name(settings.encoder)}
+pipeline_tag: text-classification
+tags: [lora, ranklet]
+---
+
+# Text classifier: LoRA, cut to a smaller budget
+
+{after:,} of {before:,} trained parameters are left, head included, with
+{shrunk.kept_energy:.1%} of the squared singular values of all updates. Nothing was trained again.
+"""
+
+
+def _write_run(
+    shrunk: Shrunk,
+    recipe: Recipe,
+    model: TextClassifier,
+    settings: ClassifierSettings,
+    adapter: AdapterFile,
+    origin: Path,
+) -> None:
+    plan = plan_for_labels(recipe, len(model.labels))
+    enforce_budget(plan)
+    evaluations = {} if shrunk.after is None else {"validation": shrunk.after}
+    device, dtype = module_device(model), compute_dtype(model)
+    with new_run(shrunk.folder) as run:
+        write_atomically(run.recipe, to_yaml(recipe))
+        write_json(run.plan, plan.to_json())
+        standard = loads_in_transformers(
+            recipe.head, model.pooling, model.encoder.config, len(model.labels)
+        )
+        card = model_card(recipe, model.labels, plan, evaluations, standard)
+        save_model(run.adapter, model, settings, adapter, card)
+        load_model(run.adapter, dtype=dtype, device=device)
+        about = {
+            "machine": environment(device, dtype),
+            "seed": recipe.seed,
+            "shrunk": {"adapter": sha256_file(origin / TENSORS_FILE), **to_json(shrunk)},
+            "peak_memory_bytes": peak_memory_bytes(),
+        }
+        write_json(run.environment, about)
+        write_evaluations(run, evaluations)
+        write_json(run.certificate, certify_run(run, recipe, plan, model))

@@ -1,0 +1,238 @@
+"""solve: from a recipe with `adapter.fit` to one with ranks, from shapes alone or measured worth.
+
+The outcome is a recipe as a person could have written it: `target_modules` lists the adapted
+modules by their full names, `rank` and `rank_pattern` hold their ranks, `budget` is what was to be
+fitted and `fit` is null. So training, adapter files and reloading need to know nothing of a solver,
+and a run's recipe repeats the run without solving again.
+
+Alpha stays what the recipe says, for every rank. The scaling is then alpha / rank, with which the
+update of a module moves equally fast whatever its rank, so the best learning rate hardly depends on
+the budget (Schulman and Thinking Machines Lab 2025, "LoRA Without Regret"). With a constant scaling
+a rank of 32 would learn 32 times as fast as a rank of 1 beside it. `use_rslora` lies in between.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from ranklet.budget.allocation import (
+    Candidate,
+    Worth,
+    allocate,
+    by_depth,
+    smallest_budget,
+    uniform,
+)
+from ranklet.budget.plan import ParameterPlan
+from ranklet.classifier import build_skeleton
+from ranklet.encoder.source import encoder_config
+from ranklet.errors import BudgetExceededError, RecipeError, RecipeIssue
+from ranklet.head import HeadKind
+from ranklet.lora.placement import matches
+from ranklet.recipe import Recipe
+from ranklet.recipe.recipe import contradictions
+
+Count = Callable[[Recipe], ParameterPlan]
+"""A recipe without `adapter.fit` -> its plan."""
+
+# Rows of a plan that a module has because it is adapted, magnitudes with DoRA; with
+# `bias: lora_only` its bias too.
+ADAPTER_KINDS = ("lora", "magnitude")
+
+LARGEST_RANK = 4096
+"""As `adapter.rank` allows."""
+
+WORTH_FROM_SHAPES: Mapping[str, Worth] = {"uniform": uniform, "by_depth": by_depth}
+"""The modes that need neither data nor weights."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a budget can be spent on.
+
+    Attributes:
+        recipe: The recipe with its head decided, every candidate at rank 1, and no `fit`.
+        candidates: Modules that may be adapted.
+        fixed: Parameters that train in any case: the head, and biases with `bias: all`.
+    """
+
+    recipe: Recipe
+    candidates: tuple[Candidate, ...]
+    fixed: int
+
+    @property
+    def smallest(self) -> int:
+        """The smallest budget that holds an adapter."""
+        return smallest_budget(self.candidates, self.fixed)
+
+
+def open_space(recipe: Recipe, count: Count) -> Space:
+    """Decide the head and list the modules that a budget can be spent on.
+
+    With `adapter.fit_head: cheapest` the head is the one that trains the fewest parameters among
+    those that the encoder and the recipe's pooling allow; of equal ones the first in the order of
+    `HeadKind`, which begins with those that transformers knows.
+
+    Args:
+        recipe: With or without `adapter.fit`.
+        count: Counts a recipe from shapes.
+
+    Raises:
+        AdapterError: The placement matches nothing.
+        RecipeError: No head is possible.
+    """
+    recipe = at_rank(recipe, 1)
+    if recipe.adapter.fit_head == "cheapest":
+        recipe = _with_cheapest_head(recipe, count)
+    first, second = count(recipe), count(at_rank(recipe, 2))
+    layers = _layers_of(recipe)
+    kinds = {*ADAPTER_KINDS, *(("bias",) if recipe.adapter.bias == "lora_only" else ())}
+    sizes = {row.module: min(row.shape) for row in first.rows if row.rank is not None}
+    at_one, at_two = _by_module(first, kinds), _by_module(second, kinds)
+    candidates = tuple(
+        Candidate(
+            module=name,
+            cost=at_two[name] - at_one[name],
+            max_rank=min(size, LARGEST_RANK),
+            layer=layers.get(name, 0),
+            entry=2 * at_one[name] - at_two[name],
+        )
+        for name, size in sizes.items()
+    )
+    return Space(recipe, candidates, first.total - sum(at_one[name] for name in sizes))
+
+
+def solve(space: Space, budget: int, worth: Worth) -> Recipe:
+    """Spend a budget.
+
+    Args:
+        space: What it can be spent on.
+        budget: Most parameters that may be trained.
+        worth: Worth of each unit of rank.
+
+    Returns:
+        The recipe with ranks, see the top of this file.
+
+    Raises:
+        BudgetExceededError: The budget holds no adapter; the smallest that works is named.
+    """
+    check_feasible(space, budget)
+    ranks = allocate(space.candidates, worth, budget - space.fixed)
+    adapted = {name: rank for name, rank in ranks.items() if rank}
+    rank = Counter(adapted.values()).most_common(1)[0][0]
+    adapter = space.recipe.adapter
+    changes = {
+        "target_modules": tuple(adapted),
+        "rank": rank,
+        "rank_pattern": {name: own for name, own in adapted.items() if own != rank},
+        "alpha_pattern": _alphas(space.recipe, tuple(adapted)),
+        "exclude_modules": (),
+        "layers": None,
+        "fit_head": "keep",  # it has been chosen; fit_mode stays and says how the ranks were
+    }
+    return space.recipe.model_copy(
+        update={"adapter": adapter.model_copy(update=changes), "budget": budget}
+    )
+
+
+def solve_from_shapes(recipe: Recipe, count: Count) -> Recipe:
+    """Resolve `adapter.fit` of a mode that needs no data; other recipes come back as they are.
+
+    Raises:
+        BudgetExceededError: The budget holds no adapter.
+        RecipeError: The mode is `measured`.
+    """
+    fit = recipe.adapter.fit
+    if fit is None:
+        return recipe
+    mode = recipe.adapter.fit_mode
+    if mode not in WORTH_FROM_SHAPES:
+        problem = (
+            f"{mode} reads the data and the weights, which a plan does not; "
+            "solve first: ranklet.plan(ranklet.fit_ranks(recipe))"
+        )
+        raise RecipeError([RecipeIssue("", "adapter.fit_mode", problem)])
+    return solve(open_space(recipe, count), fit, WORTH_FROM_SHAPES[mode])
+
+
+def check_feasible(space: Space, budget: int) -> None:
+    """Refuse a budget that holds no adapter.
+
+    Raises:
+        BudgetExceededError: Names the smallest budget that works.
+    """
+    if budget >= space.smallest:
+        return
+    head, free = space.recipe.head, space.recipe.adapter.fit_head == "cheapest"
+    cheaper = "" if free else ", or set adapter.fit_head: cheapest"
+    raise BudgetExceededError(
+        f"adapter.fit: {budget:,} parameters hold no adapter: head {head} and biases take "
+        f"{space.fixed:,}, the cheapest unit of rank {space.smallest - space.fixed:,}; "
+        f"the smallest budget that works is {space.smallest:,}{cheaper}",
+        space.smallest,
+        budget,
+    )
+
+
+def at_rank(recipe: Recipe, rank: int) -> Recipe:
+    """Return a recipe with one rank for all its modules and without `fit`."""
+    changes = {"rank": rank, "rank_pattern": {}, "fit": None}
+    return recipe.model_copy(update={"adapter": recipe.adapter.model_copy(update=changes)})
+
+
+def _by_module(plan: ParameterPlan, kinds: set[str]) -> Counter[str]:
+    costs: Counter[str] = Counter()
+    for row in plan.rows:
+        if row.kind in kinds:
+            costs[row.module] += row.parameters
+    return costs
+
+
+def _with_cheapest_head(recipe: Recipe, count: Count) -> Recipe:
+    def cost(candidate: Recipe) -> int:
+        return sum(row.parameters for row in count(candidate).rows if row.kind == "head")
+
+    priced = [(cost(each), each) for each in _with_each_head(recipe, count)]
+    if not priced:
+        problem = f"no head goes with pooling {recipe.pooling} and encoder {recipe.encoder}"
+        raise RecipeError([RecipeIssue("", "adapter.fit_head", problem)])
+    return min(priced, key=lambda pair: pair[0])[1]
+
+
+def _with_each_head(recipe: Recipe, count: Count) -> Iterator[Recipe]:
+    for kind in get_args(HeadKind):
+        candidate = recipe.model_copy(update={"head": kind})
+        if any("head" in each.fields for each in contradictions(candidate)):
+            continue
+        try:
+            count(candidate)
+        except RecipeError:  # a head that this encoder does not have
+            continue
+        yield candidate
+
+
+def _layers_of(recipe: Recipe) -> dict[str, int]:
+    skeleton = build_skeleton(encoder_config(recipe.encoder), "linear", "cls", 2)
+    layer_of = {
+        id(module): index
+        for index, layer in enumerate(skeleton.encoder.layers)
+        for module in layer.modules()
+    }
+    return {
+        name: layer_of[id(module)]
+        for name, module in skeleton.named_modules()
+        if id(module) in layer_of
+    }
+
+
+def _alphas(recipe: Recipe, adapted: tuple[str, ...]) -> dict[str, float]:
+    """Name the modules whose alpha a pattern of the recipe sets by their full names."""
+    return {
+        name: alpha
+        for name in adapted
+        for key, alpha in recipe.adapter.alpha_pattern.items()
+        if matches(name, key)
+    }

@@ -1,0 +1,126 @@
+"""ranklet shrink: from a run to a smaller run that every verb takes, and PEFT too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ranklet as library
+
+TEXTS = ["the team a goal", "the envoy a treaty", "coach"]
+HEAD = 16 * 2 + 2
+UNIT = 16 + 16
+
+
+@pytest.fixture
+def shrunk(workplace: Path, ranklet: Any) -> Any:
+    """Shrink a run, or an adapter folder, and return what was printed as JSON."""
+
+    def call(budget: int, out: str, *options: str, model: str = "run") -> Any:
+        answer = ranklet("shrink", model, "--budget", str(budget), "--out", out, "--json", *options)
+        assert (answer.returncode, answer.stderr) == (0, "")
+        return json.loads(answer.stdout)
+
+    return call
+
+
+def proba(path: str) -> np.ndarray:
+    return library.load(path, precision="float32").predict_proba(TEXTS)
+
+
+@pytest.fixture
+def learnt(workplace: Path, ranklet: Any) -> str:
+    """A run whose adapters matter."""
+    options = ("training.epochs=20", "training.learning_rate=5e-3", "training.batch_size=4",
+               "adapter.rank=4", "adapter.use_rslora=true",
+               "adapter.target_modules=[query, value, word_embeddings]")  # fmt: skip
+    settings = [word for option in options for word in ("--set", option)]
+    assert ranklet("train", "recipe.yaml", "--out", "learnt", *settings).returncode == 0
+    return "learnt"
+
+
+def test_the_same_budget_loses_nothing(learnt: str, shrunk: Any) -> None:
+    total = json.loads(Path("learnt/plan.json").read_text())["total"]
+    done = shrunk(total, "same", model=learnt)
+    assert done["parameters"] == [total, total]
+    assert done["kept_energy"] == pytest.approx(1.0)
+    assert done["before"]["accuracy"] == done["after"]["accuracy"]
+    assert np.abs(proba("same") - proba("learnt")).max() <= 1e-5
+
+
+@pytest.mark.parametrize("budget", [HEAD + UNIT, HEAD + 7 * UNIT + 5, 400])
+def test_a_smaller_run_is_a_run_like_any_other(
+    budget: int, learnt: str, shrunk: Any, ranklet: Any
+) -> None:
+    done = shrunk(budget, "small", model=learnt)
+    certificate = json.loads(Path("small/certificate.json").read_text())
+    assert certificate["planned"] == certificate["saved"] == done["parameters"][1] <= budget
+    assert certificate["budget"] == budget
+    assert budget - certificate["planned"] < UNIT
+    assert done["modules"][1] <= done["modules"][0]
+    assert done["validation"] == "validation texts of the run"
+    assert {"accuracy", "log_loss"} <= done["after"].keys()
+    checked = ranklet("verify", "small")
+    assert checked.returncode == 0, checked.stdout
+    assert ranklet("plan", "small/recipe.yaml").returncode == 0
+    assert ranklet("evaluate", "small").returncode == 0
+    Path("in.txt").write_text("\n".join(TEXTS) + "\n")
+    assert ranklet("predict", "small", "in.txt", "--output", "out.csv").returncode == 0
+    again = ranklet("train", "small/recipe.yaml", "--out", "again")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(Path("again/certificate.json").read_text())["planned"] <= budget
+
+
+def test_an_adapter_folder_becomes_an_adapter_folder(shrunk: Any, ranklet: Any) -> None:
+    done = shrunk(HEAD + 3 * UNIT, "small", model="run/adapter")
+    assert done["parameters"][1] == HEAD + 3 * UNIT
+    assert done["after"] is None
+    assert "--data" in done["validation"]
+    measured = shrunk(HEAD + 3 * UNIT, "again", "--data", "test.csv", model="run/adapter")
+    assert measured["after"]["rows"] == 6
+    assert ranklet("evaluate", "small", "--data", "test.csv").returncode == 0
+    assert np.array_equal(proba("small"), proba("again"))
+
+
+def test_lost_data_only_costs_the_figures(shrunk: Any) -> None:
+    Path("train.csv").unlink()
+    done = shrunk(300, "small")
+    assert done["after"] is None
+    assert done["validation"].startswith("not measured: train.csv: no such file")
+    assert shrunk(300, "other", "--data", "test.csv")["after"]["rows"] == 6
+
+
+def test_what_is_printed_for_people(workplace: Path, ranklet: Any) -> None:
+    answer = ranklet("shrink", "run", "--budget", "200", "--out", "small")
+    assert answer.returncode == 0
+    lines = answer.stdout.splitlines()
+    assert lines[0] == "parameters: 290 before, 194 after"
+    assert [line.split()[0] for line in lines[1:]] == [
+        "adapted", "kept", "validation:", "before", "after", "folder:",
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_done_is_refused(workplace: Path, is_refused: Any) -> None:
+    is_refused(
+        f"shrink run --budget {HEAD + UNIT - 1} --out small",
+        f"budget: {HEAD + UNIT - 1} parameters hold no adapter beside the {HEAD} of head and "
+        f"biases; the smallest budget that works is {HEAD + UNIT}",
+    )
+    is_refused("shrink run --budget 200 --out run", "run: holds a finished run; choose another")
+    is_refused("shrink nowhere --budget 200 --out small", "nowhere: no such folder")
+    is_refused("shrink run --budget 0 --out small", "Invalid value for '--budget'")
+    is_refused("shrink run --budget 200 --out small --data no.csv", "no.csv: no such file")
+
+
+def test_trained_biases_stay(workplace: Path, ranklet: Any, shrunk: Any) -> None:
+    for bias in ("lora_only", "all"):
+        trained = ranklet("train", "recipe.yaml", "--out", bias, "--set", f"adapter.bias={bias}")
+        assert trained.returncode == 0
+        total = json.loads(Path(bias, "plan.json").read_text())["total"]
+        done = shrunk(total - 2 * UNIT, f"{bias}-small", model=bias)
+        assert done["parameters"] == [total, total - 2 * UNIT]
+        assert ranklet("verify", f"{bias}-small").returncode == 0

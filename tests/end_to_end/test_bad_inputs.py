@@ -177,9 +177,9 @@ ADAPTERS = [
     (lambda b: b.put(CONFIG, "[" * 100_000), f"{CONFIG}: not readable as JSON (Recursion"),
     (lambda b: b.put(CONFIG, "[]"), f"{CONFIG}: must hold a JSON object, found list"),
     (lambda b: b.fields(CONFIG, peft_type="IA3"), f"{CONFIG}: peft_type 'IA3' is not LORA"),
-    (lambda b: b.fields(CONFIG, use_dora=True), f"{CONFIG}: option use_dora=True is not support"),
+    (lambda b: b.fields(CONFIG, use_dora=True), "run/adapter: .. lacks a lora_magnitude_vector"),
     (lambda b: b.fields(CONFIG, warp=3), f"{CONFIG}: option warp=3 is not supported"),
-    (lambda b: b.fields(CONFIG, init_lora_weights="pissa"), f"{CONFIG}: init_lora_weights 'pissa'"),
+    (lambda b: b.fields(CONFIG, init_lora_weights="corda"), f"{CONFIG}: init_lora_weights 'corda'"),
     (lambda b: b.fields(CONFIG, r="2"), f"{CONFIG}: r must be a number above 0, found '2'"),
     (lambda b: b.fields(CONFIG, r=3), f"{ADAPTER}: .. has rank 2 .. but 3 in adapter_config"),
     (lambda b: b.fields(CONFIG, lora_alpha=None), f"{CONFIG}: lora_alpha must .. found None"),
@@ -209,7 +209,7 @@ ADAPTERS = [
     (lambda b: b.put(LABELS, '{"labels": ["a", "a"]}'), f"{LABELS}: must hold .. each name once"),
     (lambda b: b.put(LABELS, '{"labels": [1, 2]}'), f"{LABELS}: must hold"),
     (lambda b: b.put(LABELS, "{}"), f"{LABELS}: must hold"),
-    (lambda b: b.fields(NAMES, head="deep"), f"{NAMES}: head: Input should be 'dense' or 'linear'"),
+    (lambda b: b.fields(NAMES, head="deep"), f"{NAMES}: head: Input should be 'dense', "),
     (lambda b: b.fields(NAMES, encoder="./gone"), "encoder './gone': no such folder; name a Huggi"),
     (
         lambda b: (b.remove(NAMES), b.fields(CONFIG, base_model_name_or_path=None)),
@@ -324,7 +324,7 @@ def test_a_folder_as_output(workplace: Path, is_refused: Any) -> None:
     [
         (100, "out", 1, "recipe.yaml"),
         (2000, "new/out", 4, "metrics.jsonl"),
-        (1200, "empty", 1, "adapter_model.safetensors"),
+        (1600, "empty", 1, "adapter_model.safetensors"),
     ],
 )
 def test_training_on_a_full_disk_leaves_nothing(

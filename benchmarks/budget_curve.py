@@ -22,9 +22,7 @@ each arm's learning rate at each budget. Test figures are reported only.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import random
 import statistics
 import subprocess
 import sys
@@ -33,6 +31,8 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from sample_rows import sample_rows
 
 Row = dict[str, Any]
 
@@ -69,6 +69,7 @@ def jobs(options: argparse.Namespace) -> list[Row]:
             "learning_rate": rate,
             "epochs": options.epochs,
             "texts": options.texts,
+            "test_texts": options.test_texts,
             "set": [*settings_of(arm, budget, options), *options.set],
         }
         for seed in options.seeds
@@ -118,15 +119,6 @@ def read_rows(path: Path) -> list[Row]:
 
 def key(row: Row, fields: Iterable[str]) -> str:
     return json.dumps([row[field] for field in fields])
-
-
-def write_part(source: Path, texts: int, target: Path) -> Path:
-    """Write a part of the training rows, the same for every run, drawn with a fixed seed."""
-    with source.open(encoding="utf-8", newline="") as stream:
-        header, *rows = list(csv.reader(stream))
-    with target.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream).writerows([header, *random.Random(0).sample(rows, texts)])
-    return target
 
 
 def best_rates(rows: Sequence[Row]) -> list[Row]:
@@ -239,6 +231,7 @@ def main() -> None:
     parser.add_argument("--train", type=Path, default=Path("../shared/ag_news/train.csv"))
     parser.add_argument("--test", type=Path, default=Path("../shared/ag_news/test.csv"))
     parser.add_argument("--texts", type=int, help="training rows to draw; default: all")
+    parser.add_argument("--test-texts", type=int, help="test rows to draw; default: all")
     parser.add_argument(
         "--budgets", type=int, nargs="+", default=[25_000, 50_000, 100_000, 250_000]
     )
@@ -264,13 +257,13 @@ def main() -> None:
     finished = {key(row, fields) for row in read_rows(options.results)}
     options.results.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        train = options.train
-        if options.texts and not options.report:
-            train = write_part(options.train, options.texts, Path(folder) / "train.csv")
+        if not options.report:
+            train = sample_rows(options.train, options.texts, Path(folder))
+            test = sample_rows(options.test, options.test_texts, Path(folder))
         for number, job in enumerate([] if options.report else wanted, 1):
             if key(job, fields) in finished:
                 continue
-            row = run(job, train, options.test)
+            row = run(job, train, test)
             with options.results.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(row) + "\n")
             told = " ".join(f"{name}={value}" for name, value in row.items() if name != "ranks")

@@ -15,6 +15,7 @@ from ranklet.data.batching import Indices, sorted_batches
 from ranklet.data.corpus import TokenCorpus
 from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, choose_dtype
+from ranklet.encoder.quantization import AnyLinear
 from ranklet.errors import DataError, RecipeError, RecipeIssue
 from ranklet.head import module_device
 from ranklet.recipe import Recipe
@@ -150,7 +151,7 @@ def _corpus(model: TextClassifier, splits: Splits, indices: Indices) -> TokenCor
 
 def _check_linear(model: TextClassifier, modules: Sequence[str]) -> None:
     for name in modules:
-        if not isinstance(model.get_submodule(name), nn.Linear):
+        if not isinstance(model.get_submodule(name), AnyLinear):
             problem = f"measured scores linear maps, and {name} is none; leave it out of "
             problem += "adapter.target_modules or take another mode"
             raise RecipeError([RecipeIssue("", "adapter.fit_mode", problem)])

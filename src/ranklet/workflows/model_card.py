@@ -79,9 +79,9 @@ def _interoperability(
         return (
             f"Head `{recipe.head}` with pooling `{recipe.pooling}` has no counterpart in "
             "transformers' sequence classifier of this encoder: load this folder with ranklet. "
-            "PEFT refuses it.\n"
+            f"PEFT refuses it.\n{_quantization_note(recipe)}"
         )
-    return f"""{_HEAD_NOTES.get(recipe.head, "")}\
+    return f"""{_HEAD_NOTES.get(recipe.head, "")}{_quantization_note(recipe)}\
 The folder is a PEFT adapter; PEFT keeps no label names, so name their number:
 
 ```python
@@ -92,6 +92,16 @@ base = AutoModelForSequenceClassification.from_pretrained("{base}", num_labels={
 model = PeftModel.from_pretrained(base, "this/folder")
 ```
 """
+
+
+def _quantization_note(recipe: Recipe) -> str:
+    kept = recipe.engine.quantization
+    if kept == "none":
+        return ""
+    return (
+        f"The adapter was trained over frozen weights kept as {kept}, which ranklet loads it over "
+        "too; over the weights in full precision its logits are slightly others.\n"
+    )
 
 
 _FOLDED = (

@@ -17,6 +17,7 @@ from ranklet.data.batching import Indices, epoch_batches
 from ranklet.data.corpus import Corpus, TokenCorpus, build_corpus, default_cache_folder
 from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
+from ranklet.encoder.quantization import Quantization, frozen_bytes
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
@@ -129,6 +130,8 @@ def train(
         write_json(run.plan, plan.to_json())
         corpora = _tokenize(model, splits)
         told.announce(_describe_engine(corpora, dtype, device))
+        if recipe.engine.quantization != "none":
+            told.announce(_describe_quantization(model, recipe.engine.quantization))
         if recipe.adapter.init == "eva":
             start_from_activations(model, corpora["train"], recipe.seed)
         if recipe.head_start == "ridge":
@@ -317,6 +320,11 @@ def _describe_engine(corpora: Corpora, dtype: torch.dtype, device: torch.device)
         f"engine: {str(dtype).removeprefix('torch.')} on {device}, "
         f"{corpus.lengths.mean():.0f} tokens a text, {share:.1%} of the texts truncated"
     )
+
+
+def _describe_quantization(model: TextClassifier, quantization: Quantization) -> str:
+    size = frozen_bytes(model.encoder) / 2**20
+    return f"frozen weights: {quantization}, {size:.0f} MiB"
 
 
 def _describe_start(start: RidgeMap, texts: int) -> str:

@@ -120,12 +120,23 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default: a new one below runs/.")
     ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="0..4", help="One run a seed (0..4 or 0,3,7) and their mean and std."),
+    ] = None,
 ) -> None:
     """Train a classifier under its budget and write the run."""
     from ranklet.recipe import load_recipe
     from ranklet.workflows.train import train
 
     resolved = load_recipe(recipe, set_ or [])
+    if seeds is not None:
+        from ranklet.workflows.train_seeds import train_seeds
+
+        observe = render.seed_observer
+        done = train_seeds(resolved, _seeds(seeds), out, name=Path(recipe).stem, observe=observe)
+        render.print_seeds(done)
+        return
     with render.training_observer() as observer:
         run = train(resolved, out, name=Path(recipe).stem, observer=observer)
     render.print_run(run)
@@ -320,6 +331,16 @@ def show(recipe: RecipeArgument, set_: SetOption = None) -> None:
     from ranklet.recipe import load_recipe, to_yaml
 
     typer.echo(to_yaml(load_recipe(recipe, set_ or [])), nl=False)
+
+
+def _seeds(text: str) -> list[int]:
+    """Read `0..4`, both ends included, or `0,3,7`."""
+    first, dots, last = text.partition("..")
+    numbers = [first, last] if dots else text.split(",")
+    if not all(number.strip().isdecimal() for number in numbers):
+        raise typer.BadParameter(f"{text!r} is neither 0..4 nor 0,3,7", param_hint="--seeds")
+    values = [int(number) for number in numbers]
+    return list(range(values[0], values[1] + 1)) if dots else values
 
 
 def _names(labels: str | None) -> list[str] | None:

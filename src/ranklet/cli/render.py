@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ranklet.workflows.fit_ranks import FrontierRow
     from ranklet.workflows.shrink import Shrunk
     from ranklet.workflows.train import Observer
+    from ranklet.workflows.train_seeds import SeedRuns
     from ranklet.workflows.verify import Check
 
 BAR_WIDTH = 30
@@ -183,6 +184,31 @@ def was_interrupted(run: Run) -> bool:
     from ranklet.run import read_json
 
     return bool(read_json(run.environment)["ended_by"] == "interrupt")
+
+
+@contextmanager
+def seed_observer(seed: int) -> Iterator[Observer]:
+    """Show the training of one of several seeds."""
+    sys.stderr.write(f"seed {seed}\n")
+    with training_observer() as observer:
+        yield observer
+
+
+def print_seeds(done: SeedRuns) -> None:
+    """Print what several seeds reached, each and together."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("split", "figure", "mean", "std", "95 % interval of the mean", "each seed")
+    table.box, table.pad_edge = None, False
+    for split, figures in done.figures.items():
+        for figure, found in figures.items():
+            std = "" if found.std is None else f"{found.std:.4f}"
+            interval = "" if found.interval is None else "[{:.4f}, {:.4f}]".format(*found.interval)
+            each = " ".join(f"{value:.4f}" for value in found.values)
+            table.add_row(split, figure, f"{found.mean:.4f}", std, Text(interval), each)
+    _stdout().print(table)
+    sys.stdout.write(f"runs: {done.folder}\n")
 
 
 @contextmanager

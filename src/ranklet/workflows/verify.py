@@ -6,8 +6,6 @@ is computed again here, which is the counts, the plan, the probe logits and, wit
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +26,7 @@ from ranklet.encoder.precision import (
 from ranklet.encoder.source import encoder_folder
 from ranklet.errors import DataError, RankletError, RunError
 from ranklet.evaluation.result import Evaluation, from_json
-from ranklet.files import sha256_file
+from ranklet.files import sha256_file, sha256_json
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import TENSORS_FILE, AdapterFile
 from ranklet.lora.peft_config import SUBTRACTED_INITS
@@ -233,9 +231,8 @@ def _recipe(stated: _Stated) -> Finding:
     # Of the text, not of the recipe as it is read today: a later ranklet knows more fields.
     text = stated.run.recipe.read_text(encoding="utf-8-sig")
     written = plain(parse_tree(text, lambda line: f"{stated.run.recipe}:{line}")[0])
-    canonical = json.dumps(written, sort_keys=True, separators=(",", ":"))
-    found = hashlib.sha256(canonical.encode()).hexdigest()
-    return _compared(found, stated.hashes("recipe"), _touched(stated, stated.run.recipe.name))
+    touched = _touched(stated, stated.run.recipe.name)
+    return _compared(sha256_json(written), stated.hashes("recipe"), touched)
 
 
 def _plan(stated: _Stated) -> Finding:

@@ -179,7 +179,7 @@ def shrink(
         load_model(folder, encoder=encoder, **compute)
     else:
         named = recipe.model_copy(update={"encoder": encoder or recipe.encoder})
-        smaller_recipe = _shrunk_recipe(named, cut, budget)
+        smaller_recipe = _shrunk_recipe(named, adapter, cut, budget)
         _write_run(shrunk, smaller_recipe, smaller, settings, cut, origin)
     return shrunk
 
@@ -233,22 +233,30 @@ def _own_validation(recipe: Recipe | None) -> tuple[EncodedSplit | None, str]:
         return None, f"not measured: {error}; give other data with --data"
 
 
-def _shrunk_recipe(recipe: Recipe, adapter: AdapterFile, budget: int) -> Recipe:
+def _shrunk_recipe(recipe: Recipe, adapter: AdapterFile, cut: AdapterFile, budget: int) -> Recipe:
     """Return the recipe that would train what is left: every module by name, with its rank."""
-    placed = adapter.placements
+    placed = cut.placements
+    names = tuple(each.module for each in placed)
     options = recipe.adapter
     changes: dict[str, Any] = {
-        "rank": adapter.rank,
-        "alpha": adapter.alpha,
-        "target_modules": tuple(each.module for each in placed),
+        "rank": cut.rank,
+        "alpha": cut.alpha,
+        "target_modules": names,
         "exclude_modules": (),
-        # Trained norms are those of the layers; modules with full names need no layers.
-        "layers": options.layers if options.train_layer_norm else None,
-        "rank_pattern": {p.module: p.rank for p in placed if p.rank != adapter.rank},
-        "alpha_pattern": {p.module: p.alpha for p in placed if p.alpha != adapter.alpha},
+        "layers": None,
+        "rank_pattern": {p.module: p.rank for p in placed if p.rank != cut.rank},
+        "alpha_pattern": {p.module: p.alpha for p in placed if p.alpha != cut.alpha},
         "use_rslora": False,
         "init": "default",
     }
+    if options.train_layer_norm and options.layers is not None:
+        # The norms of these layers stay, also of one that has no adapter left.
+        gone = (each.module for each in adapter.placements if each.module not in names)
+        changes |= {
+            "target_modules": options.target_modules,
+            "exclude_modules": (*options.exclude_modules, *gone),
+            "layers": options.layers,
+        }
     section = options.model_copy(update=changes)
     return recipe.model_copy(update={"budget": budget, "adapter": section})
 

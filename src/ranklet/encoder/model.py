@@ -96,18 +96,16 @@ class SelfAttention(nn.Module):
         self.query = Linear(config.hidden_size, config.hidden_size)
         self.key = Linear(config.hidden_size, config.hidden_size)
         self.value = Linear(config.hidden_size, config.hidden_size)
-        self._joined: tuple[Tensor, Tensor] | None = None
 
     def join_projections(self) -> None:
         """Lay the three weights, and biases, below each other in memory; their names stay."""
-        self._joined = join_maps([base_linear(part) for part in self._projections()])
+        join_maps([base_linear(part) for part in self._projections()])
 
     def projections(self) -> LinearMap | None:
         """Describe the three as one map; None where they do not lie so or are more than a map."""
         parts = self._projections()
-        if not joined_maps(self._joined, [base_linear(part) for part in parts]):
-            return None
-        return linear_map(parts, *self._joined)
+        joined = joined_maps([base_linear(part) for part in parts])
+        return None if joined is None else linear_map(parts, *joined)
 
     def _projections(self) -> tuple[nn.Module, ...]:
         return self.query, self.key, self.value

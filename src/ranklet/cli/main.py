@@ -38,6 +38,9 @@ TextColumnOption = Annotated[
         help="Column of the text (repeat for several); default: as in the run, else text."
     ),
 ]
+LabelColumnOption = Annotated[
+    str | None, typer.Option(help="Column of the label; default: as in the run, else label.")
+]
 EncoderOption = Annotated[
     str | None, typer.Option(help="Folder or hub id, instead of the encoder the adapter names.")
 ]
@@ -153,9 +156,7 @@ def evaluate(
     text_column: TextColumnOption = None,
     encoder: EncoderOption = None,
     labels: LabelsOption = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="Column of the label; default: as in the run, else label.")
-    ] = None,
+    label_column: LabelColumnOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
@@ -285,9 +286,7 @@ def shrink(
     text_column: TextColumnOption = None,
     encoder: EncoderOption = None,
     labels: LabelsOption = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="Column of the label; default: as in the run, else label.")
-    ] = None,
+    label_column: LabelColumnOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,

@@ -57,15 +57,14 @@ class SelfAttention(nn.Module):
         self.k_lin = Linear(config.hidden_size, config.hidden_size)
         self.v_lin = Linear(config.hidden_size, config.hidden_size)
         self.out_lin = Linear(config.hidden_size, config.hidden_size)
-        self._joined: tuple[Tensor, Tensor] | None = None
 
     def join_projections(self) -> None:
         """Lay the three weights, and biases, below each other in memory; their names stay."""
-        self._joined = join_maps([base_linear(part) for part in self._projections()])
+        join_maps([base_linear(part) for part in self._projections()])
 
     def projections(self) -> LinearMap | None:
         """Describe the three as one map; None where they do not lie so or are more than a map."""
-        return joined_map(self._projections(), self._joined)
+        return joined_map(self._projections())
 
     def _projections(self) -> tuple[nn.Module, ...]:
         return self.q_lin, self.k_lin, self.v_lin

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple, Protocol, TypeGuard, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -98,57 +98,48 @@ def base_linear(module: nn.Module) -> AnyLinear:
     return base
 
 
-def join_maps(parts: Sequence[AnyLinear]) -> tuple[Tensor, Tensor] | None:
+def join_maps(parts: Sequence[AnyLinear]) -> None:
     """Lay the weights and biases of maps of equal size below each other in memory.
 
-    The maps keep their names and shapes; their tensors become views.
-
-    Returns:
-        (out_features of all, in_features) and (out_features of all,); None for quantized maps,
-        which stay as they are.
+    The maps keep their names and shapes; their tensors become views. Quantized maps stay as they
+    are.
     """
     if any(isinstance(part, QuantizedLinear) for part in parts):
-        return None
+        return
     weight = torch.cat([part.weight.detach() for part in parts])
     bias = torch.cat([part.bias.detach() for part in parts])
     rows = zip(weight.chunk(len(parts)), bias.chunk(len(parts)), strict=True)
     for part, (own, shift) in zip(parts, rows, strict=True):
         part.weight.data, part.bias.data = own, shift
-    return weight, bias
 
 
-def joined_maps(
-    joined: tuple[Tensor, Tensor] | None, parts: Sequence[AnyLinear]
-) -> TypeGuard[tuple[Tensor, Tensor]]:
-    """Tell whether maps still lie where `join_maps` put them: nobody moved or replaced one."""
-    if joined is None:
-        return False
-    for tensor, name in zip(joined, ("weight", "bias"), strict=True):
-        own = [getattr(part, name) for part in parts]
-        start, step = tensor.data_ptr(), own[0].nbytes
-        places = [start + index * step for index in range(len(own))]
-        if [part.data_ptr() for part in own] != places:
-            return False
-    return True
-
-
-def joined_map(
-    modules: Sequence[nn.Module], joined: tuple[Tensor, Tensor] | None
-) -> LinearMap | None:
+def joined_map(modules: Sequence[nn.Module]) -> LinearMap | None:
     """Describe modules that read one input as one map.
 
     Args:
         modules: Linear maps, adapted or not, in the order of their rows.
-        joined: What `join_maps` returned for them.
 
     Returns:
-        The map; None where they no longer lie as they were joined, or are more than a map.
+        The map; None where somebody moved or replaced what `join_maps` laid below each other, or
+        they are more than a map.
     """
     parts = [base_linear(module) for module in modules]
     stored = tuple(part.stored for part in parts if isinstance(part, QuantizedLinear))
     if len(stored) == len(parts):
         return linear_map(modules, QuantizedRows(stored), torch.cat([part.bias for part in parts]))
-    return linear_map(modules, *joined) if joined_maps(joined, parts) else None
+    weight = _below_each_other([part.weight for part in parts])
+    bias = _below_each_other([part.bias for part in parts])
+    return None if weight is None or bias is None else linear_map(modules, weight, bias)
+
+
+def _below_each_other(tensors: Sequence[Tensor]) -> Tensor | None:
+    first = tensors[0]
+    memory, start = first.untyped_storage().data_ptr(), first.storage_offset()
+    for index, tensor in enumerate(tensors):
+        place = tensor.untyped_storage().data_ptr(), tensor.storage_offset()
+        if place != (memory, start + index * first.numel()) or not tensor.is_contiguous():
+            return None
+    return first.detach().as_strided((sum(map(len, tensors)), *first.shape[1:]), first.stride())
 
 
 def single_map(module: nn.Module) -> LinearMap | None:

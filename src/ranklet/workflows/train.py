@@ -24,7 +24,6 @@ from ranklet.evaluation.result import Evaluation, evaluate_predictions, validati
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
-from ranklet.saved_head import loads_in_transformers
 from ranklet.saved_model import load_model, save_model
 from ranklet.saved_probes import compute_dtype
 from ranklet.training.activation_start import start_from_activations
@@ -141,10 +140,7 @@ def train(
         told.announce(_describe_result(result))
 
         evaluations = _evaluate(model, corpora, recipe.seed)
-        standard = loads_in_transformers(
-            recipe.head, model.pooling, model.encoder.config, len(splits.labels)
-        )
-        card = model_card(recipe, splits.labels, plan, evaluations, standard)
+        card = model_card(recipe, model, plan, evaluations)
         save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
         # A fresh object from the files must answer alike; loading compares the probes.
         load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -127,21 +128,26 @@ def train(
         str | None,
         typer.Option(metavar="0..4", help="One run a seed (0..4 or 0,3,7) and their mean and std."),
     ] = None,
+    track: Annotated[
+        Literal["tensorboard"] | None,
+        typer.Option(help="Write TensorBoard's events into the run too (extra track)."),
+    ] = None,
 ) -> None:
     """Train a classifier under its budget and write the run."""
     from ranklet.recipe import load_recipe
-    from ranklet.workflows.train import train
+    from ranklet.run import Run, free_folder
+    from ranklet.workflows.train import RUNS_FOLDER, train
 
     resolved = load_recipe(recipe, set_ or [])
+    folder = free_folder(RUNS_FOLDER, Path(recipe).stem) if out is None else out
+    observe = partial(render.training_observer, track=track)
     if seeds is not None:
         from ranklet.workflows.train_seeds import train_seeds
 
-        observe = render.seed_observer
-        done = train_seeds(resolved, _seeds(seeds), out, name=Path(recipe).stem, observe=observe)
-        render.print_seeds(done)
+        render.print_seeds(train_seeds(resolved, _seeds(seeds), folder, observe=observe))
         return
-    with render.training_observer() as observer:
-        run = train(resolved, out, name=Path(recipe).stem, observer=observer)
+    with observe(Run(folder)) as observer:
+        run = train(resolved, folder, observer=observer)
     render.print_run(run)
     if render.was_interrupted(run):
         raise typer.Exit(130)

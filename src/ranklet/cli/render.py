@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -186,14 +186,6 @@ def was_interrupted(run: Run) -> bool:
     return bool(read_json(run.environment)["ended_by"] == "interrupt")
 
 
-@contextmanager
-def seed_observer(seed: int) -> Iterator[Observer]:
-    """Show the training of one of several seeds."""
-    sys.stderr.write(f"seed {seed}\n")
-    with training_observer() as observer:
-        yield observer
-
-
 def print_seeds(done: SeedRuns) -> None:
     """Print what several seeds reached, each and together."""
     from rich.table import Table
@@ -212,8 +204,26 @@ def print_seeds(done: SeedRuns) -> None:
 
 
 @contextmanager
-def training_observer() -> Iterator[Observer]:
-    """Show a training: lines at its stages and, in a terminal, a progress bar."""
+def training_observer(run: Run, track: Literal["tensorboard"] | None) -> Iterator[Observer]:
+    """Show a training: lines at its stages and, in a terminal, a progress bar.
+
+    Args:
+        run: The run that is to be written.
+        track: Who else is told.
+    """
+    with ExitStack() as stack:
+        shown = stack.enter_context(_shown_training())
+        if track is None:
+            yield shown
+            return
+        from ranklet.workflows.track import tensorboard_events, together
+
+        yield together([shown, stack.enter_context(tensorboard_events(run))])
+
+
+@contextmanager
+def _shown_training() -> Iterator[Observer]:
+    from ranklet.workflows.environment import peak_memory_bytes
     from ranklet.workflows.train import Observer
 
     with _progress("{task.fields[state]}") as progress:
@@ -224,7 +234,12 @@ def training_observer() -> Iterator[Observer]:
 
         def record(entry: dict[str, Any]) -> None:
             if entry["kind"] == "train":
-                state = f"loss {entry['loss']:.3f}  {entry['texts_per_s']:.0f} texts/s"
+                tokens_per_s = entry["texts_per_s"] * entry["tokens"] / entry["texts"]
+                state = (
+                    f"loss {entry['loss']:.3f}  rate {entry['learning_rate']:.1e}  "
+                    f"{entry['texts_per_s']:.0f} texts/s  {tokens_per_s:,.0f} tokens/s  "
+                    f"{peak_memory_bytes() / 2**20:,.0f} MiB"
+                )
                 progress.update(task, completed=entry["step"], state=state)
             else:
                 progress.console.print(

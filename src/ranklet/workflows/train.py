@@ -64,11 +64,13 @@ class Observer:
         announce: Receives lines for a person.
         start: Receives the number of optimizer steps before the first.
         record: Receives every training and validation record.
+        finish: Receives the finished run.
     """
 
     announce: Callable[[str], None] = lambda line: None
     start: Callable[[int], None] = lambda total_steps: None
     record: Callable[[Record], None] = lambda record: None
+    finish: Callable[[Run], None] = lambda run: None
 
 
 def train(
@@ -149,6 +151,7 @@ def train(
         write_evaluations(run, evaluations)
         write_run_report(run)
         write_json(run.certificate, certify_run(run, recipe, plan, model))
+    told.finish(run)
     return run
 
 

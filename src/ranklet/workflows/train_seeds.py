@@ -40,7 +40,7 @@ def train_seeds(
     out: str | Path | None = None,
     *,
     name: str = "run",
-    observe: Callable[[int], AbstractContextManager[Observer]] | None = None,
+    observe: Callable[[Run], AbstractContextManager[Observer]] | None = None,
 ) -> SeedRuns:
     """Train a recipe once for each seed; nothing is picked among the runs.
 
@@ -53,7 +53,7 @@ def train_seeds(
         seeds: Different ones.
         out: Folder of the runs; None: a new one below `runs/`.
         name: Name of the new folder below `runs/`.
-        observe: Opens an observer for the run of a seed.
+        observe: Opens an observer for a run that is to be trained.
 
     Raises:
         RunError: A seed stands there twice, or the folder holds the run of another recipe.
@@ -94,13 +94,14 @@ def _open_folder(folder: Path, recipe: Recipe) -> None:
 def _run_of(
     recipe: Recipe,
     folder: Path,
-    observe: Callable[[int], AbstractContextManager[Observer]] | None,
+    observe: Callable[[Run], AbstractContextManager[Observer]] | None,
 ) -> Run:
     run = Run(folder)
     if run.is_finished:
         return run
-    opened = nullcontext(Observer()) if observe is None else observe(recipe.seed)
+    opened = nullcontext(Observer()) if observe is None else observe(run)
     with opened as observer:
+        observer.announce(f"seed {recipe.seed}")
         return train(recipe, folder, observer=observer)
 
 

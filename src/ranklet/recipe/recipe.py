@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from ranklet.recipe.sections import (
     CHOSEN_BY_FIT,
+    READ_BY,
     REPLACES,
     STRICT,
     AdapterSection,
@@ -222,6 +223,7 @@ def _fit_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
 def _training_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     training = recipe.training
     yield from _written_pairs(training)
+    yield from _unread_options(training)
     if training.batch_tokens and training.batch_tokens < recipe.data.max_length:
         yield Contradiction(
             ("training.batch_tokens", "data.max_length"),
@@ -240,6 +242,16 @@ def _training_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
             f"{patience} is never reached with {training.epochs} epochs and one evaluation after "
             f"each; lower it, raise epochs or set evaluate_every",
         )
+
+
+def _unread_options(training: TrainingSection) -> Iterator[Contradiction]:
+    for option, (chooser, readers) in READ_BY.items():
+        chosen = getattr(training, chooser)
+        if getattr(training, option) is not None and chosen not in readers:
+            yield Contradiction(
+                (f"training.{option}", f"training.{chooser}"),
+                f"{chosen} does not read it, only {chooser} {' and '.join(readers)}; leave it out",
+            )
 
 
 def _written_pairs(training: TrainingSection) -> Iterator[Contradiction]:

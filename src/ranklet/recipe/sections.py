@@ -208,7 +208,7 @@ CHOSEN_BY_FIT = ("rank", "rank_pattern")
 
 
 class TrainingSection(BaseModel):
-    """Length, batches, optimizer (AdamW), schedule and choice of the best weights."""
+    """Length, batches, optimizer, schedule, loss and choice of the best weights."""
 
     model_config = STRICT
 
@@ -228,6 +228,14 @@ class TrainingSection(BaseModel):
     gradient_accumulation_steps: Count = 1
     """Batches whose gradients make one optimizer step. Default: 1."""
 
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "adafactor", "muon"] = "adamw"
+    """What turns gradients into steps; the learning rates of sgd and adafactor are of another size
+    than those of adamw; muon (arXiv:2502.16982) trains the matrices of adapters, adamw the rest.
+    Default: adamw."""
+
+    momentum: Share | None = None
+    """Momentum of sgd, rmsprop or muon; null: 0.9, 0 and 0.95. Default: null."""
+
     learning_rate: Rate = 5e-4
     """Peak learning rate of the adapters. Default: 5e-4."""
 
@@ -239,7 +247,8 @@ class TrainingSection(BaseModel):
     `learning_rate`. Default: 1.0."""
 
     weight_decay: Annotated[float, Field(ge=0, le=1), AfterValidator(_without_minus_zero)] = 0.01
-    """Decoupled weight decay of AdamW (arXiv:1711.05101). Default: 0.01."""
+    """Weight decay: decoupled (arXiv:1711.05101) in adamw, adafactor and muon, part of the gradient
+    in the other optimizers. Default: 0.01."""
 
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """Course of the learning rate after the warm-up: down to 0 or constant. Default: cosine."""
@@ -283,6 +292,9 @@ class TrainingSection(BaseModel):
 
 # Fields of `training` that stand aside when the second one is set.
 REPLACES = {"batch_size": "batch_tokens", "warmup_ratio": "warmup_steps"}
+
+# Fields of `training` that only some values of another one read; unread, they must be null.
+READ_BY = {"momentum": ("optimizer", ("sgd", "rmsprop", "muon"))}
 
 
 class EngineSection(BaseModel):

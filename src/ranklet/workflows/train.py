@@ -222,6 +222,8 @@ def _fit(
         head_learning_rate=options.head_learning_rate or options.learning_rate,
         weight_decay=options.weight_decay,
         loraplus_lr_ratio=options.loraplus_lr_ratio,
+        name=options.optimizer,
+        momentum=options.momentum,
     )
     warmup = options.warmup_steps
     rate_factor = partial(

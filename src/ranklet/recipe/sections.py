@@ -250,8 +250,21 @@ class TrainingSection(BaseModel):
     """Weight decay: decoupled (arXiv:1711.05101) in adamw, adafactor and muon, part of the gradient
     in the other optimizers. Default: 0.01."""
 
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    """Course of the learning rate after the warm-up: down to 0 or constant. Default: cosine."""
+    layer_lr_decay: Rate = 1.0
+    """Learning rate of an encoder layer over that of the layer above it; the highest has
+    `learning_rate`, the head its own (arXiv:1801.06146); 1.0: one rate for all. Default: 1.0."""
+
+    schedule: Literal[
+        "cosine", "cosine_with_restarts", "linear", "polynomial", "constant", "one_cycle"
+    ] = "cosine"
+    """Course of the learning rate after the warm-up: down to 0 or constant. one_cycle
+    (arXiv:1708.07120) rises by half a cosine, best over a warm-up of about 0.3. Default: cosine."""
+
+    schedule_num_cycles: Count | None = None
+    """Times that cosine_with_restarts goes down to 0; null: 2. Default: null."""
+
+    schedule_power: Positive | None = None
+    """Exponent of polynomial; 1 is linear; null: 2.0. Default: null."""
 
     warmup_ratio: Share = 0.06
     """Share of all optimizer steps over which the learning rate rises from 0. Default: 0.06."""
@@ -294,7 +307,11 @@ class TrainingSection(BaseModel):
 REPLACES = {"batch_size": "batch_tokens", "warmup_ratio": "warmup_steps"}
 
 # Fields of `training` that only some values of another one read; unread, they must be null.
-READ_BY = {"momentum": ("optimizer", ("sgd", "rmsprop", "muon"))}
+READ_BY = {
+    "momentum": ("optimizer", ("sgd", "rmsprop", "muon")),
+    "schedule_num_cycles": ("schedule", ("cosine_with_restarts",)),
+    "schedule_power": ("schedule", ("polynomial",)),
+}
 
 
 class EngineSection(BaseModel):

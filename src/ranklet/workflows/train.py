@@ -29,10 +29,8 @@ from ranklet.saved_probes import compute_dtype
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.losses import cross_entropy
-from ranklet.training.optimizers import build_optimizer
 from ranklet.training.resident_corpus import resident
 from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap, start_with_ridge
-from ranklet.training.schedules import learning_rate_factor
 from ranklet.training.steps import Step, plan_steps
 from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.capture_steps import capture_steps
@@ -43,6 +41,7 @@ from ranklet.workflows.plan import labels_without_reading, plan_for_labels
 from ranklet.workflows.read_splits import EncodedSplit, Splits, read_splits
 from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
 from ranklet.workflows.solve import check_feasible, open_space
+from ranklet.workflows.techniques import choose_optimizer, choose_schedule
 from ranklet.workflows.write_run import (
     Corpora,
     describe_training,
@@ -212,25 +211,9 @@ def _fit(
 ) -> FitResult:
     options = recipe.training
     steps = _steps(recipe, corpora["train"])
+    optimizer = choose_optimizer(model, options)
     train, validation = skip_frozen_layers(
         model.encoder, corpora["train"], corpora["validation"], steps, recipe.engine, told.announce
-    )
-    optimizer = build_optimizer(
-        model,
-        head=model.head_modules,
-        learning_rate=options.learning_rate,
-        head_learning_rate=options.head_learning_rate or options.learning_rate,
-        weight_decay=options.weight_decay,
-        loraplus_lr_ratio=options.loraplus_lr_ratio,
-        name=options.optimizer,
-        momentum=options.momentum,
-    )
-    warmup = options.warmup_steps
-    rate_factor = partial(
-        learning_rate_factor,
-        schedule=options.schedule,
-        warmup_steps=round(options.warmup_ratio * len(steps)) if warmup is None else warmup,
-        total_steps=len(steps),
     )
     device = next(model.parameters()).device
     if device.type == "cuda" and isinstance(train, TokenCorpus) and not options.token_dropout:
@@ -249,7 +232,7 @@ def _fit(
             steps,
             _batch_loader(train, options.token_dropout, recipe.seed, device),
             optimizer,
-            rate_factor,
+            choose_schedule(options, len(steps)),
             cross_entropy(options.label_smoothing),
             lambda: _validate(model, validation),
             metric=options.metric,

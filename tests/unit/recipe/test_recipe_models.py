@@ -27,7 +27,8 @@ KEYS = {
     "alpha_pattern bias use_rslora use_dora init train_layer_norm fit fit_mode fit_head",
     "training": "epochs max_steps batch_size batch_tokens gradient_accumulation_steps "
     "optimizer momentum "
-    "learning_rate head_learning_rate loraplus_lr_ratio weight_decay schedule warmup_ratio "
+    "learning_rate head_learning_rate loraplus_lr_ratio weight_decay layer_lr_decay schedule "
+    "schedule_num_cycles schedule_power warmup_ratio "
     "warmup_steps max_grad_norm label_smoothing token_dropout evaluate_every metric "
     "early_stopping_patience",
     "engine": "device precision attention cache_frozen_layers cache_limit_gib "

@@ -1,0 +1,35 @@
+"""Options of the training section that nothing would read, or that need another one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from ranklet.recipe import DataSection, Recipe, TrainingSection
+from ranklet.recipe.sections import READ_BY
+
+VALUES: dict[str, Any] = {
+    "momentum": 0.5,
+    "schedule_num_cycles": 3,
+    "schedule_power": 0.5,
+}
+
+
+def recipe(**training: Any) -> Recipe:
+    return Recipe(data=DataSection(train="a"), training=TrainingSection(**training))
+
+
+def test_every_option_is_listed_here() -> None:
+    assert READ_BY.keys() == VALUES.keys()
+
+
+@pytest.mark.parametrize("option", READ_BY)
+def test_an_option_that_is_not_read_is_refused_by_name(option: str) -> None:
+    chooser, readers = READ_BY[option]
+    words = f"training.{option}: .* does not read it, only {chooser} {readers[0]}"
+    with pytest.raises(ValidationError, match=words):
+        recipe(**{option: VALUES[option]})
+    for reader in readers:
+        assert getattr(recipe(**{option: VALUES[option], chooser: reader}).training, option)

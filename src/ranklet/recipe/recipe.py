@@ -224,6 +224,7 @@ def _training_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     training = recipe.training
     yield from _written_pairs(training)
     yield from _unread_options(training)
+    yield from _too_few_evaluations(training)
     if training.batch_tokens and training.batch_tokens < recipe.data.max_length:
         yield Contradiction(
             ("training.batch_tokens", "data.max_length"),
@@ -241,6 +242,14 @@ def _training_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
             ("training.early_stopping_patience", "training.epochs", "training.evaluate_every"),
             f"{patience} is never reached with {training.epochs} epochs and one evaluation after "
             f"each; lower it, raise epochs or set evaluate_every",
+        )
+
+
+def _too_few_evaluations(training: TrainingSection) -> Iterator[Contradiction]:
+    if training.evaluate_every is None and training.epochs == 1 and (training.soup or 1) > 1:
+        yield Contradiction(
+            ("training.soup", "training.epochs", "training.evaluate_every"),
+            "has one evaluation to choose from with 1 epoch; raise epochs or set evaluate_every",
         )
 
 

@@ -283,6 +283,14 @@ class TrainingSection(BaseModel):
     """Share of a training text's tokens that is left out of a batch, drawn anew every time
     (arXiv:1901.11196). Default: 0.0."""
 
+    ema_decay: Share | None = None
+    """Validate and save the exponential moving average of what trains, with this share of it kept
+    at every step (less in the first ones), such as 0.99; null: what trains itself. Default: null."""
+
+    soup: Count | None = None
+    """Save the mean of the weights at up to this many of the best evaluations, as far as each makes
+    `metric` better (arXiv:2203.05482); null or 1: those of the best one. Default: null."""
+
     evaluate_every: Count | None = None
     """Optimizer steps between evaluations on validation; null: after each epoch.
     Default: null."""

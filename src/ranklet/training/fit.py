@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 from ranklet.classifier import restore_state, trainable_state
 from ranklet.errors import TrainingDivergedError
+from ranklet.training.averaging import Kept, MovingAverage, greedy_soup, mean_state
 from ranklet.training.steps import Indices, Step
 
 Metric = Literal["accuracy", "macro_f1", "loss"]
@@ -30,11 +32,13 @@ class FitResult:
     """What came of a training.
 
     Attributes:
-        best_step: Optimizer step whose tensors the model now holds.
-        best_metrics: Validation metrics at that step.
+        best_step: Optimizer step whose tensors the model now holds; the last one where it holds the
+            mean of those of several.
+        best_metrics: Validation metrics of what it holds.
         steps: Optimizer steps taken.
         seconds: Wall-clock time, validations included.
         ended_by: `end`, `patience` or `interrupt`.
+        averaged_steps: Steps whose tensors the mean is of; empty where there is none.
     """
 
     best_step: int
@@ -42,13 +46,7 @@ class FitResult:
     steps: int
     seconds: float
     ended_by: Literal["end", "patience", "interrupt"]
-
-
-@dataclass(frozen=True)
-class _Best:
-    step: int
-    metrics: Mapping[str, float]
-    state: Mapping[str, Tensor]
+    averaged_steps: tuple[int, ...] = ()
 
 
 def fit(
@@ -64,6 +62,8 @@ def fit(
     patience: int | None = None,
     max_grad_norm: float | None = None,
     scaler: torch.amp.GradScaler | None = None,
+    average: MovingAverage | None = None,
+    soup: int = 1,
     read_every: int = 1,
     capture: Callable[[AddGradients], AddGradients] = lambda eager: eager,
     observe: Callable[[Record], None] = lambda record: None,
@@ -82,6 +82,8 @@ def fit(
         patience: Validations in a row without a better one before training stops; None: never.
         max_grad_norm: Global gradient norm above which gradients are scaled down; None: never.
         scaler: Scales the loss, so that float16 gradients do not vanish; None: the loss as it is.
+        average: Is validated and kept in place of the tensors that train; None: those themselves.
+        soup: Best validations whose tensors are averaged in the end, where that is better still.
         read_every: Steps after which losses are read back and checked. More than 1 keeps a GPU from
             waiting for the program at every step.
         capture: Turns the work on one batch into something faster that does the same.
@@ -94,7 +96,7 @@ def fit(
         TrainingDivergedError: The loss or the gradient of a step is NaN or infinite.
         KeyboardInterrupt: Ctrl-C before the first validation, when there is nothing to keep.
     """
-    best: _Best | None = None
+    ranked: list[Kept] = []  # the best first
     waited, taken = 0, 0
     ended_by: Literal["end", "patience", "interrupt"] = "end"
     peaks = [group["lr"] for group in optimizer.param_groups]
@@ -109,30 +111,37 @@ def fit(
                 _train_step(step, load_batch, accumulate, optimizer, max_grad_norm, scaler)
             )
             taken = step.number
+            if average is not None:
+                average.update(taken)
             if step.validate or len(unread) == read_every:
                 for record in _read(unread, read, may_overflow=scaler is not None):
                     observe(record)
                 unread, read = [], time.perf_counter()
             if not step.validate:
                 continue
-            metrics = validate()
+            with nullcontext() if average is None else average.in_model():
+                metrics = validate()
+                candidate = Kept(taken, metrics, trainable_state(model))
             observe({"kind": "validation", "step": taken, "epoch": step.epoch, **metrics})
             read = time.perf_counter()
-            better = best is None or _is_better(metrics, best.metrics, metric)
-            waited = 0 if better else waited + 1
-            if better:
-                best = _Best(taken, metrics, trainable_state(model))
+            ranked = _ranked([*ranked, candidate], metric)[:soup]
+            waited = 0 if ranked[0] is candidate else waited + 1
             if waited == patience:
                 ended_by = "patience"
                 break
     except KeyboardInterrupt:
-        if best is None:
+        if not ranked:
             raise
         ended_by = "interrupt"
-    assert best is not None
-    restore_state(model, best.state)
+    metrics, chosen = greedy_soup(model, ranked, validate, partial(_is_better, metric=metric))
+    restore_state(model, mean_state(chosen))
     model.eval()
-    return FitResult(best.step, best.metrics, taken, time.perf_counter() - started, ended_by)
+    averaged = tuple(each.step for each in chosen) if len(chosen) > 1 else ()
+    if averaged:
+        epoch = steps[taken - 1].epoch
+        observe({"kind": "validation", "step": taken, "epoch": epoch, **metrics})
+    best_step, seconds = taken if averaged else chosen[0].step, time.perf_counter() - started
+    return FitResult(best_step, metrics, taken, seconds, ended_by, averaged)
 
 
 def _set_rates(optimizer: torch.optim.Optimizer, peaks: Sequence[float], factor: float) -> None:
@@ -248,6 +257,13 @@ def _refuse_divergence(step: Step, loss: float, norm: float) -> None:
         "training.max_grad_norm",
         step.number,
     )
+
+
+def _ranked(kept: Sequence[Kept], metric: Metric) -> list[Kept]:
+    """Sort the best first; of equal ones the first stays first."""
+    *others, last = kept
+    ahead = [one for one in others if not _is_better(last.metrics, one.metrics, metric)]
+    return [*ahead, last, *others[len(ahead) :]]
 
 
 def _is_better(new: Mapping[str, float], old: Mapping[str, float], metric: Metric) -> bool:

@@ -12,6 +12,7 @@ from ranklet.classifier import TextClassifier
 from ranklet.encoder.families import AnyEncoder
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.recipe import TrainingSection
+from ranklet.training.averaging import MovingAverage
 from ranklet.training.optimizers import build_optimizer
 from ranklet.training.schedules import learning_rate_factor
 
@@ -50,6 +51,11 @@ def choose_schedule(options: TrainingSection, total_steps: int) -> Callable[[int
     if options.schedule_power is not None:
         schedule = partial(schedule, power=options.schedule_power)
     return schedule
+
+
+def choose_average(model: TextClassifier, options: TrainingSection) -> MovingAverage | None:
+    """Return the moving average that is validated and saved, or None for what trains itself."""
+    return None if options.ema_decay is None else MovingAverage(model, options.ema_decay)
 
 
 def _levels(encoder: AnyEncoder) -> list[nn.Module]:

@@ -41,7 +41,7 @@ from ranklet.workflows.plan import labels_without_reading, plan_for_labels
 from ranklet.workflows.read_splits import EncodedSplit, Splits, read_splits
 from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
 from ranklet.workflows.solve import check_feasible, open_space
-from ranklet.workflows.techniques import choose_optimizer, choose_schedule
+from ranklet.workflows.techniques import choose_average, choose_optimizer, choose_schedule
 from ranklet.workflows.write_run import (
     Corpora,
     describe_training,
@@ -239,6 +239,8 @@ def _fit(
             patience=options.early_stopping_patience,
             max_grad_norm=options.max_grad_norm,
             scaler=_scaler(compute_dtype(model), device),
+            average=choose_average(model, options),
+            soup=options.soup or 1,
             read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
             capture=capture,
             observe=observe,
@@ -313,8 +315,10 @@ def _describe_start(start: RidgeMap, texts: int) -> str:
 
 def _describe_result(result: FitResult) -> str:
     ended = {"end": "", "patience": ", stopped early", "interrupt": ", interrupted"}
+    averaged = ", ".join(str(step) for step in sorted(result.averaged_steps))
     figures = ", ".join(f"{name} {value:.4f}" for name, value in result.best_metrics.items())
     return (
         f"best of validation: step {result.best_step} of {result.steps}{ended[result.ended_by]}: "
         f"{figures}; {result.seconds:.0f} s"
+        + (f"; mean of the weights after steps {averaged}" if averaged else "")
     )

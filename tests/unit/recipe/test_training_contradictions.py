@@ -33,3 +33,14 @@ def test_an_option_that_is_not_read_is_refused_by_name(option: str) -> None:
         recipe(**{option: VALUES[option]})
     for reader in readers:
         assert getattr(recipe(**{option: VALUES[option], chooser: reader}).training, option)
+
+
+def test_a_soup_of_one_evaluation_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"training\.soup: has one evaluation"):
+        recipe(soup=3, epochs=1)
+    for fine in (
+        {"soup": 1, "epochs": 1},
+        {"soup": 3},
+        {"soup": 3, "epochs": 1, "evaluate_every": 5},
+    ):
+        assert recipe(**fine).training.soup

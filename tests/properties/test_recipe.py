@@ -95,6 +95,7 @@ training_sections = st.fixed_dictionaries(
         "layer_lr_decay": rates,
         "schedule": choice("cosine", "linear", "constant", "one_cycle"),
         "max_grad_norm": optional(positive),
+        "class_weights": choice("none", "balanced") | st.dictionaries(texts, positive, max_size=4),
         "label_smoothing": shares,
         "evaluate_every": optional(counts),
         "metric": choice("accuracy", "macro_f1", "loss"),

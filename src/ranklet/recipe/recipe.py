@@ -16,15 +16,12 @@ from ranklet.recipe.sections import (
     CHOSEN_BY_FIT,
     READ_BY,
     REPLACES,
-    STRICT,
     AdapterSection,
-    Count,
     DataSection,
     EngineSection,
-    Share,
-    Text,
     TrainingSection,
 )
+from ranklet.recipe.values import STRICT, Count, Share, Text
 
 _FILE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -225,6 +222,7 @@ def _training_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     yield from _written_pairs(training)
     yield from _unread_options(training)
     yield from _too_few_evaluations(training)
+    yield from _loss_contradictions(recipe)
     if training.batch_tokens and training.batch_tokens < recipe.data.max_length:
         yield Contradiction(
             ("training.batch_tokens", "data.max_length"),
@@ -242,6 +240,21 @@ def _training_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
             ("training.early_stopping_patience", "training.epochs", "training.evaluate_every"),
             f"{patience} is never reached with {training.epochs} epochs and one evaluation after "
             f"each; lower it, raise epochs or set evaluate_every",
+        )
+
+
+def _loss_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+    training = recipe.training
+    if training.label_smoothing and training.loss != "cross_entropy":
+        yield Contradiction(
+            ("training.label_smoothing", "training.loss"),
+            f"{training.loss} does not read it, only cross_entropy; leave it out",
+        )
+    if training.r_drop is not None and not (recipe.adapter.dropout or recipe.head_dropout):
+        yield Contradiction(
+            ("training.r_drop", "adapter.dropout", "head_dropout"),
+            "compares two passes that differ by dropout, and none is on; set adapter.dropout or "
+            "head_dropout",
         )
 
 

@@ -6,70 +6,29 @@ default. What two fields say to each other is checked in `recipe.py`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-Item = TypeVar("Item")
-
-STRICT = ConfigDict(
-    strict=True,
-    defer_build=True,  # `--help` imports the models and validates nothing
-    frozen=True,
-    extra="forbid",
-    allow_inf_nan=False,
-    validate_default=True,
-    use_attribute_docstrings=True,
+from ranklet.recipe.values import (
+    STRICT,
+    Count,
+    Distinct,
+    Index,
+    LayerRange,
+    Positive,
+    Rate,
+    Share,
+    Text,
+    without_minus_zero,
 )
-
-
-def _list_to_tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _refuse_repeats(items: tuple[Item, ...]) -> tuple[Item, ...]:
-    for position, item in enumerate(items):
-        if item in items[:position]:
-            problem = f"lists {item!r} twice; name each once"
-            raise PydanticCustomError("repeat", "{problem}", {"problem": problem})
-    return items
-
-
-def _upwards(layers: str) -> str:
-    first, _, last = layers.partition("-")
-    if last and int(last) < int(first):
-        problem = f"{layers!r} ends before it begins; write {last}-{first}"
-        raise PydanticCustomError("repeat", "{problem}", {"problem": problem})
-    return layers
-
-
-def _without_minus_zero(number: float) -> float:
-    # Equal recipes must have equal hashes, and -0.0 == 0.0 although they print differently.
-    return number + 0.0
-
-
-# At least one visible character, no control characters (a NUL would end a path early).
-Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*[^\s\x00-\x1f][^\x00-\x1f]*$")]
-Count = Annotated[int, Field(ge=1)]
-Index = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-Rate = Annotated[float, Field(gt=0, le=1)]
-Share = Annotated[float, Field(ge=0, lt=1), AfterValidator(_without_minus_zero)]
-# Layers from one to another, both included: `0-5`; `8-` goes to the last.
-LayerRange = Annotated[str, Field(pattern=r"^[0-9]+-[0-9]*$"), AfterValidator(_upwards)]
-Distinct = Annotated[
-    tuple[Item, ...], BeforeValidator(_list_to_tuple), AfterValidator(_refuse_repeats)
-]
 
 
 class DataSection(BaseModel):
@@ -246,7 +205,7 @@ class TrainingSection(BaseModel):
     """Learning rate of every adapter's B over that of its A (LoRA+, arXiv:2402.12354), which is
     `learning_rate`. Default: 1.0."""
 
-    weight_decay: Annotated[float, Field(ge=0, le=1), AfterValidator(_without_minus_zero)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, le=1), AfterValidator(without_minus_zero)] = 0.01
     """Weight decay: decoupled (arXiv:1711.05101) in adamw, adafactor and muon, part of the gradient
     in the other optimizers. Default: 0.01."""
 
@@ -276,6 +235,36 @@ class TrainingSection(BaseModel):
     max_grad_norm: Positive | None = 1.0
     """L2 norm to which larger gradients are scaled down; null: never. Default: 1.0."""
 
+    loss: Literal[
+        "cross_entropy",
+        "focal",
+        "generalized_cross_entropy",
+        "soft_bootstrapping",
+        "hard_bootstrapping",
+    ] = "cross_entropy"
+    """What training makes small: focal (arXiv:1708.02002) counts texts less that are classified
+    well; generalized_cross_entropy (arXiv:1805.07836) and bootstrapping (arXiv:1412.6596) stand
+    wrong labels better. Default: cross_entropy."""
+
+    focal_gamma: Annotated[float, Field(ge=0), AfterValidator(without_minus_zero)] | None = None
+    """Focus of the focal loss, 0 is cross-entropy; null: 2.0. Default: null."""
+
+    gce_q: Rate | None = None
+    """Exponent of generalized_cross_entropy, from cross-entropy near 0 to the mean absolute error
+    at 1; null: 0.7. Default: null."""
+
+    bootstrap_beta: Rate | None = None
+    """Share of the given label in bootstrapping, the rest is what the model believes; null: 0.95
+    for soft, 0.8 for hard. Default: null."""
+
+    class_weights: Literal["none", "balanced"] | dict[Text, Positive] = "none"
+    """Weight of a text's loss by its label: 1, texts / (labels * texts of the label) among the
+    training texts, or `{label: weight}`, 1 for labels left out. Default: none."""
+
+    r_drop: Positive | None = None
+    """Weight of the difference between two passes with different dropout, which each text then
+    takes (R-Drop, arXiv:2106.14448); null: one pass. Default: null."""
+
     label_smoothing: Share = 0.0
     """Probability mass that the loss spreads evenly over all labels. Default: 0.0."""
 
@@ -285,7 +274,8 @@ class TrainingSection(BaseModel):
 
     ema_decay: Share | None = None
     """Validate and save the exponential moving average of what trains, with this share of it kept
-    at every step (less in the first ones), such as 0.99; null: what trains itself. Default: null."""
+    at every step (less in the first ones), such as 0.99; null: what trains itself.
+    Default: null."""
 
     soup: Count | None = None
     """Save the mean of the weights at up to this many of the best evaluations, as far as each makes
@@ -319,6 +309,9 @@ READ_BY = {
     "momentum": ("optimizer", ("sgd", "rmsprop", "muon")),
     "schedule_num_cycles": ("schedule", ("cosine_with_restarts",)),
     "schedule_power": ("schedule", ("polynomial",)),
+    "focal_gamma": ("loss", ("focal",)),
+    "gce_q": ("loss", ("generalized_cross_entropy",)),
+    "bootstrap_beta": ("loss", ("soft_bootstrapping", "hard_bootstrapping")),
 }
 
 

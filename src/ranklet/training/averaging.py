@@ -36,7 +36,8 @@ class MovingAverage:
         decay = min(self.decay, (1 + step) / (10 + step))
         trained = dict(self.model.named_parameters())
         current = [trained[name].detach() for name in self.tensors]
-        get_ema_multi_avg_fn(decay)(list(self.tensors.values()), current, 0)
+        blend = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        blend(list(self.tensors.values()), current, 0)
 
     @contextmanager
     def in_model(self) -> Iterator[None]:

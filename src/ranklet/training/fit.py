@@ -17,6 +17,7 @@ from ranklet.batch import Batch
 from ranklet.classifier import restore_state, trainable_state
 from ranklet.errors import TrainingDivergedError
 from ranklet.training.averaging import Kept, MovingAverage, greedy_soup, mean_state
+from ranklet.training.losses import BatchLoss, Loss, one_pass
 from ranklet.training.steps import Indices, Step
 
 Metric = Literal["accuracy", "macro_f1", "loss"]
@@ -55,9 +56,10 @@ def fit(
     load_batch: Callable[[Indices], Batch],
     optimizer: torch.optim.Optimizer,
     rate_factor: Callable[[int], float],
-    loss: Callable[[Tensor, Tensor], Tensor],
+    loss: Loss,
     validate: Callable[[], Mapping[str, float]],
     *,
+    batch_loss: BatchLoss = one_pass,
     metric: Metric = "accuracy",
     patience: int | None = None,
     max_grad_norm: float | None = None,
@@ -78,6 +80,7 @@ def fit(
         rate_factor: Factor of the learning rates at an optimizer step, counted from 1.
         loss: (logits, labels) -> mean loss over the texts, a scalar.
         validate: Validation metrics of the model as it is.
+        batch_loss: What is done with the loss for a batch; `one_pass`: nothing else.
         metric: Which of them picks the best moment.
         patience: Validations in a row without a better one before training stops; None: never.
         max_grad_norm: Global gradient norm above which gradients are scaled down; None: never.
@@ -101,7 +104,7 @@ def fit(
     ended_by: Literal["end", "patience", "interrupt"] = "end"
     peaks = [group["lr"] for group in optimizer.param_groups]
     unread: list[_Taken] = []
-    accumulate = capture(partial(add_gradients, model, loss, scaler))
+    accumulate = capture(partial(add_gradients, model, loss, scaler, batch_loss=batch_loss))
     started = read = time.perf_counter()
     model.train()
     try:
@@ -163,10 +166,12 @@ class _Taken:
 
 def add_gradients(
     model: nn.Module,
-    loss: Callable[[Tensor, Tensor], Tensor],
+    loss: Loss,
     scaler: torch.amp.GradScaler | None,
     batch: Batch,
     share: float | Tensor,
+    *,
+    batch_loss: BatchLoss = one_pass,
 ) -> Tensor:
     """Add the gradients of a batch's share of a step's loss to those of the parameters.
 
@@ -176,13 +181,12 @@ def add_gradients(
         scaler: Scales the loss that gradients are taken of; None: the loss as it is.
         batch: With labels.
         share: The batch's texts as a share of the step's.
+        batch_loss: What is done with the loss for a batch.
 
     Returns:
         That share of the loss, a scalar float32, not scaled.
     """
-    assert batch.labels is not None
-    logits = model(batch)[: len(batch.labels)]  # texts behind the labelled ones are no part of it
-    own = loss(logits, batch.labels) * share
+    own = batch_loss(model, loss, batch) * share
     scaled = own if scaler is None else scaler.scale(own)
     scaled.backward()  # type: ignore[no-untyped-call]
     return own.detach()

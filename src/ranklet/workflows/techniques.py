@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from ranklet.classifier import TextClassifier
+from ranklet.data.corpus import Corpus
 from ranklet.encoder.families import AnyEncoder
 from ranklet.errors import RecipeError, RecipeIssue
+from ranklet.labels import LabelSet
 from ranklet.recipe import TrainingSection
 from ranklet.training.averaging import MovingAverage
+from ranklet.training.losses import (
+    BatchLoss,
+    Loss,
+    balanced_weights,
+    bootstrapping,
+    cross_entropy,
+    focal,
+    generalized_cross_entropy,
+    one_pass,
+    r_drop,
+)
 from ranklet.training.optimizers import build_optimizer
 from ranklet.training.schedules import learning_rate_factor
 
@@ -53,9 +67,67 @@ def choose_schedule(options: TrainingSection, total_steps: int) -> Callable[[int
     return schedule
 
 
+def check_class_weights(options: TrainingSection, labels: LabelSet) -> None:
+    """Refuse weights of labels that there are not.
+
+    Raises:
+        RecipeError: A label is unknown.
+    """
+    if isinstance(options.class_weights, dict):
+        unknown = [name for name in options.class_weights if name not in labels.names]
+        if unknown:
+            problem = f"{unknown[0]!r} is no label; allowed: {', '.join(labels.names)}"
+            raise RecipeError([RecipeIssue("", "training.class_weights", problem)])
+
+
+def choose_loss(
+    options: TrainingSection, labels: LabelSet, corpus: Corpus, device: torch.device
+) -> Loss:
+    """Build the loss.
+
+    Args:
+        options: The training section.
+        labels: The classes.
+        corpus: Training texts, whose labels `balanced` counts.
+        device: Where the logits are.
+    """
+    weights = _class_weights(options, labels, corpus)
+    weights = None if weights is None else weights.to(device)
+    beta = options.bootstrap_beta
+    match options.loss:
+        case "cross_entropy":
+            return cross_entropy(options.label_smoothing, weights)
+        case "focal":
+            gamma = 2.0 if options.focal_gamma is None else options.focal_gamma
+            return focal(gamma, weights)
+        case "generalized_cross_entropy":
+            return generalized_cross_entropy(options.gce_q or 0.7, weights)
+        case "soft_bootstrapping":
+            return bootstrapping(beta or 0.95, hard=False, class_weights=weights)
+        case "hard_bootstrapping":
+            return bootstrapping(beta or 0.8, hard=True, class_weights=weights)
+
+
+def choose_batch_loss(options: TrainingSection) -> BatchLoss:
+    """Return what is done with the loss for a batch."""
+    return one_pass if options.r_drop is None else r_drop(options.r_drop)
+
+
 def choose_average(model: TextClassifier, options: TrainingSection) -> MovingAverage | None:
     """Return the moving average that is validated and saved, or None for what trains itself."""
     return None if options.ema_decay is None else MovingAverage(model, options.ema_decay)
+
+
+def _class_weights(
+    options: TrainingSection, labels: LabelSet, corpus: Corpus
+) -> torch.Tensor | None:
+    given = options.class_weights
+    if given == "none":
+        return None
+    if given == "balanced":
+        assert corpus.labels is not None
+        return balanced_weights(corpus.labels, len(labels))
+    return torch.tensor([given.get(name, 1.0) for name in labels.names])
 
 
 def _levels(encoder: AnyEncoder) -> list[nn.Module]:

@@ -28,7 +28,6 @@ from ranklet.saved_model import load_model, save_model
 from ranklet.saved_probes import compute_dtype
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.fit import FitResult, Record, fit
-from ranklet.training.losses import cross_entropy
 from ranklet.training.resident_corpus import resident
 from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap, start_with_ridge
 from ranklet.training.steps import Step, plan_steps
@@ -41,7 +40,14 @@ from ranklet.workflows.plan import labels_without_reading, plan_for_labels
 from ranklet.workflows.read_splits import EncodedSplit, Splits, read_splits
 from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
 from ranklet.workflows.solve import check_feasible, open_space
-from ranklet.workflows.techniques import choose_average, choose_optimizer, choose_schedule
+from ranklet.workflows.techniques import (
+    check_class_weights,
+    choose_average,
+    choose_batch_loss,
+    choose_loss,
+    choose_optimizer,
+    choose_schedule,
+)
 from ranklet.workflows.write_run import (
     Corpora,
     describe_training,
@@ -102,6 +108,7 @@ def train(
     check_before_download(recipe)
 
     splits = read_splits(recipe.data, recipe.seed)
+    check_class_weights(recipe.training, splits.labels)
     asked, recipe = recipe, fit_ranks(recipe, splits)
     plan = plan_for_labels(recipe, len(splits.labels))
     enforce_budget(plan)
@@ -233,8 +240,9 @@ def _fit(
             _batch_loader(train, options.token_dropout, recipe.seed, device),
             optimizer,
             choose_schedule(options, len(steps)),
-            cross_entropy(options.label_smoothing),
+            choose_loss(options, model.labels, corpora["train"], device),
             lambda: _validate(model, validation),
+            batch_loss=choose_batch_loss(options),
             metric=options.metric,
             patience=options.early_stopping_patience,
             max_grad_norm=options.max_grad_norm,

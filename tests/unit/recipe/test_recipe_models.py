@@ -29,7 +29,8 @@ KEYS = {
     "optimizer momentum "
     "learning_rate head_learning_rate loraplus_lr_ratio weight_decay layer_lr_decay schedule "
     "schedule_num_cycles schedule_power warmup_ratio "
-    "warmup_steps max_grad_norm label_smoothing token_dropout "
+    "warmup_steps max_grad_norm "
+    "loss focal_gamma gce_q bootstrap_beta class_weights r_drop label_smoothing token_dropout "
     "ema_decay soup evaluate_every metric "
     "early_stopping_patience",
     "engine": "device precision attention cache_frozen_layers cache_limit_gib "

@@ -8,12 +8,15 @@ import pytest
 from pydantic import ValidationError
 
 from ranklet.recipe import DataSection, Recipe, TrainingSection
-from ranklet.recipe.sections import READ_BY
+from ranklet.recipe.sections import READ_BY, AdapterSection
 
 VALUES: dict[str, Any] = {
     "momentum": 0.5,
     "schedule_num_cycles": 3,
     "schedule_power": 0.5,
+    "focal_gamma": 1.0,
+    "gce_q": 0.5,
+    "bootstrap_beta": 0.5,
 }
 
 
@@ -44,3 +47,17 @@ def test_a_soup_of_one_evaluation_is_refused() -> None:
         {"soup": 3, "epochs": 1, "evaluate_every": 5},
     ):
         assert recipe(**fine).training.soup
+
+
+def test_label_smoothing_goes_with_cross_entropy_only() -> None:
+    with pytest.raises(ValidationError, match=r"training\.label_smoothing: focal does not read it"):
+        recipe(loss="focal", label_smoothing=0.1)
+    assert recipe(loss="cross_entropy", label_smoothing=0.1).training.label_smoothing
+
+
+def test_r_drop_needs_dropout() -> None:
+    data, training = DataSection(train="a"), TrainingSection(r_drop=1.0)
+    with pytest.raises(ValidationError, match=r"training\.r_drop: .* none is on; set adapter"):
+        Recipe(data=data, training=training)
+    assert Recipe(data=data, training=training, head_dropout=0.1).training.r_drop
+    assert Recipe(data=data, training=training, adapter=AdapterSection(dropout=0.1)).training.r_drop

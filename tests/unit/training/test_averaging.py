@@ -161,7 +161,7 @@ def test_fit_keeps_the_best_alone_without_a_better_soup(soup: int) -> None:
 
 
 def test_only_the_best_few_are_kept() -> None:
-    model, result, _ = run(lambda model: peak_at(2.5, model), soup=2)
+    _, result, _ = run(lambda model: peak_at(2.5, model), soup=2)
     assert result.averaged_steps == (4, 2)
     alone, *_ = run(lambda model: peak_at(2.5, model), soup=1)
     assert float(alone) == pytest.approx(2.2)

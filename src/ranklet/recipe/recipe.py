@@ -64,6 +64,11 @@ class Recipe(BaseModel):
     head_dropout: Share = 0.0
     """Share of the head's inputs that is zeroed while training. Default: 0.0."""
 
+    encoder_dropout: Share = 0.0
+    """Share of what attention and feed-forward network add in an encoder layer, from the first
+    trained one up, that is zeroed while training; these layers then run plainly, which is slower;
+    native encoders only. Default: 0.0."""
+
     head_rank: Annotated[int, Field(ge=1, le=4096)] = 8
     """Rank of what trains in the inner matrix of a `low_rank` head. Default: 8."""
 
@@ -222,7 +227,7 @@ def _training_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     yield from _written_pairs(training)
     yield from _unread_options(training)
     yield from _too_few_evaluations(training)
-    yield from _loss_contradictions(recipe)
+    yield from _loss_and_dropout_contradictions(recipe)
     if training.batch_tokens and training.batch_tokens < recipe.data.max_length:
         yield Contradiction(
             ("training.batch_tokens", "data.max_length"),
@@ -243,18 +248,25 @@ def _training_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
         )
 
 
-def _loss_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+def _loss_and_dropout_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     training = recipe.training
     if training.label_smoothing and training.loss != "cross_entropy":
         yield Contradiction(
             ("training.label_smoothing", "training.loss"),
             f"{training.loss} does not read it, only cross_entropy; leave it out",
         )
-    if training.r_drop is not None and not (recipe.adapter.dropout or recipe.head_dropout):
+    if recipe.adapter.dropout or recipe.head_dropout or recipe.encoder_dropout:
+        return
+    dropouts = ("adapter.dropout", "head_dropout", "encoder_dropout")
+    if training.r_drop is not None:
         yield Contradiction(
-            ("training.r_drop", "adapter.dropout", "head_dropout"),
-            "compares two passes that differ by dropout, and none is on; set adapter.dropout or "
-            "head_dropout",
+            ("training.r_drop", *dropouts),
+            f"compares passes that differ by dropout, and none is on; set {' or '.join(dropouts)}",
+        )
+    if training.dropout_schedule != "constant":
+        yield Contradiction(
+            ("training.dropout_schedule", *dropouts),
+            f"changes dropout, and none is on; set {' or '.join(dropouts)}",
         )
 
 

@@ -268,6 +268,16 @@ class TrainingSection(BaseModel):
     label_smoothing: Share = 0.0
     """Probability mass that the loss spreads evenly over all labels. Default: 0.0."""
 
+    dropout_schedule: Literal["constant", "linear_increase", "linear_decrease", "curriculum"] = (
+        "constant"
+    )
+    """Course of all dropout (adapter, head, encoder) over the training: as written, from 0 up to it
+    or from it down to 0; curriculum (arXiv:1703.06229) rises fast at first. Default: constant."""
+
+    gradient_noise: Positive | None = None
+    """Variance of normal noise on the gradients at the first step, which shrinks with the step
+    (arXiv:1511.06807, which takes 0.01 to 1); null: none. Default: null."""
+
     token_dropout: Share = 0.0
     """Share of a training text's tokens that is left out of a batch, drawn anew every time
     (arXiv:1901.11196). Default: 0.0."""

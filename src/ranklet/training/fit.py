@@ -66,6 +66,8 @@ def fit(
     scaler: torch.amp.GradScaler | None = None,
     average: MovingAverage | None = None,
     soup: int = 1,
+    before_step: Callable[[int], None] = lambda step: None,
+    change_gradients: Callable[[int], None] = lambda step: None,
     read_every: int = 1,
     capture: Callable[[AddGradients], AddGradients] = lambda eager: eager,
     observe: Callable[[Record], None] = lambda record: None,
@@ -87,6 +89,8 @@ def fit(
         scaler: Scales the loss, so that float16 gradients do not vanish; None: the loss as it is.
         average: Is validated and kept in place of the tensors that train; None: those themselves.
         soup: Best validations whose tensors are averaged in the end, where that is better still.
+        before_step: Receives the number of each optimizer step before its first batch.
+        change_gradients: Receives it after clipping, before the optimizer reads the gradients.
         read_every: Steps after which losses are read back and checked. More than 1 keeps a GPU from
             waiting for the program at every step.
         capture: Turns the work on one batch into something faster that does the same.
@@ -110,8 +114,11 @@ def fit(
     try:
         for step in steps:
             _set_rates(optimizer, peaks, rate_factor(step.number))
+            before_step(step.number)
             unread.append(
-                _train_step(step, load_batch, accumulate, optimizer, max_grad_norm, scaler)
+                _train_step(
+                    step, load_batch, accumulate, optimizer, max_grad_norm, change_gradients, scaler
+                )
             )
             taken = step.number
             if average is not None:
@@ -198,6 +205,7 @@ def _train_step(
     accumulate: AddGradients,
     optimizer: torch.optim.Optimizer,
     max_grad_norm: float | None,
+    change_gradients: Callable[[int], None],
     scaler: torch.amp.GradScaler | None,
 ) -> _Taken:
     texts = sum(len(indices) for indices in step.batches)
@@ -211,6 +219,7 @@ def _train_step(
     if scaler is not None:
         scaler.unscale_(optimizer)
     total, norm = torch.stack(shares).sum(), _clip(optimizer, max_grad_norm)
+    change_gradients(step.number)
     if scaler is not None:
         scaler.step(optimizer)  # leaves out a step whose gradients overflowed
         scaler.update()

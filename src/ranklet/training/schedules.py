@@ -9,6 +9,8 @@ ScheduleName = Literal[
     "cosine", "cosine_with_restarts", "linear", "polynomial", "constant", "one_cycle"
 ]
 
+DropoutScheduleName = Literal["constant", "linear_increase", "linear_decrease", "curriculum"]
+
 # Where `one_cycle` begins and ends, as shares of the peak: those of PyTorch's OneCycleLR.
 ONE_CYCLE_START = 1 / 25
 ONE_CYCLE_END = ONE_CYCLE_START / 1e4
@@ -53,6 +55,25 @@ def learning_rate_factor(
     if schedule == "cosine_with_restarts":
         progress = progress * num_cycles % 1
     return _half_cosine(1.0, 0.0, progress)
+
+
+def dropout_factor(step: int, *, schedule: DropoutScheduleName, total_steps: int) -> float:
+    """Return the factor of all dropout at an optimizer step.
+
+    `curriculum` is 1 - exp(-10 t / T) (Morerio et al. 2017, arXiv:1703.06229, section 3): it rises
+    fast at first. `linear_decrease` spares the end, as in Liu et al. 2023 (arXiv:2303.01500).
+
+    Args:
+        step: Optimizer step, counted from 1.
+        schedule: From 0 up or down to it; `constant`: always 1.
+        total_steps: Steps of the whole training.
+    """
+    if schedule == "constant":
+        return 1.0
+    if schedule == "curriculum":
+        return 1 - math.exp(-10 * (step - 1) / total_steps)
+    progress = (step - 1) / max(1, total_steps - 1)
+    return progress if schedule == "linear_increase" else 1 - progress
 
 
 def _one_cycle(step: int, peak: int, total_steps: int) -> float:

@@ -27,8 +27,9 @@ from ranklet.training.losses import (
     one_pass,
     r_drop,
 )
+from ranklet.training.noise import gradient_noise, scheduled_dropout
 from ranklet.training.optimizers import build_optimizer
-from ranklet.training.schedules import learning_rate_factor
+from ranklet.training.schedules import dropout_factor, learning_rate_factor
 
 
 def choose_optimizer(model: TextClassifier, options: TrainingSection) -> Optimizer:
@@ -111,6 +112,25 @@ def choose_loss(
 def choose_batch_loss(options: TrainingSection) -> BatchLoss:
     """Return what is done with the loss for a batch."""
     return one_pass if options.r_drop is None else r_drop(options.r_drop)
+
+
+def choose_dropout(
+    model: TextClassifier, options: TrainingSection, total_steps: int
+) -> Callable[[int], None]:
+    """Return what sets the dropouts of a model before an optimizer step."""
+    if options.dropout_schedule == "constant":
+        return lambda step: None
+    factor = partial(dropout_factor, schedule=options.dropout_schedule, total_steps=total_steps)
+    return scheduled_dropout(model, factor)
+
+
+def choose_noise(
+    optimizer: Optimizer, options: TrainingSection, seed: int
+) -> Callable[[int], None]:
+    """Return what changes the gradients before the optimizer reads them."""
+    if options.gradient_noise is None:
+        return lambda step: None
+    return gradient_noise(optimizer, options.gradient_noise, seed)
 
 
 def choose_average(model: TextClassifier, options: TrainingSection) -> MovingAverage | None:

@@ -28,6 +28,7 @@ from ranklet.saved_model import load_model, save_model
 from ranklet.saved_probes import compute_dtype
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.fit import FitResult, Record, fit
+from ranklet.training.noise import drop_in_encoder
 from ranklet.training.resident_corpus import resident
 from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap, start_with_ridge
 from ranklet.training.steps import Step, plan_steps
@@ -44,7 +45,9 @@ from ranklet.workflows.techniques import (
     check_class_weights,
     choose_average,
     choose_batch_loss,
+    choose_dropout,
     choose_loss,
+    choose_noise,
     choose_optimizer,
     choose_schedule,
 )
@@ -164,13 +167,18 @@ def check_before_download(recipe: Recipe) -> None:
 
     Raises:
         BudgetExceededError: Even with two labels, if their number is not known yet.
-        RecipeError: `data.max_length` is more than the encoder has positions for.
+        RecipeError: `data.max_length` is more than the encoder has positions for, or it is not one
+            of those whose layers can drop out.
     """
-    limit = encoder_config(recipe.encoder).max_length
+    config = encoder_config(recipe.encoder)
+    limit = config.max_length
     if recipe.data.max_length > limit:
         problem = f"{recipe.data.max_length} is more than encoder {recipe.encoder!r} takes; "
         problem += f"allowed: 3 to {limit}"
         raise RecipeError([RecipeIssue("", "data.max_length", problem)])
+    if recipe.encoder_dropout and config.foreign is not None:
+        problem = f"encoder type {config.model_type} is computed by transformers, without dropout; "
+        raise RecipeError([RecipeIssue("", "encoder_dropout", problem + "set it to 0.0")])
     num_labels = len(labels_without_reading(recipe) or "ab")
     count = partial(plan_for_labels, num_labels=num_labels)
     if recipe.adapter.fit is not None:
@@ -219,6 +227,9 @@ def _fit(
     options = recipe.training
     steps = _steps(recipe, corpora["train"])
     optimizer = choose_optimizer(model, options)
+    if recipe.encoder_dropout and isinstance(model.encoder, NativeEncoder):
+        first = drop_in_encoder(model.encoder, recipe.encoder_dropout)
+        told.announce(f"encoder dropout: from layer {first} up, which now run plainly")
     train, validation = skip_frozen_layers(
         model.encoder, corpora["train"], corpora["validation"], steps, recipe.engine, told.announce
     )
@@ -226,7 +237,14 @@ def _fit(
     if device.type == "cuda" and isinstance(train, TokenCorpus) and not options.token_dropout:
         train = resident(train, device)
     fixed_size = None if options.batch_tokens else options.batch_size
-    capture = capture_steps(model, train, fixed_size, recipe.engine, told.announce)
+    capture = capture_steps(
+        model,
+        train,
+        fixed_size,
+        recipe.engine,
+        told.announce,
+        dropout_changes=options.dropout_schedule != "constant",
+    )
     told.start(len(steps))
     with open_records(run) as append:
 
@@ -249,6 +267,8 @@ def _fit(
             scaler=_scaler(compute_dtype(model), device),
             average=choose_average(model, options),
             soup=options.soup or 1,
+            before_step=choose_dropout(model, options, len(steps)),
+            change_gradients=choose_noise(optimizer, options, recipe.seed),
             read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
             capture=capture,
             observe=observe,

@@ -55,9 +55,13 @@ def test_label_smoothing_goes_with_cross_entropy_only() -> None:
     assert recipe(loss="cross_entropy", label_smoothing=0.1).training.label_smoothing
 
 
-def test_r_drop_needs_dropout() -> None:
-    data, training = DataSection(train="a"), TrainingSection(r_drop=1.0)
-    with pytest.raises(ValidationError, match=r"training\.r_drop: .* none is on; set adapter"):
+@pytest.mark.parametrize("option", [{"r_drop": 1.0}, {"dropout_schedule": "curriculum"}])
+@pytest.mark.parametrize(
+    "dropout",
+    [{"head_dropout": 0.1}, {"encoder_dropout": 0.1}, {"adapter": AdapterSection(dropout=0.1)}],
+)
+def test_what_uses_dropout_needs_dropout(option: dict[str, Any], dropout: dict[str, Any]) -> None:
+    data, training = DataSection(train="a"), TrainingSection(**option)
+    with pytest.raises(ValidationError, match=r"training\.\w+: .* none is on; set adapter"):
         Recipe(data=data, training=training)
-    assert Recipe(data=data, training=training, head_dropout=0.1).training.r_drop
-    assert Recipe(data=data, training=training, adapter=AdapterSection(dropout=0.1)).training.r_drop
+    assert Recipe(data=data, training=training, **dropout).training == training

@@ -18,6 +18,7 @@ from ranklet.recipe.sections import (
     REPLACES,
     AdapterSection,
     DataSection,
+    DistillationSection,
     EngineSection,
     TrainingSection,
 )
@@ -96,6 +97,9 @@ class Recipe(BaseModel):
     training: TrainingSection = Field(default_factory=TrainingSection)
     """Length, batches, optimizer, schedule and choice of the best weights. Default: {}."""
 
+    distillation: DistillationSection = Field(default_factory=DistillationSection)
+    """A teacher, and unlabelled texts for it to label. Default: {}."""
+
     engine: EngineSection = Field(default_factory=EngineSection)
     """The machine and the arithmetic. Default: {}."""
 
@@ -132,6 +136,7 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
         *_adapter_contradictions(recipe.adapter),
         *_fit_contradictions(recipe),
         *_training_contradictions(recipe),
+        *_distillation_contradictions(recipe),
     )
 
 
@@ -267,6 +272,28 @@ def _loss_and_dropout_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
         yield Contradiction(
             ("training.dropout_schedule", *dropouts),
             f"changes dropout, and none is on; set {' or '.join(dropouts)}",
+        )
+
+
+def _distillation_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+    distillation = recipe.distillation
+    if distillation.teacher is None:
+        for field in sorted(distillation.model_fields_set - {"teacher"}):
+            if getattr(distillation, field) != type(distillation).model_fields[field].default:
+                yield Contradiction(
+                    (f"distillation.{field}", "distillation.teacher"),
+                    "needs distillation.teacher, a run or the folder of a classifier",
+                )
+        return
+    if recipe.training.r_drop is not None:
+        yield Contradiction(
+            ("training.r_drop", "distillation.teacher"),
+            "compares two passes, and a teacher compares one; leave one of the two out",
+        )
+    if distillation.confidence and distillation.unlabelled is None:
+        yield Contradiction(
+            ("distillation.confidence", "distillation.unlabelled"),
+            "chooses among unlabelled texts; set distillation.unlabelled or leave it out",
         )
 
 

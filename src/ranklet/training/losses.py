@@ -135,6 +135,27 @@ def r_drop(weight: float) -> BatchLoss:
     return two_passes
 
 
+def distilled(weight: float, temperature: float) -> BatchLoss:
+    """Return the loss with the labels mixed with the distance from a teacher's probabilities.
+
+    Hinton et al. 2015 (arXiv:1503.02531, section 2): the squared temperature keeps the gradients of
+    the second part from shrinking with it. The batches carry `targets`.
+
+    Args:
+        weight: Share of the Kullback-Leibler divergence from the teacher to the student.
+        temperature: What the logits are divided by; the targets were made with the same.
+    """
+
+    def blended(model: nn.Module, loss: Loss, batch: Batch) -> Tensor:
+        logits, labels = _logits_and_labels(model, batch)
+        assert batch.targets is not None
+        student = (logits / temperature).log_softmax(-1)
+        distance = F.kl_div(student, batch.targets, reduction="batchmean") * temperature**2
+        return (1 - weight) * loss(logits, labels) + weight * distance
+
+    return blended
+
+
 def _logits_and_labels(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     assert batch.labels is not None
     # Texts behind the labelled ones are no part of it.

@@ -26,6 +26,7 @@ def capture_steps(
     announce: Callable[[str], None],
     *,
     dropout_changes: bool = False,
+    has_teacher: bool = False,
 ) -> Callable[[AddGradients], AddGradients]:
     """Choose how `fit` works on a batch.
 
@@ -36,6 +37,7 @@ def capture_steps(
         engine: The recipe's engine section.
         announce: Is told what happens on a GPU, and why it does not.
         dropout_changes: Dropout has a schedule, and a graph would keep that of its capture.
+        has_teacher: Batches carry a teacher's answers, which the graphs do not read.
 
     Returns:
         From the work on a batch to the work that is done: captured, or as it was.
@@ -46,6 +48,8 @@ def capture_steps(
     reason = reason_not_to_capture(model.encoder, device, compute_dtype(model), batch_size)
     if dropout_changes:
         reason = "training.dropout_schedule changes what would be captured"
+    if has_teacher:
+        reason = "a teacher's answers come with every batch"
     if batch_size is None or reason is not None:
         announce(f"steps: every operation is launched by itself, because {reason}")
         return lambda eager: eager

@@ -14,7 +14,7 @@ from ranklet.data.corpus import Corpus
 from ranklet.encoder.families import AnyEncoder
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.labels import LabelSet
-from ranklet.recipe import TrainingSection
+from ranklet.recipe import DistillationSection, TrainingSection
 from ranklet.training.averaging import MovingAverage
 from ranklet.training.losses import (
     BatchLoss,
@@ -22,6 +22,7 @@ from ranklet.training.losses import (
     balanced_weights,
     bootstrapping,
     cross_entropy,
+    distilled,
     focal,
     generalized_cross_entropy,
     one_pass,
@@ -109,8 +110,10 @@ def choose_loss(
             return bootstrapping(beta or 0.8, hard=True, class_weights=weights)
 
 
-def choose_batch_loss(options: TrainingSection) -> BatchLoss:
+def choose_batch_loss(options: TrainingSection, distillation: DistillationSection) -> BatchLoss:
     """Return what is done with the loss for a batch."""
+    if distillation.teacher is not None:
+        return distilled(distillation.weight, distillation.temperature)
     return one_pass if options.r_drop is None else r_drop(options.r_drop)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ranklet.batch import Batch
 from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
@@ -35,6 +36,7 @@ from ranklet.training.steps import Step, plan_steps
 from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.capture_steps import capture_steps
 from ranklet.workflows.certify_run import certify_run
+from ranklet.workflows.consult_teachers import Lesson, consult_teachers
 from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
@@ -117,6 +119,9 @@ def train(
     enforce_budget(plan)
 
     prepare_memory()
+    lesson = consult_teachers(recipe, splits, told.announce)
+    if lesson is not None:
+        splits = replace(splits, train=lesson.train)
     model, adapter = build_model(recipe, splits.labels, dtype, device)
     check_counted(plan, count_trainable(model), "after placing the adapters")
     if isinstance(model.encoder, NativeEncoder):
@@ -134,6 +139,8 @@ def train(
         if model.pooling != recipe.pooling:
             told.announce(f"pooling: {model.pooling}, as the dense head of this encoder has it")
         told.announce(_describe_data(splits))
+        if lesson is not None:
+            told.announce(_describe_lesson(lesson))
         write_atomically(run.recipe, to_yaml(recipe))
         write_json(run.plan, plan.to_json())
         corpora = _tokenize(model, splits)
@@ -143,7 +150,8 @@ def train(
         if recipe.head_start == "ridge":
             start = start_with_ridge(model, corpora["train"], recipe.seed)
             told.announce(_describe_start(start, len(corpora["train"])))
-        result = _fit(model, corpora, recipe, run, told)
+        targets = None if lesson is None else lesson.targets
+        result = _fit(model, corpora, targets, recipe, run, told)
         told.announce(_describe_result(result))
 
         evaluations = _evaluate(model, corpora, recipe.seed)
@@ -222,7 +230,12 @@ def _steps(recipe: Recipe, corpus: TokenCorpus) -> list[Step]:
 
 
 def _fit(
-    model: TextClassifier, corpora: Corpora, recipe: Recipe, run: Run, told: Observer
+    model: TextClassifier,
+    corpora: Corpora,
+    targets: Tensor | None,
+    recipe: Recipe,
+    run: Run,
+    told: Observer,
 ) -> FitResult:
     options = recipe.training
     steps = _steps(recipe, corpora["train"])
@@ -244,7 +257,11 @@ def _fit(
         recipe.engine,
         told.announce,
         dropout_changes=options.dropout_schedule != "constant",
+        has_teacher=targets is not None,
     )
+    load_batch = _batch_loader(train, options.token_dropout, recipe.seed, device)
+    if targets is not None:
+        load_batch = with_targets(load_batch, targets.to(device))
     told.start(len(steps))
     with open_records(run) as append:
 
@@ -255,12 +272,12 @@ def _fit(
         return fit(
             model,
             steps,
-            _batch_loader(train, options.token_dropout, recipe.seed, device),
+            load_batch,
             optimizer,
             choose_schedule(options, len(steps)),
             choose_loss(options, model.labels, corpora["train"], device),
             lambda: _validate(model, validation),
-            batch_loss=choose_batch_loss(options),
+            batch_loss=choose_batch_loss(options, recipe.distillation),
             metric=options.metric,
             patience=options.early_stopping_patience,
             max_grad_norm=options.max_grad_norm,
@@ -282,6 +299,18 @@ def _batch_loader(
         return lambda indices: corpus.batch(indices).to(device)
     generator = torch.Generator().manual_seed(seed)
     return lambda indices: drop_tokens(corpus.batch(indices), token_dropout, generator).to(device)
+
+
+def with_targets(
+    load_batch: Callable[[Indices], Batch], targets: Tensor
+) -> Callable[[Indices], Batch]:
+    """Give every batch the rows of `targets`, (texts, classes), that belong to its texts."""
+
+    def load(indices: Indices) -> Batch:
+        rows = torch.as_tensor(indices, device=targets.device)
+        return replace(load_batch(indices), targets=targets[rows])
+
+    return load
 
 
 def _scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | None:
@@ -322,6 +351,13 @@ def _describe_data(splits: Splits) -> str:
         f"{test} test texts, {len(splits.labels)} labels"
         + (f"; {dropped:,} duplicates dropped from train" if dropped else "")
         + (f"; {splits.filtered:,} outside the word limits" if splits.filtered else "")
+    )
+
+
+def _describe_lesson(lesson: Lesson) -> str:
+    more = lesson.unlabelled + lesson.doubted
+    return f"teacher: has the label of {lesson.agreement:.1%} of the labelled texts" + (
+        f"; labelled {lesson.unlabelled:,} of {more:,} more" if more else ""
     )
 
 

@@ -66,6 +66,11 @@ class Run:
         return self.folder / "figures"
 
     @property
+    def events(self) -> Path:
+        """TensorBoard's files, where they were asked for."""
+        return self.folder / "tensorboard"
+
+    @property
     def report(self) -> Path:
         """The page to look at."""
         return self.folder / "report.html"
@@ -74,7 +79,7 @@ class Run:
     def is_unfinished(self) -> bool:
         """Whether the folder holds the beginning of a run and nothing that is not a run's."""
         files = (self.recipe, self.plan, self.environment, self.metrics, self.report)
-        folders = (self.adapter, self.evaluation, self.figures)
+        folders = (self.adapter, self.evaluation, self.figures, self.events)
         names = {path.name for path in (*files, *folders)}
         found = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()
         others = {name for name in found - names if not is_temporary(name)}

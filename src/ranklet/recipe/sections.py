@@ -363,6 +363,11 @@ class EngineSection(BaseModel):
     """Number format of the frozen encoder; auto: bfloat16 where the processor has it, else float32;
     float16 trains with a scaled loss. Default: auto."""
 
+    quantization: Literal["none", "int8", "nf4"] = "none"
+    """How the frozen weights of the encoder are kept: as they compute, in 8 bits, or in the 4 of
+    QLoRA (arXiv:2305.14314), each with a scale for 64 numbers. Less memory, more time.
+    Default: none."""
+
     attention: Literal["reference", "sdpa"] = "sdpa"
     """sdpa: fused layers and PyTorch's attention kernel; reference: their plain twins that check
     them. Default: sdpa."""

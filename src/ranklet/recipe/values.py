@@ -54,7 +54,9 @@ Positive = Annotated[float, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1), AfterValidator(without_minus_zero)]
 # Layers from one to another, both included: `0-5`; `8-` goes to the last.
-LayerRange = Annotated[str, Field(pattern=r"^[0-9]+-[0-9]*$"), AfterValidator(_upwards)]
+LayerRange = Annotated[
+    str, Field(pattern=r"^[0-9]+-[0-9]*$", title="range such as 0-5"), AfterValidator(_upwards)
+]
 Distinct = Annotated[
     tuple[Item, ...], BeforeValidator(_list_to_tuple), AfterValidator(_refuse_repeats)
 ]

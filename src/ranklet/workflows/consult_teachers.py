@@ -119,7 +119,9 @@ def _logits(
     try:
         own = _own_folder(name)
         folder = encoder_folder(name) if own is None else own
-        path = default_cache_folder() / "teachers" / f"{_key(folder, own is None, texts, recipe)}.npy"
+        path = (
+            default_cache_folder() / "teachers" / f"{_key(folder, own is None, texts, recipe)}.npy"
+        )
         if path.is_file():
             return torch.from_numpy(np.load(path))
         teacher = _own(own, recipe) if own else load_foreign_teacher(folder, recipe.data.max_length)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ranklet.batch import Batch
-from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
+from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.augmentation import drop_tokens
 from ranklet.data.batching import Indices, epoch_batches
@@ -24,19 +24,25 @@ from ranklet.evaluation.result import Evaluation, evaluate_predictions, validati
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
-from ranklet.saved_head import loads_in_transformers
 from ranklet.saved_model import load_model, save_model
 from ranklet.saved_probes import compute_dtype
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.noise import drop_in_encoder
 from ranklet.training.resident_corpus import resident
-from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap, start_with_ridge
+from ranklet.training.ridge_start import start_with_ridge
 from ranklet.training.steps import Step, plan_steps
+from ranklet.workflows.announcements import (
+    describe_beginning,
+    describe_engine,
+    describe_quantization,
+    describe_result,
+    describe_start,
+)
 from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.capture_steps import capture_steps
 from ranklet.workflows.certify_run import certify_run
-from ranklet.workflows.consult_teachers import Lesson, consult_teachers
+from ranklet.workflows.consult_teachers import consult_teachers
 from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
@@ -74,11 +80,13 @@ class Observer:
         announce: Receives lines for a person.
         start: Receives the number of optimizer steps before the first.
         record: Receives every training and validation record.
+        finish: Receives the finished run.
     """
 
     announce: Callable[[str], None] = lambda line: None
     start: Callable[[int], None] = lambda total_steps: None
     record: Callable[[Record], None] = lambda record: None
+    finish: Callable[[Run], None] = lambda run: None
 
 
 def train(
@@ -129,36 +137,25 @@ def train(
 
     with new_run(folder) as run:
         # Only now, so that a training that cannot begin says nothing but why.
-        told.announce(f"budget: {plan.total:,} of {plan.budget:,} parameters")
-        if asked.adapter.fit is not None:
-            told.announce(_describe_fit(plan, recipe))
-        if model.encoder.config.foreign is not None:
-            told.announce("encoder: computed by transformers, slower than the native ones")
-            if recipe.engine.activation_checkpointing:
-                told.announce("activation checkpointing: none, this encoder keeps its activations")
-        if model.pooling != recipe.pooling:
-            told.announce(f"pooling: {model.pooling}, as the dense head of this encoder has it")
-        told.announce(_describe_data(splits))
-        if lesson is not None:
-            told.announce(_describe_lesson(lesson))
+        for line in describe_beginning(asked, recipe, plan, model, splits, lesson):
+            told.announce(line)
         write_atomically(run.recipe, to_yaml(recipe))
         write_json(run.plan, plan.to_json())
         corpora = _tokenize(model, splits)
-        told.announce(_describe_engine(corpora, dtype, device))
+        told.announce(describe_engine(corpora, dtype, device))
+        if recipe.engine.quantization != "none":
+            told.announce(describe_quantization(model, recipe))
         if recipe.adapter.init == "eva":
             start_from_activations(model, corpora["train"], recipe.seed)
         if recipe.head_start == "ridge":
             start = start_with_ridge(model, corpora["train"], recipe.seed)
-            told.announce(_describe_start(start, len(corpora["train"])))
+            told.announce(describe_start(start, len(corpora["train"])))
         targets = None if lesson is None else lesson.targets
         result = _fit(model, corpora, targets, recipe, run, told)
-        told.announce(_describe_result(result))
+        told.announce(describe_result(result))
 
         evaluations = _evaluate(model, corpora, recipe.seed)
-        standard = loads_in_transformers(
-            recipe.head, model.pooling, model.encoder.config, len(splits.labels)
-        )
-        card = model_card(recipe, splits.labels, plan, evaluations, standard)
+        card = model_card(recipe, model, plan, evaluations)
         save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
         # A fresh object from the files must answer alike; loading compares the probes.
         load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
@@ -167,6 +164,7 @@ def train(
         write_evaluations(run, evaluations)
         write_run_report(run)
         write_json(run.certificate, certify_run(run, recipe, plan, model))
+    told.finish(run)
     return run
 
 
@@ -333,56 +331,3 @@ def _evaluate(model: TextClassifier, corpora: Corpora, seed: int) -> dict[str, E
                 probabilities, corpus.labels, model.labels.names, name, seed
             )
     return evaluations
-
-
-def _describe_fit(plan: ParameterPlan, recipe: Recipe) -> str:
-    ranks = [row.rank for row in plan.rows if row.rank is not None]
-    return (
-        f"fit: {recipe.adapter.fit_mode}, {len(ranks)} modules with ranks {min(ranks)} to "
-        f"{max(ranks)}, head {recipe.head}"
-    )
-
-
-def _describe_data(splits: Splits) -> str:
-    test = "none" if splits.test is None else f"{len(splits.test.texts):,}"
-    dropped = splits.duplicates.dropped
-    return (
-        f"data: {len(splits.train.texts):,} train, {len(splits.validation.texts):,} validation, "
-        f"{test} test texts, {len(splits.labels)} labels"
-        + (f"; {dropped:,} duplicates dropped from train" if dropped else "")
-        + (f"; {splits.filtered:,} outside the word limits" if splits.filtered else "")
-    )
-
-
-def _describe_lesson(lesson: Lesson) -> str:
-    more = lesson.unlabelled + lesson.doubted
-    return f"teacher: has the label of {lesson.agreement:.1%} of the labelled texts" + (
-        f"; labelled {lesson.unlabelled:,} of {more:,} more" if more else ""
-    )
-
-
-def _describe_engine(corpora: Corpora, dtype: torch.dtype, device: torch.device) -> str:
-    corpus = corpora["train"]
-    share = corpus.truncated / len(corpus)
-    return (
-        f"engine: {str(dtype).removeprefix('torch.')} on {device}, "
-        f"{corpus.lengths.mean():.0f} tokens a text, {share:.1%} of the texts truncated"
-    )
-
-
-def _describe_start(start: RidgeMap, texts: int) -> str:
-    return (
-        f"head: starts as the ridge regression of {min(texts, MOST_TEXTS):,} training texts, "
-        f"loss {start.loss:.4f} on each without it"
-    )
-
-
-def _describe_result(result: FitResult) -> str:
-    ended = {"end": "", "patience": ", stopped early", "interrupt": ", interrupted"}
-    averaged = ", ".join(str(step) for step in sorted(result.averaged_steps))
-    figures = ", ".join(f"{name} {value:.4f}" for name, value in result.best_metrics.items())
-    return (
-        f"best of validation: step {result.best_step} of {result.steps}{ended[result.ended_by]}: "
-        f"{figures}; {result.seconds:.0f} s"
-        + (f"; mean of the weights after steps {averaged}" if averaged else "")
-    )

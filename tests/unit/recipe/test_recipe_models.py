@@ -20,7 +20,7 @@ from ranklet.recipe.tree import parse_tree, plain
 
 KEYS = {
     "": "encoder pooling head head_dropout encoder_dropout head_rank head_dense_init head_start "
-    "budget seed data adapter training engine",
+    "budget seed data adapter training distillation engine",
     "data": "train validation test text_column label_column label_names max_length cleaning "
     "min_words max_words duplicates",
     "adapter": "rank alpha dropout target_modules layers exclude_modules rank_pattern "
@@ -31,7 +31,8 @@ KEYS = {
     "max_grad_norm loss focal_gamma gce_q bootstrap_beta class_weights r_drop label_smoothing "
     "dropout_schedule gradient_noise token_dropout ema_decay soup evaluate_every "
     "metric early_stopping_patience",
-    "engine": "device precision attention cache_frozen_layers cache_limit_gib "
+    "distillation": "teacher temperature weight unlabelled confidence",
+    "engine": "device precision quantization attention cache_frozen_layers cache_limit_gib "
     "capture_steps activation_checkpointing",
 }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -15,6 +16,9 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 from ranklet.classifier import restore_state, trainable_state
 from ranklet.errors import TrainingDivergedError
+from ranklet.head import module_device
+from ranklet.training.checkpoints import Checkpoint
+from ranklet.training.state import RandomNumbers, Stateful, TrainedTensors
 from ranklet.training.steps import Indices, Step
 
 Metric = Literal["accuracy", "macro_f1", "loss"]
@@ -51,6 +55,23 @@ class _Best:
     state: Mapping[str, Tensor]
 
 
+@dataclass(frozen=True)
+class _Progress:
+    """How far a training has come.
+
+    Attributes:
+        taken: Optimizer steps.
+        waited: Validations since the best.
+        best: The best validation so far.
+        seconds: Wall-clock time.
+    """
+
+    taken: int = 0
+    waited: int = 0
+    best: _Best | None = None
+    seconds: float = 0.0
+
+
 def fit(
     model: nn.Module,
     steps: Sequence[Step],
@@ -67,8 +88,16 @@ def fit(
     read_every: int = 1,
     capture: Callable[[AddGradients], AddGradients] = lambda eager: eager,
     observe: Callable[[Record], None] = lambda record: None,
+    others: Mapping[str, Stateful] = MappingProxyType({}),
+    resume: Checkpoint | None = None,
+    due: Callable[[Step], bool] = lambda step: False,
+    keep: Callable[[Checkpoint], None] = lambda checkpoint: None,
 ) -> FitResult:
     """Train a model and leave it at its best validation.
+
+    A training that goes on from a checkpoint takes the same steps as one that was not interrupted.
+    A checkpoint stands between a step and the validation after it, so that an end during a long
+    validation loses no more than that validation, which is then done again.
 
     Args:
         model: Maps a Batch to logits (texts, classes).
@@ -86,6 +115,11 @@ def fit(
             waiting for the program at every step.
         capture: Turns the work on one batch into something faster that does the same.
         observe: Receives every record, in order.
+        others: What else changes while training, by name, such as the generator of `load_batch`.
+        resume: Where to go on; None: from the start.
+        due: Asked after every step whether a checkpoint is wanted.
+        keep: Receives the checkpoints that were; their tensors are those that train, so they are to
+            be copied at once. What it raises ends the training.
 
     Returns:
         What came of it. Ctrl-C ends the training early and keeps the best so far.
@@ -94,45 +128,77 @@ def fit(
         TrainingDivergedError: The loss or the gradient of a step is NaN or infinite.
         KeyboardInterrupt: Ctrl-C before the first validation, when there is nothing to keep.
     """
-    best: _Best | None = None
-    waited, taken = 0, 0
     ended_by: Literal["end", "patience", "interrupt"] = "end"
     peaks = [group["lr"] for group in optimizer.param_groups]
     unread: list[_Taken] = []
     accumulate = capture(partial(add_gradients, model, loss, scaler))
-    started = read = time.perf_counter()
+    parts = _parts(model, optimizer, scaler, accumulate, others)
+    progress = _Progress() if resume is None else _restore(resume, parts)
+    read = time.perf_counter()
+    started = read - progress.seconds
     model.train()
     try:
-        for step in steps:
-            _set_rates(optimizer, peaks, rate_factor(step.number))
-            unread.append(
-                _train_step(step, load_batch, accumulate, optimizer, max_grad_norm, scaler)
-            )
-            taken = step.number
-            if step.validate or len(unread) == read_every:
-                for record in _read(unread, read, may_overflow=scaler is not None):
-                    observe(record)
-                unread, read = [], time.perf_counter()
+        for step in steps[max(progress.taken - 1, 0) :]:
+            if step.number > progress.taken:  # a checkpoint's own step lacks its validation only
+                _set_rates(optimizer, peaks, rate_factor(step.number))
+                unread.append(
+                    _train_step(step, load_batch, accumulate, optimizer, max_grad_norm, scaler)
+                )
+                seconds = time.perf_counter() - started
+                progress = replace(progress, taken=step.number, seconds=seconds)
+                wanted = due(step)
+                if step.validate or wanted or len(unread) == read_every:
+                    _report(unread, read, observe, may_overflow=scaler is not None)
+                    unread, read = [], time.perf_counter()
+                if wanted:
+                    keep(_checkpoint(parts, progress))
             if not step.validate:
                 continue
             metrics = validate()
-            observe({"kind": "validation", "step": taken, "epoch": step.epoch, **metrics})
+            observe({"kind": "validation", "step": step.number, "epoch": step.epoch, **metrics})
             read = time.perf_counter()
-            better = best is None or _is_better(metrics, best.metrics, metric)
-            waited = 0 if better else waited + 1
-            if better:
-                best = _Best(taken, metrics, trainable_state(model))
-            if waited == patience:
+            progress = _judged(progress, metrics, metric, model)
+            if progress.waited == patience:
                 ended_by = "patience"
                 break
     except KeyboardInterrupt:
-        if best is None:
+        if progress.best is None:
             raise
         ended_by = "interrupt"
+    best, seconds = progress.best, time.perf_counter() - started
     assert best is not None
     restore_state(model, best.state)
     model.eval()
-    return FitResult(best.step, best.metrics, taken, time.perf_counter() - started, ended_by)
+    return FitResult(best.step, best.metrics, progress.taken, seconds, ended_by)
+
+
+def _parts(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler | None,
+    accumulate: AddGradients,
+    others: Mapping[str, Stateful],
+) -> dict[str, Stateful]:
+    """Name everything that changes while training; random numbers last, nothing draws after."""
+    parts: dict[str, Stateful] = {"model": TrainedTensors(model), "optimizer": optimizer, **others}
+    if scaler is not None:
+        parts["scaler"] = scaler
+    if isinstance(accumulate, Stateful):
+        parts["accumulate"] = accumulate
+    return {**parts, "random": RandomNumbers(module_device(model))}
+
+
+def _checkpoint(parts: Mapping[str, Stateful], progress: _Progress) -> Checkpoint:
+    state = {name: part.state_dict() for name, part in parts.items()}
+    best = None if progress.best is None else vars(progress.best)
+    return Checkpoint(progress.taken, {**state, "progress": {**vars(progress), "best": best}})
+
+
+def _restore(checkpoint: Checkpoint, parts: Mapping[str, Stateful]) -> _Progress:
+    for name, part in parts.items():
+        part.load_state_dict(checkpoint.state[name])
+    held = checkpoint.state["progress"]
+    return _Progress(**{**held, "best": None if held["best"] is None else _Best(**held["best"])})
 
 
 def _set_rates(optimizer: torch.optim.Optimizer, peaks: Sequence[float], factor: float) -> None:
@@ -215,14 +281,15 @@ def _clip(optimizer: torch.optim.Optimizer, max_grad_norm: float | None) -> Tens
     return nn.utils.clip_grad_norm_(parameters, limit)
 
 
-def _read(taken: Sequence[_Taken], since: float, may_overflow: bool) -> list[Record]:
-    """Read losses back, check them and return the records of the steps."""
+def _report(
+    taken: Sequence[_Taken], since: float, observe: Callable[[Record], None], may_overflow: bool
+) -> None:
+    """Read losses back, check them and hand out the records of the steps."""
     numbers = torch.stack([torch.stack([one.loss, one.grad_norm]) for one in taken]).tolist()
     texts_per_s = sum(one.texts for one in taken) / (time.perf_counter() - since)
-    records = []
     for one, (loss, norm) in zip(taken, numbers, strict=True):
         _refuse_divergence(one.step, loss, 0.0 if may_overflow else norm)
-        records.append(
+        observe(
             {
                 "kind": "train",
                 "step": one.step.number,
@@ -235,7 +302,6 @@ def _read(taken: Sequence[_Taken], since: float, may_overflow: bool) -> list[Rec
                 "texts_per_s": texts_per_s,
             }
         )
-    return records
 
 
 def _refuse_divergence(step: Step, loss: float, norm: float) -> None:
@@ -248,6 +314,15 @@ def _refuse_divergence(step: Step, loss: float, norm: float) -> None:
         "training.max_grad_norm",
         step.number,
     )
+
+
+def _judged(
+    progress: _Progress, metrics: Mapping[str, float], metric: Metric, model: nn.Module
+) -> _Progress:
+    best = progress.best
+    if best is not None and not _is_better(metrics, best.metrics, metric):
+        return replace(progress, waited=progress.waited + 1)
+    return replace(progress, waited=0, best=_Best(progress.taken, metrics, trainable_state(model)))
 
 
 def _is_better(new: Mapping[str, float], old: Mapping[str, float], metric: Metric) -> bool:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ranklet.errors import RankletError, RunError
 from ranklet.files import is_temporary, read_json_object, write_atomically
+from ranklet.training.checkpoints import checkpoint_folders
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,23 @@ class Run:
         return self.folder / "report.html"
 
     @property
+    def checkpoints(self) -> Path:
+        """What an interrupted training continues from; a finished run has none."""
+        return self.folder / "checkpoints"
+
+    @property
     def is_unfinished(self) -> bool:
-        """Whether the folder holds the beginning of a run and nothing that is not a run's."""
+        """Whether the folder holds the beginning of a run and nothing that is not a run's.
+
+        The plan is what is written first and removed last, so that a run which ended at any moment
+        is known as one.
+        """
         files = (self.recipe, self.plan, self.environment, self.metrics, self.report)
-        folders = (self.adapter, self.evaluation, self.figures)
+        folders = (self.adapter, self.evaluation, self.figures, self.checkpoints)
         names = {path.name for path in (*files, *folders)}
-        found = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()
-        others = {name for name in found - names if not is_temporary(name)}
-        return not others and {self.recipe.name, self.plan.name} <= found
+        held = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()
+        found = {name for name in held if not is_temporary(name)}
+        return bool(held) and found <= names and (self.plan.name in found or not found)
 
     @property
     def is_finished(self) -> bool:
@@ -106,14 +116,15 @@ def check_vacant(folder: Path) -> None:
 
 
 @contextmanager
-def new_run(folder: Path) -> Iterator[Run]:
+def new_run(folder: Path, continued: bool = False) -> Iterator[Run]:
     """Create the folder of a new run; what an unfinished run left there is removed.
 
     Where the disk refuses a file, or Ctrl-C comes before there is anything to keep, everything
-    that was written is removed again. An adapter that is already whole stays.
+    that was written is removed again. A checkpoint or an adapter that is already whole stays.
 
     Args:
         folder: Its folder, which may exist.
+        continued: The run goes on from its checkpoints: they stay, and what they build on.
 
     Yields:
         The run to fill.
@@ -126,12 +137,17 @@ def new_run(folder: Path) -> Iterator[Run]:
     outermost = _outermost_missing(folder)
     run = Run(folder)
     try:
-        _make_empty(folder)
+        kept = (run.checkpoints, run.metrics, run.recipe, run.plan) if continued else ()
+        _make_empty(folder, kept)
         yield run
     except (RunError, KeyboardInterrupt) as error:
         if os.path.exists(run.adapter):
             stopped_by = str(error) or "interrupted"
             raise RunError(f"{stopped_by}; the trained adapter is whole: {run.adapter}") from error
+        if checkpoint_folders(run.checkpoints):
+            if isinstance(error, RunError):
+                raise RunError(f"{error}; the same command then continues the training") from error
+            raise
         with suppress(RunError):
             _make_empty(folder)
         if not existed:
@@ -146,10 +162,13 @@ def _outermost_missing(folder: Path) -> Path:
     return missing
 
 
-def _make_empty(folder: Path) -> None:
+def _make_empty(folder: Path, kept: Sequence[Path] = ()) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path in folder.iterdir():
+        plan = Run(folder).plan  # goes last, see `is_unfinished`
+        for path in sorted(folder.iterdir(), key=lambda path: path == plan):
+            if path in kept:
+                continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
@@ -159,16 +178,36 @@ def _make_empty(folder: Path) -> None:
         raise RunError(f"cannot write {folder}: {reason}; choose another --out") from error
 
 
+@dataclass(frozen=True)
+class Records:
+    """`metrics.jsonl` while it is written; its state is its length, for checkpoints."""
+
+    log: TextIO
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write a record as one line."""
+        self.log.write(json.dumps(record) + "\n")
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the length in bytes."""
+        os.fsync(self.log.fileno())
+        return {"bytes": os.fstat(self.log.fileno()).st_size}
+
+    def load_state_dict(self, state_dict: Mapping[str, int]) -> None:
+        """Cut off what came later."""
+        self.log.truncate(state_dict["bytes"])
+
+
 @contextmanager
-def open_records(run: Run) -> Iterator[Callable[[Mapping[str, Any]], object]]:
-    """Open `metrics.jsonl` of a new run; the function given appends one record.
+def open_records(run: Run) -> Iterator[Records]:
+    """Open `metrics.jsonl` of a run; records are added to those that are there.
 
     Raises:
         RunError: A record cannot be written.
     """
     try:
-        with run.metrics.open("w", encoding="utf-8", buffering=1) as log:
-            yield lambda record: log.write(json.dumps(record) + "\n")
+        with run.metrics.open("a", encoding="utf-8", buffering=1) as log:
+            yield Records(log)
     except RankletError:
         raise
     except OSError as error:

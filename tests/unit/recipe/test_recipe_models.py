@@ -28,7 +28,7 @@ KEYS = {
     "training": "epochs max_steps batch_size batch_tokens gradient_accumulation_steps "
     "learning_rate head_learning_rate loraplus_lr_ratio weight_decay schedule warmup_ratio "
     "warmup_steps max_grad_norm label_smoothing token_dropout evaluate_every metric "
-    "early_stopping_patience",
+    "early_stopping_patience checkpoint_every keep_checkpoints",
     "engine": "device precision attention cache_frozen_layers cache_limit_gib "
     "capture_steps activation_checkpointing",
 }

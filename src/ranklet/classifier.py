@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.data.batching import sorted_batches
+from ranklet.data.batching import Indices, sorted_batches
 from ranklet.data.cleaning import CleaningStep, clean
 from ranklet.data.corpus import Corpus, TokenCorpus
 from ranklet.data.tokenizer import tokenize
@@ -138,6 +138,26 @@ class TextClassifier(nn.Module):
             for indices in sorted_batches(corpus.lengths, batch_tokens=batch_tokens):
                 logits[torch.from_numpy(indices)] = self(corpus.batch(indices).to(device)).cpu()
         return logits
+
+    def predict_features(self, corpus: Corpus, chosen: Indices) -> Tensor:
+        """Return what the last map of the head reads of some texts, on the CPU.
+
+        Args:
+            corpus: Tokenized texts.
+            chosen: (n,) int64 indices of the texts.
+
+        Returns:
+            (n, width) float32, in the order of `chosen`.
+        """
+        features = torch.empty(len(chosen), self.last_module.last_map.in_features)
+        device = module_device(self)
+        with evaluation_mode(self):
+            for indices in sorted_batches(
+                corpus.lengths[chosen], batch_tokens=PREDICTION_BATCH_TOKENS
+            ):
+                batch = corpus.batch(chosen[indices]).to(device)
+                features[torch.from_numpy(indices)] = self.features(batch).cpu()
+        return features
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Return class probabilities (texts, classes) float32 in the order of `labels`."""

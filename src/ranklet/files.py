@@ -109,6 +109,15 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def sha256_json(content: Any) -> str:
+    """Return the SHA-256 of JSON values as 64 hexadecimal digits, equal for equal values.
+
+    It is taken over JSON with sorted keys and no blanks, so the order of keys does not count.
+    """
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
 def is_temporary(name: str) -> bool:
     """Tell whether a file name is one that an interrupted write of ours may leave behind."""
     return name.startswith(".ranklet-") and name.endswith(".tmp")

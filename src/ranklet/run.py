@@ -68,6 +68,11 @@ class Run:
         return self.folder / "figures"
 
     @property
+    def events(self) -> Path:
+        """TensorBoard's files, where they were asked for."""
+        return self.folder / "tensorboard"
+
+    @property
     def report(self) -> Path:
         """The page to look at."""
         return self.folder / "report.html"
@@ -85,7 +90,7 @@ class Run:
         is known as one.
         """
         files = (self.recipe, self.plan, self.environment, self.metrics, self.report)
-        folders = (self.adapter, self.evaluation, self.figures, self.checkpoints)
+        folders = (self.adapter, self.evaluation, self.figures, self.events, self.checkpoints)
         names = {path.name for path in (*files, *folders)}
         held = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()
         found = {name for name in held if not is_temporary(name)}
@@ -140,8 +145,8 @@ def new_run(folder: Path, continued: bool = False) -> Iterator[Run]:
     run, lock = Run(folder), None
     try:
         lock = _made_and_locked(folder)
-        kept = (run.checkpoints, run.metrics, run.recipe, run.plan) if continued else ()
-        _make_empty(folder, kept)
+        kept = (run.checkpoints, run.metrics, run.events, run.recipe, run.plan)
+        _make_empty(folder, kept if continued else ())
         yield run
     except (RunError, KeyboardInterrupt) as error:
         if lock is None:

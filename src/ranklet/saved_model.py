@@ -22,6 +22,7 @@ from ranklet.data.tokenizer import load_tokenizer, write_tokenizer
 from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import read_config
 from ranklet.encoder.families import NativeEncoder
+from ranklet.encoder.quantization import Quantization
 from ranklet.encoder.source import base_model_name, encoder_config, encoder_folder
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import AdapterError, ParityError, WeightsError
@@ -66,6 +67,7 @@ class ClassifierSettings:
         max_length: Tokens kept of a text, special ones included.
         cleaning: Cleaning steps.
         head_rank: Rank of the trained part of the inner matrix of a `low_rank` head.
+        quantization: How the frozen weights of the encoder are kept.
     """
 
     encoder: str
@@ -74,6 +76,7 @@ class ClassifierSettings:
     max_length: int
     cleaning: tuple[CleaningStep, ...]
     head_rank: int = DEFAULT_RANK
+    quantization: Quantization = "none"
 
 
 def assemble(
@@ -111,7 +114,7 @@ def assemble(
     folder = encoder_folder(settings.encoder)
     config = read_config(folder)
     with_pooler = needs_pooler(settings.head, config)
-    encoder = load_encoder(folder, config, dtype, with_pooler, attention)
+    encoder = load_encoder(folder, config, dtype, with_pooler, attention, settings.quantization)
     head = build_head(
         settings.head, config, len(labels), head_dropout, seed, settings.head_rank, head_dense_init
     )

@@ -19,7 +19,7 @@ FLOORS = (
     ("head", "classifier", "saved_head", "saved_model", "saved_probes"),
     ("training", "evaluation"),
     ("run", "workflows"),
-    ("cli", "__main__"),
+    ("cli", "sklearn", "__main__"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 EXTRAS = {"transformers", "peft", "accelerate", "datasets", "pyarrow", "sentence_transformers"}

@@ -49,8 +49,8 @@ def test_every_recipe_of_the_systems_has_its_row_and_command() -> None:
 
 def test_results_of_equal_settings_are_averaged_over_their_seeds(benchmark: Any) -> None:
     row = {
-        "recipe": "ag_news_best", "texts": None, "test_texts": None, "epochs": 2, "of_epochs": 3, "rows": 100,
-        "parameters": 1234, "validation": 0.91, "encoder": "minilm", "set": [],
+        "recipe": "ag_news_best", "texts": None, "test_texts": None, "epochs": 2, "of_epochs": 3,
+        "rows": 100, "parameters": 1234, "validation": 0.91, "encoder": "minilm", "set": [],
     }  # fmt: skip
     rows = [row | {"seed": seed, "test": score} for seed, score in ((0, 0.90), (1, 0.92))]
     other = row | {"seed": 0, "test": 0.5, "epochs": 1, "set": ["seed=7"]}

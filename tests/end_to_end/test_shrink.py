@@ -124,3 +124,22 @@ def test_trained_biases_stay(workplace: Path, ranklet: Any, shrunk: Any) -> None
         done = shrunk(total - 2 * UNIT, f"{bias}-small", model=bias)
         assert done["parameters"] == [total, total - 2 * UNIT]
         assert ranklet("verify", f"{bias}-small").returncode == 0
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_trained_norms_of_layers_stay_where_no_adapter_is_left(
+    units: int, workplace: Path, ranklet: Any, shrunk: Any
+) -> None:
+    options = ("adapter.train_layer_norm=true", "adapter.layers=[0, 1]",
+               "adapter.exclude_modules=[layer.1.attention.self.value]")  # fmt: skip
+    settings = [word for option in options for word in ("--set", option)]
+    assert ranklet("train", "recipe.yaml", "--out", "normed", *settings).returncode == 0
+    norms = 2 * 2 * 2 * 16  # two layers with two norms each, weight and bias
+    done = shrunk(HEAD + norms + units * UNIT, "small", model="normed")
+    assert done["parameters"][1] == HEAD + norms + units * UNIT
+    checked = ranklet("verify", "small")
+    assert checked.returncode == 0, checked.stdout
+    again = ranklet("train", "small/recipe.yaml", "--out", "again")
+    assert again.returncode == 0, again.stderr
+    twice = shrunk(HEAD + norms + UNIT, "smaller", model="small")
+    assert twice["modules"][1] == 1

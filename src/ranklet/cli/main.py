@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,6 +38,9 @@ TextColumnOption = Annotated[
     typer.Option(
         help="Column of the text (repeat for several); default: as in the run, else text."
     ),
+]
+LabelColumnOption = Annotated[
+    str | None, typer.Option(help="Column of the label; default: as in the run, else label.")
 ]
 EncoderOption = Annotated[
     str | None, typer.Option(help="Folder or hub id, instead of the encoder the adapter names.")
@@ -120,14 +124,30 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default: a new one below runs/.")
     ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="0..4", help="One run a seed (0..4 or 0,3,7) and their mean and std."),
+    ] = None,
+    track: Annotated[
+        Literal["tensorboard"] | None,
+        typer.Option(help="Write TensorBoard's events into the run too (extra track)."),
+    ] = None,
 ) -> None:
     """Train a classifier under its budget and write the run."""
     from ranklet.recipe import load_recipe
-    from ranklet.workflows.train import train
+    from ranklet.run import Run, free_folder
+    from ranklet.workflows.train import RUNS_FOLDER, train
 
     resolved = load_recipe(recipe, set_ or [])
-    with render.training_observer() as observer:
-        run = train(resolved, out, name=Path(recipe).stem, observer=observer)
+    folder = free_folder(RUNS_FOLDER, Path(recipe).stem) if out is None else out
+    observe = partial(render.training_observer, track=track)
+    if seeds is not None:
+        from ranklet.workflows.train_seeds import train_seeds
+
+        render.print_seeds(train_seeds(resolved, _seeds(seeds), folder, observe=observe))
+        return
+    with observe(Run(folder)) as observer:
+        run = train(resolved, folder, observer=observer)
     render.print_run(run)
     if render.was_interrupted(run):
         raise typer.Exit(130)
@@ -142,9 +162,7 @@ def evaluate(
     text_column: TextColumnOption = None,
     encoder: EncoderOption = None,
     labels: LabelsOption = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="Column of the label; default: as in the run, else label.")
-    ] = None,
+    label_column: LabelColumnOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
@@ -274,9 +292,7 @@ def shrink(
     text_column: TextColumnOption = None,
     encoder: EncoderOption = None,
     labels: LabelsOption = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="Column of the label; default: as in the run, else label.")
-    ] = None,
+    label_column: LabelColumnOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
@@ -320,6 +336,16 @@ def show(recipe: RecipeArgument, set_: SetOption = None) -> None:
     from ranklet.recipe import load_recipe, to_yaml
 
     typer.echo(to_yaml(load_recipe(recipe, set_ or [])), nl=False)
+
+
+def _seeds(text: str) -> list[int]:
+    """Read `0..4`, both ends included, or `0,3,7`."""
+    first, dots, last = text.partition("..")
+    numbers = [first, last] if dots else text.split(",")
+    if not all(number.strip().isdecimal() for number in numbers):
+        raise typer.BadParameter(f"{text!r} is neither 0..4 nor 0,3,7", param_hint="--seeds")
+    values = [int(number) for number in numbers]
+    return list(range(values[0], values[1] + 1)) if dots else values
 
 
 def _names(labels: str | None) -> list[str] | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ranklet.workflows.fit_ranks import FrontierRow
     from ranklet.workflows.shrink import Shrunk
     from ranklet.workflows.train import Observer
+    from ranklet.workflows.train_seeds import SeedRuns
     from ranklet.workflows.verify import Check
 
 BAR_WIDTH = 30
@@ -185,9 +186,44 @@ def was_interrupted(run: Run) -> bool:
     return bool(read_json(run.environment)["ended_by"] == "interrupt")
 
 
+def print_seeds(done: SeedRuns) -> None:
+    """Print what several seeds reached, each and together."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("split", "figure", "mean", "std", "95 % interval of the mean", "each seed")
+    table.box, table.pad_edge = None, False
+    for split, figures in done.figures.items():
+        for figure, found in figures.items():
+            std = "" if found.std is None else f"{found.std:.4f}"
+            interval = "" if found.interval is None else "[{:.4f}, {:.4f}]".format(*found.interval)
+            each = " ".join(f"{value:.4f}" for value in found.values)
+            table.add_row(split, figure, f"{found.mean:.4f}", std, Text(interval), each)
+    _stdout().print(table)
+    sys.stdout.write(f"runs: {done.folder}\n")
+
+
 @contextmanager
-def training_observer() -> Iterator[Observer]:
-    """Show a training: lines at its stages and, in a terminal, a progress bar."""
+def training_observer(run: Run, track: Literal["tensorboard"] | None) -> Iterator[Observer]:
+    """Show a training: lines at its stages and, in a terminal, a progress bar.
+
+    Args:
+        run: The run that is to be written.
+        track: Who else is told.
+    """
+    with ExitStack() as stack:
+        shown = stack.enter_context(_shown_training())
+        if track is None:
+            yield shown
+            return
+        from ranklet.workflows.track import tensorboard_events, together
+
+        yield together([shown, stack.enter_context(tensorboard_events(run))])
+
+
+@contextmanager
+def _shown_training() -> Iterator[Observer]:
+    from ranklet.workflows.environment import peak_memory_bytes
     from ranklet.workflows.train import Observer
 
     with _progress("{task.fields[state]}") as progress:
@@ -198,7 +234,12 @@ def training_observer() -> Iterator[Observer]:
 
         def record(entry: dict[str, Any]) -> None:
             if entry["kind"] == "train":
-                state = f"loss {entry['loss']:.3f}  {entry['texts_per_s']:.0f} texts/s"
+                tokens_per_s = entry["texts_per_s"] * entry["tokens"] / entry["texts"]
+                state = (
+                    f"loss {entry['loss']:.3f}  rate {entry['learning_rate']:.1e}  "
+                    f"{entry['texts_per_s']:.0f} texts/s  {tokens_per_s:,.0f} tokens/s  "
+                    f"{peak_memory_bytes() / 2**20:,.0f} MiB"
+                )
                 progress.update(task, completed=entry["step"], state=state)
             else:
                 progress.console.print(

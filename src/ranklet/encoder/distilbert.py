@@ -16,15 +16,14 @@ from ranklet.encoder.fused_layer import (
     LayerMaps,
     layer_maps,
     norm,
-    single_map,
 )
 from ranklet.encoder.layers import equal_attention, last_states, states_entering, table
 from ranklet.encoder.low_rank import (
     LinearMap,
     base_linear,
     join_maps,
-    joined_maps,
-    linear_map,
+    joined_map,
+    single_map,
 )
 from ranklet.encoder.model import ACTIVATION_FUNCTIONS, LayerNorm, Linear
 from ranklet.encoder.packing import positions_in_text
@@ -58,18 +57,14 @@ class SelfAttention(nn.Module):
         self.k_lin = Linear(config.hidden_size, config.hidden_size)
         self.v_lin = Linear(config.hidden_size, config.hidden_size)
         self.out_lin = Linear(config.hidden_size, config.hidden_size)
-        self._joined: tuple[Tensor, Tensor] | None = None
 
     def join_projections(self) -> None:
         """Lay the three weights, and biases, below each other in memory; their names stay."""
-        self._joined = join_maps([base_linear(part) for part in self._projections()])
+        join_maps([base_linear(part) for part in self._projections()])
 
     def projections(self) -> LinearMap | None:
         """Describe the three as one map; None where they do not lie so or are more than a map."""
-        parts = self._projections()
-        if not joined_maps(self._joined, [base_linear(part) for part in parts]):
-            return None
-        return linear_map(parts, *self._joined)
+        return joined_map(self._projections())
 
     def _projections(self) -> tuple[nn.Module, ...]:
         return self.q_lin, self.k_lin, self.v_lin

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.distilbert import DistilBertEncoder
@@ -18,6 +21,17 @@ NativeEncoder = Encoder | DistilBertEncoder | ModernBertEncoder
 AnyEncoder = NativeEncoder | TransformersEncoder
 """Called as `encoder(batch, first_only)`; has `config`, `pooler`, `layers`, `entrance` and
 `states_entering`."""
+
+
+@contextmanager
+def unfused(encoder: AnyEncoder) -> Iterator[None]:
+    """Let an encoder call all of its modules, so that their hooks run; a fused layer calls none."""
+    fused = encoder.fused
+    encoder.fused = False
+    try:
+        yield
+    finally:
+        encoder.fused = fused
 
 
 def build_encoder(

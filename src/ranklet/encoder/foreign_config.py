@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -73,7 +74,8 @@ def transformers_config(fields: Mapping[str, Any], native: str, path: Path) -> A
     from transformers import MODEL_FOR_MASKED_LM_MAPPING, MODEL_MAPPING, AutoConfig
 
     try:
-        config = AutoConfig.for_model(**fields)
+        with quiet():
+            config = AutoConfig.for_model(**fields)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
@@ -89,6 +91,23 @@ def transformers_config(fields: Mapping[str, Any], native: str, path: Path) -> A
         if "drop" in name and isinstance(value, (int, float)) and not isinstance(value, bool):
             setattr(config, name, 0.0)
     return config
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the progress bars and warnings of transformers from the terminal; we check ourselves."""
+    from transformers.utils import logging
+
+    log: Any = logging
+    verbosity, had_bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(verbosity)
+        if had_bars:
+            log.enable_progress_bar()
 
 
 def model_class(config: Any) -> Any:

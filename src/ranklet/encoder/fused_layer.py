@@ -18,9 +18,7 @@ from ranklet.encoder.fused_attention import Gradient, attend
 from ranklet.encoder.low_rank import (
     LinearMap,
     apply_map,
-    base_linear,
     input_gradient,
-    linear_map,
     map_gradients,
 )
 from ranklet.encoder.packing import PaddedLayout
@@ -127,12 +125,6 @@ def norm(module: nn.LayerNorm) -> Norm | None:
     if any(parameter.requires_grad for parameter in module.parameters()):
         return None
     return Norm(module.weight, module.bias, module.eps)
-
-
-def single_map(module: nn.Module) -> LinearMap | None:
-    """Describe one linear map, adapted or not; None if it is more than that."""
-    base = base_linear(module)
-    return linear_map([module], base.weight, base.bias)
 
 
 def fused_layer(

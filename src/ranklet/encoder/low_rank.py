@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple, Protocol, TypeGuard, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+
+from ranklet.encoder.quantization import AnyLinear, QuantizedLinear, QuantizedWeight
 
 
 class LowRank(NamedTuple):
@@ -34,10 +36,25 @@ class LowRank(NamedTuple):
 class AdaptedLinear(Protocol):
     """A frozen linear map that somebody added to."""
 
-    base_layer: nn.Linear
+    base_layer: AnyLinear
 
     def low_rank(self) -> LowRank | None:
         """Return the addition; None while it is more than two products (dropout)."""
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedRows:
+    """Several quantized weights below each other."""
+
+    parts: tuple[QuantizedWeight, ...]
+
+    def dense(self) -> Tensor:
+        """Return (rows of all, columns) in the compute dtype."""
+        return torch.cat([part.dense() for part in self.parts])
+
+
+FrozenWeight = Tensor | QuantizedRows
+"""(out_features, in_features) in the compute dtype, or what becomes such a tensor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +62,7 @@ class LinearMap:
     """One or several frozen linear maps of one input, with their additions.
 
     Attributes:
-        weight: (out_features, in_features) compute dtype; several maps lie below each other.
+        weight: (out_features, in_features); several maps lie below each other.
         bias: (out_features,) compute dtype.
         additions: What is added.
         rows: Rows of `weight` that each of them adds to.
@@ -53,12 +70,16 @@ class LinearMap:
         up: All scaling * B on the diagonal of (out_features, ranks), compute dtype.
     """
 
-    weight: Tensor
+    weight: FrozenWeight
     bias: Tensor
     additions: tuple[LowRank, ...]
     rows: tuple[slice, ...]
     down: Tensor | None
     up: Tensor | None
+
+    def dense(self) -> Tensor:
+        """Return the weight, (out_features, in_features) compute dtype; quantized: a new tensor."""
+        return self.weight if isinstance(self.weight, Tensor) else self.weight.dense()
 
     @property
     def trained(self) -> list[Tensor]:
@@ -70,45 +91,67 @@ class LinearMap:
         return states if self.additions else None
 
 
-def base_linear(module: nn.Module) -> nn.Linear:
+def base_linear(module: nn.Module) -> AnyLinear:
     """Return a linear map without what was added to it."""
     base = module.base_layer if isinstance(module, AdaptedLinear) else module
-    assert isinstance(base, nn.Linear)
+    assert isinstance(base, AnyLinear)
     return base
 
 
-def join_maps(parts: Sequence[nn.Linear]) -> tuple[Tensor, Tensor]:
+def join_maps(parts: Sequence[AnyLinear]) -> None:
     """Lay the weights and biases of maps of equal size below each other in memory.
 
-    The maps keep their names and shapes; their tensors become views.
-
-    Returns:
-        (out_features of all, in_features) and (out_features of all,).
+    The maps keep their names and shapes; their tensors become views. Quantized maps stay as they
+    are.
     """
+    if any(isinstance(part, QuantizedLinear) for part in parts):
+        return
     weight = torch.cat([part.weight.detach() for part in parts])
     bias = torch.cat([part.bias.detach() for part in parts])
     rows = zip(weight.chunk(len(parts)), bias.chunk(len(parts)), strict=True)
     for part, (own, shift) in zip(parts, rows, strict=True):
         part.weight.data, part.bias.data = own, shift
-    return weight, bias
 
 
-def joined_maps(
-    joined: tuple[Tensor, Tensor] | None, parts: Sequence[nn.Linear]
-) -> TypeGuard[tuple[Tensor, Tensor]]:
-    """Tell whether maps still lie where `join_maps` put them: nobody moved or replaced one."""
-    if joined is None:
-        return False
-    for tensor, name in zip(joined, ("weight", "bias"), strict=True):
-        own = [getattr(part, name) for part in parts]
-        start, step = tensor.data_ptr(), own[0].nbytes
-        places = [start + index * step for index in range(len(own))]
-        if [part.data_ptr() for part in own] != places:
-            return False
-    return True
+def joined_map(modules: Sequence[nn.Module]) -> LinearMap | None:
+    """Describe modules that read one input as one map.
+
+    Args:
+        modules: Linear maps, adapted or not, in the order of their rows.
+
+    Returns:
+        The map; None where somebody moved or replaced what `join_maps` laid below each other, or
+        they are more than a map.
+    """
+    parts = [base_linear(module) for module in modules]
+    stored = tuple(part.stored for part in parts if isinstance(part, QuantizedLinear))
+    if len(stored) == len(parts):
+        return linear_map(modules, QuantizedRows(stored), torch.cat([part.bias for part in parts]))
+    weight = _below_each_other([part.weight for part in parts])
+    bias = _below_each_other([part.bias for part in parts])
+    return None if weight is None or bias is None else linear_map(modules, weight, bias)
 
 
-def linear_map(modules: Sequence[nn.Module], weight: Tensor, bias: Tensor) -> LinearMap | None:
+def _below_each_other(tensors: Sequence[Tensor]) -> Tensor | None:
+    first = tensors[0]
+    memory, start = first.untyped_storage().data_ptr(), first.storage_offset()
+    for index, tensor in enumerate(tensors):
+        place = tensor.untyped_storage().data_ptr(), tensor.storage_offset()
+        if place != (memory, start + index * first.numel()) or not tensor.is_contiguous():
+            return None
+    return first.detach().as_strided((sum(map(len, tensors)), *first.shape[1:]), first.stride())
+
+
+def single_map(module: nn.Module) -> LinearMap | None:
+    """Describe one linear map, adapted or not; None if it is more than that."""
+    base = base_linear(module)
+    weight = QuantizedRows((base.stored,)) if isinstance(base, QuantizedLinear) else base.weight
+    return linear_map([module], weight, base.bias)
+
+
+def linear_map(
+    modules: Sequence[nn.Module], weight: FrozenWeight, bias: Tensor
+) -> LinearMap | None:
     """Describe modules that read one input as one map; None if one of them is more than that.
 
     Args:
@@ -131,21 +174,21 @@ def linear_map(modules: Sequence[nn.Module], weight: Tensor, bias: Tensor) -> Li
             rows.append(slice(first, end))
             additions.append(addition)
         first = end
-    down, up = _joined(additions, rows, weight) if additions else (None, None)
+    down, up = _joined(additions, rows, bias) if additions else (None, None)
     return LinearMap(weight, bias, tuple(additions), tuple(rows), down, up)
 
 
 @torch.no_grad()
 def _joined(
-    additions: Sequence[LowRank], rows: Sequence[slice], weight: Tensor
+    additions: Sequence[LowRank], rows: Sequence[slice], bias: Tensor
 ) -> tuple[Tensor, Tensor]:
-    if len(additions) == 1 and rows[0] == slice(0, len(weight)):
+    if len(additions) == 1 and rows[0] == slice(0, len(bias)):
         (only,) = additions
-        return only.down.to(weight.dtype), (only.up * only.scaling).to(weight.dtype)
-    down = torch.cat([addition.down for addition in additions]).to(weight.dtype)
-    up = weight.new_zeros(len(weight), len(down))
+        return only.down.to(bias.dtype), (only.up * only.scaling).to(bias.dtype)
+    down = torch.cat([addition.down for addition in additions]).to(bias.dtype)
+    up = bias.new_zeros(len(bias), len(down))
     for addition, block, ranks in zip(additions, rows, _ranks(additions), strict=True):
-        up[block, ranks] = (addition.up * addition.scaling).to(weight.dtype)
+        up[block, ranks] = (addition.up * addition.scaling).to(bias.dtype)
     return down, up
 
 
@@ -160,7 +203,7 @@ def apply_map(states: Tensor, mapping: LinearMap) -> tuple[Tensor, Tensor | None
     Returns:
         The outcome, and the (tokens, ranks) inside the additions, which the backward pass needs.
     """
-    out = torch.addmm(mapping.bias, states, mapping.weight.T)
+    out = torch.addmm(mapping.bias, states, mapping.dense().T)
     if mapping.down is None or mapping.up is None:
         return out, None
     reduced = states @ mapping.down.T
@@ -207,9 +250,9 @@ def input_gradient(
         residual: (tokens, in_features) gradient from another way to the same input, to be added.
     """
     if residual is None:
-        total = gradient @ mapping.weight
+        total = gradient @ mapping.dense()
     else:
-        total = torch.addmm(residual, gradient, mapping.weight)
+        total = torch.addmm(residual, gradient, mapping.dense())
     if mapping.down is not None and inside is not None:
         total.addmm_(inside, mapping.down)
     return total

@@ -8,8 +8,7 @@ above them. Module names are transformers' own.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import EncoderConfig
-from ranklet.encoder.foreign_config import model_class, transformers_config
+from ranklet.encoder.foreign_config import model_class, quiet, transformers_config
 from ranklet.encoder.foreign_layers import (
     Left,
     beginning,
@@ -155,7 +154,7 @@ def load_transformers_encoder(
     """
     own = _own_config(config)
     try:
-        with _quiet():
+        with quiet():
             network, found = model_class(own).from_pretrained(
                 folder,
                 config=own,
@@ -177,23 +176,6 @@ def load_transformers_encoder(
 def _own_config(config: EncoderConfig) -> Any:
     assert config.foreign is not None
     return transformers_config(json.loads(config.foreign.config_json), "", Path("config.json"))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the progress bars and warnings of transformers from the terminal; we check ourselves."""
-    from transformers.utils import logging
-
-    log: Any = logging
-    verbosity, had_bars = log.get_verbosity(), log.is_progress_bar_enabled()
-    log.set_verbosity_error()
-    log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        log.set_verbosity(verbosity)
-        if had_bars:
-            log.enable_progress_bar()
 
 
 def _check_names(found: dict[str, Iterable[str]], folder: Path, prefix: str) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import Architecture, EncoderConfig
 from ranklet.encoder.families import AnyEncoder, NativeEncoder, build_encoder
+from ranklet.encoder.quantization import Quantization, quantize_frozen
 from ranklet.encoder.transformers_encoder import load_transformers_encoder
 from ranklet.errors import WeightsError
 
@@ -31,6 +32,7 @@ def load_encoder(
     dtype: torch.dtype,
     with_pooler: bool = False,
     attention: AttentionBackend = "sdpa",
+    quantization: Quantization = "none",
 ) -> AnyEncoder:
     """Build an encoder and fill it from `model.safetensors`.
 
@@ -40,6 +42,8 @@ def load_encoder(
         dtype: Compute dtype; the frozen weights are converted once, here.
         with_pooler: Load BERT's pooler too.
         attention: Attention backend.
+        quantization: How frozen weights are kept; those of the pooler, which is the head's, as
+            they are.
 
     Returns:
         The encoder on the CPU, frozen, in evaluation mode.
@@ -50,7 +54,9 @@ def load_encoder(
     """
     paths = weight_files(folder)
     if config.foreign is not None:
-        return load_transformers_encoder(folder, config, dtype, attention)
+        foreign = load_transformers_encoder(folder, config, dtype, attention)
+        quantize_frozen(foreign, quantization)
+        return foreign
     with torch.device("meta"):
         encoder = build_encoder(config, with_pooler, attention)
     tensors: dict[str, Tensor] = {}
@@ -60,6 +66,7 @@ def load_encoder(
     _check_shapes(encoder, tensors, folder)
     encoder.load_state_dict({name: t.to(dtype) for name, t in tensors.items()}, assign=True)
     assert isinstance(encoder, NativeEncoder)
+    quantize_frozen(encoder, quantization, exclude=("pooler",))
     encoder.join_projections()
     return encoder.requires_grad_(False).eval()
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ranklet.encoder.low_rank import LowRank
+from ranklet.encoder.quantization import AnyEmbedding, AnyLinear
 from ranklet.lora.initial import Factors, Init, weight_factors
 
 
@@ -53,7 +54,7 @@ class LoRALinear(nn.Module):
 
     def __init__(
         self,
-        base_layer: nn.Linear,
+        base_layer: AnyLinear,
         rank: int,
         scaling: float,
         dropout: float,
@@ -153,7 +154,7 @@ class LoRAEmbedding(nn.Module):
 
     def __init__(
         self,
-        base_layer: nn.Embedding,
+        base_layer: AnyEmbedding,
         rank: int,
         scaling: float,
         generator: torch.Generator,

@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from ranklet.encoder.quantization import AnyEmbedding, AnyLinear
 from ranklet.errors import AdapterError
 from ranklet.lora.initial import Init, check_rank
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear, lora_scaling, module_generator
@@ -81,10 +82,10 @@ def module_shapes(root: nn.Module, prefix: str = "") -> dict[str, ModuleShape]:
     """
     shapes: dict[str, ModuleShape] = {}
     for name, module in root.named_modules(prefix=prefix):
-        if isinstance(module, nn.Linear):
+        if isinstance(module, AnyLinear):
             shape = (module.in_features, module.out_features)
             shapes[name] = ModuleShape("linear", *shape, bias=module.bias is not None)
-        elif isinstance(module, nn.Embedding):
+        elif isinstance(module, AnyEmbedding):
             shape = (module.num_embeddings, module.embedding_dim)
             shapes[name] = ModuleShape("embedding", *shape, bias=False)
         elif isinstance(module, nn.LayerNorm):
@@ -165,9 +166,9 @@ def place_adapters(
         scaling = lora_scaling(placement.rank, placement.alpha, use_rslora)
         generator = module_generator(seed, placement.module)
         adapted: nn.Module
-        if isinstance(base, nn.Embedding):
+        if isinstance(base, AnyEmbedding):
             adapted = LoRAEmbedding(base, placement.rank, scaling, generator, use_dora)
-        elif isinstance(base, nn.Linear):
+        elif isinstance(base, AnyLinear):
             sides = (base.in_features, base.out_features)
             check_rank(placement.module, placement.rank, sides, init)
             adapted = LoRALinear(base, placement.rank, scaling, dropout, generator, use_dora, init)

@@ -47,13 +47,14 @@ def allowed(annotation: object) -> str:
     if section:
         return f"keys under it: {', '.join(section.model_fields)}"
     if origin is Annotated:
-        return _constrained(allowed(args[0]), tuple(_constraints(args[1:])))
+        title = "".join(item.title or "" for item in args[1:] if isinstance(item, FieldInfo))
+        return _constrained(title or allowed(args[0]), tuple(_constraints(args[1:])))
     if origin in (Union, UnionType):
         return ", or ".join(allowed(option) for option in args)
     if origin is Literal:
         return args[0] if len(args) == 1 else f"one of {', '.join(args)}"
     if origin is tuple:
-        return f"list of: {allowed(args[0])}"
+        return f"list of: {allowed(args[0]).replace(', or ', ' or ')}"
     if origin is dict:
         return f"mapping of names to: {allowed(args[1])}"
     assert isinstance(annotation, type)

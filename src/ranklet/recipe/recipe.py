@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -12,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from ranklet.files import sha256_json
 from ranklet.recipe.sections import (
     CHOSEN_BY_FIT,
     REPLACES,
@@ -112,13 +111,10 @@ class Recipe(BaseModel):
 def recipe_hash(recipe: Recipe) -> str:
     """Return the SHA-256 of a recipe, 64 hexadecimal digits, equal for equal recipes.
 
-    It is taken over the resolved recipe as JSON with sorted keys and no blanks, so it depends
-    neither on the order of a file's keys nor on whether a default was written out.
+    It is taken over the resolved recipe, so it depends neither on the order of a file's keys nor on
+    whether a default was written out.
     """
-    canonical = json.dumps(
-        recipe.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return sha256_json(recipe.model_dump(mode="json"))
 
 
 def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:

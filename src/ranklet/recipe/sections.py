@@ -66,7 +66,9 @@ Positive = Annotated[float, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1), AfterValidator(_without_minus_zero)]
 # Layers from one to another, both included: `0-5`; `8-` goes to the last.
-LayerRange = Annotated[str, Field(pattern=r"^[0-9]+-[0-9]*$"), AfterValidator(_upwards)]
+LayerRange = Annotated[
+    str, Field(pattern=r"^[0-9]+-[0-9]*$", title="range such as 0-5"), AfterValidator(_upwards)
+]
 Distinct = Annotated[
     tuple[Item, ...], BeforeValidator(_list_to_tuple), AfterValidator(_refuse_repeats)
 ]
@@ -303,6 +305,11 @@ class EngineSection(BaseModel):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the frozen encoder; auto: bfloat16 where the processor has it, else float32;
     float16 trains with a scaled loss. Default: auto."""
+
+    quantization: Literal["none", "int8", "nf4"] = "none"
+    """How the frozen weights of the encoder are kept: as they compute, in 8 bits, or in the 4 of
+    QLoRA (arXiv:2305.14314), each with a scale for 64 numbers. Less memory, more time.
+    Default: none."""
 
     attention: Literal["reference", "sdpa"] = "sdpa"
     """sdpa: fused layers and PyTorch's attention kernel; reference: their plain twins that check

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ranklet.classifier import PREDICTION_BATCH_TOKENS, TextClassifier, evaluation_mode
 from ranklet.data.batching import sorted_batches
 from ranklet.data.corpus import TokenCorpus
-from ranklet.encoder.families import NativeEncoder
+from ranklet.encoder.families import unfused
 from ranklet.head import module_device
 from ranklet.lora.initial import main_directions
 from ranklet.lora.linear import LoRALinear
@@ -43,13 +43,10 @@ def start_from_activations(
         module.register_forward_pre_hook(partial(_add_moments, moments, name))
         for name, module in adapted.items()
     ]
-    encoder, device = model.encoder, module_device(model)
-    fused = isinstance(encoder, NativeEncoder) and encoder.fused
-    if isinstance(encoder, NativeEncoder):
-        encoder.fused = False  # a fused layer calls no module
+    device = module_device(model)
     chosen = np.random.default_rng(seed).permutation(len(corpus))[:texts]
     try:
-        with evaluation_mode(model):
+        with evaluation_mode(model), unfused(model.encoder):
             for indices in sorted_batches(
                 corpus.lengths[chosen], batch_tokens=PREDICTION_BATCH_TOKENS
             ):
@@ -57,8 +54,6 @@ def start_from_activations(
     finally:
         for hook in hooks:
             hook.remove()
-        if isinstance(encoder, NativeEncoder):
-            encoder.fused = fused
     with torch.no_grad():
         for name, module in adapted.items():
             rank = len(module.lora_A.weight)

@@ -13,13 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from ranklet.classifier import PREDICTION_BATCH_TOKENS, TextClassifier, evaluation_mode
-from ranklet.data.batching import sorted_batches
+from ranklet.classifier import TextClassifier
 from ranklet.data.corpus import Corpus
-from ranklet.head import module_device
 
 MOST_TEXTS = 2048
 """Texts that are looked at: the cost is their forward pass, and the regression well under 1 s."""
@@ -64,7 +61,7 @@ def start_with_ridge(model: TextClassifier, corpus: Corpus, seed: int) -> RidgeM
     assert corpus.labels is not None
     count = min(len(corpus), MOST_TEXTS)
     chosen = np.sort(np.random.default_rng(seed).choice(len(corpus), count, replace=False))
-    features = _features(model, corpus, chosen)
+    features = model.predict_features(corpus, chosen)
     labels = torch.from_numpy(corpus.labels[chosen])
     found = ridge_map(features, labels, len(model.labels))
     last = model.last_module.last_map
@@ -117,13 +114,3 @@ def _cross_entropies(scores: Tensor, labels: Tensor) -> Tensor:
     """Return the mean cross-entropy at each of `_SCALES`: (scales,) float64."""
     losses = [torch.nn.functional.cross_entropy(scores * scale, labels) for scale in _SCALES]
     return torch.stack(losses)
-
-
-def _features(model: TextClassifier, corpus: Corpus, chosen: NDArray[np.int64]) -> Tensor:
-    features = torch.empty(len(chosen), model.last_module.last_map.in_features)
-    device = module_device(model)
-    with evaluation_mode(model):
-        for indices in sorted_batches(corpus.lengths[chosen], batch_tokens=PREDICTION_BATCH_TOKENS):
-            batch = corpus.batch(chosen[indices]).to(device)
-            features[torch.from_numpy(indices)] = model.features(batch).cpu()
-    return features

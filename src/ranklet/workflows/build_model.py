@@ -22,6 +22,7 @@ def classifier_settings(recipe: Recipe) -> ClassifierSettings:
         max_length=recipe.data.max_length,
         cleaning=recipe.data.cleaning,
         head_rank=recipe.head_rank,
+        quantization=recipe.engine.quantization,
     )
 
 

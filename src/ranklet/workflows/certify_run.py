@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ from ranklet.budget.plan import ParameterPlan, count_trainable
 from ranklet.classifier import TextClassifier, trainable_state
 from ranklet.encoder.source import encoder_folder
 from ranklet.encoder.weights import weight_files
-from ranklet.files import sha256_file
+from ranklet.files import sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.lora.initial import plain_tensors
 from ranklet.recipe import Recipe, recipe_hash
@@ -94,9 +92,7 @@ def metrics_hash(run: Run) -> str:
     Raises:
         RunError: The file is missing or broken.
     """
-    records = [_without_times(record) for record in read_records(run)]
-    canonical = json.dumps(records, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return sha256_json([_without_times(record) for record in read_records(run)])
 
 
 def _without_times(record: object) -> object:

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ranklet.data.examples import encode_labels
-from ranklet.data.sources import read_examples
+from ranklet.classifier import TextClassifier
+from ranklet.data.sources import Split, read_examples
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import DataError
 from ranklet.evaluation.result import Evaluation, evaluate_predictions
+from ranklet.labels import LabelSet
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run import Run
 from ranklet.workflows.load import is_run, load
+from ranklet.workflows.read_splits import EncodedSplit, encode
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,69 @@ def evaluate(
     source = data or (section.test if section is not None else None)
     if source is None:
         raise DataError("no test data; name some with --data", str(path))
-    columns = run_columns(section)
     prepare_memory()
     model = load(path, encoder=encoder, labels=label_names, device=device, precision=precision)
+    test = read_labelled(
+        source,
+        "test",
+        model.labels,
+        section,
+        text_column=text_column,
+        label_column=label_column,
+        label_names=label_names,
+    )
+    return evaluate_on(model, test, "test" if data is None else Path(data).name)
+
+
+def read_labelled(
+    source: str,
+    split: Split,
+    labels: LabelSet,
+    section: DataSection | None,
+    *,
+    text_column: str | Sequence[str] | None = None,
+    label_column: str | None = None,
+    label_names: Sequence[str] | None = None,
+) -> EncodedSplit:
+    """Read texts with labels as a run does, or as the arguments say.
+
+    Args:
+        source: File, named set or hub data set.
+        split: Part to read of a named set or hub data set.
+        labels: Classes of the classifier.
+        section: The data section of the run; None for a bare adapter.
+        text_column: Column of the text, or several; None: as in the run, else `text`.
+        label_column: Column of the label; None: as in the run, else `label`.
+        label_names: Label names in the order of integers, where there is no run.
+
+    Returns:
+        Texts as they stand in the source, not cleaned.
+
+    Raises:
+        DataError: The source, a column or a label cannot be used.
+        HubError: A hub data set cannot be had.
+        MissingExtraError: A parquet file without the extra for it.
+    """
+    columns = run_columns(section)
     # Integers in a file mean what the recipe says, or the file itself: never a guessed order.
     names = section.label_names if section is not None else label_names
     examples = read_examples(
-        source, "test", text_column or columns.text, label_column or columns.label, names
+        source, split, text_column or columns.text, label_column or columns.label, names
     )
-    labels = encode_labels(examples, model.labels)
-    probabilities = model.predict_proba(examples.texts)
-    split = "test" if data is None else Path(data).name
-    return evaluate_predictions(probabilities, labels, model.labels.names, split)
+    return encode(examples, labels)
+
+
+def evaluate_on(model: TextClassifier, split: EncodedSplit, name: str, seed: int = 0) -> Evaluation:
+    """Evaluate a classifier on labelled texts.
+
+    Args:
+        model: The classifier.
+        split: Texts, cleaned or not, and labels.
+        name: What the evaluation calls them.
+        seed: Seed of the intervals.
+    """
+    probabilities = model.predict_proba(split.texts)
+    return evaluate_predictions(probabilities, split.labels, model.labels.names, name, seed)
 
 
 def run_data(path: Path) -> DataSection | None:

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
 
 from ranklet.budget.gains import fit_last_map, gains_of, recording
-from ranklet.classifier import TextClassifier, evaluation_mode
-from ranklet.data.batching import Indices, sorted_batches
+from ranklet.classifier import TextClassifier
+from ranklet.data.batching import Indices
 from ranklet.data.corpus import TokenCorpus
-from ranklet.encoder.families import NativeEncoder
-from ranklet.encoder.precision import choose_device, choose_dtype
+from ranklet.encoder.families import unfused
+from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
+from ranklet.encoder.quantization import AnyLinear
 from ranklet.errors import DataError, RecipeError, RecipeIssue
 from ranklet.head import module_device
 from ranklet.recipe import Recipe
@@ -51,6 +51,7 @@ def measure_gains(
         WeightsError: The encoder's files are unusable.
         HubError: The hub is needed and cannot be had.
     """
+    prepare_memory()
     device = choose_device(recipe.engine.device)
     model = assemble(
         classifier_settings(recipe),
@@ -63,9 +64,7 @@ def measure_gains(
     )
     _check_linear(model, modules)
     head_texts, gradient_texts = draw_texts(len(splits.train.texts), recipe.seed)
-    corpus = _corpus(model, splits, head_texts)
-    features = _features(model, corpus)
-    fit_head(model, features, torch.from_numpy(splits.train.labels[head_texts]))
+    fit_head(model, _corpus(model, splits, head_texts))
     return gains_on(model, _corpus(model, splits, gradient_texts), modules)
 
 
@@ -75,16 +74,14 @@ def gains_on(
     """Return the gain of each unit of rank on the texts of a corpus.
 
     Args:
-        model: Without adapters; its head is fitted. Its encoder is left unfused.
+        model: Without adapters; its head is fitted.
         corpus: Texts with labels; batches in their order, every second one in the second half.
         modules: Full names of linear maps.
     """
     model.eval().requires_grad_(False)
-    if isinstance(model.encoder, NativeEncoder):
-        model.encoder.fused = False  # fused layers do not call their maps
     device = module_device(model)
     batches = np.array_split(np.arange(len(corpus)), max(2, -(-len(corpus) // BATCH_TEXTS)))
-    with recording(model, modules) as recorder:
+    with unfused(model.encoder), recording(model, modules) as recorder:
         for number, indices in enumerate(batches):
             recorder.half = number % 2
             batch = corpus.batch(indices).to(device)
@@ -107,40 +104,21 @@ def draw_texts(number: int, seed: int) -> tuple[Indices, Indices]:
     return order[:for_head], order[for_head : for_head + BATCHES * BATCH_TEXTS]
 
 
-def fit_head(model: TextClassifier, features: Tensor, labels: Tensor) -> None:
-    """Fit the last map of a head, in place.
+def fit_head(model: TextClassifier, corpus: TokenCorpus) -> None:
+    """Fit the last map of a head to what it reads of the texts of a corpus, in place.
 
     Args:
         model: The classifier.
-        features: (texts, width) float32 that the last map reads.
-        labels: (texts,) int64 class indices.
+        corpus: Texts with labels.
     """
-    last = _last_map(model)
+    assert corpus.labels is not None
+    features = model.predict_features(corpus, np.arange(len(corpus)))
+    labels = torch.from_numpy(corpus.labels)
     weight, bias = fit_last_map(features, labels, len(model.labels))
+    last = model.last_module.last_map
     with torch.no_grad():
         last.weight.copy_(weight)
         last.bias.copy_(bias)
-
-
-def _features(model: TextClassifier, corpus: TokenCorpus) -> Tensor:
-    """Return what the last map of the head reads, (texts, width) float32 on the CPU."""
-    last = _last_map(model)
-    features = torch.empty(len(corpus), last.in_features)
-    read: list[Tensor] = []
-    handle = last.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0]))
-    try:
-        with evaluation_mode(model):
-            for indices in sorted_batches(corpus.lengths, batch_tokens=4096):
-                model(corpus.batch(indices).to(module_device(model)))
-                features[torch.from_numpy(indices)] = read.pop().float().cpu()
-    finally:
-        handle.remove()
-    return features
-
-
-def _last_map(model: TextClassifier) -> nn.Linear:
-    parts = [part for name in model.head_modules for part in model.get_submodule(name).modules()]
-    return [part for part in parts if isinstance(part, nn.Linear)][-1]
 
 
 def _corpus(model: TextClassifier, splits: Splits, indices: Indices) -> TokenCorpus:
@@ -150,7 +128,7 @@ def _corpus(model: TextClassifier, splits: Splits, indices: Indices) -> TokenCor
 
 def _check_linear(model: TextClassifier, modules: Sequence[str]) -> None:
     for name in modules:
-        if not isinstance(model.get_submodule(name), nn.Linear):
+        if not isinstance(model.get_submodule(name), AnyLinear):
             problem = f"measured scores linear maps, and {name} is none; leave it out of "
             problem += "adapter.target_modules or take another mode"
             raise RecipeError([RecipeIssue("", "adapter.fit_mode", problem)])

@@ -5,31 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ranklet.budget.plan import ParameterPlan
+from ranklet.classifier import TextClassifier
 from ranklet.encoder.source import base_model_name
 from ranklet.evaluation.result import Evaluation
-from ranklet.labels import LabelSet
 from ranklet.recipe import Recipe, to_yaml
+from ranklet.saved_head import loads_in_transformers
 
 
 def model_card(
     recipe: Recipe,
-    labels: LabelSet,
+    model: TextClassifier,
     plan: ParameterPlan,
     evaluations: Mapping[str, Evaluation],
-    loads_in_transformers: bool,
 ) -> str:
     """Write a model card in Markdown with the front matter of the Hugging Face hub.
 
     Args:
         recipe: What was done.
-        labels: Classes.
+        model: The trained classifier.
         plan: Trained parameters.
         evaluations: Figures by split.
-        loads_in_transformers: PEFT and transformers compute the same from the folder.
     """
-    base = base_model_name(recipe.encoder)
+    base, num_labels = base_model_name(recipe.encoder), len(model.labels)
+    config = model.encoder.config
+    standard = loads_in_transformers(recipe.head, model.pooling, config, num_labels)
     return f"""---
-library_name: {"peft" if loads_in_transformers else "ranklet"}
+library_name: {"peft" if standard else "ranklet"}
 base_model: {base}
 pipeline_tag: text-classification
 tags: [lora, ranklet]
@@ -37,7 +38,7 @@ tags: [lora, ranklet]
 
 # Text classifier: LoRA on {base}
 
-Labels: {", ".join(labels.names)}.
+Labels: {", ".join(model.labels.names)}.
 Trained parameters: {plan.total:,} of a budget of {plan.budget:,} (adapters, head and biases).
 
 {_figures(evaluations)}
@@ -50,7 +51,7 @@ classifier = ranklet.load("this/folder")
 classifier.predict(["a text"])
 ```
 
-{_interoperability(recipe, base, len(labels), loads_in_transformers)}
+{_interoperability(recipe, base, num_labels) if standard else _no_counterpart(recipe)}
 ## Recipe
 
 ```yaml
@@ -72,16 +73,16 @@ def _figures(evaluations: Mapping[str, Evaluation]) -> str:
     return "\n".join([head, *rows]) + "\n"
 
 
-def _interoperability(
-    recipe: Recipe, base: str, num_labels: int, loads_in_transformers: bool
-) -> str:
-    if not loads_in_transformers:
-        return (
-            f"Head `{recipe.head}` with pooling `{recipe.pooling}` has no counterpart in "
-            "transformers' sequence classifier of this encoder: load this folder with ranklet. "
-            "PEFT refuses it.\n"
-        )
-    return f"""{_HEAD_NOTES.get(recipe.head, "")}\
+def _no_counterpart(recipe: Recipe) -> str:
+    return (
+        f"Head `{recipe.head}` with pooling `{recipe.pooling}` has no counterpart in "
+        "transformers' sequence classifier of this encoder: load this folder with ranklet. "
+        f"PEFT refuses it.\n{_quantization_note(recipe)}"
+    )
+
+
+def _interoperability(recipe: Recipe, base: str, num_labels: int) -> str:
+    return f"""{_HEAD_NOTES.get(recipe.head, "")}{_quantization_note(recipe)}\
 The folder is a PEFT adapter; PEFT keeps no label names, so name their number:
 
 ```python
@@ -92,6 +93,16 @@ base = AutoModelForSequenceClassification.from_pretrained("{base}", num_labels={
 model = PeftModel.from_pretrained(base, "this/folder")
 ```
 """
+
+
+def _quantization_note(recipe: Recipe) -> str:
+    kept = recipe.engine.quantization
+    if kept == "none":
+        return ""
+    return (
+        f"The adapter was trained over frozen weights kept as {kept}, which ranklet loads it over "
+        "too; over the weights in full precision its logits are slightly others.\n"
+    )
 
 
 _FOLDED = (

@@ -9,8 +9,6 @@ from typing import Any
 
 from ranklet.budget.plan import count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
-from ranklet.data.examples import encode_labels
-from ranklet.data.sources import read_examples
 from ranklet.encoder.precision import (
     Device,
     Precision,
@@ -27,7 +25,7 @@ from ranklet.errors import (
     MissingExtraError,
     RunError,
 )
-from ranklet.evaluation.result import Evaluation, evaluate_predictions
+from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.result import to_json as evaluation_to_json
 from ranklet.files import sha256_file, write_atomically
 from ranklet.head import module_device
@@ -44,7 +42,6 @@ from ranklet.lora.shrink import (
 )
 from ranklet.recipe import Recipe, load_recipe, to_yaml
 from ranklet.run import check_vacant, new_run, open_run, write_json
-from ranklet.saved_head import loads_in_transformers
 from ranklet.saved_model import (
     ClassifierSettings,
     assemble,
@@ -56,15 +53,12 @@ from ranklet.saved_model import (
 from ranklet.saved_probes import check_probes, compute_dtype
 from ranklet.workflows.certify_run import certify_run
 from ranklet.workflows.environment import environment, peak_memory_bytes
-from ranklet.workflows.evaluate import run_columns
+from ranklet.workflows.evaluate import evaluate_on, read_labelled
 from ranklet.workflows.load import adapter_folder, is_run
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import plan_for_labels
-from ranklet.workflows.read_splits import read_splits
+from ranklet.workflows.read_splits import EncodedSplit, read_splits
 from ranklet.workflows.write_run import write_evaluations
-
-Texts = tuple[Sequence[str], Any]
-"""Texts and their labels, (texts,) int64."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +147,24 @@ def shrink(
     cut = truncate_adapter(adapter, parts, ranks)
     smaller = assemble(settings, labels, cut, **compute)
 
-    texts, measured = _validation(model, recipe, data, text_column, label_column, label_names)
+    if data is None:
+        texts, measured = _own_validation(recipe)
+    else:
+        measured = data
+        texts = read_labelled(
+            data,
+            "validation",
+            labels,
+            None if recipe is None else recipe.data,
+            text_column=text_column,
+            label_column=label_column,
+            label_names=label_names,
+        )
     seed, split = 0 if recipe is None else recipe.seed, "validation" if data is None else data
-    before, after = (_evaluate(each, texts, split, seed) for each in (model, smaller))
+    before, after = (
+        None if texts is None else evaluate_on(each, texts, split, seed)
+        for each in (model, smaller)
+    )
     shrunk = Shrunk(
         folder=folder,
         parameters=(total, count_trainable(smaller)),
@@ -170,7 +179,7 @@ def shrink(
         load_model(folder, encoder=encoder, **compute)
     else:
         named = recipe.model_copy(update={"encoder": encoder or recipe.encoder})
-        smaller_recipe = _shrunk_recipe(named, cut, budget)
+        smaller_recipe = _shrunk_recipe(named, adapter, cut, budget)
         _write_run(shrunk, smaller_recipe, smaller, settings, cut, origin)
     return shrunk
 
@@ -214,61 +223,40 @@ def _ranks(
     return choose_ranks(values, costs, budget - fixed, needed)
 
 
-def _validation(
-    model: TextClassifier,
-    recipe: Recipe | None,
-    data: str | None,
-    text_column: str | Sequence[str] | None,
-    label_column: str | None,
-    label_names: Sequence[str] | None,
-) -> tuple[Texts | None, str]:
-    """Find labelled texts to measure on; else say why there are none."""
-    section = None if recipe is None else recipe.data
-    if data is not None:
-        columns = run_columns(section)
-        names = label_names if section is None else section.label_names
-        examples = read_examples(
-            data,
-            "validation",
-            text_column or columns.text,
-            label_column or columns.label,
-            names,
-        )
-        return (examples.texts, encode_labels(examples, model.labels)), data
+def _own_validation(recipe: Recipe | None) -> tuple[EncodedSplit | None, str]:
+    """Find the texts that a run was validated on; else say why there are none."""
     if recipe is None:
         return None, "not measured: a bare adapter names no data; give some with --data"
     try:
-        split = read_splits(recipe.data, recipe.seed).validation
+        return read_splits(recipe.data, recipe.seed).validation, "validation texts of the run"
     except (DataError, HubError, MissingExtraError) as error:
         return None, f"not measured: {error}; give other data with --data"
-    return (split.texts, split.labels), "validation texts of the run"
 
 
-def _evaluate(
-    model: TextClassifier, texts: Texts | None, split: str, seed: int
-) -> Evaluation | None:
-    if texts is None:
-        return None
-    probabilities = model.predict_proba(texts[0])
-    return evaluate_predictions(probabilities, texts[1], model.labels.names, split, seed)
-
-
-def _shrunk_recipe(recipe: Recipe, adapter: AdapterFile, budget: int) -> Recipe:
+def _shrunk_recipe(recipe: Recipe, adapter: AdapterFile, cut: AdapterFile, budget: int) -> Recipe:
     """Return the recipe that would train what is left: every module by name, with its rank."""
-    placed = adapter.placements
+    placed = cut.placements
+    names = tuple(each.module for each in placed)
     options = recipe.adapter
     changes: dict[str, Any] = {
-        "rank": adapter.rank,
-        "alpha": adapter.alpha,
-        "target_modules": tuple(each.module for each in placed),
+        "rank": cut.rank,
+        "alpha": cut.alpha,
+        "target_modules": names,
         "exclude_modules": (),
-        # Trained norms are those of the layers; modules with full names need no layers.
-        "layers": options.layers if options.train_layer_norm else None,
-        "rank_pattern": {p.module: p.rank for p in placed if p.rank != adapter.rank},
-        "alpha_pattern": {p.module: p.alpha for p in placed if p.alpha != adapter.alpha},
+        "layers": None,
+        "rank_pattern": {p.module: p.rank for p in placed if p.rank != cut.rank},
+        "alpha_pattern": {p.module: p.alpha for p in placed if p.alpha != cut.alpha},
         "use_rslora": False,
         "init": "default",
     }
+    if options.train_layer_norm and options.layers is not None:
+        # The norms of these layers stay, also of one that has no adapter left.
+        gone = (each.module for each in adapter.placements if each.module not in names)
+        changes |= {
+            "target_modules": options.target_modules,
+            "exclude_modules": (*options.exclude_modules, *gone),
+            "layers": options.layers,
+        }
     section = options.model_copy(update=changes)
     return recipe.model_copy(update={"budget": budget, "adapter": section})
 
@@ -304,10 +292,7 @@ def _write_run(
     with new_run(shrunk.folder) as run:
         write_atomically(run.recipe, to_yaml(recipe))
         write_json(run.plan, plan.to_json())
-        standard = loads_in_transformers(
-            recipe.head, model.pooling, model.encoder.config, len(model.labels)
-        )
-        card = model_card(recipe, model.labels, plan, evaluations, standard)
+        card = model_card(recipe, model, plan, evaluations)
         save_model(run.adapter, model, settings, adapter, card)
         load_model(run.adapter, dtype=dtype, device=device)
         about = {

@@ -18,13 +18,13 @@ from ranklet.data.batching import Indices, epoch_batches
 from ranklet.data.corpus import Corpus, TokenCorpus, build_corpus, default_cache_folder
 from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
+from ranklet.encoder.quantization import Quantization, frozen_bytes
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
-from ranklet.saved_head import loads_in_transformers
 from ranklet.saved_model import load_model, save_model
 from ranklet.saved_probes import compute_dtype
 from ranklet.training.activation_start import start_from_activations
@@ -70,11 +70,13 @@ class Observer:
         announce: Receives lines for a person.
         start: Receives the number of optimizer steps before the first.
         record: Receives every training and validation record.
+        finish: Receives the finished run.
     """
 
     announce: Callable[[str], None] = lambda line: None
     start: Callable[[int], None] = lambda total_steps: None
     record: Callable[[Record], None] = lambda record: None
+    finish: Callable[[Run], None] = lambda run: None
 
 
 def train(
@@ -144,6 +146,8 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
         write_atomically(run.recipe, to_yaml(recipe))
         corpora = _tokenize(model, splits)
         told.announce(_describe_engine(corpora, dtype, device))
+        if recipe.engine.quantization != "none":
+            told.announce(_describe_quantization(model, recipe.engine.quantization))
         if recipe.adapter.init == "eva" and begin.checkpoint is None:
             start_from_activations(model, corpora["train"], recipe.seed)
         if recipe.head_start == "ridge" and begin.checkpoint is None:
@@ -156,10 +160,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
         told.announce(_describe_result(result))
 
         evaluations = _evaluate(model, corpora, recipe.seed)
-        standard = loads_in_transformers(
-            recipe.head, model.pooling, model.encoder.config, len(splits.labels)
-        )
-        card = model_card(recipe, splits.labels, plan, evaluations, standard)
+        card = model_card(recipe, model, plan, evaluations)
         save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
         # A fresh object from the files must answer alike; loading compares the probes.
         load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
@@ -169,6 +170,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
         write_run_report(run)
         write_json(run.certificate, certify_run(run, recipe, plan, model))
     rmtree(run.checkpoints, ignore_errors=True)
+    told.finish(run)
     return run
 
 
@@ -350,6 +352,11 @@ def _describe_engine(corpora: Corpora, dtype: torch.dtype, device: torch.device)
         f"engine: {str(dtype).removeprefix('torch.')} on {device}, "
         f"{corpus.lengths.mean():.0f} tokens a text, {share:.1%} of the texts truncated"
     )
+
+
+def _describe_quantization(model: TextClassifier, quantization: Quantization) -> str:
+    size = frozen_bytes(model.encoder) / 2**20
+    return f"frozen weights: {quantization}, {size:.0f} MiB"
 
 
 def _describe_start(start: RidgeMap, texts: int) -> str:

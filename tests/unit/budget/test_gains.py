@@ -20,12 +20,12 @@ from ranklet.budget.gains import (
 from ranklet.classifier import TextClassifier, adaptable_shapes
 from ranklet.data.corpus import TokenCorpus
 from ranklet.encoder.config import EncoderConfig
-from ranklet.encoder.families import NativeEncoder, build_encoder
+from ranklet.encoder.families import NativeEncoder, build_encoder, unfused
 from ranklet.errors import DataError
-from ranklet.head import Pooling, build_head
+from ranklet.head import LinearHead, Pooling, build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import resolve_placement
-from ranklet.workflows.measure_gains import _features, draw_texts, fit_head, gains_on
+from ranklet.workflows.measure_gains import draw_texts, fit_head, gains_on
 
 CONFIG = EncoderConfig(
     model_type="bert",
@@ -177,6 +177,25 @@ def test_head_and_gradients_get_texts_of_their_own() -> None:
         draw_texts(3, 0)
 
 
+def test_features_are_what_the_last_map_reads_behind_the_activation() -> None:
+    model = tiny()
+    model.classifier = LinearHead(CONFIG.hidden_size, 2, 0.5, "relu").requires_grad_(False)
+    corpus, chosen = random_corpus(9), np.array([7, 0, 4])
+    features = model.predict_features(corpus, chosen)
+    assert features.min() == 0.0
+    last = model.last_module.last_map
+    logits = features @ last.weight.T + last.bias
+    assert torch.allclose(logits, model.predict_logits(corpus)[chosen], atol=1e-6)
+
+
+def test_an_encoder_is_unfused_for_a_while_only() -> None:
+    encoder = tiny().encoder
+    assert encoder.fused
+    with unfused(encoder):
+        assert not encoder.fused
+    assert encoder.fused
+
+
 def close_layer(layer: nn.Module) -> None:
     """Let nothing through a layer but its residual path, and no gradient reach its maps."""
     for name in ("attention.self.value", "attention.output.dense"):
@@ -201,7 +220,7 @@ def allocated_by_layer(closed: set[int], budget: int) -> list[int]:
     cut = words.offsets[400]
     for_head = TokenCorpus(words.token_ids[:cut], words.offsets[:401], labels[:400], 0)
     scored = TokenCorpus(words.token_ids[cut:], words.offsets[400:] - cut, labels[400:], 0)
-    fit_head(model, _features(model, for_head), torch.from_numpy(labels[:400]))
+    fit_head(model, for_head)
     names = linear_names(model)
     gains = gains_on(model, scored, names)
     assert gains_on(model, scored, names) == gains

@@ -124,6 +124,10 @@ def test_a_mode_that_reads_weights_is_not_planned_silently() -> None:
         ({"fit": 100, "rank_pattern": {"query": 4}}, "adapter.rank_pattern: is chosen"),
         ({"fit": 2_000_000}, "above the budget of 1,000,000"),
         ({"fit_head": "cheapest"}, "cheapest needs adapter.fit"),
+        (
+            {"fit": 100_000, "layers": "10-", "train_layer_norm": True},
+            "adapter.train_layer_norm: trains the norms of adapter.layers",
+        ),
     ],
 )
 def test_contradictions(adapter: dict[str, Any], problem: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ranklet.errors import RunError
-from ranklet.files import open_atomically, sha256_file, write_atomically
+from ranklet.files import open_atomically, sha256_file, sha256_json, write_atomically
 
 
 def stream_lines(path: Path, data: str) -> None:
@@ -219,3 +219,8 @@ def test_sha256_of_a_file(tmp_path: Path, data: bytes) -> None:
 def test_sha256_of_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"^cannot read .*gone: no such file"):
         sha256_file(tmp_path / "gone")
+
+
+def test_hash_of_json_is_that_of_its_sorted_keys_without_blanks() -> None:
+    expected = hashlib.sha256(b'{"a":[1,2.5],"b":null}').hexdigest()
+    assert sha256_json({"b": None, "a": [1, 2.5]}) == expected

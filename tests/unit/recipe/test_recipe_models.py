@@ -29,7 +29,7 @@ KEYS = {
     "learning_rate head_learning_rate loraplus_lr_ratio weight_decay schedule warmup_ratio "
     "warmup_steps max_grad_norm label_smoothing token_dropout evaluate_every metric "
     "early_stopping_patience checkpoint_every keep_checkpoints",
-    "engine": "device precision attention cache_frozen_layers cache_limit_gib "
+    "engine": "device precision quantization attention cache_frozen_layers cache_limit_gib "
     "capture_steps activation_checkpointing",
 }
 

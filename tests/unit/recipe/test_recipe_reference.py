@@ -27,3 +27,9 @@ def test_every_field_has_one_row_of_four_cells() -> None:
     ]
     assert sorted(fields) == sorted(expected)
     assert all(row.count(" | ") == 3 and "Default" not in row for row in rows)
+
+
+def test_layers_are_said_to_be_numbers_and_ranges() -> None:
+    [row] = [line for line in recipe_reference().splitlines() if "| `adapter.layers`" in line]
+    items = "list of 1 or more: whole number >= 0 or range such as 0-5"
+    assert row.split(" | ")[1] == f"{items}, or range such as 0-5, or null"

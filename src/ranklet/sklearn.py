@@ -1,0 +1,212 @@
+"""A scikit-learn classifier of texts: what `ranklet train` does, for Pipeline and GridSearchCV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ranklet.classifier import TextClassifier
+from ranklet.files import folder_appearing_whole
+from ranklet.recipe.yaml_file import parse_recipe
+from ranklet.run import read_json
+from ranklet.workflows.load import load
+from ranklet.workflows.train import train
+
+
+class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Train a text classifier with LoRA under a budget of trained parameters.
+
+    X is a sequence of texts, y one label a text, of any type that NumPy sorts. What is not listed
+    here goes into `settings`, by the names of a recipe's fields.
+
+    Args:
+        encoder: Known name, folder or hub id.
+        budget: Most parameters that may be trained.
+        rank: Rank of every adapter.
+        target_modules: Modules that get one: names, or `all-linear`.
+        head: `dense`, `frozen_dense`, `low_rank` or `linear`.
+        pooling: `cls` or `mean`.
+        epochs: Passes over the training texts.
+        batch_size: Texts in a batch.
+        learning_rate: Peak learning rate.
+        validation: Share or number of the texts that choose the best weights and train nothing.
+        max_length: Tokens kept of a text.
+        random_state: Seed of the validation rows, fresh tensors, order and dropout.
+        settings: More fields of a recipe, such as `{"training.schedule": "linear"}`; they win.
+
+    Attributes:
+        classes_: (classes,) labels in the order of the columns of `predict_proba`.
+        model_: The trained classifier, its adapters merged.
+        trained_parameters_: How many numbers were trained.
+        validation_: Figures of the validation texts at the weights kept.
+    """
+
+    classes_: NDArray[Any]
+    model_: TextClassifier
+    files_: Mapping[str, bytes]
+    trained_parameters_: int
+    validation_: Mapping[str, float]
+
+    def __init__(
+        self,
+        *,
+        encoder: str = "minilm",
+        budget: int = 1_000_000,
+        rank: int = 8,
+        target_modules: str | Sequence[str] = ("query", "value"),
+        head: str = "dense",
+        pooling: str = "cls",
+        epochs: int = 3,
+        batch_size: int = 32,
+        learning_rate: float = 5e-4,
+        validation: float | int = 0.1,
+        max_length: int = 128,
+        random_state: int = 0,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.encoder = encoder
+        self.budget = budget
+        self.rank = rank
+        self.target_modules = target_modules
+        self.head = head
+        self.pooling = pooling
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation = validation
+        self.max_length = max_length
+        self.random_state = random_state
+        self.settings = settings
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> LoraTextClassifier:
+        """Train on texts and their labels.
+
+        Args:
+            X: (texts,) strings.
+            y: (texts,) labels, at least two different ones.
+
+        Raises:
+            ValueError: X holds something else than texts, or y has another length or one label.
+            RankletError: A parameter is not allowed, or the training fails.
+        """
+        texts = _texts(X)
+        self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
+        if len(labels) != len(texts):
+            raise ValueError(f"y has {len(labels)} labels for {len(texts)} texts; give one each")
+        if len(self.classes_) < 2:
+            raise ValueError("y has one label only; a classifier needs at least two")
+        with TemporaryDirectory() as folder:
+            data = Path(folder) / "train.jsonl"
+            rows = zip(texts, labels.tolist(), strict=True)
+            lines = [json.dumps({"text": text, "label": label}) for text, label in rows]
+            data.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            recipe = parse_recipe(json.dumps(self._fields(data)), "parameters", self._overrides())
+            run = train(recipe, Path(folder) / "run")
+            self.files_ = _read_files(run.adapter)
+            self.trained_parameters_ = read_json(run.certificate)["counted"]
+            self.validation_ = read_json(run.environment)["best_validation"]
+            self.model_ = load(run.adapter, merge=True)
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return class probabilities, (texts, classes) float32, columns as in `classes_`."""
+        check_is_fitted(self, "model_")
+        return self.model_.predict_proba(_texts(X))
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most probable label of each text, (texts,)."""
+        columns = self.predict_proba(X).argmax(1)
+        chosen: NDArray[Any] = self.classes_[columns]
+        return chosen
+
+    def save(self, folder: str | Path) -> None:
+        """Write the classifier as a folder that `ranklet predict` and `ranklet.load` take.
+
+        Raises:
+            RunError: The folder exists or cannot be written.
+        """
+        check_is_fitted(self, "model_")
+        with folder_appearing_whole(Path(folder)) as unfinished:
+            _write_files(self.files_, unfinished)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the encoder out: it is found again by its name."""
+        return {name: held for name, held in super().__getstate__().items() if name != "model_"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Load the classifier from its own files, which compares its probe logits."""
+        super().__setstate__(state)
+        if "files_" in state:
+            with TemporaryDirectory() as folder:
+                _write_files(self.files_, Path(folder))
+                self.model_ = load(folder, merge=True)
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that X is a column of strings."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string, tags.input_tags.two_d_array = True, False
+        tags.input_tags.one_d_array = True
+        tags.non_deterministic = False
+        return tags
+
+    def _fields(self, data: Path) -> dict[str, Any]:
+        targets = self.target_modules
+        return {
+            "encoder": self.encoder,
+            "budget": self.budget,
+            "seed": self.random_state,
+            "head": self.head,
+            "pooling": self.pooling,
+            "data": {
+                "train": str(data),
+                "label_names": _names(self.classes_),
+                "validation": self.validation,
+                "max_length": self.max_length,
+                "duplicates": "keep",
+            },
+            "adapter": {
+                "rank": self.rank,
+                "target_modules": targets if isinstance(targets, str) else list(targets),
+            },
+            "training": {
+                "epochs": self.epochs,
+                "batch_size": self.batch_size,
+                "learning_rate": self.learning_rate,
+            },
+        }
+
+    def _overrides(self) -> list[str]:
+        return [f"{field}={json.dumps(value)}" for field, value in (self.settings or {}).items()]
+
+
+def _texts(X: ArrayLike) -> list[str]:
+    texts = np.asarray(X, dtype=object)
+    if texts.ndim != 1 or not all(isinstance(text, str) for text in texts):
+        raise ValueError("X must be one column of texts, each a str")
+    return [str(text) for text in texts]
+
+
+def _names(classes: NDArray[Any]) -> list[str]:
+    """Name the classes in files: as they print where that tells them apart, else by number."""
+    names = [str(label) for label in classes]
+    readable = all(name.strip() and name.isprintable() for name in names)
+    if readable and len(set(names)) == len(names):
+        return names
+    return [f"class {index}" for index in range(len(names))]
+
+
+def _read_files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def _write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)

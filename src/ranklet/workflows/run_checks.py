@@ -1,0 +1,217 @@
+"""run_checks: the checks of `verify`, each from what a run states to what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from ranklet.budget.plan import count_trainable
+from ranklet.errors import RankletError
+from ranklet.evaluation.result import Evaluation, from_json
+from ranklet.files import sha256_file, sha256_json
+from ranklet.lora.adapter_file import TENSORS_FILE
+from ranklet.recipe.tree import parse_tree, plain
+from ranklet.run import Run, read_json
+from ranklet.saved_head import read_tensors
+from ranklet.saved_probes import check_probes, compute_dtype
+from ranklet.workflows.certify_run import encoder_hashes, metrics_hash
+from ranklet.workflows.evaluate import evaluate_on, read_labelled
+from ranklet.workflows.stated_run import StatedRun, differing_names
+from ranklet.workflows.write_run import EVALUATED_SPLITS, read_records
+
+State = Literal["ok", "differs", "not checked"]
+Finding = tuple[State, str]
+"""The state, and what agrees, what differs, or why it was not checked."""
+
+# Largest accepted difference of an accuracy that was computed on another machine, whose kernels
+# round differently: texts between two labels change sides. On fewer than 2,000 texts it is none.
+FIGURE_TOLERANCE = {torch.float32: 5e-4, torch.float16: 2e-3, torch.bfloat16: 5e-3}
+
+
+def check_certificate(stated: StatedRun) -> Finding:
+    """Compare the three counts with each other and with the budget."""
+    held = stated.certificate
+    counts = [held.get(name) for name in ("planned", "counted", "saved")]
+    planned, budget = counts[0], held.get("budget")
+    if not isinstance(planned, int) or not isinstance(budget, int) or counts != [planned] * 3:
+        return "differs", f"planned, counted and saved are {counts} of a budget of {budget}"
+    if held.get("within_budget") is not (planned <= budget) or budget != stated.recipe.budget:
+        asked = f"the recipe's budget is {stated.recipe.budget:,}"
+        return (
+            "differs",
+            f"{planned:,} of {budget:,}, within_budget {held.get('within_budget')}; {asked}",
+        )
+    return "ok", f"planned, counted and saved: {planned:,} of {budget:,} parameters"
+
+
+def check_recipe(stated: StatedRun) -> Finding:
+    """Compare the hash of the recipe."""
+    _ = stated.recipe  # whatever is wrong with the file is said here
+    # Of the text, not of the recipe as it is read today: a later ranklet knows more fields.
+    text = stated.run.recipe.read_text(encoding="utf-8-sig")
+    written = plain(parse_tree(text, lambda line: f"{stated.run.recipe}:{line}")[0])
+    touched = stated.touched(stated.run.recipe.name)
+    return _compared(sha256_json(written), stated.hashes("recipe"), touched)
+
+
+def check_plan(stated: StatedRun) -> Finding:
+    """Compare the plan with that of the recipe, counted again."""
+    held, found = read_json(stated.run.plan), stated.plan.to_json()
+    differing = differing_names(held, found)
+    if differing:
+        return "differs", f"plan.json states another {', '.join(differing)} than the recipe gives"
+    if found["total"] != stated.certificate.get("planned"):
+        return "differs", f"{found['total']:,} parameters from the recipe, not as certified"
+    return "ok", f"{found['total']:,} parameters from shapes alone"
+
+
+def check_adapter(stated: StatedRun) -> Finding:
+    """Compare the hashes of the adapter folder."""
+    found = sha256_file(stated.run.adapter / TENSORS_FILE)
+    return _compared(found, stated.hashes("adapter"), stated.touched(stated.run.adapter.name))
+
+
+def check_saved(stated: StatedRun) -> Finding:
+    """Count the trained parameters in the files."""
+    trained = read_tensors(stated.run.adapter, stated.saved[0].head).trained
+    in_file = sum(tensor.numel() for tensor in trained.values())
+    return _counted(in_file - stated.start, stated)
+
+
+def check_model(stated: StatedRun) -> Finding:
+    """Count the trained parameters of the classifier that the files make."""
+    # The start of an adapter is plain LoRA in the files, so it would train if this model did.
+    return _counted(count_trainable(stated.model) - stated.start, stated)
+
+
+def _counted(found: int, stated: StatedRun) -> Finding:
+    same = found == stated.certificate.get("planned")
+    return ("ok" if same else "differs"), f"{found:,} trained parameters"
+
+
+def check_encoder(stated: StatedRun) -> Finding:
+    """Compare the hashes of the encoder's files."""
+    held = stated.hashes("encoder")
+    if not isinstance(held, Mapping):
+        return "not checked", "the certificate holds no hash of it"
+    found = encoder_hashes(stated.encoder)
+    return _listed(differing_names(held, found), f"{', '.join(found)} in {stated.encoder}")
+
+
+def check_probe_logits(stated: StatedRun) -> Finding:
+    """Compute the probe logits again."""
+    difference = check_probes(stated.model, stated.run.adapter)
+    if difference is None:
+        return "differs", "the adapter holds no probe logits"
+    return "ok", f"largest difference of a logit {difference:.2g}"
+
+
+def check_metrics(stated: StatedRun) -> Finding:
+    """Compare the hash of the training records, and the best of them with what is said of it."""
+    held, path = stated.hashes("metrics"), stated.run.metrics
+    if held is None:
+        trained = "the certificate holds no hash of it" if path.exists() else "there is none"
+        return "not checked", f"{path.name}: {trained}"
+    if metrics_hash(stated.run) != held:
+        return "differs", f"{path.name} is not as certified"
+    about = read_json(stated.run.environment)
+    step, best = about.get("best_step"), about.get("best_validation")
+    recorded = [
+        {name: record.get(name) for name in best}
+        for record in read_records(stated.run)
+        if record["kind"] == "validation" and record["step"] == step and isinstance(best, Mapping)
+    ]
+    if best not in recorded:
+        return "differs", f"{stated.run.environment.name} states another best validation"
+    return "ok", f"as certified; best validation at step {step}"
+
+
+def check_evaluations(stated: StatedRun) -> Finding:
+    """Compare the hashes of the evaluations, and each accuracy with its confusion matrix."""
+    found = {name: _evaluation(stated.run, name) for name in EVALUATED_SPLITS}
+    present = {name: evaluation for name, evaluation in found.items() if evaluation is not None}
+    wrong = [
+        f"{stated.run.evaluation.name}/{name}.json"
+        for name, evaluation in present.items()
+        if not _is_consistent(evaluation)
+    ]
+    wrong += [name for name in stated.touched(stated.run.evaluation.name) if name not in wrong]
+    if not wrong and stated.hashes("files") is None:
+        return "not checked", "consistent, but the certificate holds no hash of it"
+    figures = [f"{name} accuracy {each.accuracy.value:.4f}" for name, each in present.items()]
+    return _listed(wrong, ", ".join(figures) or "none")
+
+
+def _evaluation(run: Run, name: str) -> Evaluation | None:
+    path = run.evaluation / f"{name}.json"
+    return from_json(read_json(path)) if path.exists() else None
+
+
+def _is_consistent(evaluation: Evaluation) -> bool:
+    confusion = evaluation.confusion
+    rows = sum(map(sum, confusion))
+    hits = sum(row[label] for label, row in enumerate(confusion) if label < len(row))
+    return rows == evaluation.rows and hits / max(1, rows) == evaluation.accuracy.value
+
+
+def named_data(stated: StatedRun, split: str) -> str | None:
+    """Return what the recipe names for a split; None where nothing, or a count out of train."""
+    try:
+        source = getattr(stated.recipe.data, split)
+    except RankletError:
+        return None  # said by the check of the recipe
+    return source if isinstance(source, str) else None
+
+
+def check_data(stated: StatedRun, split: str, source: str) -> Finding:
+    """Compare the hash of a split's file."""
+    hashes = stated.hashes("data")
+    held = hashes.get(split) if isinstance(hashes, Mapping) else None
+    if held is None:
+        reason = f"the certificate holds no hash of {source}, a named set or a data set of the hub"
+        return "not checked", reason
+    if not Path(source).is_file():
+        return "not checked", f"{source} is not here"
+    return _compared(sha256_file(Path(source)), held, (), source)
+
+
+def check_figure(stated: StatedRun, data: str | None) -> Finding:
+    """Compute the accuracy on test again.
+
+    Raises:
+        DataError: The data cannot be read.
+    """
+    if data is None:
+        return "not checked", "give the test data with --data"
+    held = _evaluation(stated.run, "test")
+    if held is None:
+        return "not checked", "the run holds no test figure"
+    test = read_labelled(data, "test", stated.model.labels, stated.recipe.data)
+    found = evaluate_on(stated.model, test, "test")
+    detail = f"accuracy {found.accuracy.value:.4f} on {found.rows:,} texts"
+    off = abs(found.accuracy.value - held.accuracy.value)
+    if found.rows != held.rows or off > _tolerance(stated):
+        return "differs", f"{detail}; stored: {held.accuracy.value:.4f} on {held.rows:,}"
+    return "ok", detail
+
+
+def _tolerance(stated: StatedRun) -> float:
+    machine = read_json(stated.run.environment).get("machine")
+    named = machine.get("precision") if isinstance(machine, Mapping) else None
+    trained = getattr(torch, str(named), torch.float32)
+    return max(FIGURE_TOLERANCE.get(trained, 0.0), FIGURE_TOLERANCE[compute_dtype(stated.model)])
+
+
+def _compared(found: str, held: object, touched: Sequence[str], what: str = "") -> Finding:
+    if held is None:
+        return "differs", "the certificate holds no hash of it"
+    if found == held and not touched:
+        return "ok", f"{what} SHA-256 {found[:12]}…".strip()
+    return _listed(list(touched) or [what or "its content"], "")
+
+
+def _listed(wrong: list[str], right: str) -> Finding:
+    return ("differs", f"not as certified: {', '.join(wrong)}") if wrong else ("ok", right)

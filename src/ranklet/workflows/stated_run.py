@@ -1,0 +1,113 @@
+"""stated_run: what the files of a finished run state, each read when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ranklet.budget.plan import ParameterPlan
+from ranklet.classifier import TextClassifier
+from ranklet.encoder.precision import Device, Precision, choose_device, choose_dtype
+from ranklet.encoder.source import encoder_folder
+from ranklet.errors import RunError
+from ranklet.labels import LabelSet
+from ranklet.lora.adapter_file import AdapterFile
+from ranklet.lora.peft_config import SUBTRACTED_INITS
+from ranklet.recipe import Recipe, load_recipe
+from ranklet.run import Run, read_json
+from ranklet.saved_model import ClassifierSettings, assemble, check_head, read_saved
+from ranklet.workflows.certify_run import file_hashes
+from ranklet.workflows.plan import plan_for_labels
+
+
+@dataclass(frozen=True)
+class StatedRun:
+    """A run's files, each read when it is first needed.
+
+    Attributes:
+        run: The paths of a finished run.
+        encoder_option: Used instead of the encoder that the run names.
+        device_option: Where it computes.
+        precision_option: Compute dtype; `auto` is what the run's recipe says.
+    """
+
+    run: Run
+    encoder_option: str | None
+    device_option: Device
+    precision_option: Precision
+
+    @cached_property
+    def certificate(self) -> dict[str, Any]:
+        """The certificate, whatever it holds."""
+        return read_json(self.run.certificate)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe, validated."""
+        return load_recipe(self.run.recipe)
+
+    @cached_property
+    def saved(self) -> tuple[ClassifierSettings, LabelSet, AdapterFile]:
+        """What the adapter folder holds."""
+        return read_saved(self.run.adapter, encoder=self.encoder_option)
+
+    @cached_property
+    def encoder(self) -> Path:
+        """The folder of the encoder's files."""
+        return encoder_folder(self.encoder_option or self.saved[0].encoder)
+
+    @cached_property
+    def plan(self) -> ParameterPlan:
+        """The plan of the recipe, counted again."""
+        name = self.encoder_option or self.recipe.encoder
+        recipe = self.recipe.model_copy(update={"encoder": name})
+        return plan_for_labels(recipe, len(self.saved[1]))
+
+    @cached_property
+    def model(self) -> TextClassifier:
+        """The trained classifier, assembled from the files; its probes are not compared yet."""
+        settings, labels, adapter = self.saved
+        device, precision = choose_device(self.device_option), self.precision_option
+        if precision == "auto":
+            precision = self.recipe.engine.precision
+        dtype = choose_dtype(precision, device)
+        model = assemble(settings, labels, adapter, dtype=dtype, device=device)
+        check_head(model, self.run.adapter, settings.head)
+        return model
+
+    @cached_property
+    def start(self) -> int:
+        """Numbers of the adapter that did not train: its start, which is half of every pair."""
+        if self.recipe.adapter.init not in SUBTRACTED_INITS:
+            return 0
+        pairs = (".lora_A.weight", ".lora_B.weight")
+        tensors = self.saved[2].tensors
+        return sum(t.numel() for name, t in tensors.items() if name.endswith(pairs)) // 2
+
+    def hashes(self, name: str) -> Any:
+        """Return what the certificate holds under a name of its hashes, or None."""
+        try:
+            held = self.certificate.get("sha256")
+        except RunError:
+            return None
+        return held.get(name) if isinstance(held, Mapping) else None
+
+    @cached_property
+    def changed(self) -> tuple[str, ...]:
+        """Files whose hash is not the certificate's, by path below the run's folder."""
+        held, found = self.hashes("files"), file_hashes(self.run)
+        if not isinstance(held, Mapping):
+            return ()
+        return tuple(differing_names(held, found))
+
+    def touched(self, place: str) -> list[str]:
+        """List the changed files at or below an entry of the run's folder."""
+        return [name for name in self.changed if name == place or name.startswith(f"{place}/")]
+
+
+def differing_names(held: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """List the names, sorted, under which two mappings hold different values, or one holds none."""
+    return sorted(name for name in {*held, *found} if held.get(name) != found.get(name))

@@ -1,0 +1,110 @@
+"""train_seeds: the same recipe once for each of several seeds, and what the runs say together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ranklet.errors import RunError
+from ranklet.evaluation.across_seeds import AcrossSeeds, summarise_seeds
+from ranklet.evaluation.result import Evaluation, from_json
+from ranklet.files import write_atomically
+from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
+from ranklet.run import Run, check_vacant, free_folder, read_json, write_json
+from ranklet.workflows.train import RUNS_FOLDER, Observer, check_before_download, train
+from ranklet.workflows.write_run import EVALUATED_SPLITS
+
+SUMMARY_FILE = "seeds.json"
+
+
+@dataclass(frozen=True)
+class SeedRuns:
+    """The runs of several seeds.
+
+    Attributes:
+        folder: Holds one run a seed, `seed-0` and so on, and `seeds.json`.
+        runs: The finished runs by seed.
+        figures: Summaries by split and figure.
+    """
+
+    folder: Path
+    runs: Mapping[int, Run]
+    figures: Mapping[str, Mapping[str, AcrossSeeds]]
+
+
+def train_seeds(
+    recipe: Recipe,
+    seeds: Sequence[int],
+    out: str | Path | None = None,
+    *,
+    name: str = "run",
+    observe: Callable[[Run], AbstractContextManager[Observer]] | None = None,
+) -> SeedRuns:
+    """Train a recipe once for each seed; nothing is picked among the runs.
+
+    A seed moves the validation rows (unless they are a file), the fresh tensors, the order of the
+    texts and all dropout. Called again with the same folder, it keeps the finished runs of the same
+    recipe and trains what is missing.
+
+    Args:
+        recipe: What to do; its own seed is not used.
+        seeds: Different ones.
+        out: Folder of the runs; None: a new one below `runs/`.
+        name: Name of the new folder below `runs/`.
+        observe: Opens an observer for a run that is to be trained.
+
+    Raises:
+        RunError: A seed stands there twice, or the folder holds the run of another recipe.
+        RankletError: Any problem of a training.
+    """
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise RunError(f"seeds {list(seeds)}: name at least one, and each once")
+    folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
+    check_before_download(recipe)
+    _open_folder(folder, recipe.model_copy(update={"seed": 0}))
+    runs = {
+        seed: _run_of(recipe.model_copy(update={"seed": seed}), folder / f"seed-{seed}", observe)
+        for seed in seeds
+    }
+    figures = summarise_seeds([_evaluations(run) for run in runs.values()])
+    summary = {
+        "seeds": list(seeds),
+        "figures": {
+            split: {figure: asdict(found) for figure, found in entries.items()}
+            for split, entries in figures.items()
+        },
+    }
+    write_json(folder / SUMMARY_FILE, summary)
+    return SeedRuns(folder, runs, figures)
+
+
+def _open_folder(folder: Path, recipe: Recipe) -> None:
+    asked = folder / "recipe.yaml"
+    if asked.is_file() and not Run(folder).is_finished:
+        if recipe_hash(load_recipe(asked)) != recipe_hash(recipe):
+            raise RunError(f"{folder}: holds the seeds of another recipe; choose another --out")
+        return
+    check_vacant(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(asked, to_yaml(recipe))
+
+
+def _run_of(
+    recipe: Recipe,
+    folder: Path,
+    observe: Callable[[Run], AbstractContextManager[Observer]] | None,
+) -> Run:
+    run = Run(folder)
+    if run.is_finished:
+        return run
+    opened = nullcontext(Observer()) if observe is None else observe(run)
+    with opened as observer:
+        observer.announce(f"seed {recipe.seed}")
+        return train(recipe, folder, observer=observer)
+
+
+def _evaluations(run: Run) -> dict[str, Evaluation]:
+    paths = {split: run.evaluation / f"{split}.json" for split in EVALUATED_SPLITS}
+    return {split: from_json(read_json(path)) for split, path in paths.items() if path.is_file()}

@@ -302,6 +302,13 @@ class TrainingSection(BaseModel):
     """Evaluations without a better `metric` after which training ends; null: never.
     Default: null."""
 
+    checkpoint_every: Count | None = None
+    """Optimizer steps between checkpoints, from which an interrupted training continues; null:
+    before every evaluation, and once a minute. The last step always has one. Default: null."""
+
+    keep_checkpoints: Count = 2
+    """Newest checkpoints that are kept while training; a finished run keeps none. Default: 2."""
+
     @model_serializer(mode="wrap")
     def _without_replaced(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # A dump is what a person could have written: the two of a pair never stand together.

@@ -6,8 +6,9 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -16,8 +17,11 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 from ranklet.classifier import restore_state, trainable_state
 from ranklet.errors import TrainingDivergedError
+from ranklet.head import module_device
 from ranklet.training.averaging import Kept, MovingAverage, greedy_soup, mean_state
+from ranklet.training.checkpoints import Checkpoint
 from ranklet.training.losses import BatchLoss, Loss, one_pass
+from ranklet.training.state import RandomNumbers, Stateful, TrainedTensors
 from ranklet.training.steps import Indices, Step
 
 Metric = Literal["accuracy", "macro_f1", "loss"]
@@ -50,6 +54,23 @@ class FitResult:
     averaged_steps: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Progress:
+    """How far a training has come.
+
+    Attributes:
+        taken: Optimizer steps.
+        waited: Validations since the best.
+        ranked: The best validations so far, the best first.
+        seconds: Wall-clock time.
+    """
+
+    taken: int = 0
+    waited: int = 0
+    ranked: tuple[Kept, ...] = ()
+    seconds: float = 0.0
+
+
 def fit(
     model: nn.Module,
     steps: Sequence[Step],
@@ -71,8 +92,16 @@ def fit(
     read_every: int = 1,
     capture: Callable[[AddGradients], AddGradients] = lambda eager: eager,
     observe: Callable[[Record], None] = lambda record: None,
+    others: Mapping[str, Stateful] = MappingProxyType({}),
+    resume: Checkpoint | None = None,
+    due: Callable[[Step], bool] = lambda step: False,
+    keep: Callable[[Checkpoint], None] = lambda checkpoint: None,
 ) -> FitResult:
     """Train a model and leave it at its best validation.
+
+    A training that goes on from a checkpoint takes the same steps as one that was not interrupted.
+    A checkpoint stands between a step and the validation after it, so that an end during a long
+    validation loses no more than that validation, which is then done again.
 
     Args:
         model: Maps a Batch to logits (texts, classes).
@@ -95,6 +124,11 @@ def fit(
             waiting for the program at every step.
         capture: Turns the work on one batch into something faster that does the same.
         observe: Receives every record, in order.
+        others: What else changes while training, by name, such as the generator of `load_batch`.
+        resume: Where to go on; None: from the start.
+        due: Asked after every step whether a checkpoint is wanted.
+        keep: Receives the checkpoints that were; their tensors are those that train, so they are to
+            be copied at once. What it raises ends the training.
 
     Returns:
         What came of it. Ctrl-C ends the training early and keeps the best so far.
@@ -103,55 +137,99 @@ def fit(
         TrainingDivergedError: The loss or the gradient of a step is NaN or infinite.
         KeyboardInterrupt: Ctrl-C before the first validation, when there is nothing to keep.
     """
-    ranked: list[Kept] = []  # the best first
-    waited, taken = 0, 0
     ended_by: Literal["end", "patience", "interrupt"] = "end"
     peaks = [group["lr"] for group in optimizer.param_groups]
     unread: list[_Taken] = []
     accumulate = capture(partial(add_gradients, model, loss, scaler, batch_loss=batch_loss))
-    started = read = time.perf_counter()
+    parts = _parts(model, optimizer, scaler, average, accumulate, others)
+    progress = _Progress() if resume is None else _restore(resume, parts)
+    read = time.perf_counter()
+    started = read - progress.seconds
     model.train()
     try:
-        for step in steps:
-            _set_rates(optimizer, peaks, rate_factor(step.number))
-            before_step(step.number)
-            unread.append(
-                _train_step(
-                    step, load_batch, accumulate, optimizer, max_grad_norm, change_gradients, scaler
+        for step in steps[max(progress.taken - 1, 0) :]:
+            if step.number > progress.taken:  # a checkpoint's own step lacks its validation only
+                _set_rates(optimizer, peaks, rate_factor(step.number))
+                before_step(step.number)
+                unread.append(
+                    _train_step(
+                        step,
+                        load_batch,
+                        accumulate,
+                        optimizer,
+                        max_grad_norm,
+                        change_gradients,
+                        scaler,
+                    )
                 )
-            )
-            taken = step.number
-            if average is not None:
-                average.update(taken)
-            if step.validate or len(unread) == read_every:
-                for record in _read(unread, read, may_overflow=scaler is not None):
-                    observe(record)
-                unread, read = [], time.perf_counter()
+                if average is not None:
+                    average.update(step.number)
+                seconds = time.perf_counter() - started
+                progress = replace(progress, taken=step.number, seconds=seconds)
+                wanted = due(step)
+                if step.validate or wanted or len(unread) == read_every:
+                    _report(unread, read, observe, may_overflow=scaler is not None)
+                    unread, read = [], time.perf_counter()
+                if wanted:
+                    keep(_checkpoint(parts, progress))
             if not step.validate:
                 continue
-            with nullcontext() if average is None else average.in_model():
-                metrics = validate()
-                candidate = Kept(taken, metrics, trainable_state(model))
-            observe({"kind": "validation", "step": taken, "epoch": step.epoch, **metrics})
+            found = _validated(model, average, validate, step.number)
+            observe(
+                {"kind": "validation", "step": found.step, "epoch": step.epoch, **found.metrics}
+            )
             read = time.perf_counter()
-            ranked = _ranked([*ranked, candidate], metric)[:soup]
-            waited = 0 if ranked[0] is candidate else waited + 1
-            if waited == patience:
+            progress = _judged(progress, found, metric, soup)
+            if progress.waited == patience:
                 ended_by = "patience"
                 break
     except KeyboardInterrupt:
-        if not ranked:
+        if not progress.ranked:
             raise
         ended_by = "interrupt"
-    metrics, chosen = greedy_soup(model, ranked, validate, partial(_is_better, metric=metric))
+    is_better = partial(_is_better, metric=metric)
+    metrics, chosen = greedy_soup(model, progress.ranked, validate, is_better)
     restore_state(model, mean_state(chosen))
     model.eval()
+    taken = progress.taken
     averaged = tuple(each.step for each in chosen) if len(chosen) > 1 else ()
     if averaged:
         epoch = steps[taken - 1].epoch
         observe({"kind": "validation", "step": taken, "epoch": epoch, **metrics})
     best_step, seconds = taken if averaged else chosen[0].step, time.perf_counter() - started
     return FitResult(best_step, metrics, taken, seconds, ended_by, averaged)
+
+
+def _parts(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler | None,
+    average: MovingAverage | None,
+    accumulate: AddGradients,
+    others: Mapping[str, Stateful],
+) -> dict[str, Stateful]:
+    """Name everything that changes while training; random numbers last, nothing draws after."""
+    parts: dict[str, Stateful] = {"model": TrainedTensors(model), "optimizer": optimizer, **others}
+    if scaler is not None:
+        parts["scaler"] = scaler
+    if average is not None:
+        parts["average"] = average
+    if isinstance(accumulate, Stateful):
+        parts["accumulate"] = accumulate
+    return {**parts, "random": RandomNumbers(module_device(model))}
+
+
+def _checkpoint(parts: Mapping[str, Stateful], progress: _Progress) -> Checkpoint:
+    state = {name: part.state_dict() for name, part in parts.items()}
+    ranked = [vars(kept) for kept in progress.ranked]
+    return Checkpoint(progress.taken, {**state, "progress": {**vars(progress), "ranked": ranked}})
+
+
+def _restore(checkpoint: Checkpoint, parts: Mapping[str, Stateful]) -> _Progress:
+    for name, part in parts.items():
+        part.load_state_dict(checkpoint.state[name])
+    held = checkpoint.state["progress"]
+    return _Progress(**{**held, "ranked": tuple(Kept(**kept) for kept in held["ranked"])})
 
 
 def _set_rates(optimizer: torch.optim.Optimizer, peaks: Sequence[float], factor: float) -> None:
@@ -237,14 +315,15 @@ def _clip(optimizer: torch.optim.Optimizer, max_grad_norm: float | None) -> Tens
     return nn.utils.clip_grad_norm_(parameters, limit)
 
 
-def _read(taken: Sequence[_Taken], since: float, may_overflow: bool) -> list[Record]:
-    """Read losses back, check them and return the records of the steps."""
+def _report(
+    taken: Sequence[_Taken], since: float, observe: Callable[[Record], None], may_overflow: bool
+) -> None:
+    """Read losses back, check them and hand out the records of the steps."""
     numbers = torch.stack([torch.stack([one.loss, one.grad_norm]) for one in taken]).tolist()
     texts_per_s = sum(one.texts for one in taken) / (time.perf_counter() - since)
-    records = []
     for one, (loss, norm) in zip(taken, numbers, strict=True):
         _refuse_divergence(one.step, loss, 0.0 if may_overflow else norm)
-        records.append(
+        observe(
             {
                 "kind": "train",
                 "step": one.step.number,
@@ -257,7 +336,6 @@ def _read(taken: Sequence[_Taken], since: float, may_overflow: bool) -> list[Rec
                 "texts_per_s": texts_per_s,
             }
         )
-    return records
 
 
 def _refuse_divergence(step: Step, loss: float, norm: float) -> None:
@@ -272,11 +350,21 @@ def _refuse_divergence(step: Step, loss: float, norm: float) -> None:
     )
 
 
-def _ranked(kept: Sequence[Kept], metric: Metric) -> list[Kept]:
+def _validated(
+    model: nn.Module,
+    average: MovingAverage | None,
+    validate: Callable[[], Mapping[str, float]],
+    step: int,
+) -> Kept:
+    with nullcontext() if average is None else average.in_model():
+        return Kept(step, validate(), trainable_state(model))
+
+
+def _judged(progress: _Progress, new: Kept, metric: Metric, soup: int) -> _Progress:
     """Sort the best first; of equal ones the first stays first."""
-    *others, last = kept
-    ahead = [one for one in others if not _is_better(last.metrics, one.metrics, metric)]
-    return [*ahead, last, *others[len(ahead) :]]
+    ahead = [one for one in progress.ranked if not _is_better(new.metrics, one.metrics, metric)]
+    ranked = (*ahead, new, *progress.ranked[len(ahead) :])[:soup]
+    return replace(progress, ranked=ranked, waited=progress.waited + 1 if ahead else 0)
 
 
 def _is_better(new: Mapping[str, float], old: Mapping[str, float], metric: Metric) -> bool:

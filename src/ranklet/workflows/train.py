@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from shutil import rmtree
 
 import torch
 from torch import Tensor
@@ -27,10 +28,13 @@ from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, w
 from ranklet.saved_model import load_model, save_model
 from ranklet.saved_probes import compute_dtype
 from ranklet.training.activation_start import start_from_activations
+from ranklet.training.checkpoint_writer import CheckpointWriter
+from ranklet.training.checkpoints import Checkpoint
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.noise import drop_in_encoder
 from ranklet.training.resident_corpus import resident
 from ranklet.training.ridge_start import start_with_ridge
+from ranklet.training.state import OwnGenerator
 from ranklet.training.steps import Step, plan_steps
 from ranklet.workflows.announcements import (
     describe_beginning,
@@ -43,12 +47,14 @@ from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.capture_steps import capture_steps
 from ranklet.workflows.certify_run import certify_run
 from ranklet.workflows.consult_teachers import consult_teachers
+from ranklet.workflows.continue_run import CheckpointPlan, find_beginning, origin_of
 from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
 from ranklet.workflows.read_splits import EncodedSplit, Splits, read_splits
 from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
 from ranklet.workflows.solve import check_feasible, open_space
+from ranklet.workflows.stop_signals import StopRequest, stop_on_signals
 from ranklet.workflows.techniques import (
     check_class_weights,
     choose_average,
@@ -100,7 +106,8 @@ def train(
 
     Args:
         recipe: What to do.
-        out: Folder of the run, vacant or with an unfinished run; None: a new one below `runs/`.
+        out: Folder of the run, vacant or with an unfinished run, which is continued if it has a
+            checkpoint; None: a new one below `runs/`.
         name: Name of the new folder below `runs/`.
         observer: Is told what happens.
 
@@ -111,10 +118,16 @@ def train(
         BudgetExceededError: The recipe trains more than its budget; nothing was downloaded.
         RankletError: Any other problem of the recipe, the data, the encoder or the disk.
         TrainingDivergedError: The loss is no longer a finite number.
+        TrainingStoppedError: SIGTERM or SIGUSR1 ended it in order; the same call continues.
         ParityError: Counts disagree, or the saved model answers differently.
     """
     told = observer or Observer()
     folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
+    with stop_on_signals() as stop:
+        return _train(recipe, folder, told, stop)
+
+
+def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> Run:
     check_vacant(folder)
     device = choose_device(recipe.engine.device)
     dtype = choose_dtype(recipe.engine.precision, device)
@@ -122,7 +135,9 @@ def train(
 
     splits = read_splits(recipe.data, recipe.seed)
     check_class_weights(recipe.training, splits.labels)
-    asked, recipe = recipe, fit_ranks(recipe, splits)
+    origin = partial(origin_of, recipe, splits, dtype, device)
+    begin = find_beginning(Run(folder), origin)
+    asked, recipe = recipe, begin.recipe or fit_ranks(recipe, splits)
     plan = plan_for_labels(recipe, len(splits.labels))
     enforce_budget(plan)
 
@@ -135,23 +150,26 @@ def train(
     if isinstance(model.encoder, NativeEncoder):
         model.encoder.activation_checkpointing = recipe.engine.activation_checkpointing
 
-    with new_run(folder) as run:
+    with new_run(folder, continued=begin.checkpoint is not None) as run:
         # Only now, so that a training that cannot begin says nothing but why.
         for line in describe_beginning(asked, recipe, plan, model, splits, lesson):
             told.announce(line)
-        write_atomically(run.recipe, to_yaml(recipe))
         write_json(run.plan, plan.to_json())
+        write_atomically(run.recipe, to_yaml(recipe))
         corpora = _tokenize(model, splits)
         told.announce(describe_engine(corpora, dtype, device))
         if recipe.engine.quantization != "none":
             told.announce(describe_quantization(model, recipe))
-        if recipe.adapter.init == "eva":
+        if recipe.adapter.init == "eva" and begin.checkpoint is None:
             start_from_activations(model, corpora["train"], recipe.seed)
-        if recipe.head_start == "ridge":
+        if recipe.head_start == "ridge" and begin.checkpoint is None:
             start = start_with_ridge(model, corpora["train"], recipe.seed)
             told.announce(describe_start(start, len(corpora["train"])))
+        begin.announce(told.announce)
         targets = None if lesson is None else lesson.targets
-        result = _fit(model, corpora, targets, recipe, run, told)
+        with CheckpointWriter(run.checkpoints, recipe.training.keep_checkpoints) as writer:
+            keep = CheckpointPlan(writer, origin(), recipe, stop)
+            result = _fit(model, corpora, targets, recipe, run, told, begin.checkpoint, keep)
         told.announce(describe_result(result))
 
         evaluations = _evaluate(model, corpora, recipe.seed)
@@ -160,10 +178,11 @@ def train(
         # A fresh object from the files must answer alike; loading compares the probes.
         load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
         about = describe_training(recipe, splits, corpora, result, dtype, device)
-        write_json(run.environment, about)
+        write_json(run.environment, {**about, "checkpoints": vars(writer.figures)})
         write_evaluations(run, evaluations)
         write_run_report(run)
         write_json(run.certificate, certify_run(run, recipe, plan, model))
+    rmtree(run.checkpoints, ignore_errors=True)
     told.finish(run)
     return run
 
@@ -234,6 +253,8 @@ def _fit(
     recipe: Recipe,
     run: Run,
     told: Observer,
+    resume: Checkpoint | None,
+    plan: CheckpointPlan,
 ) -> FitResult:
     options = recipe.training
     steps = _steps(recipe, corpora["train"])
@@ -257,15 +278,20 @@ def _fit(
         dropout_changes=options.dropout_schedule != "constant",
         has_teacher=targets is not None,
     )
-    load_batch = _batch_loader(train, options.token_dropout, recipe.seed, device)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    load_batch = _batch_loader(train, options.token_dropout, generator, device)
     if targets is not None:
         load_batch = with_targets(load_batch, targets.to(device))
     told.start(len(steps))
-    with open_records(run) as append:
+    with open_records(run) as records, plan.stop.deferred():
 
         def observe(record: Record) -> None:
-            append(record)
+            records.append(record)
             told.record(record)
+
+        def validate() -> dict[str, float]:
+            with plan.stop.at_once():
+                return _validate(model, validation)
 
         return fit(
             model,
@@ -274,7 +300,7 @@ def _fit(
             optimizer,
             choose_schedule(options, len(steps)),
             choose_loss(options, model.labels, corpora["train"], device),
-            lambda: _validate(model, validation),
+            validate,
             batch_loss=choose_batch_loss(options, recipe.distillation),
             metric=options.metric,
             patience=options.early_stopping_patience,
@@ -287,15 +313,18 @@ def _fit(
             read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
             capture=capture,
             observe=observe,
+            others={"records": records, "token_dropout": OwnGenerator(generator)},
+            resume=resume,
+            due=partial(plan.due, last_step=len(steps)),
+            keep=plan.keep,
         )
 
 
 def _batch_loader(
-    corpus: Corpus, token_dropout: float, seed: int, device: torch.device
+    corpus: Corpus, token_dropout: float, generator: torch.Generator, device: torch.device
 ) -> Callable[[Indices], Batch]:
     if not token_dropout:
         return lambda indices: corpus.batch(indices).to(device)
-    generator = torch.Generator().manual_seed(seed)
     return lambda indices: drop_tokens(corpus.batch(indices), token_dropout, generator).to(device)
 
 

@@ -30,7 +30,7 @@ KEYS = {
     "layer_lr_decay schedule schedule_num_cycles schedule_power warmup_ratio warmup_steps "
     "max_grad_norm loss focal_gamma gce_q bootstrap_beta class_weights r_drop label_smoothing "
     "dropout_schedule gradient_noise token_dropout ema_decay soup evaluate_every "
-    "metric early_stopping_patience",
+    "metric early_stopping_patience checkpoint_every keep_checkpoints",
     "distillation": "teacher temperature weight unlabelled confidence",
     "engine": "device precision quantization attention cache_frozen_layers cache_limit_gib "
     "capture_steps activation_checkpointing",

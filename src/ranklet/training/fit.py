@@ -142,7 +142,7 @@ def fit(
     unread: list[_Taken] = []
     accumulate = capture(partial(add_gradients, model, loss, scaler, batch_loss=batch_loss))
     parts = _parts(model, optimizer, scaler, average, accumulate, others)
-    progress = _Progress() if resume is None else _restore(resume, parts)
+    progress = _restored(resume, parts)
     read = time.perf_counter()
     started = read - progress.seconds
     model.train()
@@ -191,13 +191,13 @@ def fit(
     metrics, chosen = greedy_soup(model, progress.ranked, validate, is_better)
     restore_state(model, mean_state(chosen))
     model.eval()
-    taken = progress.taken
-    averaged = tuple(each.step for each in chosen) if len(chosen) > 1 else ()
-    if averaged:
-        epoch = steps[taken - 1].epoch
-        observe({"kind": "validation", "step": taken, "epoch": epoch, **metrics})
-    best_step, seconds = taken if averaged else chosen[0].step, time.perf_counter() - started
-    return FitResult(best_step, metrics, taken, seconds, ended_by, averaged)
+    seconds = time.perf_counter() - started
+    if len(chosen) == 1:
+        return FitResult(chosen[0].step, metrics, progress.taken, seconds, ended_by)
+    taken, epoch = progress.taken, steps[progress.taken - 1].epoch
+    observe({"kind": "validation", "step": taken, "epoch": epoch, **metrics})
+    averaged = tuple(each.step for each in chosen)
+    return FitResult(taken, metrics, taken, seconds, ended_by, averaged)
 
 
 def _parts(
@@ -225,7 +225,9 @@ def _checkpoint(parts: Mapping[str, Stateful], progress: _Progress) -> Checkpoin
     return Checkpoint(progress.taken, {**state, "progress": {**vars(progress), "ranked": ranked}})
 
 
-def _restore(checkpoint: Checkpoint, parts: Mapping[str, Stateful]) -> _Progress:
+def _restored(checkpoint: Checkpoint | None, parts: Mapping[str, Stateful]) -> _Progress:
+    if checkpoint is None:
+        return _Progress()
     for name, part in parts.items():
         part.load_state_dict(checkpoint.state[name])
     held = checkpoint.state["progress"]

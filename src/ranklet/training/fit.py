@@ -162,8 +162,7 @@ def fit(
                         scaler,
                     )
                 )
-                if average is not None:
-                    average.update(step.number)
+                _update(average, step.number)
                 seconds = time.perf_counter() - started
                 progress = replace(progress, taken=step.number, seconds=seconds)
                 wanted = due(step)
@@ -350,6 +349,11 @@ def _refuse_divergence(step: Step, loss: float, norm: float) -> None:
         "training.max_grad_norm",
         step.number,
     )
+
+
+def _update(average: MovingAverage | None, step: int) -> None:
+    if average is not None:
+        average.update(step)
 
 
 def _validated(

@@ -64,11 +64,6 @@ class Recipe(BaseModel):
     head_dropout: Share = 0.0
     """Share of the head's inputs that is zeroed while training. Default: 0.0."""
 
-    encoder_dropout: Share = 0.0
-    """Share of what attention and feed-forward network add in an encoder layer, from the first
-    trained one up, that is zeroed while training; these layers then run plainly, which is slower;
-    native encoders only. Default: 0.0."""
-
     head_rank: Annotated[int, Field(ge=1, le=4096)] = 8
     """Rank of what trains in the inner matrix of a `low_rank` head. Default: 8."""
 
@@ -79,6 +74,11 @@ class Recipe(BaseModel):
     head_start: Literal["random", "ridge"] = "random"
     """How the last map of the head starts: from small random values, or as the ridge regression of
     the labels on what it reads of at most 2,048 training texts. Default: random."""
+
+    encoder_dropout: Share = 0.0
+    """Share of what attention and feed-forward network add in an encoder layer, from the first
+    trained one up, that is zeroed while training; these layers then run plainly, which is slower;
+    native encoders only. Default: 0.0."""
 
     budget: Count = 1_000_000
     """Most parameters that may be trained: adapters, head, biases, all of it.

@@ -19,8 +19,8 @@ from ranklet.recipe.allowed import field_types, section_of
 from ranklet.recipe.tree import parse_tree, plain
 
 KEYS = {
-    "": "encoder pooling head head_dropout encoder_dropout head_rank head_dense_init head_start "
-    "budget seed data adapter training distillation engine",
+    "": "encoder pooling head head_dropout head_rank head_dense_init head_start "
+    "encoder_dropout budget seed data adapter training distillation engine",
     "data": "train validation test text_column label_column label_names max_length cleaning "
     "min_words max_words duplicates",
     "adapter": "rank alpha dropout target_modules layers exclude_modules rank_pattern "

@@ -24,11 +24,13 @@ from ranklet.evaluation.result import validation_metrics
 from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import place_adapters, resolve_placement
+from ranklet.training.averaging import MovingAverage
 from ranklet.training.captured_steps import CapturedGradients
 from ranklet.training.checkpoints import Checkpoint, newest_checkpoint, write_checkpoint
 from ranklet.training.fit import AddGradients, FitResult, Record, fit
 from ranklet.training.losses import cross_entropy
-from ranklet.training.optimizers import build_optimizer
+from ranklet.training.noise import gradient_noise
+from ranklet.training.optimizers import OptimizerName, build_optimizer
 from ranklet.training.schedules import learning_rate_factor
 from ranklet.training.state import OwnGenerator
 from ranklet.training.steps import plan_steps
@@ -78,6 +80,10 @@ class Training:
         scaled: bool = False,
         captured: bool = False,
         read_every: int = 1,
+        ema_decay: float | None = None,
+        soup: int = 1,
+        noise: float | None = None,
+        optimizer: OptimizerName = "adamw",
     ) -> None:
         self.model = classifier(dropout)
         self.texts = corpus()
@@ -86,6 +92,10 @@ class Training:
         self.patience = patience
         self.read_every = read_every
         self.captured = captured
+        self.average = None if ema_decay is None else MovingAverage(self.model, ema_decay)
+        self.soup = soup
+        self.noise = noise
+        self.optimizer = optimizer
         self.scaler = fresh_scaler() if scaled else None
         epochs = [
             epoch_batches(self.texts.lengths, batch_size=4, batch_tokens=None, seed=1, epoch=epoch)
@@ -122,7 +132,9 @@ class Training:
             learning_rate=3e-2,
             head_learning_rate=1e-2,
             weight_decay=0.01,
+            name=self.optimizer,
         )
+        noise = gradient_noise(optimizer, self.noise, 4) if self.noise else lambda step: None
         return fit(
             self.model,
             self.steps,
@@ -135,6 +147,9 @@ class Training:
             patience=self.patience,
             max_grad_norm=1.0,
             scaler=self.scaler,
+            average=self.average,
+            soup=self.soup,
+            change_gradients=noise,
             read_every=self.read_every,
             capture=self.capture,
             observe=self.records.append,
@@ -167,6 +182,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "scaler": {"accumulation": 1, "scaled": True},
     "captured": {"accumulation": 1, "dropout": 0.0, "captured": True},
     "losses read later": {"accumulation": 1, "read_every": 5},
+    "moving average": {"accumulation": 1, "ema_decay": 0.9},
+    "soup": {"accumulation": 1, "soup": 3},
+    "gradient noise": {"accumulation": 1, "noise": 0.1},
+    "two optimizers": {"accumulation": 1, "optimizer": "muon"},
 }
 
 
@@ -214,7 +233,8 @@ def forgetting(name: str, kept: Checkpoint) -> Checkpoint:
         "model": trainable_state(classifier(0.2)),
         "scaler": fresh_scaler().state_dict(),
         "accumulate": {"seen": [], "chosen": []},
-        "progress": {**kept.state["progress"], "best": None, "waited": 0},
+        "average": trainable_state(classifier(0.2)),
+        "progress": {**kept.state["progress"], "ranked": [], "waited": 0},
     }
     return replace(kept, state={**kept.state, name: start[name]})
 
@@ -228,6 +248,7 @@ def forgetting(name: str, kept: Checkpoint) -> Checkpoint:
         ("token_dropout", OPTIONS["accumulation"]),
         ("scaler", OPTIONS["scaler"]),
         ("accumulate", OPTIONS["captured"]),
+        ("average", OPTIONS["moving average"]),
     ],
 )
 def test_a_checkpoint_without_one_thing_would_end_elsewhere(

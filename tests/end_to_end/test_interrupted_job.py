@@ -316,6 +316,13 @@ def test_outside_of_the_main_thread_nobody_listens() -> None:
     assert entered == [True]
 
 
+def test_in_a_worker_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pool ends it by SIGTERM and waits for that."""
+    monkeypatch.setattr("multiprocessing.parent_process", object)
+    with stop_on_signals():
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 # Processes of their own
 
 LONG = ("training.epochs=15", "training.batch_size=4", "training.checkpoint_every=1",

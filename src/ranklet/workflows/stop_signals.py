@@ -5,6 +5,7 @@ Schedulers send them before they take a machine away: SLURM SIGTERM, or what `--
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import threading
 from collections.abc import Iterator
@@ -82,18 +83,19 @@ class StopRequest:
 def stop_on_signals() -> Iterator[StopRequest]:
     """Listen to `STOP_SIGNALS` while the block runs.
 
-    A program that listens to one itself keeps doing so, and outside of the main thread, where
-    Python delivers no signals, nothing changes.
+    A program that listens to one itself keeps doing so. Nothing changes outside of the main thread,
+    where Python delivers no signals, and in workers of multiprocessing, which SIGTERM is to end.
     """
     request = StopRequest()
-    if threading.current_thread() is threading.main_thread():
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread and multiprocessing.parent_process() is None:
         for number in STOP_SIGNALS:
             if signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, request.receive)
     try:
         yield request
     finally:
-        if threading.current_thread() is threading.main_thread():
+        if in_main_thread:
             _stop_listening()
 
 

@@ -25,6 +25,8 @@ class Batch:
         hidden_states: (tokens, hidden) in the compute dtype, what enters layer `first_layer` when
             the layers below have been computed already; None: begin with the embeddings.
         first_layer: The layer to begin with, counted from 0.
+        targets: (texts, classes) float32, the probabilities that a teacher gives, softened by the
+            temperature; None without one.
     """
 
     token_ids: Tensor
@@ -33,6 +35,7 @@ class Batch:
     labels: Tensor | None = None
     hidden_states: Tensor | None = None
     first_layer: int = 0
+    targets: Tensor | None = None
 
     @property
     def num_texts(self) -> int:
@@ -57,4 +60,5 @@ class Batch:
             cu_seqlens=self.cu_seqlens.to(device),
             labels=None if self.labels is None else self.labels.to(device),
             hidden_states=None if self.hidden_states is None else self.hidden_states.to(device),
+            targets=None if self.targets is None else self.targets.to(device),
         )

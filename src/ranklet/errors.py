@@ -10,10 +10,11 @@ RankletError                       exit code of the command line
 ├── RunError(OSError)              2
 ├── MissingExtraError(ImportError) 2   .extra
 ├── TrainingDivergedError(RuntimeError) 1  .step
+├── TrainingStoppedError(RuntimeError) 75
 └── ParityError(RuntimeError)      1   .max_difference .tolerance
 
 A message is one line: what, where, what is allowed, how to fix. `exit_code` is 2 where the user
-can mend it, else 1.
+can mend it, 75 where the same command goes on later, else 1.
 """
 
 from __future__ import annotations
@@ -118,6 +119,12 @@ class TrainingDivergedError(RankletError, RuntimeError):
     def __init__(self, message: str, step: int) -> None:
         self.step = step
         super().__init__(message)
+
+
+class TrainingStoppedError(RankletError, RuntimeError):
+    """A training that a signal ended; the same command goes on from its newest checkpoint."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h, which schedulers read as "try again"
 
 
 class ParityError(RankletError, RuntimeError):

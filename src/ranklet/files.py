@@ -206,6 +206,8 @@ def _reported(verb: str, path: Path) -> Iterator[None]:
 def folder_appearing_whole(folder: Path) -> Iterator[Path]:
     """Fill a new folder that appears under its name when the block ends without an error.
 
+    What is in it survives a power cut if each file was written by `write_atomically`.
+
     Args:
         folder: Destination; must not exist yet, its parent must.
 
@@ -225,3 +227,4 @@ def folder_appearing_whole(folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
+    _flush_folder(folder.parent)

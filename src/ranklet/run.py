@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ranklet.errors import RankletError, RunError
 from ranklet.files import is_temporary, read_json_object, write_atomically
+from ranklet.training.checkpoints import checkpoint_folders
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,23 @@ class Run:
         return self.folder / "report.html"
 
     @property
+    def checkpoints(self) -> Path:
+        """What an interrupted training continues from; a finished run has none."""
+        return self.folder / "checkpoints"
+
+    @property
     def is_unfinished(self) -> bool:
-        """Whether the folder holds the beginning of a run and nothing that is not a run's."""
+        """Whether the folder holds the beginning of a run and nothing that is not a run's.
+
+        The plan is what is written first and removed last, so that a run which ended at any moment
+        is known as one.
+        """
         files = (self.recipe, self.plan, self.environment, self.metrics, self.report)
-        folders = (self.adapter, self.evaluation, self.figures, self.events)
+        folders = (self.adapter, self.evaluation, self.figures, self.events, self.checkpoints)
         names = {path.name for path in (*files, *folders)}
-        found = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()
-        others = {name for name in found - names if not is_temporary(name)}
-        return not others and {self.recipe.name, self.plan.name} <= found
+        held = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()
+        found = {name for name in held if not is_temporary(name)}
+        return bool(held) and found <= names and (self.plan.name in found or not found)
 
     @property
     def is_finished(self) -> bool:
@@ -111,14 +122,16 @@ def check_vacant(folder: Path) -> None:
 
 
 @contextmanager
-def new_run(folder: Path) -> Iterator[Run]:
+def new_run(folder: Path, continued: bool = False) -> Iterator[Run]:
     """Create the folder of a new run; what an unfinished run left there is removed.
 
     Where the disk refuses a file, or Ctrl-C comes before there is anything to keep, everything
-    that was written is removed again. An adapter that is already whole stays.
+    that was written is removed again. A checkpoint or an adapter that is already whole stays. While
+    the block runs, the folder is locked, so that the same command given twice harms no training.
 
     Args:
         folder: Its folder, which may exist.
+        continued: The run goes on from its checkpoints: they stay, and what they build on.
 
     Yields:
         The run to fill.
@@ -129,19 +142,62 @@ def new_run(folder: Path) -> Iterator[Run]:
     check_vacant(folder)
     existed = os.path.exists(folder)
     outermost = _outermost_missing(folder)
-    run = Run(folder)
+    run, lock = Run(folder), None
     try:
-        _make_empty(folder)
+        lock = _made_and_locked(folder)
+        kept = (run.checkpoints, run.metrics, run.events, run.recipe, run.plan)
+        _make_empty(folder, kept if continued else ())
         yield run
     except (RunError, KeyboardInterrupt) as error:
+        if lock is None:
+            if not existed:
+                _remove_empty(folder, outermost)
+            raise
         if os.path.exists(run.adapter):
             stopped_by = str(error) or "interrupted"
             raise RunError(f"{stopped_by}; the trained adapter is whole: {run.adapter}") from error
+        if checkpoint_folders(run.checkpoints):
+            if isinstance(error, RunError):
+                raise RunError(f"{error}; the same command then continues the training") from error
+            raise
         with suppress(RunError):
             _make_empty(folder)
         if not existed:
-            shutil.rmtree(outermost, ignore_errors=True)
+            _remove_empty(folder, outermost)
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _made_and_locked(folder: Path) -> int:
+    """Make a folder and lock it; the descriptor returned holds the lock until it is closed.
+
+    The system opens the lock of a process that ends, however it ends.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        problem = f"{folder}: another process trains there; wait for it or choose another --out"
+        raise RunError(problem) from error
+    except OSError:
+        pass  # a file system without locks
+    return descriptor
+
+
+def _remove_empty(folder: Path, outermost: Path) -> None:
+    """Remove a folder and those above it up to another, as far as they are empty."""
+    for path in (folder.absolute(), *folder.absolute().parents):
+        with suppress(OSError):
+            path.rmdir()
+        if path == outermost:
+            return
 
 
 def _outermost_missing(folder: Path) -> Path:
@@ -151,29 +207,55 @@ def _outermost_missing(folder: Path) -> Path:
     return missing
 
 
-def _make_empty(folder: Path) -> None:
+def _make_empty(folder: Path, kept: Sequence[Path] = ()) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in folder.iterdir():
+        plan = Run(folder).plan  # goes last, see `is_unfinished`
+        for path in sorted(folder.iterdir(), key=lambda path: path == plan):
+            if path in kept:
+                continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise RunError(f"cannot write {folder}: {reason}; choose another --out") from error
+        raise _not_writable(folder, error) from error
+
+
+def _not_writable(folder: Path, error: OSError) -> RunError:
+    reason = (error.strerror or str(error)).lower()
+    return RunError(f"cannot write {folder}: {reason}; choose another --out")
+
+
+@dataclass(frozen=True)
+class Records:
+    """`metrics.jsonl` while it is written; its state is its length, for checkpoints."""
+
+    log: TextIO
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write a record as one line."""
+        self.log.write(json.dumps(record) + "\n")
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the length in bytes."""
+        os.fsync(self.log.fileno())
+        return {"bytes": os.fstat(self.log.fileno()).st_size}
+
+    def load_state_dict(self, state_dict: Mapping[str, int]) -> None:
+        """Cut off what came later."""
+        self.log.truncate(state_dict["bytes"])
 
 
 @contextmanager
-def open_records(run: Run) -> Iterator[Callable[[Mapping[str, Any]], object]]:
-    """Open `metrics.jsonl` of a new run; the function given appends one record.
+def open_records(run: Run) -> Iterator[Records]:
+    """Open `metrics.jsonl` of a run; records are added to those that are there.
 
     Raises:
         RunError: A record cannot be written.
     """
     try:
-        with run.metrics.open("w", encoding="utf-8", buffering=1) as log:
-            yield lambda record: log.write(json.dumps(record) + "\n")
+        with run.metrics.open("a", encoding="utf-8", buffering=1) as log:
+            yield Records(log)
     except RankletError:
         raise
     except OSError as error:

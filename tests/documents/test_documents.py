@@ -360,7 +360,7 @@ def test_every_error_is_explained() -> None:
     drawn = re.findall(r"^[├└]── (\w+)\((\w+)\)(.*)$", text, re.MULTILINE)
     known = errors.RankletError.__subclasses__()
     assert len(drawn) == len(known)
-    codes = dict(re.findall(r"^\| `(\w+)` \| (\d) \|", text, re.MULTILINE))
+    codes = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", text, re.MULTILINE))
     assert {error.__name__: str(error.exit_code) for error in known} == codes
     for name, base, attributes in drawn:
         error = getattr(errors, name)

@@ -320,24 +320,24 @@ def test_a_folder_as_output(workplace: Path, is_refused: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("num_bytes", "out", "epochs", "file"),
+    ("num_bytes", "out", "training", "file"),
     [
-        (100, "out", 1, "recipe.yaml"),
-        (2000, "new/out", 4, "metrics.jsonl"),
-        (1600, "empty", 1, "adapter_model.safetensors"),
+        (100, "out", "epochs=1", "plan.json"),
+        (2000, "new/out", "epochs=4", "tensors.safetensors"),
+        (2000, "empty", "epochs=9 --set training.checkpoint_every=99", "metrics.jsonl"),
     ],
 )
 def test_training_on_a_full_disk_leaves_nothing(
     num_bytes: int,
     out: str,
-    epochs: int,
+    training: str,
     file: str,
     workplace: Path,
     is_refused: Any,
     files_limited_to: Any,
 ) -> None:
     (workplace / "empty").mkdir()
-    command = f"train recipe.yaml --out {out} --set training.epochs={epochs}"
+    command = f"train recipe.yaml --out {out} --set training.{training}"
     with files_limited_to(num_bytes):
         problem = f"cannot write {out}/ .. {file}: file too large; "
         is_refused(command, problem, progress="budget|data|engine|epoch|best")
@@ -346,7 +346,7 @@ def test_training_on_a_full_disk_leaves_nothing(
 def test_a_disk_full_after_the_adapter_leaves_the_adapter(
     workplace: Path, ranklet: Any, files_limited_to: Any
 ) -> None:
-    with files_limited_to(5000):
+    with files_limited_to(20_000):
         answer = ranklet(*TRAIN.split())
     assert answer.returncode == 2
     assert answer.stderr.endswith("; the trained adapter is whole: out/adapter\n")

@@ -1,11 +1,12 @@
 """DistilBERT in plain PyTorch: BERT's arithmetic under other names, without token types.
 
-Sanh et al. 2019 (arXiv:1910.01108). Modules carry Hugging Face's names. There is no dropout: the
-encoder is frozen.
+Sanh et al. 2019 (arXiv:1910.01108). Modules carry Hugging Face's names. There is no dropout but
+what a training sets.
 """
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
@@ -104,15 +105,21 @@ class Layer(nn.Module):
         self.sa_layer_norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
         self.ffn = FeedForward(config)
         self.output_layer_norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.dropout = 0.0
 
     def forward(self, rows: Tensor, hidden: Tensor, attend: Attend) -> Tensor:
         """Compute the layer for (rows, hidden), which look at (tokens, hidden): (rows, hidden)."""
-        rows = self.sa_layer_norm(self.attention(rows, hidden, attend) + rows)
-        states: Tensor = self.output_layer_norm(self.ffn(rows) + rows)
+        rows = self.sa_layer_norm(self._dropped(self.attention(rows, hidden, attend)) + rows)
+        states: Tensor = self.output_layer_norm(self._dropped(self.ffn(rows)) + rows)
         return states
+
+    def _dropped(self, added: Tensor) -> Tensor:
+        return F.dropout(added, self.dropout, self.training)
 
     def maps(self) -> LayerMaps | None:
         """Describe the layer for `fused_layer`; None while it is more than frozen low-rank maps."""
+        if self.dropout and self.training:
+            return None
         return layer_maps(
             projections=self.attention.projections(),
             attention_output=single_map(self.attention.out_lin),

@@ -2,7 +2,7 @@
 
 Devlin et al. 2018 (arXiv:1810.04805), Liu et al. 2019 (arXiv:1907.11692) and Clark et al. 2020
 (arXiv:2003.10555). Modules carry Hugging Face's names, so that files and placements read alike.
-There is no dropout: the encoder is frozen. It knows nothing of adapters, labels or recipes.
+There is no dropout but what a training sets. It knows nothing of adapters, labels or recipes.
 """
 
 from __future__ import annotations
@@ -123,10 +123,12 @@ class Output(nn.Module):
         super().__init__()
         self.dense = Linear(in_features, config.hidden_size)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
+        self.dropout = 0.0
 
     def forward(self, states: Tensor, residual: Tensor) -> Tensor:
         """Map (tokens, in_features) and (tokens, hidden) to (tokens, hidden)."""
-        hidden: Tensor = self.LayerNorm(self.dense(states) + residual)
+        added = F.dropout(self.dense(states), self.dropout, self.training)
+        hidden: Tensor = self.LayerNorm(added + residual)
         return hidden
 
 
@@ -184,6 +186,8 @@ class Layer(nn.Module):
 
     def maps(self) -> LayerMaps | None:
         """Describe the layer for `fused_layer`; None while it is more than frozen low-rank maps."""
+        if self.output.dropout and self.training:
+            return None
         return layer_maps(
             projections=self.attention.self.projections(),
             attention_output=single_map(self.attention.output.dense),

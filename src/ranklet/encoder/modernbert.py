@@ -1,13 +1,14 @@
 """ModernBERT in plain PyTorch: pre-norm, rotary positions, GeGLU, global and local attention.
 
-Warner et al. 2024 (arXiv:2412.13663). Modules carry Hugging Face's names. There are no biases and
-no dropout. Local layers cost the same for each token whatever the length of its text, see
-`local_attention`; global ones grow with it.
+Warner et al. 2024 (arXiv:2412.13663). Modules carry Hugging Face's names. There are no biases, and
+no dropout but what a training sets. Local layers cost the same for each token whatever the length
+of its text, see `local_attention`; global ones grow with it.
 """
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
@@ -123,14 +124,18 @@ class Layer(nn.Module):
         self.attn = SelfAttention(config)
         self.mlp_norm = _norm(config)
         self.mlp = GatedFeedForward(config)
+        self.dropout = 0.0
 
     def forward(self, rows: Tensor, hidden: Tensor, attend: Attend) -> Tensor:
         """Compute the layer for (rows, hidden), which look at (tokens, hidden): (rows, hidden)."""
         seen = self.attn_norm(hidden)
         seeing = seen if rows is hidden else self.attn_norm(rows)
-        rows = rows + self.attn(seeing, seen, attend)
-        states: Tensor = rows + self.mlp(self.mlp_norm(rows))
+        rows = rows + self._dropped(self.attn(seeing, seen, attend))
+        states: Tensor = rows + self._dropped(self.mlp(self.mlp_norm(rows)))
         return states
+
+    def _dropped(self, added: Tensor) -> Tensor:
+        return F.dropout(added, self.dropout, self.training)
 
 
 class PredictionHead(nn.Module):

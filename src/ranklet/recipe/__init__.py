@@ -7,6 +7,7 @@ from ranklet.recipe.recipe import Recipe, recipe_hash
 from ranklet.recipe.sections import (
     AdapterSection,
     DataSection,
+    DistillationSection,
     EngineSection,
     TrainingSection,
 )
@@ -15,6 +16,7 @@ from ranklet.recipe.yaml_file import load_recipe, to_yaml
 __all__ = [
     "AdapterSection",
     "DataSection",
+    "DistillationSection",
     "EngineSection",
     "Recipe",
     "TrainingSection",

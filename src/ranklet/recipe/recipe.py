@@ -13,16 +13,15 @@ from pydantic_core import PydanticCustomError
 from ranklet.files import sha256_json
 from ranklet.recipe.sections import (
     CHOSEN_BY_FIT,
+    READ_BY,
     REPLACES,
-    STRICT,
     AdapterSection,
-    Count,
     DataSection,
+    DistillationSection,
     EngineSection,
-    Share,
-    Text,
     TrainingSection,
 )
+from ranklet.recipe.values import STRICT, Count, Share, Text
 
 _FILE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -76,6 +75,11 @@ class Recipe(BaseModel):
     """How the last map of the head starts: from small random values, or as the ridge regression of
     the labels on what it reads of at most 2,048 training texts. Default: random."""
 
+    encoder_dropout: Share = 0.0
+    """Share of what attention and feed-forward network add in an encoder layer, from the first
+    trained one up, that is zeroed while training; these layers then run plainly, which is slower;
+    native encoders only. Default: 0.0."""
+
     budget: Count = 1_000_000
     """Most parameters that may be trained: adapters, head, biases, all of it.
     Default: 1_000_000."""
@@ -91,6 +95,9 @@ class Recipe(BaseModel):
 
     training: TrainingSection = Field(default_factory=TrainingSection)
     """Length, batches, optimizer, schedule and choice of the best weights. Default: {}."""
+
+    distillation: DistillationSection = Field(default_factory=DistillationSection)
+    """A teacher, and unlabelled texts for it to label. Default: {}."""
 
     engine: EngineSection = Field(default_factory=EngineSection)
     """The machine and the arithmetic. Default: {}."""
@@ -125,6 +132,7 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
         *_adapter_contradictions(recipe.adapter),
         *_fit_contradictions(recipe),
         *_training_contradictions(recipe),
+        *_distillation_contradictions(recipe),
     )
 
 
@@ -218,6 +226,9 @@ def _fit_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
 def _training_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     training = recipe.training
     yield from _written_pairs(training)
+    yield from _unread_options(training)
+    yield from _too_few_evaluations(training)
+    yield from _loss_and_dropout_contradictions(recipe)
     if training.batch_tokens and training.batch_tokens < recipe.data.max_length:
         yield Contradiction(
             ("training.batch_tokens", "data.max_length"),
@@ -236,6 +247,68 @@ def _training_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
             f"{patience} is never reached with {training.epochs} epochs and one evaluation after "
             f"each; lower it, raise epochs or set evaluate_every",
         )
+
+
+def _loss_and_dropout_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+    training = recipe.training
+    if training.label_smoothing and training.loss != "cross_entropy":
+        yield Contradiction(
+            ("training.label_smoothing", "training.loss"),
+            f"{training.loss} does not read it, only cross_entropy; leave it out",
+        )
+    if recipe.adapter.dropout or recipe.head_dropout or recipe.encoder_dropout:
+        return
+    dropouts = ("adapter.dropout", "head_dropout", "encoder_dropout")
+    if training.r_drop is not None:
+        yield Contradiction(
+            ("training.r_drop", *dropouts),
+            f"compares passes that differ by dropout, and none is on; set {' or '.join(dropouts)}",
+        )
+    if training.dropout_schedule != "constant":
+        yield Contradiction(
+            ("training.dropout_schedule", *dropouts),
+            f"changes dropout, and none is on; set {' or '.join(dropouts)}",
+        )
+
+
+def _distillation_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+    distillation = recipe.distillation
+    if distillation.teacher is None:
+        for field in sorted(distillation.model_fields_set - {"teacher"}):
+            if getattr(distillation, field) != type(distillation).model_fields[field].default:
+                yield Contradiction(
+                    (f"distillation.{field}", "distillation.teacher"),
+                    "needs distillation.teacher, a run or the folder of a classifier",
+                )
+        return
+    if recipe.training.r_drop is not None:
+        yield Contradiction(
+            ("training.r_drop", "distillation.teacher"),
+            "compares two passes, and a teacher compares one; leave one of the two out",
+        )
+    if distillation.confidence and distillation.unlabelled is None:
+        yield Contradiction(
+            ("distillation.confidence", "distillation.unlabelled"),
+            "chooses among unlabelled texts; set distillation.unlabelled or leave it out",
+        )
+
+
+def _too_few_evaluations(training: TrainingSection) -> Iterator[Contradiction]:
+    if training.evaluate_every is None and training.epochs == 1 and (training.soup or 1) > 1:
+        yield Contradiction(
+            ("training.soup", "training.epochs", "training.evaluate_every"),
+            "has one evaluation to choose from with 1 epoch; raise epochs or set evaluate_every",
+        )
+
+
+def _unread_options(training: TrainingSection) -> Iterator[Contradiction]:
+    for option, (chooser, readers) in READ_BY.items():
+        chosen = getattr(training, chooser)
+        if getattr(training, option) is not None and chosen not in readers:
+            yield Contradiction(
+                (f"training.{option}", f"training.{chooser}"),
+                f"{chosen} does not read it, only {chooser} {' and '.join(readers)}; leave it out",
+            )
 
 
 def _written_pairs(training: TrainingSection) -> Iterator[Contradiction]:

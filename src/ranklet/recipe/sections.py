@@ -6,72 +6,29 @@ default. What two fields say to each other is checked in `recipe.py`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-Item = TypeVar("Item")
-
-STRICT = ConfigDict(
-    strict=True,
-    defer_build=True,  # `--help` imports the models and validates nothing
-    frozen=True,
-    extra="forbid",
-    allow_inf_nan=False,
-    validate_default=True,
-    use_attribute_docstrings=True,
+from ranklet.recipe.values import (
+    STRICT,
+    Count,
+    Distinct,
+    Index,
+    LayerRange,
+    Positive,
+    Rate,
+    Share,
+    Text,
+    without_minus_zero,
 )
-
-
-def _list_to_tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _refuse_repeats(items: tuple[Item, ...]) -> tuple[Item, ...]:
-    for position, item in enumerate(items):
-        if item in items[:position]:
-            problem = f"lists {item!r} twice; name each once"
-            raise PydanticCustomError("repeat", "{problem}", {"problem": problem})
-    return items
-
-
-def _upwards(layers: str) -> str:
-    first, _, last = layers.partition("-")
-    if last and int(last) < int(first):
-        problem = f"{layers!r} ends before it begins; write {last}-{first}"
-        raise PydanticCustomError("repeat", "{problem}", {"problem": problem})
-    return layers
-
-
-def _without_minus_zero(number: float) -> float:
-    # Equal recipes must have equal hashes, and -0.0 == 0.0 although they print differently.
-    return number + 0.0
-
-
-# At least one visible character, no control characters (a NUL would end a path early).
-Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*[^\s\x00-\x1f][^\x00-\x1f]*$")]
-Count = Annotated[int, Field(ge=1)]
-Index = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-Rate = Annotated[float, Field(gt=0, le=1)]
-Share = Annotated[float, Field(ge=0, lt=1), AfterValidator(_without_minus_zero)]
-# Layers from one to another, both included: `0-5`; `8-` goes to the last.
-LayerRange = Annotated[
-    str, Field(pattern=r"^[0-9]+-[0-9]*$", title="range such as 0-5"), AfterValidator(_upwards)
-]
-Distinct = Annotated[
-    tuple[Item, ...], BeforeValidator(_list_to_tuple), AfterValidator(_refuse_repeats)
-]
 
 
 class DataSection(BaseModel):
@@ -210,7 +167,7 @@ CHOSEN_BY_FIT = ("rank", "rank_pattern")
 
 
 class TrainingSection(BaseModel):
-    """Length, batches, optimizer (AdamW), schedule and choice of the best weights."""
+    """Length, batches, optimizer, schedule, loss and choice of the best weights."""
 
     model_config = STRICT
 
@@ -230,6 +187,14 @@ class TrainingSection(BaseModel):
     gradient_accumulation_steps: Count = 1
     """Batches whose gradients make one optimizer step. Default: 1."""
 
+    optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "adafactor", "muon"] = "adamw"
+    """What turns gradients into steps; the learning rates of sgd and adafactor are of another size
+    than those of adamw; muon (arXiv:2502.16982) trains the matrices of adapters, adamw the rest.
+    Default: adamw."""
+
+    momentum: Share | None = None
+    """Momentum of sgd, rmsprop or muon; null: 0.9, 0 and 0.95. Default: null."""
+
     learning_rate: Rate = 5e-4
     """Peak learning rate of the adapters. Default: 5e-4."""
 
@@ -240,11 +205,25 @@ class TrainingSection(BaseModel):
     """Learning rate of every adapter's B over that of its A (LoRA+, arXiv:2402.12354), which is
     `learning_rate`. Default: 1.0."""
 
-    weight_decay: Annotated[float, Field(ge=0, le=1), AfterValidator(_without_minus_zero)] = 0.01
-    """Decoupled weight decay of AdamW (arXiv:1711.05101). Default: 0.01."""
+    weight_decay: Annotated[float, Field(ge=0, le=1), AfterValidator(without_minus_zero)] = 0.01
+    """Weight decay: decoupled (arXiv:1711.05101) in adamw, adafactor and muon, part of the gradient
+    in the other optimizers. Default: 0.01."""
 
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    """Course of the learning rate after the warm-up: down to 0 or constant. Default: cosine."""
+    layer_lr_decay: Rate = 1.0
+    """Learning rate of an encoder layer over that of the layer above it; the highest has
+    `learning_rate`, the head its own (arXiv:1801.06146); 1.0: one rate for all. Default: 1.0."""
+
+    schedule: Literal[
+        "cosine", "cosine_with_restarts", "linear", "polynomial", "constant", "one_cycle"
+    ] = "cosine"
+    """Course of the learning rate after the warm-up: down to 0 or constant. one_cycle
+    (arXiv:1708.07120) rises by half a cosine, best over a warm-up of about 0.3. Default: cosine."""
+
+    schedule_num_cycles: Count | None = None
+    """Times that cosine_with_restarts goes down to 0; null: 2. Default: null."""
+
+    schedule_power: Positive | None = None
+    """Exponent of polynomial; 1 is linear; null: 2.0. Default: null."""
 
     warmup_ratio: Share = 0.06
     """Share of all optimizer steps over which the learning rate rises from 0. Default: 0.06."""
@@ -256,12 +235,61 @@ class TrainingSection(BaseModel):
     max_grad_norm: Positive | None = 1.0
     """L2 norm to which larger gradients are scaled down; null: never. Default: 1.0."""
 
+    loss: Literal[
+        "cross_entropy",
+        "focal",
+        "generalized_cross_entropy",
+        "soft_bootstrapping",
+        "hard_bootstrapping",
+    ] = "cross_entropy"
+    """What training makes small: focal (arXiv:1708.02002) counts texts less that are classified
+    well; generalized_cross_entropy (arXiv:1805.07836) and bootstrapping (arXiv:1412.6596) stand
+    wrong labels better. Default: cross_entropy."""
+
+    focal_gamma: Annotated[float, Field(ge=0), AfterValidator(without_minus_zero)] | None = None
+    """Focus of the focal loss, 0 is cross-entropy; null: 2.0. Default: null."""
+
+    gce_q: Rate | None = None
+    """Exponent of generalized_cross_entropy, from cross-entropy near 0 to the mean absolute error
+    at 1; null: 0.7. Default: null."""
+
+    bootstrap_beta: Rate | None = None
+    """Share of the given label in bootstrapping, the rest is what the model believes; null: 0.95
+    for soft, 0.8 for hard. Default: null."""
+
+    class_weights: Literal["none", "balanced"] | dict[Text, Positive] = "none"
+    """Weight of a text's loss by its label: 1, texts / (labels * texts of the label) among the
+    training texts, or `{label: weight}`, 1 for labels left out. Default: none."""
+
+    r_drop: Positive | None = None
+    """Weight of the difference between two passes with different dropout, which each text then
+    takes (R-Drop, arXiv:2106.14448); null: one pass. Default: null."""
+
     label_smoothing: Share = 0.0
     """Probability mass that the loss spreads evenly over all labels. Default: 0.0."""
+
+    dropout_schedule: Literal["constant", "linear_increase", "linear_decrease", "curriculum"] = (
+        "constant"
+    )
+    """Course of all dropout (adapter, head, encoder) over the training: as written, from 0 up to it
+    or from it down to 0; curriculum (arXiv:1703.06229) rises fast at first. Default: constant."""
+
+    gradient_noise: Positive | None = None
+    """Variance of normal noise on the gradients at the first step, which shrinks with the step
+    (arXiv:1511.06807, which takes 0.01 to 1); null: none. Default: null."""
 
     token_dropout: Share = 0.0
     """Share of a training text's tokens that is left out of a batch, drawn anew every time
     (arXiv:1901.11196). Default: 0.0."""
+
+    ema_decay: Share | None = None
+    """Validate and save the exponential moving average of what trains, with this share of it kept
+    at every step (less in the first ones), such as 0.99; null: what trains itself.
+    Default: null."""
+
+    soup: Count | None = None
+    """Save the mean of the weights at up to this many of the best evaluations, as far as each makes
+    `metric` better (arXiv:2203.05482); null or 1: those of the best one. Default: null."""
 
     evaluate_every: Count | None = None
     """Optimizer steps between evaluations on validation; null: after each epoch.
@@ -274,6 +302,13 @@ class TrainingSection(BaseModel):
     """Evaluations without a better `metric` after which training ends; null: never.
     Default: null."""
 
+    checkpoint_every: Count | None = None
+    """Optimizer steps between checkpoints, from which an interrupted training continues; null:
+    before every evaluation, and once a minute. The last step always has one. Default: null."""
+
+    keep_checkpoints: Count = 2
+    """Newest checkpoints that are kept while training; a finished run keeps none. Default: 2."""
+
     @model_serializer(mode="wrap")
     def _without_replaced(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # A dump is what a person could have written: the two of a pair never stand together.
@@ -285,6 +320,42 @@ class TrainingSection(BaseModel):
 
 # Fields of `training` that stand aside when the second one is set.
 REPLACES = {"batch_size": "batch_tokens", "warmup_ratio": "warmup_steps"}
+
+# Fields of `training` that only some values of another one read; unread, they must be null.
+READ_BY = {
+    "momentum": ("optimizer", ("sgd", "rmsprop", "muon")),
+    "schedule_num_cycles": ("schedule", ("cosine_with_restarts",)),
+    "schedule_power": ("schedule", ("polynomial",)),
+    "focal_gamma": ("loss", ("focal",)),
+    "gce_q": ("loss", ("generalized_cross_entropy",)),
+    "bootstrap_beta": ("loss", ("soft_bootstrapping", "hard_bootstrapping")),
+}
+
+
+class DistillationSection(BaseModel):
+    """A trained classifier whose answers are learned beside the labels."""
+
+    model_config = STRICT
+
+    teacher: Text | Annotated[Distinct[Text], Field(min_length=1)] | None = None
+    """A run, an adapter folder or a classifier of transformers with the same labels; several are
+    averaged; null: learn from the labels alone. Default: null."""
+
+    temperature: Annotated[float, Field(ge=1)] = 2.0
+    """What the logits of teacher and student are divided by before they are compared
+    (arXiv:1503.02531). Default: 2.0."""
+
+    weight: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of the loss that compares with the teacher; the rest is `training.loss` with the
+    labels. Default: 0.5."""
+
+    unlabelled: Text | None = None
+    """More training texts, without labels: the teacher's most probable label is taken for theirs.
+    Texts that also occur in train, validation or test are left out. Default: null."""
+
+    confidence: Share = 0.0
+    """Probability that the teacher must give its label of an unlabelled text, or the text is left
+    out (arXiv:1908.02983 keeps all). Default: 0.0."""
 
 
 class EngineSection(BaseModel):

@@ -9,8 +9,9 @@ Dropout inside a graph draws from PyTorch's default generator, other numbers tha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -125,6 +126,7 @@ class CapturedGradients:
         self.most_graphs = most_graphs
         self.graphs: dict[Bucket, _Graph] = {}
         self.seen: Counter[Bucket] = Counter()
+        self.chosen: set[Bucket] = set()
 
     def __call__(self, batch: Batch, share: float | Tensor) -> Tensor:
         """Add the gradients of a batch's share of the loss and return that share, a scalar."""
@@ -132,7 +134,9 @@ class CapturedGradients:
             return self.add_gradients(batch, share)
         bucket = choose_bucket(batch.num_tokens, batch.max_seqlen, self.longest)
         self.seen[bucket] += 1
-        if bucket not in self.graphs and not self._is_due(bucket):
+        if self._is_due(bucket):
+            self.chosen.add(bucket)
+        if bucket not in self.chosen:
             return self.add_gradients(batch, share)
         filled = fill_up(batch, bucket)
         # Copied, since they may lie where the graph computes.
@@ -149,7 +153,19 @@ class CapturedGradients:
         return loss
 
     def _is_due(self, bucket: Bucket) -> bool:
-        return self.seen[bucket] >= self.captured_from and len(self.graphs) < self.most_graphs
+        return self.seen[bucket] >= self.captured_from and len(self.chosen) < self.most_graphs
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return which shapes were seen how often, and which are captured."""
+        return {
+            "seen": [[*astuple(bucket), count] for bucket, count in self.seen.items()],
+            "chosen": [list(astuple(bucket)) for bucket in self.chosen],
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Capture from here on what was captured then, each shape at its next batch."""
+        self.seen = Counter({Bucket(*sizes): count for *sizes, count in state_dict["seen"]})
+        self.chosen = {Bucket(*sizes) for sizes in state_dict["chosen"]}
 
 
 @dataclass(frozen=True, eq=False)

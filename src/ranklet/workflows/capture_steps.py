@@ -24,6 +24,9 @@ def capture_steps(
     batch_size: int | None,
     engine: EngineSection,
     announce: Callable[[str], None],
+    *,
+    dropout_changes: bool = False,
+    has_teacher: bool = False,
 ) -> Callable[[AddGradients], AddGradients]:
     """Choose how `fit` works on a batch.
 
@@ -33,6 +36,8 @@ def capture_steps(
         batch_size: Texts per batch; None where batches have a budget of tokens.
         engine: The recipe's engine section.
         announce: Is told what happens on a GPU, and why it does not.
+        dropout_changes: Dropout has a schedule, and a graph would keep that of its capture.
+        has_teacher: Batches carry a teacher's answers, which the graphs do not read.
 
     Returns:
         From the work on a batch to the work that is done: captured, or as it was.
@@ -41,6 +46,10 @@ def capture_steps(
     if engine.capture_steps == "never" or device.type != "cuda":
         return lambda eager: eager
     reason = reason_not_to_capture(model.encoder, device, compute_dtype(model), batch_size)
+    if dropout_changes:
+        reason = "training.dropout_schedule changes what would be captured"
+    if has_teacher:
+        reason = "a teacher's answers come with every batch"
     if batch_size is None or reason is not None:
         announce(f"steps: every operation is launched by itself, because {reason}")
         return lambda eager: eager

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from shutil import rmtree
 
 import torch
+from torch import Tensor
 
 from ranklet.batch import Batch
-from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
+from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.augmentation import drop_tokens
 from ranklet.data.batching import Indices, epoch_batches
 from ranklet.data.corpus import Corpus, TokenCorpus, build_corpus, default_cache_folder
 from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
-from ranklet.encoder.quantization import Quantization, frozen_bytes
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
@@ -27,22 +28,43 @@ from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, w
 from ranklet.saved_model import load_model, save_model
 from ranklet.saved_probes import compute_dtype
 from ranklet.training.activation_start import start_from_activations
+from ranklet.training.checkpoint_writer import CheckpointWriter
+from ranklet.training.checkpoints import Checkpoint
 from ranklet.training.fit import FitResult, Record, fit
-from ranklet.training.losses import cross_entropy
-from ranklet.training.optimizers import build_optimizer
+from ranklet.training.noise import drop_in_encoder
 from ranklet.training.resident_corpus import resident
-from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap, start_with_ridge
-from ranklet.training.schedules import learning_rate_factor
+from ranklet.training.ridge_start import start_with_ridge
+from ranklet.training.state import OwnGenerator
 from ranklet.training.steps import Step, plan_steps
+from ranklet.workflows.announcements import (
+    describe_beginning,
+    describe_engine,
+    describe_quantization,
+    describe_result,
+    describe_start,
+)
 from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.capture_steps import capture_steps
 from ranklet.workflows.certify_run import certify_run
+from ranklet.workflows.consult_teachers import consult_teachers
+from ranklet.workflows.continue_run import CheckpointPlan, find_beginning, origin_of
 from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
 from ranklet.workflows.read_splits import EncodedSplit, Splits, read_splits
 from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
 from ranklet.workflows.solve import check_feasible, open_space
+from ranklet.workflows.stop_signals import StopRequest, stop_on_signals
+from ranklet.workflows.techniques import (
+    check_class_weights,
+    choose_average,
+    choose_batch_loss,
+    choose_dropout,
+    choose_loss,
+    choose_noise,
+    choose_optimizer,
+    choose_schedule,
+)
 from ranklet.workflows.write_run import (
     Corpora,
     describe_training,
@@ -84,7 +106,8 @@ def train(
 
     Args:
         recipe: What to do.
-        out: Folder of the run, vacant or with an unfinished run; None: a new one below `runs/`.
+        out: Folder of the run, vacant or with an unfinished run, which is continued if it has a
+            checkpoint; None: a new one below `runs/`.
         name: Name of the new folder below `runs/`.
         observer: Is told what happens.
 
@@ -95,51 +118,59 @@ def train(
         BudgetExceededError: The recipe trains more than its budget; nothing was downloaded.
         RankletError: Any other problem of the recipe, the data, the encoder or the disk.
         TrainingDivergedError: The loss is no longer a finite number.
+        TrainingStoppedError: SIGTERM or SIGUSR1 ended it in order; the same call continues.
         ParityError: Counts disagree, or the saved model answers differently.
     """
     told = observer or Observer()
     folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
+    with stop_on_signals() as stop:
+        return _train(recipe, folder, told, stop)
+
+
+def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> Run:
     check_vacant(folder)
     device = choose_device(recipe.engine.device)
     dtype = choose_dtype(recipe.engine.precision, device)
     check_before_download(recipe)
 
     splits = read_splits(recipe.data, recipe.seed)
-    asked, recipe = recipe, fit_ranks(recipe, splits)
+    check_class_weights(recipe.training, splits.labels)
+    origin = partial(origin_of, recipe, splits, dtype, device)
+    begin = find_beginning(Run(folder), origin)
+    asked, recipe = recipe, begin.recipe or fit_ranks(recipe, splits)
     plan = plan_for_labels(recipe, len(splits.labels))
     enforce_budget(plan)
 
     prepare_memory()
+    lesson = consult_teachers(recipe, splits, told.announce)
+    if lesson is not None:
+        splits = replace(splits, train=lesson.train)
     model, adapter = build_model(recipe, splits.labels, dtype, device)
     check_counted(plan, count_trainable(model), "after placing the adapters")
     if isinstance(model.encoder, NativeEncoder):
         model.encoder.activation_checkpointing = recipe.engine.activation_checkpointing
 
-    with new_run(folder) as run:
+    with new_run(folder, continued=begin.checkpoint is not None) as run:
         # Only now, so that a training that cannot begin says nothing but why.
-        told.announce(f"budget: {plan.total:,} of {plan.budget:,} parameters")
-        if asked.adapter.fit is not None:
-            told.announce(_describe_fit(plan, recipe))
-        if model.encoder.config.foreign is not None:
-            told.announce("encoder: computed by transformers, slower than the native ones")
-            if recipe.engine.activation_checkpointing:
-                told.announce("activation checkpointing: none, this encoder keeps its activations")
-        if model.pooling != recipe.pooling:
-            told.announce(f"pooling: {model.pooling}, as the dense head of this encoder has it")
-        told.announce(_describe_data(splits))
-        write_atomically(run.recipe, to_yaml(recipe))
+        for line in describe_beginning(asked, recipe, plan, model, splits, lesson):
+            told.announce(line)
         write_json(run.plan, plan.to_json())
+        write_atomically(run.recipe, to_yaml(recipe))
         corpora = _tokenize(model, splits)
-        told.announce(_describe_engine(corpora, dtype, device))
+        told.announce(describe_engine(corpora, dtype, device))
         if recipe.engine.quantization != "none":
-            told.announce(_describe_quantization(model, recipe.engine.quantization))
-        if recipe.adapter.init == "eva":
+            told.announce(describe_quantization(model, recipe))
+        if recipe.adapter.init == "eva" and begin.checkpoint is None:
             start_from_activations(model, corpora["train"], recipe.seed)
-        if recipe.head_start == "ridge":
+        if recipe.head_start == "ridge" and begin.checkpoint is None:
             start = start_with_ridge(model, corpora["train"], recipe.seed)
-            told.announce(_describe_start(start, len(corpora["train"])))
-        result = _fit(model, corpora, recipe, run, told)
-        told.announce(_describe_result(result))
+            told.announce(describe_start(start, len(corpora["train"])))
+        begin.announce(told.announce)
+        targets = None if lesson is None else lesson.targets
+        with CheckpointWriter(run.checkpoints, recipe.training.keep_checkpoints) as writer:
+            keep = CheckpointPlan(writer, origin(), recipe, stop)
+            result = _fit(model, corpora, targets, recipe, run, told, begin.checkpoint, keep)
+        told.announce(describe_result(result))
 
         evaluations = _evaluate(model, corpora, recipe.seed)
         card = model_card(recipe, model, plan, evaluations)
@@ -147,10 +178,11 @@ def train(
         # A fresh object from the files must answer alike; loading compares the probes.
         load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
         about = describe_training(recipe, splits, corpora, result, dtype, device)
-        write_json(run.environment, about)
+        write_json(run.environment, {**about, "checkpoints": vars(writer.figures)})
         write_evaluations(run, evaluations)
         write_run_report(run)
         write_json(run.certificate, certify_run(run, recipe, plan, model))
+    rmtree(run.checkpoints, ignore_errors=True)
     told.finish(run)
     return run
 
@@ -160,13 +192,18 @@ def check_before_download(recipe: Recipe) -> None:
 
     Raises:
         BudgetExceededError: Even with two labels, if their number is not known yet.
-        RecipeError: `data.max_length` is more than the encoder has positions for.
+        RecipeError: `data.max_length` is more than the encoder has positions for, or it is not one
+            of those whose layers can drop out.
     """
-    limit = encoder_config(recipe.encoder).max_length
+    config = encoder_config(recipe.encoder)
+    limit = config.max_length
     if recipe.data.max_length > limit:
         problem = f"{recipe.data.max_length} is more than encoder {recipe.encoder!r} takes; "
         problem += f"allowed: 3 to {limit}"
         raise RecipeError([RecipeIssue("", "data.max_length", problem)])
+    if recipe.encoder_dropout and config.foreign is not None:
+        problem = f"encoder type {config.model_type} is computed by transformers, without dropout; "
+        raise RecipeError([RecipeIssue("", "encoder_dropout", problem + "set it to 0.0")])
     num_labels = len(labels_without_reading(recipe) or "ab")
     count = partial(plan_for_labels, num_labels=num_labels)
     if recipe.adapter.fit is not None:
@@ -210,65 +247,97 @@ def _steps(recipe: Recipe, corpus: TokenCorpus) -> list[Step]:
 
 
 def _fit(
-    model: TextClassifier, corpora: Corpora, recipe: Recipe, run: Run, told: Observer
+    model: TextClassifier,
+    corpora: Corpora,
+    targets: Tensor | None,
+    recipe: Recipe,
+    run: Run,
+    told: Observer,
+    resume: Checkpoint | None,
+    plan: CheckpointPlan,
 ) -> FitResult:
     options = recipe.training
     steps = _steps(recipe, corpora["train"])
+    optimizer = choose_optimizer(model, options)
+    if recipe.encoder_dropout and isinstance(model.encoder, NativeEncoder):
+        first = drop_in_encoder(model.encoder, recipe.encoder_dropout)
+        told.announce(f"encoder dropout: from layer {first} up, which now run plainly")
     train, validation = skip_frozen_layers(
         model.encoder, corpora["train"], corpora["validation"], steps, recipe.engine, told.announce
-    )
-    optimizer = build_optimizer(
-        model,
-        head=model.head_modules,
-        learning_rate=options.learning_rate,
-        head_learning_rate=options.head_learning_rate or options.learning_rate,
-        weight_decay=options.weight_decay,
-        loraplus_lr_ratio=options.loraplus_lr_ratio,
-    )
-    warmup = options.warmup_steps
-    rate_factor = partial(
-        learning_rate_factor,
-        schedule=options.schedule,
-        warmup_steps=round(options.warmup_ratio * len(steps)) if warmup is None else warmup,
-        total_steps=len(steps),
     )
     device = next(model.parameters()).device
     if device.type == "cuda" and isinstance(train, TokenCorpus) and not options.token_dropout:
         train = resident(train, device)
     fixed_size = None if options.batch_tokens else options.batch_size
-    capture = capture_steps(model, train, fixed_size, recipe.engine, told.announce)
+    capture = capture_steps(
+        model,
+        train,
+        fixed_size,
+        recipe.engine,
+        told.announce,
+        dropout_changes=options.dropout_schedule != "constant",
+        has_teacher=targets is not None,
+    )
+    generator = torch.Generator().manual_seed(recipe.seed)
+    load_batch = _batch_loader(train, options.token_dropout, generator, device)
+    if targets is not None:
+        load_batch = with_targets(load_batch, targets.to(device))
     told.start(len(steps))
-    with open_records(run) as append:
+    with open_records(run) as records, plan.stop.deferred():
 
         def observe(record: Record) -> None:
-            append(record)
+            records.append(record)
             told.record(record)
+
+        def validate() -> dict[str, float]:
+            with plan.stop.at_once():
+                return _validate(model, validation)
 
         return fit(
             model,
             steps,
-            _batch_loader(train, options.token_dropout, recipe.seed, device),
+            load_batch,
             optimizer,
-            rate_factor,
-            cross_entropy(options.label_smoothing),
-            lambda: _validate(model, validation),
+            choose_schedule(options, len(steps)),
+            choose_loss(options, model.labels, corpora["train"], device),
+            validate,
+            batch_loss=choose_batch_loss(options, recipe.distillation),
             metric=options.metric,
             patience=options.early_stopping_patience,
             max_grad_norm=options.max_grad_norm,
             scaler=_scaler(compute_dtype(model), device),
+            average=choose_average(model, options),
+            soup=options.soup or 1,
+            before_step=choose_dropout(model, options, len(steps)),
+            change_gradients=choose_noise(optimizer, options, recipe.seed),
             read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
             capture=capture,
             observe=observe,
+            others={"records": records, "token_dropout": OwnGenerator(generator)},
+            resume=resume,
+            due=partial(plan.due, last_step=len(steps)),
+            keep=plan.keep,
         )
 
 
 def _batch_loader(
-    corpus: Corpus, token_dropout: float, seed: int, device: torch.device
+    corpus: Corpus, token_dropout: float, generator: torch.Generator, device: torch.device
 ) -> Callable[[Indices], Batch]:
     if not token_dropout:
         return lambda indices: corpus.batch(indices).to(device)
-    generator = torch.Generator().manual_seed(seed)
     return lambda indices: drop_tokens(corpus.batch(indices), token_dropout, generator).to(device)
+
+
+def with_targets(
+    load_batch: Callable[[Indices], Batch], targets: Tensor
+) -> Callable[[Indices], Batch]:
+    """Give every batch the rows of `targets`, (texts, classes), that belong to its texts."""
+
+    def load(indices: Indices) -> Batch:
+        rows = torch.as_tensor(indices, device=targets.device)
+        return replace(load_batch(indices), targets=targets[rows])
+
+    return load
 
 
 def _scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | None:
@@ -291,52 +360,3 @@ def _evaluate(model: TextClassifier, corpora: Corpora, seed: int) -> dict[str, E
                 probabilities, corpus.labels, model.labels.names, name, seed
             )
     return evaluations
-
-
-def _describe_fit(plan: ParameterPlan, recipe: Recipe) -> str:
-    ranks = [row.rank for row in plan.rows if row.rank is not None]
-    return (
-        f"fit: {recipe.adapter.fit_mode}, {len(ranks)} modules with ranks {min(ranks)} to "
-        f"{max(ranks)}, head {recipe.head}"
-    )
-
-
-def _describe_data(splits: Splits) -> str:
-    test = "none" if splits.test is None else f"{len(splits.test.texts):,}"
-    dropped = splits.duplicates.dropped
-    return (
-        f"data: {len(splits.train.texts):,} train, {len(splits.validation.texts):,} validation, "
-        f"{test} test texts, {len(splits.labels)} labels"
-        + (f"; {dropped:,} duplicates dropped from train" if dropped else "")
-        + (f"; {splits.filtered:,} outside the word limits" if splits.filtered else "")
-    )
-
-
-def _describe_engine(corpora: Corpora, dtype: torch.dtype, device: torch.device) -> str:
-    corpus = corpora["train"]
-    share = corpus.truncated / len(corpus)
-    return (
-        f"engine: {str(dtype).removeprefix('torch.')} on {device}, "
-        f"{corpus.lengths.mean():.0f} tokens a text, {share:.1%} of the texts truncated"
-    )
-
-
-def _describe_quantization(model: TextClassifier, quantization: Quantization) -> str:
-    size = frozen_bytes(model.encoder) / 2**20
-    return f"frozen weights: {quantization}, {size:.0f} MiB"
-
-
-def _describe_start(start: RidgeMap, texts: int) -> str:
-    return (
-        f"head: starts as the ridge regression of {min(texts, MOST_TEXTS):,} training texts, "
-        f"loss {start.loss:.4f} on each without it"
-    )
-
-
-def _describe_result(result: FitResult) -> str:
-    ended = {"end": "", "patience": ", stopped early", "interrupt": ", interrupted"}
-    figures = ", ".join(f"{name} {value:.4f}" for name, value in result.best_metrics.items())
-    return (
-        f"best of validation: step {result.best_step} of {result.steps}{ended[result.ended_by]}: "
-        f"{figures}; {result.seconds:.0f} s"
-    )

@@ -52,6 +52,7 @@ def describe_training(
         "filtered": splits.filtered,
         "best_step": result.best_step,
         "best_validation": dict(result.best_metrics),
+        "averaged_steps": list(result.averaged_steps),
         "steps": result.steps,
         "ended_by": result.ended_by,
         "seconds": result.seconds,

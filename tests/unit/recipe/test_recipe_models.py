@@ -19,16 +19,19 @@ from ranklet.recipe.allowed import field_types, section_of
 from ranklet.recipe.tree import parse_tree, plain
 
 KEYS = {
-    "": "encoder pooling head head_dropout head_rank head_dense_init head_start budget seed data "
-    "adapter training engine",
+    "": "encoder pooling head head_dropout head_rank head_dense_init head_start "
+    "encoder_dropout budget seed data adapter training distillation engine",
     "data": "train validation test text_column label_column label_names max_length cleaning "
     "min_words max_words duplicates",
     "adapter": "rank alpha dropout target_modules layers exclude_modules rank_pattern "
     "alpha_pattern bias use_rslora use_dora init train_layer_norm fit fit_mode fit_head",
     "training": "epochs max_steps batch_size batch_tokens gradient_accumulation_steps "
-    "learning_rate head_learning_rate loraplus_lr_ratio weight_decay schedule warmup_ratio "
-    "warmup_steps max_grad_norm label_smoothing token_dropout evaluate_every metric "
-    "early_stopping_patience",
+    "optimizer momentum learning_rate head_learning_rate loraplus_lr_ratio weight_decay "
+    "layer_lr_decay schedule schedule_num_cycles schedule_power warmup_ratio warmup_steps "
+    "max_grad_norm loss focal_gamma gce_q bootstrap_beta class_weights r_drop label_smoothing "
+    "dropout_schedule gradient_noise token_dropout ema_decay soup evaluate_every "
+    "metric early_stopping_patience checkpoint_every keep_checkpoints",
+    "distillation": "teacher temperature weight unlabelled confidence",
     "engine": "device precision quantization attention cache_frozen_layers cache_limit_gib "
     "capture_steps activation_checkpointing",
 }

@@ -1,0 +1,62 @@
+"""What a single value of a recipe may be: whole numbers, shares, names, lists of distinct items."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+Item = TypeVar("Item")
+
+STRICT = ConfigDict(
+    strict=True,
+    defer_build=True,  # `--help` imports the models and validates nothing
+    frozen=True,
+    extra="forbid",
+    allow_inf_nan=False,
+    validate_default=True,
+    use_attribute_docstrings=True,
+)
+
+
+def _list_to_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _refuse_repeats(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    for position, item in enumerate(items):
+        if item in items[:position]:
+            problem = f"lists {item!r} twice; name each once"
+            raise PydanticCustomError("repeat", "{problem}", {"problem": problem})
+    return items
+
+
+def _upwards(layers: str) -> str:
+    first, _, last = layers.partition("-")
+    if last and int(last) < int(first):
+        problem = f"{layers!r} ends before it begins; write {last}-{first}"
+        raise PydanticCustomError("repeat", "{problem}", {"problem": problem})
+    return layers
+
+
+def without_minus_zero(number: float) -> float:
+    """Return a number, 0.0 for -0.0."""
+    # Equal recipes must have equal hashes, and -0.0 == 0.0 although they print differently.
+    return number + 0.0
+
+
+# At least one visible character, no control characters (a NUL would end a path early).
+Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*[^\s\x00-\x1f][^\x00-\x1f]*$")]
+Count = Annotated[int, Field(ge=1)]
+Index = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(ge=0, lt=1), AfterValidator(without_minus_zero)]
+# Layers from one to another, both included: `0-5`; `8-` goes to the last.
+LayerRange = Annotated[
+    str, Field(pattern=r"^[0-9]+-[0-9]*$", title="range such as 0-5"), AfterValidator(_upwards)
+]
+Distinct = Annotated[
+    tuple[Item, ...], BeforeValidator(_list_to_tuple), AfterValidator(_refuse_repeats)
+]

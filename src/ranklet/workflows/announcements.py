@@ -1,0 +1,111 @@
+"""What a training says to a person, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from ranklet.budget.plan import ParameterPlan
+from ranklet.classifier import TextClassifier
+from ranklet.encoder.quantization import frozen_bytes
+from ranklet.recipe import Recipe
+from ranklet.training.fit import FitResult
+from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap
+from ranklet.workflows.consult_teachers import Lesson
+from ranklet.workflows.read_splits import Splits
+from ranklet.workflows.write_run import Corpora
+
+
+def describe_beginning(
+    asked: Recipe,
+    recipe: Recipe,
+    plan: ParameterPlan,
+    model: TextClassifier,
+    splits: Splits,
+    lesson: Lesson | None,
+) -> Iterator[str]:
+    """Say what will be trained on what.
+
+    Args:
+        asked: The recipe as it was given.
+        recipe: The recipe with ranks written out.
+        plan: What trains.
+        model: The classifier.
+        splits: The data.
+        lesson: What a teacher said about it.
+    """
+    yield f"budget: {plan.total:,} of {plan.budget:,} parameters"
+    if asked.adapter.fit is not None:
+        yield _describe_fit(plan, recipe)
+    if model.encoder.config.foreign is not None:
+        yield "encoder: computed by transformers, slower than the native ones"
+        if recipe.engine.activation_checkpointing:
+            yield "activation checkpointing: none, this encoder keeps its activations"
+    if model.pooling != recipe.pooling:
+        yield f"pooling: {model.pooling}, as the dense head of this encoder has it"
+    yield _describe_data(splits)
+    if lesson is not None:
+        yield _describe_lesson(lesson)
+
+
+def _describe_fit(plan: ParameterPlan, recipe: Recipe) -> str:
+    ranks = [row.rank for row in plan.rows if row.rank is not None]
+    return (
+        f"fit: {recipe.adapter.fit_mode}, {len(ranks)} modules with ranks {min(ranks)} to "
+        f"{max(ranks)}, head {recipe.head}"
+    )
+
+
+def _describe_data(splits: Splits) -> str:
+    test = "none" if splits.test is None else f"{len(splits.test.texts):,}"
+    dropped = splits.duplicates.dropped
+    return (
+        f"data: {len(splits.train.texts):,} train, {len(splits.validation.texts):,} validation, "
+        f"{test} test texts, {len(splits.labels)} labels"
+        + (f"; {dropped:,} duplicates dropped from train" if dropped else "")
+        + (f"; {splits.filtered:,} outside the word limits" if splits.filtered else "")
+    )
+
+
+def _describe_lesson(lesson: Lesson) -> str:
+    more = lesson.unlabelled + lesson.doubted
+    return f"teacher: has the label of {lesson.agreement:.1%} of the labelled texts" + (
+        f"; labelled {lesson.unlabelled:,} of {more:,} more" if more else ""
+    )
+
+
+def describe_engine(corpora: Corpora, dtype: torch.dtype, device: torch.device) -> str:
+    """Say how it will be computed."""
+    corpus = corpora["train"]
+    share = corpus.truncated / len(corpus)
+    return (
+        f"engine: {str(dtype).removeprefix('torch.')} on {device}, "
+        f"{corpus.lengths.mean():.0f} tokens a text, {share:.1%} of the texts truncated"
+    )
+
+
+def describe_quantization(model: TextClassifier, recipe: Recipe) -> str:
+    """Say how the frozen weights are kept."""
+    size = frozen_bytes(model.encoder) / 2**20
+    return f"frozen weights: {recipe.engine.quantization}, {size:.0f} MiB"
+
+
+def describe_start(start: RidgeMap, texts: int) -> str:
+    """Say where the head starts."""
+    return (
+        f"head: starts as the ridge regression of {min(texts, MOST_TEXTS):,} training texts, "
+        f"loss {start.loss:.4f} on each without it"
+    )
+
+
+def describe_result(result: FitResult) -> str:
+    """Say what came of it."""
+    ended = {"end": "", "patience": ", stopped early", "interrupt": ", interrupted"}
+    averaged = ", ".join(str(step) for step in sorted(result.averaged_steps))
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in result.best_metrics.items())
+    return (
+        f"best of validation: step {result.best_step} of {result.steps}{ended[result.ended_by]}: "
+        f"{figures}; {result.seconds:.0f} s"
+        + (f"; mean of the weights after steps {averaged}" if averaged else "")
+    )

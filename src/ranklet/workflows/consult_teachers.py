@@ -1,0 +1,179 @@
+"""consult_teachers: what trained classifiers say about the training texts, and about others."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ranklet.data.cleaning import clean
+from ranklet.data.corpus import default_cache_folder, remove_oldest
+from ranklet.data.duplicates import normal_form
+from ranklet.data.sources import read_examples
+from ranklet.encoder.source import encoder_folder
+from ranklet.encoder.weights import weight_files
+from ranklet.errors import RankletError, RecipeError, RecipeIssue
+from ranklet.files import sha256_file, write_atomically
+from ranklet.labels import LabelSet
+from ranklet.lora.adapter_file import CONFIG_FILE
+from ranklet.recipe import Recipe
+from ranklet.run import Run
+from ranklet.workflows.foreign_teacher import Teacher, load_foreign_teacher
+from ranklet.workflows.load import adapter_folder, load
+from ranklet.workflows.read_splits import EncodedSplit, Splits
+
+# All teachers' answers together, bytes; those used longest ago go first.
+CACHE_LIMIT = 2**30
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """Training texts with a teacher's answers.
+
+    Attributes:
+        train: The labelled texts, then the unlabelled ones that are used, with the teacher's label.
+        targets: (texts, classes) float32, the teacher's probabilities at the temperature, the mean
+            over several teachers.
+        unlabelled: How many unlabelled texts are used.
+        doubted: How many are not, because the teacher is not sure enough.
+        agreement: Share of the labelled texts whose label is the teacher's too.
+    """
+
+    train: EncodedSplit
+    targets: Tensor
+    unlabelled: int
+    doubted: int
+    agreement: float
+
+
+def consult_teachers(
+    recipe: Recipe, splits: Splits, announce: Callable[[str], None]
+) -> Lesson | None:
+    """Ask the teachers of a recipe about its training texts; None where it has none.
+
+    Teachers read the cleaned texts with their own tokenizer and cleaning. Their logits are kept on
+    disk by teacher and texts, so that later trainings find them.
+
+    Args:
+        recipe: With or without `distillation.teacher`.
+        splits: Its data.
+        announce: Is told when a teacher begins to read.
+
+    Raises:
+        RecipeError: A teacher cannot be loaded, or has other labels.
+        DataError: The unlabelled texts cannot be read.
+    """
+    options = recipe.distillation
+    if options.teacher is None:
+        return None
+    teachers = (options.teacher,) if isinstance(options.teacher, str) else options.teacher
+    labelled, more = len(splits.train.texts), _unlabelled_texts(recipe, splits)
+    texts = (*splits.train.texts, *more)
+    logits = [_logits(teacher, texts, splits.labels, recipe, announce) for teacher in teachers]
+    targets = torch.stack([(one / options.temperature).softmax(-1) for one in logits]).mean(0)
+    sure, label = torch.stack([one.softmax(-1) for one in logits]).mean(0).max(-1)
+    enough = (sure[labelled:] >= options.confidence).nonzero().flatten()
+    chosen = torch.cat([torch.arange(labelled), labelled + enough])
+    train = EncodedSplit(
+        tuple(texts[row] for row in chosen.tolist()),
+        np.concatenate([splits.train.labels, label[labelled + enough].numpy()]),
+        splits.train.source,
+    )
+    agreement = float((label[:labelled].numpy() == splits.train.labels).mean())
+    return Lesson(train, targets[chosen], len(enough), len(more) - len(enough), agreement)
+
+
+def _unlabelled_texts(recipe: Recipe, splits: Splits) -> tuple[str, ...]:
+    """Read the unlabelled texts that occur neither twice nor in another split."""
+    source = recipe.distillation.unlabelled
+    if source is None:
+        return ()
+    found = read_examples(source, "train", recipe.data.text_column, None, None)
+    held = (splits.train, splits.validation, *([] if splits.test is None else [splits.test]))
+    seen = {normal_form(text) for split in held for text in split.texts}
+    texts: list[str] = []
+    for text in found.texts:
+        cleaned = clean(text, recipe.data.cleaning)
+        form = normal_form(cleaned)
+        if form not in seen:
+            seen.add(form)
+            texts.append(cleaned)
+    return tuple(texts)
+
+
+def _logits(
+    name: str,
+    texts: Sequence[str],
+    labels: LabelSet,
+    recipe: Recipe,
+    announce: Callable[[str], None],
+) -> Tensor:
+    """Return the logits of one teacher, (texts, classes) float32, in the order of `labels`."""
+    try:
+        own = _own_folder(name)
+        folder = encoder_folder(name) if own is None else own
+        path = (
+            default_cache_folder() / "teachers" / f"{_key(folder, own is None, texts, recipe)}.npy"
+        )
+        if path.is_file():
+            return torch.from_numpy(np.load(path))
+        teacher = _own(own, recipe) if own else load_foreign_teacher(folder, recipe.data.max_length)
+    except RankletError as error:
+        raise _refused(f"{name!r} cannot be used: {error}") from error
+    if sorted(teacher.labels) != sorted(labels.names):
+        raise _refused(
+            f"{name!r} has the labels {', '.join(teacher.labels)}, the training texts "
+            f"{', '.join(labels.names)}; they must be the same"
+        )
+    announce(f"teacher: {name} reads {len(texts):,} texts")
+    columns = [teacher.labels.index(label) for label in labels.names]
+    logits = teacher.answer(texts)[:, columns].contiguous()
+    _keep(path, logits)
+    return logits
+
+
+def _own(folder: Path, recipe: Recipe) -> Teacher:
+    model = load(folder, device=recipe.engine.device, precision=recipe.engine.precision, merge=True)
+    return Teacher(model.labels.names, lambda texts: model.predict_logits(model.corpus(texts)))
+
+
+def _own_folder(teacher: str) -> Path | None:
+    """Return the adapter folder of a teacher that ranklet loads; None for one of transformers."""
+    path = Path(teacher).expanduser()
+    if (path / CONFIG_FILE).is_file() or Run(path).recipe.is_file():
+        return adapter_folder(path)
+    return None
+
+
+def _key(folder: Path, foreign: bool, texts: Sequence[str], recipe: Recipe) -> str:
+    files = [folder / "config.json", *weight_files(folder)] if foreign else sorted(folder.iterdir())
+    engine = recipe.engine
+    told = {
+        "files": [[path.name, sha256_file(path)] for path in files if path.is_file()],
+        "engine": [engine.device, engine.precision, recipe.data.max_length if foreign else None],
+        "texts": hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest(),
+    }
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _keep(path: Path, logits: Tensor) -> None:
+    """Keep a teacher's answers; a disk that refuses them costs time later, not the training."""
+    stream = io.BytesIO()
+    np.save(stream, logits.numpy())
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_oldest(path.parent, CACHE_LIMIT)
+        write_atomically(path, stream.getvalue())
+    except (OSError, RankletError):
+        return
+
+
+def _refused(problem: str) -> RecipeError:
+    return RecipeError([RecipeIssue("", "distillation.teacher", problem)])

@@ -1,0 +1,106 @@
+"""stop_signals: SIGTERM and SIGUSR1 end a training in order, so that it can go on later.
+
+Schedulers send them before they take a machine away: SLURM SIGTERM, or what `--signal` names.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from ranklet.errors import TrainingStoppedError
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class StopRequest:
+    """What a signal asked for: an end, at once or where the work in hand is done.
+
+    Attributes:
+        signal: Name of the signal, or None as long as there was none.
+    """
+
+    def __init__(self) -> None:
+        self.signal: str | None = None
+        self._at_once = True
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal; from here on another one ends the process as if nobody listened."""
+        del frame
+        _stop_listening()
+        self.signal = signal.Signals(number).name
+        if self._at_once:
+            self.obey()
+
+    def obey(self, after: str = "") -> None:
+        """End the training.
+
+        Raises:
+            TrainingStoppedError: Always.
+        """
+        raise TrainingStoppedError(
+            f"stopped by {self.signal}{after}; run the same command again to continue"
+        )
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Let a signal wait until the block, which looks at `signal`, or its end obeys.
+
+        Raises:
+            TrainingStoppedError: There was a signal and the block ended as if there was none.
+        """
+        with self._mode(at_once=False):
+            yield
+        if self.signal is not None:
+            self.obey()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let a signal end the block where it is; one that waits ends it before it begins.
+
+        Raises:
+            TrainingStoppedError: There was or came a signal.
+        """
+        with self._mode(at_once=True):
+            if self.signal is not None:
+                self.obey()
+            yield
+
+    @contextmanager
+    def _mode(self, at_once: bool) -> Iterator[None]:
+        before, self._at_once = self._at_once, at_once
+        try:
+            yield
+        finally:
+            self._at_once = before
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Listen to `STOP_SIGNALS` while the block runs.
+
+    A program that listens to one itself keeps doing so. Nothing changes outside of the main thread,
+    where Python delivers no signals, and in workers of multiprocessing, which SIGTERM is to end.
+    """
+    request = StopRequest()
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread and multiprocessing.parent_process() is None:
+        for number in STOP_SIGNALS:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, request.receive)
+    try:
+        yield request
+    finally:
+        if in_main_thread:
+            _stop_listening()
+
+
+def _stop_listening() -> None:
+    for number in STOP_SIGNALS:
+        listener = getattr(signal.getsignal(number), "__self__", None)
+        if isinstance(listener, StopRequest):
+            signal.signal(number, signal.SIG_DFL)

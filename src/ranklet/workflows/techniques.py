@@ -1,0 +1,160 @@
+"""techniques: from the training section of a recipe to the parts that `fit` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from ranklet.classifier import TextClassifier
+from ranklet.data.corpus import Corpus
+from ranklet.encoder.families import AnyEncoder
+from ranklet.errors import RecipeError, RecipeIssue
+from ranklet.labels import LabelSet
+from ranklet.recipe import DistillationSection, TrainingSection
+from ranklet.training.averaging import MovingAverage
+from ranklet.training.losses import (
+    BatchLoss,
+    Loss,
+    balanced_weights,
+    bootstrapping,
+    cross_entropy,
+    distilled,
+    focal,
+    generalized_cross_entropy,
+    one_pass,
+    r_drop,
+)
+from ranklet.training.noise import gradient_noise, scheduled_dropout
+from ranklet.training.optimizers import build_optimizer
+from ranklet.training.schedules import dropout_factor, learning_rate_factor
+
+
+def choose_optimizer(model: TextClassifier, options: TrainingSection) -> Optimizer:
+    """Build the optimizer over everything that trains.
+
+    Raises:
+        RecipeError: This PyTorch has no such optimizer, or the encoder no layers to decay by.
+    """
+    return build_optimizer(
+        model,
+        head=model.head_modules,
+        learning_rate=options.learning_rate,
+        head_learning_rate=options.head_learning_rate or options.learning_rate,
+        weight_decay=options.weight_decay,
+        loraplus_lr_ratio=options.loraplus_lr_ratio,
+        levels=_levels(model.encoder) if options.layer_lr_decay != 1 else (),
+        layer_lr_decay=options.layer_lr_decay,
+        name=options.optimizer,
+        momentum=options.momentum,
+    )
+
+
+def choose_schedule(options: TrainingSection, total_steps: int) -> Callable[[int], float]:
+    """Return the factor of the learning rates as a function of the optimizer step."""
+    warmup = options.warmup_steps
+    schedule = partial(
+        learning_rate_factor,
+        schedule=options.schedule,
+        warmup_steps=round(options.warmup_ratio * total_steps) if warmup is None else warmup,
+        total_steps=total_steps,
+    )
+    if options.schedule_num_cycles is not None:
+        schedule = partial(schedule, num_cycles=options.schedule_num_cycles)
+    if options.schedule_power is not None:
+        schedule = partial(schedule, power=options.schedule_power)
+    return schedule
+
+
+def check_class_weights(options: TrainingSection, labels: LabelSet) -> None:
+    """Refuse weights of labels that there are not.
+
+    Raises:
+        RecipeError: A label is unknown.
+    """
+    if isinstance(options.class_weights, dict):
+        unknown = [name for name in options.class_weights if name not in labels.names]
+        if unknown:
+            problem = f"{unknown[0]!r} is no label; allowed: {', '.join(labels.names)}"
+            raise RecipeError([RecipeIssue("", "training.class_weights", problem)])
+
+
+def choose_loss(
+    options: TrainingSection, labels: LabelSet, corpus: Corpus, device: torch.device
+) -> Loss:
+    """Build the loss.
+
+    Args:
+        options: The training section.
+        labels: The classes.
+        corpus: Training texts, whose labels `balanced` counts.
+        device: Where the logits are.
+    """
+    weights = _class_weights(options, labels, corpus)
+    weights = None if weights is None else weights.to(device)
+    beta = options.bootstrap_beta
+    match options.loss:
+        case "cross_entropy":
+            return cross_entropy(options.label_smoothing, weights)
+        case "focal":
+            gamma = 2.0 if options.focal_gamma is None else options.focal_gamma
+            return focal(gamma, weights)
+        case "generalized_cross_entropy":
+            return generalized_cross_entropy(options.gce_q or 0.7, weights)
+        case "soft_bootstrapping":
+            return bootstrapping(beta or 0.95, hard=False, class_weights=weights)
+        case "hard_bootstrapping":
+            return bootstrapping(beta or 0.8, hard=True, class_weights=weights)
+
+
+def choose_batch_loss(options: TrainingSection, distillation: DistillationSection) -> BatchLoss:
+    """Return what is done with the loss for a batch."""
+    if distillation.teacher is not None:
+        return distilled(distillation.weight, distillation.temperature)
+    return one_pass if options.r_drop is None else r_drop(options.r_drop)
+
+
+def choose_dropout(
+    model: TextClassifier, options: TrainingSection, total_steps: int
+) -> Callable[[int], None]:
+    """Return what sets the dropouts of a model before an optimizer step."""
+    if options.dropout_schedule == "constant":
+        return lambda step: None
+    factor = partial(dropout_factor, schedule=options.dropout_schedule, total_steps=total_steps)
+    return scheduled_dropout(model, factor)
+
+
+def choose_noise(
+    optimizer: Optimizer, options: TrainingSection, seed: int
+) -> Callable[[int], None]:
+    """Return what changes the gradients before the optimizer reads them."""
+    if options.gradient_noise is None:
+        return lambda step: None
+    return gradient_noise(optimizer, options.gradient_noise, seed)
+
+
+def choose_average(model: TextClassifier, options: TrainingSection) -> MovingAverage | None:
+    """Return the moving average that is validated and saved, or None for what trains itself."""
+    return None if options.ema_decay is None else MovingAverage(model, options.ema_decay)
+
+
+def _class_weights(
+    options: TrainingSection, labels: LabelSet, corpus: Corpus
+) -> torch.Tensor | None:
+    given = options.class_weights
+    if given == "none":
+        return None
+    if given == "balanced":
+        assert corpus.labels is not None
+        return balanced_weights(corpus.labels, len(labels))
+    return torch.tensor([given.get(name, 1.0) for name in labels.names])
+
+
+def _levels(encoder: AnyEncoder) -> list[nn.Module]:
+    if not encoder.layers:
+        problem = f"encoder type {encoder.config.model_type} keeps no list of layers; set it to 1.0"
+        raise RecipeError([RecipeIssue("", "training.layer_lr_decay", problem)])
+    return [nn.ModuleList(encoder.entrance), *encoder.layers]

@@ -27,6 +27,7 @@ SYSTEMS: dict[str, tuple[int, dict[str, Any]]] = {
         {"learning_rate": 3.99e-4, "batch_size": 32, "gradient_accumulation_steps": 4},
     ),
     "ag_news_qv_r8": (888_580, {"epochs": 5}),
+    "ag_news_distilled": (888_580, {"epochs": 5}),
     "ag_news_qkv_r6": (925_444, {"epochs": 5}),
     "ag_news_qkv_r4": (814_852, {"epochs": 5}),
     "ag_news_few_matrices": (

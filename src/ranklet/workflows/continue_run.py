@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ranklet.encoder.source import encoder_folder
 from ranklet.encoder.weights import weight_files
@@ -72,7 +73,11 @@ class Beginning:
 
 
 def origin_of(
-    recipe: Recipe, splits: Splits, dtype: torch.dtype, device: torch.device
+    recipe: Recipe,
+    splits: Splits,
+    dtype: torch.dtype,
+    device: torch.device,
+    targets: Tensor | None = None,
 ) -> dict[str, str]:
     """Describe what a training begins from.
 
@@ -81,6 +86,7 @@ def origin_of(
         splits: Its data.
         dtype: Compute dtype.
         device: Where it computes.
+        targets: What teachers answered, (texts, classes) float32, or None.
 
     Raises:
         WeightsError: The encoder's folder holds no weights.
@@ -90,6 +96,7 @@ def origin_of(
     return {
         "recipe": recipe_hash(recipe),
         "data": _splits_hash(splits),
+        "teacher": "none" if targets is None else _sha256(targets),
         "encoder": _encoder_checksum(encoder_folder(recipe.encoder)),
         "arithmetic": f"{found['precision']} on {device.type}",
         "checkpoint format": CHECKPOINT_FORMAT,
@@ -184,6 +191,10 @@ def _check_records(checkpoint: Checkpoint, run: Run) -> None:
             f"{run.metrics}: {missing} bytes are missing since the last checkpoint; restore it, or "
             f"remove {run.checkpoints} to start anew"
         )
+
+
+def _sha256(tensor: Tensor) -> str:
+    return hashlib.sha256(tensor.numpy().tobytes()).hexdigest()
 
 
 def _splits_hash(splits: Splits) -> str:

@@ -135,14 +135,15 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
 
     splits = read_splits(recipe.data, recipe.seed)
     check_class_weights(recipe.training, splits.labels)
-    origin = partial(origin_of, recipe, splits, dtype, device)
+    prepare_memory()
+    lesson = consult_teachers(recipe, splits, told.announce)
+    targets = None if lesson is None else lesson.targets
+    origin = partial(origin_of, recipe, splits, dtype, device, targets)
     begin = find_beginning(Run(folder), origin)
     asked, recipe = recipe, begin.recipe or fit_ranks(recipe, splits)
     plan = plan_for_labels(recipe, len(splits.labels))
     enforce_budget(plan)
 
-    prepare_memory()
-    lesson = consult_teachers(recipe, splits, told.announce)
     if lesson is not None:
         splits = replace(splits, train=lesson.train)
     model, adapter = build_model(recipe, splits.labels, dtype, device)
@@ -166,7 +167,6 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
             start = start_with_ridge(model, corpora["train"], recipe.seed)
             told.announce(describe_start(start, len(corpora["train"])))
         begin.announce(told.announce)
-        targets = None if lesson is None else lesson.targets
         with CheckpointWriter(run.checkpoints, recipe.training.keep_checkpoints) as writer:
             keep = CheckpointPlan(writer, origin(), recipe, stop)
             result = _fit(model, corpora, targets, recipe, run, told, begin.checkpoint, keep)

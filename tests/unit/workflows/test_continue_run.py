@@ -83,9 +83,15 @@ def encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_origin_tells_apart_what_must_not_be_mixed(encoder: Path) -> None:
-    def origin(seed: int = 0, given: Any = None, dtype: torch.dtype = torch.float32) -> Any:
+    def origin(
+        seed: int = 0,
+        given: Any = None,
+        dtype: torch.dtype = torch.float32,
+        targets: torch.Tensor | None = None,
+    ) -> Any:
         recipe = Recipe(data=DataSection(train="a.csv"), seed=seed)
-        return origin_of(recipe, given or splits("one", "two"), dtype, torch.device("cpu"))
+        texts = given or splits("one", "two")
+        return origin_of(recipe, texts, dtype, torch.device("cpu"), targets)
 
     def differing(other: dict[str, str]) -> set[str]:
         return {name for name in first if other[name] != first[name]}
@@ -98,5 +104,7 @@ def test_an_origin_tells_apart_what_must_not_be_mixed(encoder: Path) -> None:
     assert differing(origin(given=splits("onet", "wo"))) == {"data"}
     assert differing(origin(given=splits("one", "two", labels=(1, 0)))) == {"data"}
     assert differing(origin(dtype=torch.bfloat16)) == {"arithmetic"}
+    assert differing(origin(targets=torch.eye(2))) == {"teacher"}
+    assert origin(targets=torch.eye(2)) != origin(targets=torch.eye(2) / 2)
     (encoder / "model.safetensors").write_text("model.safetensorS")
     assert differing(origin()) == {"encoder"}

@@ -167,15 +167,10 @@ def print_shrunk(shrunk: Shrunk) -> None:
 
 def print_run(run: Run) -> None:
     """Print where a finished run lies and what it reached."""
-    from ranklet.evaluation.result import from_json
-    from ranklet.run import read_json
-    from ranklet.workflows.write_run import EVALUATED_SPLITS
+    from ranklet.workflows.write_run import read_evaluations
 
-    for name in EVALUATED_SPLITS:
-        path = run.evaluation / f"{name}.json"
-        if path.is_file():
-            accuracy = from_json(read_json(path)).accuracy
-            sys.stdout.write(f"{name} accuracy  {_with_interval(accuracy)}\n")
+    for name, evaluation in read_evaluations(run).items():
+        sys.stdout.write(f"{name} accuracy  {_with_interval(evaluation.accuracy)}\n")
     sys.stdout.write(f"run: {run.folder}\nreport: {run.report}\n")
 
 

@@ -74,9 +74,6 @@ class QuantizedWeight(nn.Module):
         self.register_buffer("codes", codes.flatten(1).contiguous())
         self.register_buffer("scales", scales)
 
-    def __len__(self) -> int:
-        return len(self.codes)
-
     def dense(self) -> Tensor:
         """Return the matrix, (rows, columns) in its compute dtype."""
         return self._dense(self.codes, self.scales)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from ranklet.data.sources import read_examples
 from ranklet.encoder.source import encoder_folder
 from ranklet.encoder.weights import weight_files
 from ranklet.errors import RankletError, RecipeError, RecipeIssue
-from ranklet.files import sha256_file, write_atomically
+from ranklet.files import sha256_file, sha256_json, write_atomically
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.recipe import Recipe
@@ -158,9 +156,9 @@ def _key(folder: Path, foreign: bool, texts: Sequence[str], recipe: Recipe) -> s
     told = {
         "files": [[path.name, sha256_file(path)] for path in files if path.is_file()],
         "engine": [engine.device, engine.precision, recipe.data.max_length if foreign else None],
-        "texts": hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest(),
+        "texts": texts,
     }
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    return sha256_json(told)
 
 
 def _keep(path: Path, logits: Tensor) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from ranklet.errors import MissingExtraError
-from ranklet.evaluation.result import from_json
 from ranklet.run import Run, read_json
 from ranklet.training.fit import Record
 from ranklet.workflows.train import Observer
-from ranklet.workflows.write_run import EVALUATED_SPLITS
+from ranklet.workflows.write_run import read_evaluations
 
 # What a record says about itself rather than about the training.
 _PLACE = ("kind", "step")
@@ -61,17 +59,11 @@ def tensorboard_events(run: Run) -> Iterator[Observer]:
 
     def finish(finished: Run) -> None:
         step = read_json(finished.environment)["best_step"]
-        for split, path in _evaluations(finished).items():
-            accuracy = from_json(read_json(path)).accuracy.value
-            writer().add_scalar(f"evaluation/{split}_accuracy", accuracy, step)
+        for split, found in read_evaluations(finished).items():
+            writer().add_scalar(f"evaluation/{split}_accuracy", found.accuracy.value, step)
 
     try:
         yield Observer(record=record, finish=finish)
     finally:
         for opened in open_writers:
             opened.close()
-
-
-def _evaluations(run: Run) -> dict[str, Path]:
-    paths = {split: run.evaluation / f"{split}.json" for split in EVALUATED_SPLITS}
-    return {split: path for split, path in paths.items() if path.is_file()}

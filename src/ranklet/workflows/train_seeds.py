@@ -9,12 +9,11 @@ from pathlib import Path
 
 from ranklet.errors import RunError
 from ranklet.evaluation.across_seeds import AcrossSeeds, summarise_seeds
-from ranklet.evaluation.result import Evaluation, from_json
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
-from ranklet.run import Run, check_vacant, free_folder, read_json, write_json
+from ranklet.run import Run, check_vacant, free_folder, write_json
 from ranklet.workflows.train import RUNS_FOLDER, Observer, check_before_download, train
-from ranklet.workflows.write_run import EVALUATED_SPLITS
+from ranklet.workflows.write_run import read_evaluations
 
 SUMMARY_FILE = "seeds.json"
 
@@ -68,7 +67,7 @@ def train_seeds(
         seed: _run_of(recipe.model_copy(update={"seed": seed}), folder / f"seed-{seed}", observe)
         for seed in seeds
     }
-    figures = summarise_seeds([_evaluations(run) for run in runs.values()])
+    figures = summarise_seeds([read_evaluations(run) for run in runs.values()])
     summary = {
         "seeds": list(seeds),
         "figures": {
@@ -103,8 +102,3 @@ def _run_of(
     with opened as observer:
         observer.announce(f"seed {recipe.seed}")
         return train(recipe, folder, observer=observer)
-
-
-def _evaluations(run: Run) -> dict[str, Evaluation]:
-    paths = {split: run.evaluation / f"{split}.json" for split in EVALUATED_SPLITS}
-    return {split: from_json(read_json(path)) for split, path in paths.items() if path.is_file()}

@@ -82,11 +82,7 @@ def write_run_report(run: Run) -> None:
     """
     plan, about = read_json(run.plan), read_json(run.environment)
     records = read_records(run)
-    evaluations = [
-        from_json(read_json(run.evaluation / f"{name}.json"))
-        for name in EVALUATED_SPLITS
-        if (run.evaluation / f"{name}.json").is_file()
-    ]
+    evaluations = list(read_evaluations(run).values())
     figures = training_figures(records)
     for evaluation in evaluations:
         figures |= evaluation_figures(evaluation)
@@ -106,6 +102,16 @@ def write_run_report(run: Run) -> None:
         seconds=about["seconds"],
     )
     write_atomically(run.report, page)
+
+
+def read_evaluations(run: Run) -> dict[str, Evaluation]:
+    """Read the evaluations that a run has, by split.
+
+    Raises:
+        RunError: A file is broken.
+    """
+    paths = {name: run.evaluation / f"{name}.json" for name in EVALUATED_SPLITS}
+    return {name: from_json(read_json(path)) for name, path in paths.items() if path.is_file()}
 
 
 def read_records(run: Run) -> list[Record]:

@@ -19,8 +19,9 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# A worker for each core, each with one thread: twice as many would wait for each other.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 bench: setup
 	$(BIN)/python benchmarks/ag_news_accuracy.py

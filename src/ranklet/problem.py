@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ranklet.labels import Label, ProblemType
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 UNTUNED_THRESHOLD = 0.5
 

@@ -206,7 +206,7 @@ def _texts(X: ArrayLike) -> list[str]:
     return [str(text) for text in texts]
 
 
-def _classes_and_labels(y: ArrayLike) -> tuple[NDArray[Any], list[Any]]:
+def _classes_and_labels(y: Any) -> tuple[NDArray[Any], list[Any]]:
     """Return the classes, and the number of each text's class, or the list of those of its labels.
 
     Raises:

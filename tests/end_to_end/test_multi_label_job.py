@@ -16,7 +16,10 @@ import ranklet as library
 
 Command = Callable[..., Any]
 
-WORDS = {"Sports": "team goal match coach".split(), "World": "minister treaty border envoy".split()}
+WORDS = {
+    "Sports": ["team", "goal", "match", "coach"],
+    "World": ["minister", "treaty", "border", "envoy"],
+}
 RECIPE = """\
 encoder: encoder
 budget: 10_000

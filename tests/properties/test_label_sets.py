@@ -105,7 +105,9 @@ def test_every_figure_equals_scikit_learn(case: tuple[np.ndarray, np.ndarray, Mu
     assert [entry.support for entry in ours.classes] == by_label[3].tolist()
     confusion = sk.multilabel_confusion_matrix(truth, decided).reshape(-1, 4)
     assert sets.confusion == tuple(map(tuple, confusion.tolist()))
-    losses = [sk.log_loss(t, p, labels=[0, 1]) for t, p in zip(truth.T, probabilities.T)]
+    losses = [
+        sk.log_loss(t, p, labels=[0, 1]) for t, p in zip(truth.T, probabilities.T, strict=True)
+    ]
     assert ours.log_loss == pytest.approx(np.mean(losses), rel=1e-5)
     for metric in (ours.f1_macro, sets.f1_micro, sets.hamming_loss, ours.accuracy):
         assert 0 <= metric.interval[0] <= metric.interval[1] <= 1

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import ranklet as library
 
@@ -179,6 +180,40 @@ def test_elsewhere_without_the_run_it_answers_alike(
     Path("alone/classifier.json").write_text(json.dumps(settings))
     with pytest.raises(library.RankletError, match="thresholds: must be 2 numbers"):
         library.load("alone")
+
+
+def test_peft_and_the_card_answer_alike(place: Path) -> None:
+    """The base as the model card opens it, sigmoid, and the thresholds: the same labels."""
+    peft, transformers = pytest.importorskip("peft"), pytest.importorskip("transformers")
+    base = transformers.AutoModelForSequenceClassification.from_pretrained(
+        "encoder", num_labels=2, problem_type="multi_label_classification"
+    )
+    theirs = peft.PeftModel.from_pretrained(base, "run/adapter").eval()
+    assert theirs.base_model.model.config.problem_type == "multi_label_classification"
+    ours = library.load("run", precision="float32")
+    thresholds = read_json("run/adapter/classifier.json")["thresholds"]
+    answers, sabotaged = [], []
+    texts = [text for text, _ in rows_of_text(12, first=100)]
+    for text in texts:
+        corpus = ours.corpus([text])
+        with torch.inference_mode():
+            logits = theirs(torch.tensor(corpus.token_ids[None], dtype=torch.int64)).logits
+        probabilities = logits.sigmoid().numpy()
+        assert probabilities == pytest.approx(ours.predict_proba([text]), abs=1e-5)
+        for into, found in ((answers, probabilities), (sabotaged, logits.softmax(-1).numpy())):
+            given = zip(ours.labels.names, found[0], thresholds, strict=True)
+            into.append(tuple(name for name, p, threshold in given if p >= threshold))
+    assert answers == ours.predict(texts)
+    assert sabotaged != ours.predict(texts)
+
+
+def test_weights_and_smoothing_train_too(place: Path) -> None:
+    options = ["training.epochs=1", "training.label_smoothing=0.1"]
+    balanced = library.load_recipe("recipe.yaml", [*options, "training.class_weights=balanced"])
+    named = library.load_recipe("recipe.yaml", [*options, "training.class_weights={World: 9}"])
+    runs = [library.train(recipe, f"run {n}") for n, recipe in enumerate((balanced, named))]
+    losses = [json.loads(run.metrics.read_text().splitlines()[0])["loss"] for run in runs]
+    assert losses[1] > 2 * losses[0] > 0
 
 
 def test_shrunk_it_keeps_its_thresholds(place: Path, ranklet: Command) -> None:

@@ -20,8 +20,9 @@ class Batch:
         token_ids: (tokens,) int64, the ids of all texts behind each other, special tokens included.
         cu_seqlens: (texts + 1,) int32, text i owns `token_ids[cu_seqlens[i]:cu_seqlens[i + 1]]`.
         max_seqlen: Length of the longest text, tokens.
-        labels: (texts,) int64 class indices, or None when they are not known. Texts behind the
-            labelled ones only fill the batch up to a shape.
+        labels: (texts,) int64 class indices, or (texts, labels) int64 of 0 and 1 where a text may
+            have several; None when they are not known. Texts behind the labelled ones only fill the
+            batch up to a shape.
         hidden_states: (tokens, hidden) in the compute dtype, what enters layer `first_layer` when
             the layers below have been computed already; None: begin with the embeddings.
         first_layer: The layer to begin with, counted from 0.

@@ -30,8 +30,9 @@ from ranklet.head import (
     module_device,
     needs_pooler,
 )
-from ranklet.labels import LabelSet
+from ranklet.labels import Label, LabelSet
 from ranklet.lora.placement import ModuleShape, module_shapes
+from ranklet.problem import Problem, SingleLabel
 
 PREDICTION_BATCH_TOKENS = 4096
 
@@ -69,6 +70,7 @@ class TextClassifier(nn.Module):
         pooling: `cls`, the first token's state; `mean`, the mean over the text's tokens.
         labels: Classes, in the order of the logits.
         preprocessing: Needed to predict from texts; None while only batches are used.
+        problem: Whether a text has one label or any number of them; None: one.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class TextClassifier(nn.Module):
         pooling: Pooling,
         labels: LabelSet,
         preprocessing: Preprocessing | None = None,
+        problem: Problem | None = None,
     ) -> None:
         super().__init__()
         self.prefix = encoder.config.architecture.prefix
@@ -85,6 +88,7 @@ class TextClassifier(nn.Module):
         self.pooling = pooling
         self.labels = labels
         self.preprocessing = preprocessing
+        self.problem: Problem = problem or SingleLabel()
         self.register_module(self.prefix, encoder)
         for name, module in head.items():
             self.register_module(name, module)
@@ -104,7 +108,7 @@ class TextClassifier(nn.Module):
         return module
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return logits (texts, classes) float32, before softmax."""
+        """Return logits (texts, classes) float32, before softmax or sigmoid."""
         logits: Tensor = self.last_module(self._before_last(batch))
         return logits
 
@@ -162,12 +166,12 @@ class TextClassifier(nn.Module):
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Return class probabilities (texts, classes) float32 in the order of `labels`."""
         logits = self.predict_logits(self.corpus(texts))
-        probabilities: np.ndarray = logits.softmax(-1).numpy()
+        probabilities: np.ndarray = self.problem.probabilities(logits).numpy()
         return probabilities
 
-    def predict(self, texts: Sequence[str]) -> list[str]:
-        """Return the most probable label of each text."""
-        return [self.labels.names[index] for index in self.predict_proba(texts).argmax(-1)]
+    def predict(self, texts: Sequence[str]) -> list[Label]:
+        """Return the label of each text; a tuple of its labels where it may have several."""
+        return self.problem.answers(self.predict_proba(texts), self.labels.names)
 
     def corpus(self, texts: Sequence[str]) -> TokenCorpus:
         """Clean and tokenize texts as in training."""

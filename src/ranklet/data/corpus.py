@@ -59,7 +59,7 @@ class TokenCorpus:
     Attributes:
         token_ids: (tokens,) int32, all texts behind each other, special tokens included.
         offsets: (texts + 1,) int64, text i owns `token_ids[offsets[i]:offsets[i + 1]]`.
-        labels: (texts,) int64 class indices, or None.
+        labels: (texts,) int64 class indices, or (texts, labels) int64 of 0 and 1, or None.
         truncated: Number of texts that were cut to the longest length allowed.
     """
 

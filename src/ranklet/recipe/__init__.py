@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ranklet.recipe.builtin import builtin_names
+from ranklet.recipe.distillation import DistillationSection
 from ranklet.recipe.recipe import Recipe, recipe_hash
 from ranklet.recipe.sections import (
     AdapterSection,
     DataSection,
-    DistillationSection,
     EngineSection,
     TrainingSection,
 )

@@ -11,13 +11,14 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ranklet.files import sha256_json
+from ranklet.labels import SEPARATOR
+from ranklet.recipe.distillation import DistillationSection
 from ranklet.recipe.sections import (
     CHOSEN_BY_FIT,
     READ_BY,
     REPLACES,
     AdapterSection,
     DataSection,
-    DistillationSection,
     EngineSection,
     TrainingSection,
 )
@@ -129,6 +130,7 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
     return (
         *_head_contradictions(recipe),
         *_data_contradictions(recipe.data),
+        *_multi_label_contradictions(recipe),
         *_adapter_contradictions(recipe.adapter),
         *_fit_contradictions(recipe),
         *_training_contradictions(recipe),
@@ -157,6 +159,38 @@ def _data_contradictions(data: DataSection) -> Iterator[Contradiction]:
         )
     yield from _shared_files(data)
     yield from _sample_as_test(data)
+
+
+def _multi_label_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+    """Yield what reads exactly one label a text where the recipe says that it may have several."""
+    if recipe.data.problem_type == "single_label_classification":
+        return
+    training = recipe.training
+    refused = {
+        "head_start": (recipe.head_start == "ridge", "set it to random"),
+        "adapter.fit_mode": (
+            recipe.adapter.fit_mode == "measured",
+            "set it to uniform or by_depth",
+        ),
+        "training.loss": (
+            training.loss not in ("cross_entropy", "focal"),
+            "set it to cross_entropy or focal",
+        ),
+        "training.r_drop": (training.r_drop is not None, "leave it out"),
+        "distillation.teacher": (recipe.distillation.teacher is not None, "leave it out"),
+    }
+    for field, (is_set, fix) in refused.items():
+        if is_set:
+            yield Contradiction(
+                (field, "data.problem_type"),
+                f"needs exactly one label a text, not {recipe.data.problem_type}; {fix}",
+            )
+    for name in recipe.data.label_names or ():
+        if SEPARATOR in name:
+            yield Contradiction(
+                ("data.label_names", "data.problem_type"),
+                f"{name!r} holds {SEPARATOR}, which separates the labels of a text; rename it",
+            )
 
 
 def _shared_files(data: DataSection) -> Iterator[Contradiction]:

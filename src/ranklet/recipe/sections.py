@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from ranklet.labels import ProblemType
 from ranklet.recipe.values import (
     STRICT,
     Count,
@@ -54,6 +55,11 @@ class DataSection(BaseModel):
 
     label_column: Text = "label"
     """Column of the label. Default: label."""
+
+    problem_type: ProblemType = "single_label_classification"
+    """Whether a text has exactly one label, or any number of them, none included: cells of names
+    with `|` between them, or lists, each label decided by a threshold tuned on validation; the
+    words are transformers'. Default: single_label_classification."""
 
     label_names: Annotated[Distinct[Text], Field(min_length=2)] | None = None
     """Names for integer labels, from label 0 upwards; null: labels are used as they are written.
@@ -244,7 +250,8 @@ class TrainingSection(BaseModel):
     ] = "cross_entropy"
     """What training makes small: focal (arXiv:1708.02002) counts texts less that are classified
     well; generalized_cross_entropy (arXiv:1805.07836) and bootstrapping (arXiv:1412.6596) stand
-    wrong labels better. Default: cross_entropy."""
+    wrong labels better. In multi-label cross_entropy and focal are the mean of the binary ones
+    over labels, and the others are refused. Default: cross_entropy."""
 
     focal_gamma: Annotated[float, Field(ge=0), AfterValidator(without_minus_zero)] | None = None
     """Focus of the focal loss, 0 is cross-entropy; null: 2.0. Default: null."""
@@ -259,14 +266,16 @@ class TrainingSection(BaseModel):
 
     class_weights: Literal["none", "balanced"] | dict[Text, Positive] = "none"
     """Weight of a text's loss by its label: 1, texts / (labels * texts of the label) among the
-    training texts, or `{label: weight}`, 1 for labels left out. Default: none."""
+    training texts, or `{label: weight}`, 1 for labels left out. In multi-label it weighs the loss
+    of a label where a text has it; balanced: texts without it / texts with it. Default: none."""
 
     r_drop: Positive | None = None
     """Weight of the difference between two passes with different dropout, which each text then
     takes (R-Drop, arXiv:2106.14448); null: one pass. Default: null."""
 
     label_smoothing: Share = 0.0
-    """Probability mass that the loss spreads evenly over all labels. Default: 0.0."""
+    """Probability mass that the loss spreads evenly over all labels; in multi-label over having a
+    label and not having it. Default: 0.0."""
 
     dropout_schedule: Literal["constant", "linear_increase", "linear_decrease", "curriculum"] = (
         "constant"
@@ -296,7 +305,9 @@ class TrainingSection(BaseModel):
     Default: null."""
 
     metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
-    """Validation figure that decides which weights are best. Default: accuracy."""
+    """Validation figure that decides which weights are best; in multi-label accuracy is the share
+    of texts with all labels right (exact match), and both it and macro_f1 are taken at thresholds
+    tuned on the same texts. Default: accuracy."""
 
     early_stopping_patience: Count | None = None
     """Evaluations without a better `metric` after which training ends; null: never.
@@ -330,32 +341,6 @@ READ_BY = {
     "gce_q": ("loss", ("generalized_cross_entropy",)),
     "bootstrap_beta": ("loss", ("soft_bootstrapping", "hard_bootstrapping")),
 }
-
-
-class DistillationSection(BaseModel):
-    """A trained classifier whose answers are learned beside the labels."""
-
-    model_config = STRICT
-
-    teacher: Text | Annotated[Distinct[Text], Field(min_length=1)] | None = None
-    """A run, an adapter folder or a classifier of transformers with the same labels; several are
-    averaged; null: learn from the labels alone. Default: null."""
-
-    temperature: Annotated[float, Field(ge=1)] = 2.0
-    """What the logits of teacher and student are divided by before they are compared
-    (arXiv:1503.02531). Default: 2.0."""
-
-    weight: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of the loss that compares with the teacher; the rest is `training.loss` with the
-    labels. Default: 0.5."""
-
-    unlabelled: Text | None = None
-    """More training texts, without labels: the teacher's most probable label is taken for theirs.
-    Texts that also occur in train, validation or test are left out. Default: null."""
-
-    confidence: Share = 0.0
-    """Probability that the teacher must give its label of an unlabelled text, or the text is left
-    out (arXiv:1908.02983 keeps all). Default: 0.0."""
 
 
 class EngineSection(BaseModel):

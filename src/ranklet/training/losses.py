@@ -17,7 +17,11 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""(logits (texts, classes) float32, labels (texts,) int64) -> mean loss over the texts."""
+"""(logits (texts, classes) float32, labels) -> mean loss over the texts.
+
+Labels are (texts,) int64 class indices, or (texts, classes) int64 of 0 and 1 where a text may have
+several: see `label_set_losses`.
+"""
 
 LossOfEach = Callable[[Tensor, Tensor], Tensor]
 """(logits, labels) -> loss of each text, (texts,)."""

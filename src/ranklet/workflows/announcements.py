@@ -9,6 +9,7 @@ import torch
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
 from ranklet.encoder.quantization import frozen_bytes
+from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
 from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap
@@ -97,6 +98,13 @@ def describe_start(start: RidgeMap, texts: int) -> str:
         f"head: starts as the ridge regression of {min(texts, MOST_TEXTS):,} training texts, "
         f"loss {start.loss:.4f} on each without it"
     )
+
+
+def describe_thresholds(model: TextClassifier) -> Iterator[str]:
+    """Say from which probabilities on labels are given, where a text may have several."""
+    if isinstance(model.problem, MultiLabel):
+        low, high = min(model.problem.thresholds), max(model.problem.thresholds)
+        yield f"thresholds: {low:.2f} to {high:.2f}, each with the best F1 on validation"
 
 
 def describe_result(result: FitResult) -> str:

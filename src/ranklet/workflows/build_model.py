@@ -23,6 +23,7 @@ def classifier_settings(recipe: Recipe) -> ClassifierSettings:
         cleaning=recipe.data.cleaning,
         head_rank=recipe.head_rank,
         quantization=recipe.engine.quantization,
+        problem_type=recipe.data.problem_type,
     )
 
 

@@ -13,9 +13,14 @@ from ranklet.classifier import TextClassifier
 from ranklet.data.corpus import Corpus
 from ranklet.encoder.families import AnyEncoder
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.labels import LabelSet
+from ranklet.labels import LabelSet, ProblemType
 from ranklet.recipe import DistillationSection, TrainingSection
 from ranklet.training.averaging import MovingAverage
+from ranklet.training.label_set_losses import (
+    balanced_positive_weights,
+    binary_cross_entropy,
+    binary_focal,
+)
 from ranklet.training.losses import (
     BatchLoss,
     Loss,
@@ -83,7 +88,11 @@ def check_class_weights(options: TrainingSection, labels: LabelSet) -> None:
 
 
 def choose_loss(
-    options: TrainingSection, labels: LabelSet, corpus: Corpus, device: torch.device
+    options: TrainingSection,
+    labels: LabelSet,
+    corpus: Corpus,
+    device: torch.device,
+    problem_type: ProblemType = "single_label_classification",
 ) -> Loss:
     """Build the loss.
 
@@ -92,15 +101,20 @@ def choose_loss(
         labels: The classes.
         corpus: Training texts, whose labels `balanced` counts.
         device: Where the logits are.
+        problem_type: Whether a text has one label or any number of them.
     """
     weights = _class_weights(options, labels, corpus)
     weights = None if weights is None else weights.to(device)
+    gamma = 2.0 if options.focal_gamma is None else options.focal_gamma
+    if problem_type == "multi_label_classification":
+        if options.loss == "focal":
+            return binary_focal(gamma, weights)
+        return binary_cross_entropy(options.label_smoothing, weights)
     beta = options.bootstrap_beta
     match options.loss:
         case "cross_entropy":
             return cross_entropy(options.label_smoothing, weights)
         case "focal":
-            gamma = 2.0 if options.focal_gamma is None else options.focal_gamma
             return focal(gamma, weights)
         case "generalized_cross_entropy":
             return generalized_cross_entropy(options.gce_q or 0.7, weights)
@@ -149,6 +163,8 @@ def _class_weights(
         return None
     if given == "balanced":
         assert corpus.labels is not None
+        if corpus.labels.ndim == 2:
+            return balanced_positive_weights(corpus.labels)
         return balanced_weights(corpus.labels, len(labels))
     return torch.tensor([given.get(name, 1.0) for name in labels.names])
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,7 +22,8 @@ from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
+from ranklet.evaluation.by_problem import answer_metrics, evaluate_answers, tuned
+from ranklet.evaluation.result import Evaluation
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
@@ -42,6 +44,7 @@ from ranklet.workflows.announcements import (
     describe_quantization,
     describe_result,
     describe_start,
+    describe_thresholds,
 )
 from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.capture_steps import capture_steps
@@ -66,6 +69,7 @@ from ranklet.workflows.techniques import (
     choose_schedule,
 )
 from ranklet.workflows.write_run import (
+    EVALUATED_SPLITS,
     Corpora,
     describe_training,
     write_evaluations,
@@ -172,7 +176,11 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
             result = _fit(model, corpora, targets, recipe, run, told, begin.checkpoint, keep)
         told.announce(describe_result(result))
 
-        evaluations = _evaluate(model, corpora, recipe.seed)
+        answers = _probabilities(model, corpora)
+        model.problem = tuned(model.problem, answers["validation"], splits.validation.labels)
+        for line in describe_thresholds(model):
+            told.announce(line)
+        evaluations = _evaluate(model, answers, corpora, recipe.seed)
         card = model_card(recipe, model, plan, evaluations)
         save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
         # A fresh object from the files must answer alike; loading compares the probes.
@@ -299,7 +307,7 @@ def _fit(
             load_batch,
             optimizer,
             choose_schedule(options, len(steps)),
-            choose_loss(options, model.labels, corpora["train"], device),
+            choose_loss(options, model.labels, corpora["train"], device, recipe.data.problem_type),
             validate,
             batch_loss=choose_batch_loss(options, recipe.distillation),
             metric=options.metric,
@@ -347,16 +355,27 @@ def _scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | 
 
 def _validate(model: TextClassifier, corpus: Corpus) -> dict[str, float]:
     assert corpus.labels is not None
-    return validation_metrics(model.predict_logits(corpus).softmax(-1).numpy(), corpus.labels)
+    probabilities = model.problem.probabilities(model.predict_logits(corpus)).numpy()
+    return answer_metrics(model.problem, probabilities, corpus.labels)
 
 
-def _evaluate(model: TextClassifier, corpora: Corpora, seed: int) -> dict[str, Evaluation]:
+def _probabilities(model: TextClassifier, corpora: Corpora) -> dict[str, np.ndarray]:
+    """Return the probabilities of the evaluated splits, (texts, classes) float32 each."""
+    return {
+        name: model.problem.probabilities(model.predict_logits(corpora[name])).numpy()
+        for name in EVALUATED_SPLITS
+        if name in corpora
+    }
+
+
+def _evaluate(
+    model: TextClassifier, answers: Mapping[str, np.ndarray], corpora: Corpora, seed: int
+) -> dict[str, Evaluation]:
     evaluations = {}
-    for name in ("test", "validation"):
-        corpus = corpora.get(name)
-        if corpus is not None and corpus.labels is not None:
-            probabilities = model.predict_logits(corpus).softmax(-1).numpy()
-            evaluations[name] = evaluate_predictions(
-                probabilities, corpus.labels, model.labels.names, name, seed
-            )
+    for name, probabilities in answers.items():
+        labels = corpora[name].labels
+        assert labels is not None
+        evaluations[name] = evaluate_answers(
+            model.problem, probabilities, labels, model.labels.names, name, seed
+        )
     return evaluations

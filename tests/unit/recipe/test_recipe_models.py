@@ -21,8 +21,8 @@ from ranklet.recipe.tree import parse_tree, plain
 KEYS = {
     "": "encoder pooling head head_dropout head_rank head_dense_init head_start "
     "encoder_dropout budget seed data adapter training distillation engine",
-    "data": "train validation test text_column label_column label_names max_length cleaning "
-    "min_words max_words duplicates",
+    "data": "train validation test text_column label_column problem_type label_names max_length "
+    "cleaning min_words max_words duplicates",
     "adapter": "rank alpha dropout target_modules layers exclude_modules rank_pattern "
     "alpha_pattern bias use_rslora use_dora init train_layer_norm fit fit_mode fit_head",
     "training": "epochs max_steps batch_size batch_tokens gradient_accumulation_steps "

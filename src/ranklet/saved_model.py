@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ranklet.classifier import Preprocessing, TextClassifier, adaptable_shapes, trainable_state
 from ranklet.data.cleaning import CleaningStep
-from ranklet.data.tokenizer import load_tokenizer, write_tokenizer
+from ranklet.data.long_texts import LongTexts
+from ranklet.data.tokenizer import HEAD_ONLY, load_tokenizer, write_tokenizer
 from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import read_config
 from ranklet.encoder.families import NativeEncoder
@@ -68,6 +69,7 @@ class ClassifierSettings:
         cleaning: Cleaning steps.
         head_rank: Rank of the trained part of the inner matrix of a `low_rank` head.
         quantization: How the frozen weights of the encoder are kept.
+        long_texts: What happens to texts of more tokens.
     """
 
     encoder: str
@@ -77,6 +79,7 @@ class ClassifierSettings:
     cleaning: tuple[CleaningStep, ...]
     head_rank: int = DEFAULT_RANK
     quantization: Quantization = "none"
+    long_texts: LongTexts = HEAD_ONLY
 
 
 def assemble(
@@ -130,7 +133,7 @@ def assemble(
             f"{folder}: the tokenizer has {tokenizer.get_vocab_size()} tokens, the encoder "
             f"{config.vocab_size}; the files do not belong together"
         )
-    preprocessing = Preprocessing(tokenizer, settings.cleaning, max_length)
+    preprocessing = Preprocessing(tokenizer, settings.cleaning, max_length, settings.long_texts)
     pooling = head_pooling(settings.head, settings.pooling, config)
     model = TextClassifier(encoder, head, pooling, labels, preprocessing).to(device)
     if isinstance(encoder, NativeEncoder):

@@ -11,13 +11,14 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ranklet.files import sha256_json
+from ranklet.recipe.augmentation import AugmentationSection
+from ranklet.recipe.distillation import DistillationSection
 from ranklet.recipe.sections import (
     CHOSEN_BY_FIT,
     READ_BY,
     REPLACES,
     AdapterSection,
     DataSection,
-    DistillationSection,
     EngineSection,
     TrainingSection,
 )
@@ -96,6 +97,9 @@ class Recipe(BaseModel):
     training: TrainingSection = Field(default_factory=TrainingSection)
     """Length, batches, optimizer, schedule and choice of the best weights. Default: {}."""
 
+    augmentation: AugmentationSection = Field(default_factory=AugmentationSection)
+    """Training texts that are a little different every time. Default: {}."""
+
     distillation: DistillationSection = Field(default_factory=DistillationSection)
     """A teacher, and unlabelled texts for it to label. Default: {}."""
 
@@ -133,6 +137,7 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
         *_fit_contradictions(recipe),
         *_training_contradictions(recipe),
         *_distillation_contradictions(recipe),
+        *_window_contradictions(recipe),
     )
 
 
@@ -291,6 +296,25 @@ def _distillation_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
             ("distillation.confidence", "distillation.unlabelled"),
             "chooses among unlabelled texts; set distillation.unlabelled or leave it out",
         )
+
+
+def _window_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+    data = recipe.data
+    if data.long_texts == "windows":
+        for field, share in recipe.augmentation.model_dump().items():
+            if share:
+                yield Contradiction(
+                    (f"augmentation.{field}", "data.long_texts"),
+                    "alters whole texts, and windows are parts of them; leave it out or read "
+                    "head or head_tail",
+                )
+        return
+    for field in ("window_overlap", "window_aggregation"):
+        if getattr(data, field) is not None:
+            yield Contradiction(
+                (f"data.{field}", "data.long_texts"),
+                f"{data.long_texts} does not read it, only long_texts windows; leave it out",
+            )
 
 
 def _too_few_evaluations(training: TrainingSection) -> Iterator[Contradiction]:

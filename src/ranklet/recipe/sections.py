@@ -60,7 +60,22 @@ class DataSection(BaseModel):
     Default: null."""
 
     max_length: Annotated[int, Field(ge=3, le=8192)] = 128
-    """Longest text in tokens, special tokens included; what is longer is cut. Default: 128."""
+    """Longest text in tokens, special tokens included; `long_texts` says what happens to longer
+    ones. Default: 128."""
+
+    long_texts: Literal["head", "head_tail", "windows"] = "head"
+    """What is read of a text of more than `max_length` tokens, the same in training and prediction:
+    its beginning; the first quarter and the rest from its end (arXiv:1905.05583); or all of it, in
+    overlapping windows, each of which trains as a text and which together count as one.
+    Default: head."""
+
+    window_overlap: Share | None = None
+    """Share of a window that the next one repeats; null: 0.25. Default: null."""
+
+    window_aggregation: Literal["mean", "max", "vote"] | None = None
+    """What the probabilities of a text's windows become: their mean; the largest of each label,
+    divided by their sum; or the mean over the windows that agree with the majority; null: mean.
+    Default: null."""
 
     cleaning: Distinct[Literal["html", "ag_news", "whitespace"]] = ()
     """Cleaning steps in this order, the same in training and prediction: HTML entities and tags,
@@ -173,6 +188,15 @@ class TrainingSection(BaseModel):
 
     epochs: Count = 3
     """Passes over the training texts. Default: 3."""
+
+    sampling: Literal["shuffled", "square_root", "balanced"] = "shuffled"
+    """Training texts of an epoch: each once; or as many, drawn so that the labels are equally
+    frequent (balanced) or as the square roots of their numbers of texts (arXiv:1910.09217).
+    Default: shuffled."""
+
+    curriculum: Literal["none", "length"] = "none"
+    """Order of the first epoch: shuffled as the others, or from the shortest text to the longest.
+    Default: none."""
 
     max_steps: Count | None = None
     """Optimizer steps after which training ends although epochs are left; null: no limit.
@@ -330,32 +354,6 @@ READ_BY = {
     "gce_q": ("loss", ("generalized_cross_entropy",)),
     "bootstrap_beta": ("loss", ("soft_bootstrapping", "hard_bootstrapping")),
 }
-
-
-class DistillationSection(BaseModel):
-    """A trained classifier whose answers are learned beside the labels."""
-
-    model_config = STRICT
-
-    teacher: Text | Annotated[Distinct[Text], Field(min_length=1)] | None = None
-    """A run, an adapter folder or a classifier of transformers with the same labels; several are
-    averaged; null: learn from the labels alone. Default: null."""
-
-    temperature: Annotated[float, Field(ge=1)] = 2.0
-    """What the logits of teacher and student are divided by before they are compared
-    (arXiv:1503.02531). Default: 2.0."""
-
-    weight: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of the loss that compares with the teacher; the rest is `training.loss` with the
-    labels. Default: 0.5."""
-
-    unlabelled: Text | None = None
-    """More training texts, without labels: the teacher's most probable label is taken for theirs.
-    Texts that also occur in train, validation or test are left out. Default: null."""
-
-    confidence: Share = 0.0
-    """Probability that the teacher must give its label of an unlabelled text, or the text is left
-    out (arXiv:1908.02983 keeps all). Default: 0.0."""
 
 
 class EngineSection(BaseModel):

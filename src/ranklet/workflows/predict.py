@@ -93,7 +93,7 @@ def predict(
         for corpus in _ahead(map(model.corpus, _chunks(first, texts))):
             probabilities = model.predict_logits(corpus).softmax(-1).numpy()
             write(rows(model, probabilities, done))
-            done += len(corpus)
+            done += len(probabilities)
             observe(done)
     return done
 

@@ -42,7 +42,7 @@ class LongTexts:
             raise ValueError(f"unknown mode {self.mode!r} or aggregation {self.aggregation!r}")
 
 
-def cut(
+def cut_text(
     ids: list[int], at_start: int, at_end: int, max_length: int, long_texts: LongTexts
 ) -> list[list[int]]:
     """Cut a text to rows of at most `max_length` tokens.

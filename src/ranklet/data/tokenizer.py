@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from ranklet.data.long_texts import LongTexts, cut
+from ranklet.data.long_texts import LongTexts, cut_text
 from ranklet.data.tokenizer_files import (
     read_byte_level_bpe,
     read_tokenizer_json,
@@ -218,7 +218,7 @@ def _tokenize_whole(
     split = [
         [encoding.ids]
         if len(encoding) <= max_length
-        else cut(
+        else cut_text(
             encoding.ids,
             _num_special(encoding.special_tokens_mask),
             _num_special_at_end(encoding),

@@ -79,8 +79,8 @@ def _describe_sampling(splits: Splits, sampling: Sampling) -> str:
     name, texts = splits.labels.names[rarest], counts[rarest]
     times = draws_per_class(counts, sampling)[rarest] / texts
     return (
-        f"sampling: {sampling}, {counts.sum():,} texts an epoch; each of the {texts:,} of {name!r}, "
-        f"the rarest label, comes {times:.1f} times"
+        f"sampling: {sampling}, {counts.sum():,} texts an epoch; each of the {texts:,} of the "
+        f"rarest label, {name}, comes {times:.1f} times"
     )
 
 

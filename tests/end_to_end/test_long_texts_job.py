@@ -34,8 +34,8 @@ def records(run: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def long_rows(workplace: Path) -> Path:
     """Texts of one to twenty words for prediction."""
-    words = "the minister a treaty goal match coach border capital team".split()
-    texts = [" ".join((words * 2)[:length]) for length in range(1, 21)]
+    words = ["the", "minister", "a", "treaty", "goal", "match", "coach", "border", "capital"]
+    texts = [" ".join((words * 3)[:length]) for length in range(1, 21)]
     path = workplace / "long.csv"
     path.write_text("text\n" + "\n".join(texts) + "\n")
     return path
@@ -95,16 +95,17 @@ def test_windows_from_training_to_verification(
     assert re.search(r"test figure +ok", verified.stdout)
 
 
-def test_another_aggregation_in_the_files_is_noticed(ranklet: Command, workplace: Path) -> None:
+def test_another_reading_in_the_files_is_noticed(ranklet: Command, workplace: Path) -> None:
     done = ranklet("train", "recipe.yaml", "--out", "mine", *settings(*WINDOWS))
     assert done.returncode == 0, done.stderr
     path = Path("mine/adapter/classifier.json")
     held = json.loads(path.read_text())
-    held["long_texts"]["aggregation"] = "vote"
+    held["long_texts"]["mode"] = "head"
     path.write_text(json.dumps(held))
     refused = ranklet("classify", "mine/adapter", "a goal")
     assert refused.returncode == 2
     assert "answers differently from when it was saved" in refused.stderr
+    assert ranklet("verify", "mine").returncode == 1
     held["long_texts"]["overlap"] = 1.5
     path.write_text(json.dumps(held))
     refused = ranklet("classify", "mine/adapter", "a goal")
@@ -154,7 +155,7 @@ def test_head_and_tail_is_told_and_kept(ranklet: Command, workplace: Path) -> No
 def test_noise_balance_and_curriculum(ranklet: Command, workplace: Path) -> None:
     """The rarest label is said, frozen layers step aside, and the same recipe gives the same."""
     lines = Path("train.csv").read_text().splitlines()
-    rare = [line for line in lines if line.endswith("World")][:4]
+    rare = [line for line in lines if line.endswith("World")][:7]
     kept = [lines[0], *rare, *(line for line in lines if line.endswith("Sports"))]
     Path("few.csv").write_text("\n".join(kept) + "\n")
     options = [
@@ -174,8 +175,9 @@ def test_noise_balance_and_curriculum(ranklet: Command, workplace: Path) -> None
     for out in ("first", "again"):
         done = ranklet("train", "recipe.yaml", "--out", out, *settings(*options))
         assert done.returncode == 0, done.stderr
-    # 19 texts: 10 of the first label in order, 9 of the other.
-    told = "19 texts an epoch; each of the 4 of the rarest label, World, comes 2.2 times"
+    # Three of either label also stand in test.csv.
+    told = "sampling: balanced, 16 texts an epoch; each of the 4 of the rarest label, World, "
+    told += "comes 2.0 times\n"
     assert told in done.stderr
     because = "run at every step, because augmentation changes the training texts"
     assert because in done.stderr
@@ -186,7 +188,7 @@ def test_noise_balance_and_curriculum(ranklet: Command, workplace: Path) -> None
     assert Path("quiet/adapter/adapter_model.safetensors").read_bytes() != one.read_bytes()
     steps = [record for record in records("first") if record["kind"] == "train"]
     assert all(0 <= record["padding"] < 1 for record in steps)
-    assert [record["texts"] for record in steps[:3]] == [8, 8, 3]
+    assert [record["texts"] for record in steps[:3]] == [8, 8, 8]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ class Batch:
         first_layer: The layer to begin with, counted from 0.
         targets: (texts, classes) float32, the probabilities that a teacher gives, softened by the
             temperature; None without one.
+        weights: (texts,) float32, how much the loss of each labelled text counts; None: 1 each.
     """
 
     token_ids: Tensor
@@ -37,6 +38,7 @@ class Batch:
     hidden_states: Tensor | None = None
     first_layer: int = 0
     targets: Tensor | None = None
+    weights: Tensor | None = None
 
     @property
     def num_texts(self) -> int:
@@ -62,4 +64,5 @@ class Batch:
             labels=None if self.labels is None else self.labels.to(device),
             hidden_states=None if self.hidden_states is None else self.hidden_states.to(device),
             targets=None if self.targets is None else self.targets.to(device),
+            weights=None if self.weights is None else self.weights.to(device),
         )

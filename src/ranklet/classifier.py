@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
 from ranklet.data.batching import Indices, sorted_batches
 from ranklet.data.cleaning import CleaningStep, clean
-from ranklet.data.corpus import Corpus, TokenCorpus
-from ranklet.data.tokenizer import tokenize
+from ranklet.data.corpus import Corpus, TokenCorpus, corpus_of
+from ranklet.data.long_texts import LongTexts, aggregate, aggregate_each
+from ranklet.data.tokenizer import HEAD_ONLY, tokenize
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import AnyEncoder, build_encoder
 from ranklet.head import (
@@ -45,17 +47,19 @@ class Preprocessing:
         tokenizer: The encoder's tokenizer.
         cleaning: Cleaning steps, in order.
         max_length: Tokens kept of a text, special ones included.
+        long_texts: What happens to longer texts.
     """
 
     tokenizer: Tokenizer
     cleaning: tuple[CleaningStep, ...]
     max_length: int
+    long_texts: LongTexts = HEAD_ONLY
 
-    def corpus(self, texts: Sequence[str]) -> TokenCorpus:
-        """Clean and tokenize texts."""
+    def corpus(self, texts: Sequence[str], labels: NDArray[np.int64] | None = None) -> TokenCorpus:
+        """Clean and tokenize texts; labels, (texts,) class indices, go with them."""
         cleaned = [clean(text, self.cleaning) for text in texts]
-        tokens = tokenize(self.tokenizer, cleaned, self.max_length)
-        return TokenCorpus(tokens.token_ids, tokens.offsets, None, tokens.truncated)
+        tokens = tokenize(self.tokenizer, cleaned, self.max_length, self.long_texts)
+        return corpus_of(tokens, labels)
 
 
 class TextClassifier(nn.Module):
@@ -132,6 +136,8 @@ class TextClassifier(nn.Module):
     def predict_logits(self, corpus: Corpus, batch_tokens: int = PREDICTION_BATCH_TOKENS) -> Tensor:
         """Return logits (texts, classes) float32 of a corpus, in its order, on the CPU.
 
+        Those of a text that was split into windows are what gives its aggregated probabilities.
+
         Args:
             corpus: Tokenized texts.
             batch_tokens: Token budget of a batch.
@@ -141,7 +147,14 @@ class TextClassifier(nn.Module):
         with evaluation_mode(self):
             for indices in sorted_batches(corpus.lengths, batch_tokens=batch_tokens):
                 logits[torch.from_numpy(indices)] = self(corpus.batch(indices).to(device)).cpu()
-        return logits
+        if corpus.text_starts is None:
+            return logits
+        assert self.preprocessing is not None, "what split the texts says how to aggregate them"
+        aggregation = self.preprocessing.long_texts.aggregation
+        if isinstance(self.problem, SingleLabel):
+            return aggregate(logits, corpus.text_starts, aggregation)
+        assert aggregation != "vote", "a vote is for one label"
+        return aggregate_each(logits, corpus.text_starts, aggregation)
 
     def predict_features(self, corpus: Corpus, chosen: Indices) -> Tensor:
         """Return what the last map of the head reads of some texts, on the CPU.
@@ -173,10 +186,10 @@ class TextClassifier(nn.Module):
         """Return the label of each text; a tuple of its labels where it may have several."""
         return self.problem.answers(self.predict_proba(texts), self.labels.names)
 
-    def corpus(self, texts: Sequence[str]) -> TokenCorpus:
-        """Clean and tokenize texts as in training."""
+    def corpus(self, texts: Sequence[str], labels: NDArray[np.int64] | None = None) -> TokenCorpus:
+        """Clean and tokenize texts as in training; labels, (texts,) indices, go with them."""
         assert self.preprocessing is not None, "this classifier was built without a tokenizer"
-        return self.preprocessing.corpus(texts)
+        return self.preprocessing.corpus(texts, labels)
 
 
 def mean_pool(hidden: Tensor, batch: Batch) -> Tensor:

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ranklet.classifier import Preprocessing, TextClassifier, adaptable_shapes, trainable_state
 from ranklet.data.cleaning import CleaningStep
-from ranklet.data.tokenizer import load_tokenizer, write_tokenizer
+from ranklet.data.long_texts import LongTexts
+from ranklet.data.tokenizer import HEAD_ONLY, load_tokenizer, write_tokenizer
 from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import read_config
 from ranklet.encoder.families import NativeEncoder
@@ -72,6 +73,7 @@ class ClassifierSettings:
         problem_type: Whether a text has one label or any number of them.
         thresholds: Where it may have several: the probability from which it has a label, in the
             order of the labels; None: 0.5 each.
+        long_texts: What happens to texts of more tokens.
     """
 
     encoder: str
@@ -83,6 +85,7 @@ class ClassifierSettings:
     quantization: Quantization = "none"
     problem_type: ProblemType = "single_label_classification"
     thresholds: tuple[float, ...] | None = None
+    long_texts: LongTexts = HEAD_ONLY
 
 
 def assemble(
@@ -136,7 +139,7 @@ def assemble(
             f"{folder}: the tokenizer has {tokenizer.get_vocab_size()} tokens, the encoder "
             f"{config.vocab_size}; the files do not belong together"
         )
-    preprocessing = Preprocessing(tokenizer, settings.cleaning, max_length)
+    preprocessing = Preprocessing(tokenizer, settings.cleaning, max_length, settings.long_texts)
     pooling = head_pooling(settings.head, settings.pooling, config)
     problem = choose_problem(settings.problem_type, len(labels), settings.thresholds)
     model = TextClassifier(encoder, head, pooling, labels, preprocessing, problem).to(device)

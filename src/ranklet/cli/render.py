@@ -260,6 +260,7 @@ def _shown_training() -> Iterator[Observer]:
                 state = (
                     f"loss {entry['loss']:.3f}  rate {entry['learning_rate']:.1e}  "
                     f"{entry['texts_per_s']:.0f} texts/s  {tokens_per_s:,.0f} tokens/s  "
+                    f"{entry['padding']:.0%} padding  "
                     f"{peak_memory_bytes() / 2**20:,.0f} MiB"
                 )
                 progress.update(task, completed=entry["step"], state=state)

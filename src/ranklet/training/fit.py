@@ -248,6 +248,7 @@ class _Taken:
     learning_rate: float
     texts: int
     tokens: int
+    padded_tokens: int
 
 
 def add_gradients(
@@ -289,12 +290,13 @@ def _train_step(
 ) -> _Taken:
     texts = sum(len(indices) for indices in step.batches)
     shares: list[Tensor] = []
-    tokens = 0
+    tokens = padded = 0
     for indices in step.batches:
         batch = load_batch(indices)
         # Weighted by texts, so that accumulated batches of unequal size give the mean of the step.
         shares.append(accumulate(batch, len(indices) / texts))
         tokens += batch.num_tokens
+        padded += batch.num_texts * batch.max_seqlen
     if scaler is not None:
         scaler.unscale_(optimizer)
     total, norm = torch.stack(shares).sum(), _clip(optimizer, max_grad_norm)
@@ -307,7 +309,7 @@ def _train_step(
             _refuse_divergence(step, float(total), float(norm))
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return _Taken(step, total, norm, optimizer.param_groups[0]["lr"], texts, tokens)
+    return _Taken(step, total, norm, optimizer.param_groups[0]["lr"], texts, tokens, padded)
 
 
 def _clip(optimizer: torch.optim.Optimizer, max_grad_norm: float | None) -> Tensor:
@@ -334,6 +336,7 @@ def _report(
                 "learning_rate": one.learning_rate,
                 "texts": one.texts,
                 "tokens": one.tokens,
+                "padding": 1 - one.tokens / one.padded_tokens,
                 "texts_per_s": texts_per_s,
             }
         )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
+from ranklet.data.corpus import TokenCorpus
+from ranklet.data.sampling import Sampling, draws_per_class
 from ranklet.encoder.quantization import frozen_bytes
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
@@ -46,6 +49,8 @@ def describe_beginning(
     if model.pooling != recipe.pooling:
         yield f"pooling: {model.pooling}, as the dense head of this encoder has it"
     yield _describe_data(splits)
+    if recipe.training.sampling != "shuffled":
+        yield _describe_sampling(splits, recipe.training.sampling)
     if lesson is not None:
         yield _describe_lesson(lesson)
 
@@ -69,6 +74,17 @@ def _describe_data(splits: Splits) -> str:
     )
 
 
+def _describe_sampling(splits: Splits, sampling: Sampling) -> str:
+    counts = np.bincount(splits.train.labels, minlength=len(splits.labels))
+    rarest = int(np.where(counts > 0, counts, counts.max() + 1).argmin())
+    name, texts = splits.labels.names[rarest], counts[rarest]
+    times = draws_per_class(counts, sampling)[rarest] / texts
+    return (
+        f"sampling: {sampling}, {counts.sum():,} texts an epoch; each of the {texts:,} of the "
+        f"rarest label, {name}, comes {times:.1f} times"
+    )
+
+
 def _describe_lesson(lesson: Lesson) -> str:
     more = lesson.unlabelled + lesson.doubted
     return f"teacher: has the label of {lesson.agreement:.1%} of the labelled texts" + (
@@ -76,13 +92,31 @@ def _describe_lesson(lesson: Lesson) -> str:
     )
 
 
-def describe_engine(corpora: Corpora, dtype: torch.dtype, device: torch.device) -> str:
+def describe_engine(
+    corpora: Corpora, recipe: Recipe, dtype: torch.dtype, device: torch.device
+) -> str:
     """Say how it will be computed."""
     corpus = corpora["train"]
-    share = corpus.truncated / len(corpus)
     return (
         f"engine: {str(dtype).removeprefix('torch.')} on {device}, "
-        f"{corpus.lengths.mean():.0f} tokens a text, {share:.1%} of the texts truncated"
+        f"{corpus.lengths.mean():.0f} tokens a {_unit(corpus)}, {_describe_long(corpus, recipe)}"
+    )
+
+
+def _unit(corpus: TokenCorpus) -> str:
+    return "text" if corpus.text_starts is None else "window"
+
+
+def _describe_long(corpus: TokenCorpus, recipe: Recipe) -> str:
+    if corpus.text_starts is not None:
+        windows = np.diff(corpus.text_starts)
+        return (
+            f"{(windows > 1).mean():.1%} of the texts split, {windows.mean():.2f} windows a text, "
+            "none truncated"
+        )
+    share = f"{corpus.truncated / len(corpus):.1%} of the texts"
+    return f"{share} truncated" + (
+        " in the middle" if recipe.data.long_texts == "head_tail" else ""
     )
 
 

@@ -17,10 +17,11 @@ from ranklet.data.duplicates import normal_form
 from ranklet.data.sources import read_examples
 from ranklet.encoder.source import encoder_folder
 from ranklet.encoder.weights import weight_files
-from ranklet.errors import RankletError, RecipeError, RecipeIssue
+from ranklet.errors import AdapterError, RankletError, RecipeError, RecipeIssue
 from ranklet.files import sha256_file, sha256_json, write_atomically
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import CONFIG_FILE
+from ranklet.problem import SingleLabel
 from ranklet.recipe import Recipe
 from ranklet.run import Run
 from ranklet.workflows.foreign_teacher import Teacher, load_foreign_teacher
@@ -139,6 +140,8 @@ def _logits(
 
 def _own(folder: Path, recipe: Recipe) -> Teacher:
     model = load(folder, device=recipe.engine.device, precision=recipe.engine.precision, merge=True)
+    if not isinstance(model.problem, SingleLabel):
+        raise AdapterError(f"{folder}: it gives a text several labels, and its student one")
     return Teacher(model.labels.names, lambda texts: model.predict_logits(model.corpus(texts)))
 
 

@@ -98,7 +98,8 @@ def _no_counterpart(recipe: Recipe) -> str:
 
 
 def _interoperability(recipe: Recipe, base: str, options: str) -> str:
-    return f"""{_HEAD_NOTES.get(recipe.head, "")}{_quantization_note(recipe)}\
+    notes = _quantization_note(recipe) + _long_texts_note(recipe)
+    return f"""{_HEAD_NOTES.get(recipe.head, "")}{notes}\
 The folder is a PEFT adapter; PEFT keeps no label names, so name their number:
 
 ```python
@@ -118,6 +119,15 @@ def _quantization_note(recipe: Recipe) -> str:
     return (
         f"The adapter was trained over frozen weights kept as {kept}, which ranklet loads it over "
         "too; over the weights in full precision its logits are slightly others.\n"
+    )
+
+
+def _long_texts_note(recipe: Recipe) -> str:
+    if recipe.data.long_texts == "head":
+        return ""
+    return (
+        f"Of texts of more than {recipe.data.max_length} tokens ranklet reads "
+        f"`{recipe.data.long_texts}`, as in training; transformers reads their beginning.\n"
     )
 
 

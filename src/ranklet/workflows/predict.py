@@ -101,7 +101,7 @@ def predict(
         for corpus in _ahead(map(model.corpus, _chunks(first, texts))):
             probabilities = model.problem.probabilities(model.predict_logits(corpus)).numpy()
             write(rows(model, probabilities, done))
-            done += len(corpus)
+            done += len(probabilities)
             observe(done)
     return done
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -10,11 +10,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.corpus import Corpus
+from ranklet.data.corpus import Corpus, TokenCorpus, text_labels
+from ranklet.data.text_noise import NoisyCorpus, TextNoise
 from ranklet.encoder.families import AnyEncoder
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.labels import LabelSet, ProblemType
-from ranklet.recipe import DistillationSection, TrainingSection
+from ranklet.recipe import DistillationSection, Recipe, TrainingSection
 from ranklet.training.averaging import MovingAverage
 from ranklet.training.label_set_losses import (
     balanced_positive_weights,
@@ -141,6 +142,41 @@ def choose_dropout(
     return scheduled_dropout(model, factor)
 
 
+def choose_text_noise(
+    model: TextClassifier, corpus: TokenCorpus, texts: Sequence[str], recipe: Recipe
+) -> NoisyCorpus | None:
+    """Return the training texts as they change from step to step; None where they do not.
+
+    Args:
+        model: With its preprocessing.
+        corpus: The training texts as they are.
+        texts: The same as text.
+        recipe: With the augmentation.
+    """
+    noise = TextNoise(**recipe.augmentation.model_dump())
+    if not noise.is_on:
+        return None
+    how = model.preprocessing
+    assert how is not None
+    return NoisyCorpus(
+        corpus, texts, noise, how.tokenizer, how.max_length, how.long_texts, recipe.seed
+    )
+
+
+def choose_before_step(
+    model: TextClassifier, noisy: NoisyCorpus | None, options: TrainingSection, total_steps: int
+) -> Callable[[int], None]:
+    """Return what is set before an optimizer step: dropouts, and what text noise is drawn for."""
+    set_dropout = choose_dropout(model, options, total_steps)
+
+    def begin(step: int) -> None:
+        set_dropout(step)
+        if noisy is not None:
+            noisy.begin_step(step)
+
+    return begin
+
+
 def choose_noise(
     optimizer: Optimizer, options: TrainingSection, seed: int
 ) -> Callable[[int], None]:
@@ -162,10 +198,10 @@ def _class_weights(
     if given == "none":
         return None
     if given == "balanced":
-        assert corpus.labels is not None
-        if corpus.labels.ndim == 2:
-            return balanced_positive_weights(corpus.labels)
-        return balanced_weights(corpus.labels, len(labels))
+        of_texts = text_labels(corpus)
+        if of_texts.ndim == 2:
+            return balanced_positive_weights(of_texts)
+        return balanced_weights(of_texts, len(labels))
     return torch.tensor([given.get(name, 1.0) for name in labels.names])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,14 @@ from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.augmentation import drop_tokens
 from ranklet.data.batching import Indices, epoch_batches
-from ranklet.data.corpus import Corpus, TokenCorpus, build_corpus, default_cache_folder
+from ranklet.data.corpus import (
+    Corpus,
+    TokenCorpus,
+    build_corpus,
+    default_cache_folder,
+    text_labels,
+)
+from ranklet.data.sampling import draw_texts, windows_of
 from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
@@ -62,11 +69,12 @@ from ranklet.workflows.techniques import (
     check_class_weights,
     choose_average,
     choose_batch_loss,
-    choose_dropout,
+    choose_before_step,
     choose_loss,
     choose_noise,
     choose_optimizer,
     choose_schedule,
+    choose_text_noise,
 )
 from ranklet.workflows.write_run import (
     EVALUATED_SPLITS,
@@ -162,7 +170,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
         write_json(run.plan, plan.to_json())
         write_atomically(run.recipe, to_yaml(recipe))
         corpora = _tokenize(model, splits)
-        told.announce(describe_engine(corpora, dtype, device))
+        told.announce(describe_engine(corpora, recipe, dtype, device))
         if recipe.engine.quantization != "none":
             told.announce(describe_quantization(model, recipe))
         if recipe.adapter.init == "eva" and begin.checkpoint is None:
@@ -173,7 +181,8 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
         begin.announce(told.announce)
         with CheckpointWriter(run.checkpoints, recipe.training.keep_checkpoints) as writer:
             keep = CheckpointPlan(writer, origin(), recipe, stop)
-            result = _fit(model, corpora, targets, recipe, run, told, begin.checkpoint, keep)
+            texts = splits.train.texts
+            result = _fit(model, corpora, texts, targets, recipe, run, told, begin.checkpoint, keep)
         told.announce(describe_result(result))
 
         answers = _probabilities(model, corpora)
@@ -231,6 +240,7 @@ def _tokenize(model: TextClassifier, splits: Splits) -> Corpora:
             split.labels,
             preprocessing.max_length,
             default_cache_folder(),
+            preprocessing.long_texts,
         )
 
     named = {"train": splits.train, "validation": splits.validation, "test": splits.test}
@@ -239,24 +249,31 @@ def _tokenize(model: TextClassifier, splits: Splits) -> Corpora:
 
 def _steps(recipe: Recipe, corpus: TokenCorpus) -> list[Step]:
     options = recipe.training
-    epochs = [
-        epoch_batches(
-            corpus.lengths,
-            batch_size=None if options.batch_tokens else options.batch_size,
-            batch_tokens=options.batch_tokens,
-            seed=recipe.seed,
-            epoch=epoch,
-        )
-        for epoch in range(options.epochs)
-    ]
+    epochs = [_epoch(recipe, corpus, epoch) for epoch in range(options.epochs)]
     return plan_steps(
         epochs, options.gradient_accumulation_steps, options.max_steps, options.evaluate_every
     )
 
 
+def _epoch(recipe: Recipe, corpus: TokenCorpus, epoch: int) -> list[Indices]:
+    options = recipe.training
+    texts = draw_texts(text_labels(corpus), options.sampling, recipe.seed, epoch)
+    rows = windows_of(texts, corpus.text_starts)
+    batches = epoch_batches(
+        corpus.lengths[rows],
+        batch_size=None if options.batch_tokens else options.batch_size,
+        batch_tokens=options.batch_tokens,
+        seed=recipe.seed,
+        epoch=epoch,
+        ascending=options.curriculum == "length" and epoch == 0,
+    )
+    return [rows[batch] for batch in batches]
+
+
 def _fit(
     model: TextClassifier,
     corpora: Corpora,
+    texts: Sequence[str],
     targets: Tensor | None,
     recipe: Recipe,
     run: Run,
@@ -270,9 +287,17 @@ def _fit(
     if recipe.encoder_dropout and isinstance(model.encoder, NativeEncoder):
         first = drop_in_encoder(model.encoder, recipe.encoder_dropout)
         told.announce(f"encoder dropout: from layer {first} up, which now run plainly")
+    noisy = choose_text_noise(model, corpora["train"], texts, recipe)
     train, validation = skip_frozen_layers(
-        model.encoder, corpora["train"], corpora["validation"], steps, recipe.engine, told.announce
+        model.encoder,
+        corpora["train"],
+        corpora["validation"],
+        steps,
+        recipe.engine,
+        told.announce,
+        has_noise=noisy is not None,
     )
+    train = noisy or train
     device = next(model.parameters()).device
     if device.type == "cuda" and isinstance(train, TokenCorpus) and not options.token_dropout:
         train = resident(train, device)
@@ -285,10 +310,14 @@ def _fit(
         told.announce,
         dropout_changes=options.dropout_schedule != "constant",
         has_teacher=targets is not None,
+        has_noise=noisy is not None,
     )
     generator = torch.Generator().manual_seed(recipe.seed)
     load_batch = _batch_loader(train, options.token_dropout, generator, device)
     if targets is not None:
+        starts = corpora["train"].text_starts
+        if starts is not None:  # every window has the answer about its text
+            targets = targets.repeat_interleave(torch.from_numpy(np.diff(starts)), 0)
         load_batch = with_targets(load_batch, targets.to(device))
     told.start(len(steps))
     with open_records(run) as records, plan.stop.deferred():
@@ -316,7 +345,7 @@ def _fit(
             scaler=_scaler(compute_dtype(model), device),
             average=choose_average(model, options),
             soup=options.soup or 1,
-            before_step=choose_dropout(model, options, len(steps)),
+            before_step=choose_before_step(model, noisy, options, len(steps)),
             change_gradients=choose_noise(optimizer, options, recipe.seed),
             read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
             capture=capture,
@@ -354,9 +383,8 @@ def _scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | 
 
 
 def _validate(model: TextClassifier, corpus: Corpus) -> dict[str, float]:
-    assert corpus.labels is not None
     probabilities = model.problem.probabilities(model.predict_logits(corpus)).numpy()
-    return answer_metrics(model.problem, probabilities, corpus.labels)
+    return answer_metrics(model.problem, probabilities, text_labels(corpus))
 
 
 def _probabilities(model: TextClassifier, corpora: Corpora) -> dict[str, np.ndarray]:
@@ -373,8 +401,7 @@ def _evaluate(
 ) -> dict[str, Evaluation]:
     evaluations = {}
     for name, probabilities in answers.items():
-        labels = corpora[name].labels
-        assert labels is not None
+        labels = text_labels(corpora[name])
         evaluations[name] = evaluate_answers(
             model.problem, probabilities, labels, model.labels.names, name, seed
         )

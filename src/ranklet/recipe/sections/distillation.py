@@ -1,4 +1,4 @@
-"""The section of a recipe about teachers; help and defaults are written as in `sections`."""
+"""The `distillation` section of a recipe."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def run(job: Row, measure: Callable[[ranklet.Run], Row]) -> Row:
 
 def figures(run: ranklet.Run, split: str) -> dict[str, float]:
     read = json.loads((run.evaluation / f"{split}.json").read_text(encoding="utf-8"))
-    return {"accuracy": read["accuracy"], "macro_f1": read["f1"]["macro"]}
+    return {"accuracy": read["accuracy"], "macro_f1": read["f1"]["macro"]["value"]}
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -212,8 +212,11 @@ def test_weights_and_smoothing_train_too(place: Path) -> None:
     balanced = library.load_recipe("recipe.yaml", [*options, "training.class_weights=balanced"])
     named = library.load_recipe("recipe.yaml", [*options, "training.class_weights={World: 9}"])
     runs = [library.train(recipe, f"run {n}") for n, recipe in enumerate((balanced, named))]
-    losses = [json.loads(run.metrics.read_text().splitlines()[0])["loss"] for run in runs]
-    assert losses[1] > 2 * losses[0] > 0
+    losses = []
+    for run in runs:
+        records = map(json.loads, run.metrics.read_text().splitlines())
+        losses.append(np.mean([record["loss"] for record in records if record["kind"] == "train"]))
+    assert losses[1] > 1.3 * losses[0] > 0
 
 
 def test_shrunk_it_keeps_its_thresholds(place: Path, ranklet: Command) -> None:

@@ -75,13 +75,16 @@ def _describe_lesson(lesson: Lesson) -> str:
     )
 
 
-def describe_engine(corpora: Corpora, dtype: torch.dtype, device: torch.device) -> str:
+def describe_engine(
+    corpora: Corpora, dtype: torch.dtype, device: torch.device, ranks: int = 1
+) -> str:
     """Say how it will be computed."""
     corpus = corpora["train"]
     share = corpus.truncated / len(corpus)
     return (
-        f"engine: {str(dtype).removeprefix('torch.')} on {device}, "
-        f"{corpus.lengths.mean():.0f} tokens a text, {share:.1%} of the texts truncated"
+        f"engine: {str(dtype).removeprefix('torch.')} on {device}"
+        + (f" of each of {ranks} ranks, " if ranks > 1 else ", ")
+        + f"{corpus.lengths.mean():.0f} tokens a text, {share:.1%} of the texts truncated"
     )
 
 

@@ -27,6 +27,7 @@ def capture_steps(
     *,
     dropout_changes: bool = False,
     has_teacher: bool = False,
+    several_ranks: bool = False,
 ) -> Callable[[AddGradients], AddGradients]:
     """Choose how `fit` works on a batch.
 
@@ -38,6 +39,7 @@ def capture_steps(
         announce: Is told what happens on a GPU, and why it does not.
         dropout_changes: Dropout has a schedule, and a graph would keep that of its capture.
         has_teacher: Batches carry a teacher's answers, which the graphs do not read.
+        several_ranks: Parts of batches have sizes of their own.
 
     Returns:
         From the work on a batch to the work that is done: captured, or as it was.
@@ -50,6 +52,8 @@ def capture_steps(
         reason = "training.dropout_schedule changes what would be captured"
     if has_teacher:
         reason = "a teacher's answers come with every batch"
+    if several_ranks:
+        reason = "several ranks share a batch"
     if batch_size is None or reason is not None:
         announce(f"steps: every operation is launched by itself, because {reason}")
         return lambda eager: eager

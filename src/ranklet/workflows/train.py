@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,21 +19,23 @@ from ranklet.classifier import TextClassifier
 from ranklet.data.augmentation import drop_tokens
 from ranklet.data.batching import Indices, epoch_batches
 from ranklet.data.corpus import Corpus, TokenCorpus, build_corpus, default_cache_folder
+from ranklet.data.corpus_part import CorpusPart
 from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
 from ranklet.files import write_atomically
+from ranklet.launch import read_launch
 from ranklet.recipe import Recipe, to_yaml
-from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
+from ranklet.run import Records, Run, check_vacant, free_folder, new_run, open_records, write_json
 from ranklet.saved_model import load_model, save_model
 from ranklet.saved_probes import compute_dtype
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.checkpoint_writer import CheckpointWriter
-from ranklet.training.checkpoints import Checkpoint
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.noise import drop_in_encoder
+from ranklet.training.ranks import Ranks, join_ranks
 from ranklet.training.resident_corpus import resident
 from ranklet.training.ridge_start import start_with_ridge
 from ranklet.training.state import OwnGenerator
@@ -43,6 +47,7 @@ from ranklet.workflows.announcements import (
     describe_result,
     describe_start,
 )
+from ranklet.workflows.assist import Assistance, SharedTraining, Unrecorded, assist
 from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.capture_steps import capture_steps
 from ranklet.workflows.certify_run import certify_run
@@ -114,22 +119,36 @@ def train(
     Returns:
         The finished run: adapter, plan, certificate, figures, evaluation on test, report.
 
+    Started by torchrun on several ranks, each makes this call: they share the rows of every batch,
+    and rank 0 does and writes everything else.
+
     Raises:
         BudgetExceededError: The recipe trains more than its budget; nothing was downloaded.
         RankletError: Any other problem of the recipe, the data, the encoder or the disk.
         TrainingDivergedError: The loss is no longer a finite number.
         TrainingStoppedError: SIGTERM or SIGUSR1 ended it in order; the same call continues.
+        RankLostError: Another rank ended or does not answer; so does this.
         ParityError: Counts disagree, or the saved model answers differently.
     """
     told = observer or Observer()
     folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
-    with stop_on_signals() as stop:
-        return _train(recipe, folder, told, stop)
+    launch = read_launch()
+    if out is None:
+        launch.refuse_several("a folder of its own for each start", "name one (--out)")
+    with join_ranks(launch) as ranks, stop_on_signals(interrupt=ranks.count > 1) as stop:
+        if ranks.rank:
+            assist(ranks, stop, partial(_fit, told=Observer()))
+            return Run(folder)
+        with ranks.leading():
+            if ranks.attempt and Run(folder).is_finished:
+                told.announce(f"{folder}: finished before the ranks were started again")
+                return Run(folder)
+            return _train(recipe, folder, told, stop, ranks)
 
 
-def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> Run:
+def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, ranks: Ranks) -> Run:
     check_vacant(folder)
-    device = choose_device(recipe.engine.device)
+    device = ranks.take_device(choose_device(recipe.engine.device))
     dtype = choose_dtype(recipe.engine.precision, device)
     check_before_download(recipe)
 
@@ -138,7 +157,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
     prepare_memory()
     lesson = consult_teachers(recipe, splits, told.announce)
     targets = None if lesson is None else lesson.targets
-    origin = partial(origin_of, recipe, splits, dtype, device, targets)
+    origin = partial(origin_of, recipe, splits, dtype, device, targets, ranks.count)
     begin = find_beginning(Run(folder), origin)
     asked, recipe = recipe, begin.recipe or fit_ranks(recipe, splits)
     plan = plan_for_labels(recipe, len(splits.labels))
@@ -158,7 +177,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
         write_json(run.plan, plan.to_json())
         write_atomically(run.recipe, to_yaml(recipe))
         corpora = _tokenize(model, splits)
-        told.announce(describe_engine(corpora, dtype, device))
+        told.announce(describe_engine(corpora, dtype, device, ranks.count))
         if recipe.engine.quantization != "none":
             told.announce(describe_quantization(model, recipe))
         if recipe.adapter.init == "eva" and begin.checkpoint is None:
@@ -169,7 +188,9 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
         begin.announce(told.announce)
         with CheckpointWriter(run.checkpoints, recipe.training.keep_checkpoints) as writer:
             keep = CheckpointPlan(writer, origin(), recipe, stop)
-            result = _fit(model, corpora, targets, recipe, run, told, begin.checkpoint, keep)
+            work = SharedTraining(recipe, splits.labels, corpora, targets, begin.checkpoint, dtype)
+            with ranks.together(work):
+                result = _fit(model, work, ranks, keep, open_records(run), told)
         told.announce(describe_result(result))
 
         evaluations = _evaluate(model, corpora, recipe.seed)
@@ -178,7 +199,9 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
         # A fresh object from the files must answer alike; loading compares the probes.
         load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
         about = describe_training(recipe, splits, corpora, result, dtype, device)
-        write_json(run.environment, {**about, "checkpoints": vars(writer.figures)})
+        write_json(
+            run.environment, {**about, "ranks": ranks.count, "checkpoints": vars(writer.figures)}
+        )
         write_evaluations(run, evaluations)
         write_run_report(run)
         write_json(run.certificate, certify_run(run, recipe, plan, model))
@@ -248,23 +271,29 @@ def _steps(recipe: Recipe, corpus: TokenCorpus) -> list[Step]:
 
 def _fit(
     model: TextClassifier,
-    corpora: Corpora,
-    targets: Tensor | None,
-    recipe: Recipe,
-    run: Run,
+    work: SharedTraining,
+    ranks: Ranks,
+    plan: CheckpointPlan | Assistance,
+    opening: AbstractContextManager[Records | Unrecorded],
     told: Observer,
-    resume: Checkpoint | None,
-    plan: CheckpointPlan,
 ) -> FitResult:
+    recipe, corpora, targets = work.recipe, work.corpora, work.targets
     options = recipe.training
     steps = _steps(recipe, corpora["train"])
     optimizer = choose_optimizer(model, options)
     if recipe.encoder_dropout and isinstance(model.encoder, NativeEncoder):
         first = drop_in_encoder(model.encoder, recipe.encoder_dropout)
         told.announce(f"encoder dropout: from layer {first} up, which now run plainly")
-    train, validation = skip_frozen_layers(
-        model.encoder, corpora["train"], corpora["validation"], steps, recipe.engine, told.announce
-    )
+    with ranks.apart():
+        train, validation = skip_frozen_layers(
+            model.encoder,
+            corpora["train"],
+            corpora["validation"],
+            steps,
+            recipe.engine,
+            told.announce,
+        )
+    ranks.align([tensor for tensor in model.parameters() if tensor.requires_grad])
     device = next(model.parameters()).device
     if device.type == "cuda" and isinstance(train, TokenCorpus) and not options.token_dropout:
         train = resident(train, device)
@@ -277,13 +306,15 @@ def _fit(
         told.announce,
         dropout_changes=options.dropout_schedule != "constant",
         has_teacher=targets is not None,
+        several_ranks=ranks.count > 1,
     )
     generator = torch.Generator().manual_seed(recipe.seed)
     load_batch = _batch_loader(train, options.token_dropout, generator, device)
     if targets is not None:
         load_batch = with_targets(load_batch, targets.to(device))
     told.start(len(steps))
-    with open_records(run) as records, plan.stop.deferred():
+    change_dropout = choose_dropout(model, options, len(steps))
+    with opening as records, plan.stop.deferred():
 
         def observe(record: Record) -> None:
             records.append(record)
@@ -291,7 +322,15 @@ def _fit(
 
         def validate() -> dict[str, float]:
             with plan.stop.at_once():
-                return _validate(model, validation)
+                return _validate(model, validation, ranks)
+
+        def before_step(step: int) -> None:
+            change_dropout(step)
+            ranks.draw_for(step, recipe.seed, generator)
+
+        def due(step: Step) -> bool:
+            plan.stop.agree(ranks.any)
+            return plan.due(step, last_step=len(steps))
 
         return fit(
             model,
@@ -308,14 +347,15 @@ def _fit(
             scaler=_scaler(compute_dtype(model), device),
             average=choose_average(model, options),
             soup=options.soup or 1,
-            before_step=choose_dropout(model, options, len(steps)),
+            before_step=before_step,
             change_gradients=choose_noise(optimizer, options, recipe.seed),
             read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
             capture=capture,
             observe=observe,
             others={"records": records, "token_dropout": OwnGenerator(generator)},
-            resume=resume,
-            due=partial(plan.due, last_step=len(steps)),
+            ranks=ranks,
+            resume=work.checkpoint,
+            due=due,
             keep=plan.keep,
         )
 
@@ -345,9 +385,12 @@ def _scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | 
     return torch.amp.GradScaler(device.type) if dtype == torch.float16 else None
 
 
-def _validate(model: TextClassifier, corpus: Corpus) -> dict[str, float]:
+def _validate(model: TextClassifier, corpus: Corpus, ranks: Ranks) -> dict[str, float]:
     assert corpus.labels is not None
-    return validation_metrics(model.predict_logits(corpus).softmax(-1).numpy(), corpus.labels)
+    part = CorpusPart(corpus, ranks.part(np.arange(len(corpus))))
+    logits = ranks.assemble(model.predict_logits(part), len(corpus))
+    # Of rank 0, so that machines that round otherwise take the same decision.
+    return ranks.of_first(validation_metrics(logits.softmax(-1).numpy(), corpus.labels))
 
 
 def _evaluate(model: TextClassifier, corpora: Corpora, seed: int) -> dict[str, Evaluation]:

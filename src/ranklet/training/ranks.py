@@ -23,6 +23,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from ranklet.data.batching import Indices
 from ranklet.errors import RankLostError, RunError
@@ -88,7 +89,7 @@ class Ranks:
         numbers = torch.stack([loss.float(), torch.full_like(loss, tokens, dtype=torch.float32)])
         flat = torch.cat([*(each.flatten() for each in gradients), numbers])
         self._sum(flat)
-        *sums, numbers = flat.split([*(each.numel() for each in parameters), 2])
+        *sums, numbers = flat.split_with_sizes([*(each.numel() for each in parameters), 2])
         for parameter, total in zip(parameters, sums, strict=True):
             parameter.grad = total.view_as(parameter)
         return numbers[0], numbers[1]
@@ -148,7 +149,7 @@ class Ranks:
             flat = torch.cat([each.detach().float().flatten() for each in tensors])
             with _in_contact(self.rank):
                 dist.broadcast(flat, src=0)
-            values = flat.split([each.numel() for each in tensors])
+            values = flat.split_with_sizes([each.numel() for each in tensors])
             with torch.no_grad():
                 for each, value in zip(tensors, values, strict=True):
                     each.copy_(value.view_as(each))
@@ -306,15 +307,15 @@ def join_ranks(launch: Launch) -> Iterator[Ranks]:
     dist.destroy_process_group()
 
 
-def _store(launch: Launch) -> dist.Store:
+def _store(launch: Launch) -> Any:
     """Return the store of addresses, after waiting for all ranks."""
     patience = timedelta(seconds=JOIN_S)
-    rendezvous = dist.rendezvous("env://", launch.rank, launch.count, timeout=patience)
-    store: dist.Store = next(rendezvous)[0]
+    store, _, _ = next(rendezvous("env://", launch.rank, launch.count, timeout=patience))
     if launch.shares_store:
         # The launcher's store outlives an attempt, and restarted ranks would read the addresses of
         # dead ones (pytorch issues 135712 and 167288).
-        store = dist.PrefixStore(f"attempt-{launch.attempt}", store)
+        prefix = f"attempt-{launch.attempt}"
+        store = dist.PrefixStore(prefix, store)  # type: ignore[attr-defined]
     store.set(f"here-{launch.rank}", "yes")
     store.wait([f"here-{rank}" for rank in range(launch.count)], patience)
     return store

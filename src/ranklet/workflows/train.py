@@ -11,7 +11,6 @@ from shutil import rmtree
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ranklet.batch import Batch
 from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
@@ -51,7 +50,7 @@ from ranklet.workflows.assist import Assistance, SharedTraining, Unrecorded, ass
 from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.capture_steps import capture_steps
 from ranklet.workflows.certify_run import certify_run
-from ranklet.workflows.consult_teachers import consult_teachers
+from ranklet.workflows.consult_teachers import consult_teachers, with_targets
 from ranklet.workflows.continue_run import CheckpointPlan, find_beginning, origin_of
 from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.model_card import model_card
@@ -68,6 +67,7 @@ from ranklet.workflows.techniques import (
     choose_loss,
     choose_noise,
     choose_optimizer,
+    choose_scaler,
     choose_schedule,
 )
 from ranklet.workflows.write_run import (
@@ -344,7 +344,7 @@ def _fit(
             metric=options.metric,
             patience=options.early_stopping_patience,
             max_grad_norm=options.max_grad_norm,
-            scaler=_scaler(compute_dtype(model), device),
+            scaler=choose_scaler(compute_dtype(model), device),
             average=choose_average(model, options),
             soup=options.soup or 1,
             before_step=before_step,
@@ -366,23 +366,6 @@ def _batch_loader(
     if not token_dropout:
         return lambda indices: corpus.batch(indices).to(device)
     return lambda indices: drop_tokens(corpus.batch(indices), token_dropout, generator).to(device)
-
-
-def with_targets(
-    load_batch: Callable[[Indices], Batch], targets: Tensor
-) -> Callable[[Indices], Batch]:
-    """Give every batch the rows of `targets`, (texts, classes), that belong to its texts."""
-
-    def load(indices: Indices) -> Batch:
-        rows = torch.as_tensor(indices, device=targets.device)
-        return replace(load_batch(indices), targets=targets[rows])
-
-    return load
-
-
-def _scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | None:
-    # Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2: float16 loses small gradients.
-    return torch.amp.GradScaler(device.type) if dtype == torch.float16 else None
 
 
 def _validate(model: TextClassifier, corpus: Corpus, ranks: Ranks) -> dict[str, float]:

@@ -53,7 +53,6 @@ class Ranks:
     def __init__(self, launch: Launch) -> None:
         self.rank = launch.rank
         self.count = launch.count
-        self.attempt = launch.attempt
         self._local_rank = launch.local_rank
         self._own_work_done = Event()
         self._given_up = Event()

@@ -140,7 +140,7 @@ def train(
             assist(ranks, stop, partial(_fit, told=Observer()))
             return Run(folder)
         with ranks.leading():
-            if ranks.attempt and Run(folder).is_finished:
+            if launch.attempt and Run(folder).is_finished:
                 told.announce(f"{folder}: finished before the ranks were started again")
                 return Run(folder)
             return _train(recipe, folder, told, stop, ranks)

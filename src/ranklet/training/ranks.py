@@ -11,7 +11,7 @@ rank, so that all of them hold the same weights to the bit.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
@@ -201,6 +201,17 @@ class Ranks:
             wait_for([] if self._beats is None else [self._beats])
             raise
         self._meet()
+
+    def in_turn(self, work: Callable[[], Value]) -> Value:
+        """Let the first rank of every machine work, then the others, which find what it has kept.
+
+        Raises:
+            RankLostError: Another rank does not answer.
+        """
+        with self.apart():
+            done = [work()] if self._local_rank == 0 else []
+        with self.apart():
+            return done[0] if done else work()
 
     @contextmanager
     def leading(self) -> Iterator[None]:

@@ -109,6 +109,9 @@ def train(
 ) -> Run:
     """Train a classifier under its budget and write the run.
 
+    Started by torchrun on several ranks, each makes this call: they share the rows of every batch,
+    and rank 0 does and writes everything else.
+
     Args:
         recipe: What to do.
         out: Folder of the run, vacant or with an unfinished run, which is continued if it has a
@@ -118,9 +121,6 @@ def train(
 
     Returns:
         The finished run: adapter, plan, certificate, figures, evaluation on test, report.
-
-    Started by torchrun on several ranks, each makes this call: they share the rows of every batch,
-    and rank 0 does and writes everything else.
 
     Raises:
         BudgetExceededError: The recipe trains more than its budget; nothing was downloaded.
@@ -284,15 +284,10 @@ def _fit(
     if recipe.encoder_dropout and isinstance(model.encoder, NativeEncoder):
         first = drop_in_encoder(model.encoder, recipe.encoder_dropout)
         told.announce(f"encoder dropout: from layer {first} up, which now run plainly")
-    with ranks.apart():
-        train, validation = skip_frozen_layers(
-            model.encoder,
-            corpora["train"],
-            corpora["validation"],
-            steps,
-            recipe.engine,
-            told.announce,
-        )
+    splits = (corpora["train"], corpora["validation"])
+    train, validation = ranks.in_turn(
+        lambda: skip_frozen_layers(model.encoder, *splits, steps, recipe.engine, told.announce)
+    )
     ranks.align([tensor for tensor in model.parameters() if tensor.requires_grad])
     device = next(model.parameters()).device
     if device.type == "cuda" and isinstance(train, TokenCorpus) and not options.token_dropout:

@@ -57,9 +57,7 @@ class EachForItself(ThreadRanks):
 class UnweightedShares(ThreadRanks):
     """Sabotaged: the mean over ranks of each one's mean, as if their parts were equal."""
 
-    def add_up(
-        self, parameters: Any, loss: Tensor, tokens: int
-    ) -> tuple[Tensor, Tensor | int]:
+    def add_up(self, parameters: Any, loss: Tensor, tokens: int) -> tuple[Tensor, Tensor | int]:
         texts = tokens // 3
         for parameter in parameters:
             if parameter.grad is not None:

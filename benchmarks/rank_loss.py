@@ -127,8 +127,7 @@ def killed_run(folder: Path, out: str, kills: int, seconds: float, drawn: random
 
 def stopped_run(folder: Path) -> tuple[float, float]:
     """Stop a rank; return the seconds until the other one, and until torchrun has ended."""
-    options = ("--shutdown-timeout", "5")
-    process = torchrun(folder, "stopped", PLAIN, *options, timeout_s=TIMEOUT_S)
+    process = torchrun(folder, "stopped", PLAIN, timeout_s=TIMEOUT_S)
     wait_until(lambda: records(folder / "stopped") > 5 or process.poll() is not None)
     ranks, began = ranks_of(process), time.monotonic()
     os.kill(ranks[1], signal.SIGSTOP)

@@ -147,14 +147,24 @@ class TextClassifier(nn.Module):
         with evaluation_mode(self):
             for indices in sorted_batches(corpus.lengths, batch_tokens=batch_tokens):
                 logits[torch.from_numpy(indices)] = self(corpus.batch(indices).to(device)).cpu()
-        if corpus.text_starts is None:
-            return logits
+        return logits if corpus.text_starts is None else self.per_text(logits, corpus.text_starts)
+
+    def per_text(self, logits: Tensor, text_starts: NDArray[np.int64]) -> Tensor:
+        """Make one answer a text of those of its windows.
+
+        Args:
+            logits: (windows, classes).
+            text_starts: (texts + 1,) int64, text i owns the windows from `text_starts[i]` on.
+
+        Returns:
+            (texts, classes) float32.
+        """
         assert self.preprocessing is not None, "what split the texts says how to aggregate them"
         aggregation = self.preprocessing.long_texts.aggregation
         if isinstance(self.problem, SingleLabel):
-            return aggregate(logits, corpus.text_starts, aggregation)
+            return aggregate(logits, text_starts, aggregation)
         assert aggregation != "vote", "a vote is for one label"
-        return aggregate_each(logits, corpus.text_starts, aggregation)
+        return aggregate_each(logits, text_starts, aggregation)
 
     def predict_features(self, corpus: Corpus, chosen: Indices) -> Tensor:
         """Return what the last map of the head reads of some texts, on the CPU.

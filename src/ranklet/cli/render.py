@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ranklet.run import Run
     from ranklet.workflows.classify import Classification
     from ranklet.workflows.fit_ranks import FrontierRow
+    from ranklet.workflows.observer import Observer
     from ranklet.workflows.shrink import Shrunk
-    from ranklet.workflows.train import Observer
     from ranklet.workflows.train_seeds import SeedRuns
     from ranklet.workflows.verify import Check
 
@@ -246,7 +246,7 @@ def training_observer(run: Run, track: Literal["tensorboard"] | None) -> Iterato
 @contextmanager
 def _shown_training() -> Iterator[Observer]:
     from ranklet.workflows.environment import peak_memory_bytes
-    from ranklet.workflows.train import Observer
+    from ranklet.workflows.observer import Observer
 
     with _progress("{task.fields[state]}") as progress:
         task = progress.add_task("training", total=None, visible=False, state="")

@@ -93,13 +93,14 @@ def _describe_lesson(lesson: Lesson) -> str:
 
 
 def describe_engine(
-    corpora: Corpora, recipe: Recipe, dtype: torch.dtype, device: torch.device
+    corpora: Corpora, recipe: Recipe, dtype: torch.dtype, device: torch.device, ranks: int = 1
 ) -> str:
     """Say how it will be computed."""
     corpus = corpora["train"]
     return (
-        f"engine: {str(dtype).removeprefix('torch.')} on {device}, "
-        f"{corpus.lengths.mean():.0f} tokens a {_unit(corpus)}, {_describe_long(corpus, recipe)}"
+        f"engine: {str(dtype).removeprefix('torch.')} on {device}"
+        + (f" of each of {ranks} ranks, " if ranks > 1 else ", ")
+        + f"{corpus.lengths.mean():.0f} tokens a {_unit(corpus)}, {_describe_long(corpus, recipe)}"
     )
 
 

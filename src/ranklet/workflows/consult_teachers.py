@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ranklet.batch import Batch
+from ranklet.data.batching import Indices
 from ranklet.data.cleaning import clean
 from ranklet.data.corpus import default_cache_folder, remove_oldest
 from ranklet.data.duplicates import normal_form
@@ -87,6 +89,18 @@ def consult_teachers(
     )
     agreement = float((label[:labelled].numpy() == splits.train.labels).mean())
     return Lesson(train, targets[chosen], len(enough), len(more) - len(enough), agreement)
+
+
+def with_targets(
+    load_batch: Callable[[Indices], Batch], targets: Tensor
+) -> Callable[[Indices], Batch]:
+    """Give every batch the rows of `targets`, (texts, classes), that belong to its texts."""
+
+    def load(indices: Indices) -> Batch:
+        rows = torch.as_tensor(indices, device=targets.device)
+        return replace(load_batch(indices), targets=targets[rows])
+
+    return load
 
 
 def _unlabelled_texts(recipe: Recipe, splits: Splits) -> tuple[str, ...]:

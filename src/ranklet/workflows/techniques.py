@@ -125,6 +125,12 @@ def choose_loss(
             return bootstrapping(beta or 0.8, hard=True, class_weights=weights)
 
 
+def choose_scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | None:
+    """Return what scales the loss, or None where nothing needs to."""
+    # Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2: float16 loses small gradients.
+    return torch.amp.GradScaler(device.type) if dtype == torch.float16 else None
+
+
 def choose_batch_loss(options: TrainingSection, distillation: DistillationSection) -> BatchLoss:
     """Return what is done with the loss for a batch."""
     if distillation.teacher is not None:

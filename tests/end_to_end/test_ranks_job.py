@@ -24,7 +24,12 @@ from ranklet.training.checkpoints import checkpoint_folders
 Command = Callable[..., Any]
 
 # Batches of 7, so that two ranks have parts of different size; frozen layers that both find.
-OPTIONS = ["adapter.layers=[1]", "training.epochs=3", "training.batch_size=7", "training.learning_rate=1e-2"]
+OPTIONS = [
+    "adapter.layers=[1]",
+    "training.epochs=3",
+    "training.batch_size=7",
+    "training.learning_rate=1e-2",
+]
 
 # Each rank trains three times: as it should, and with what must show.
 RANK = f"""\

@@ -29,7 +29,7 @@ from kill_training import same, write_workplace
 
 TEMPLATE = Path(__file__).parent.parent / "examples" / "slurm" / "train.sbatch"
 NEEDED = ("munged", "mungekey", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "scancel")
-SETTINGS = ("training.epochs=40", "training.token_dropout=0.1", "training.evaluate_every=60")
+SETTINGS = ("training.epochs=8", "training.token_dropout=0.1", "training.evaluate_every=60")
 
 # proctrack and task plugins that need no cgroups, so that it runs in a container.
 CONFIGURATION = """\
@@ -171,7 +171,7 @@ def finish(folder: Path, out: str, seconds: float) -> None:
 def interrupt(folder: Path, job: str, out: str, *command: str) -> None:
     """Interrupt a job in the middle of its training, and have it begin again without delay."""
     seen = records(folder, out)
-    if not wait_until(lambda: records(folder, out) > seen + 20, 300):
+    if not wait_until(lambda: records(folder, out) > seen + 15, 600):
         sys.exit(f"{out} does not train:\n{(folder / f'{out}.log').read_text()}")
     told = run(*command)
     print(" ".join(command), told.stdout + told.stderr, flush=True)
@@ -194,12 +194,12 @@ def main() -> None:
         with cluster(folder):
             print(answer("sinfo"), flush=True)
             submit(folder, "undisturbed")
-            finish(folder, "undisturbed", 300)
+            finish(folder, "undisturbed", 900)
             job = submit(folder, "requeued")
             usr1 = ("scancel", "--batch", "--signal=USR1", job)
             interrupt(folder, job, "requeued", *usr1)
             interrupt(folder, job, "requeued", "scontrol", "requeue", job)
-            finish(folder, "requeued", 400)
+            finish(folder, "requeued", 900)
             log = (folder / "requeued.log").read_text()
             print(log, flush=True)
             identical = same(folder / "undisturbed", folder / "requeued")

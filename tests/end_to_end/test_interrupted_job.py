@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,8 +21,7 @@ import pytest
 import ranklet as library
 from ranklet.errors import RunError, TrainingStoppedError
 from ranklet.training.checkpoints import Checkpoint, checkpoint_folders
-from ranklet.workflows import continue_run, environment
-from ranklet.workflows import fit_model
+from ranklet.workflows import continue_run, environment, fit_model
 from ranklet.workflows import train as workflow
 from ranklet.workflows.continue_run import CheckpointPlan
 from ranklet.workflows.stop_signals import stop_on_signals

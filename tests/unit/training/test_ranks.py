@@ -57,12 +57,12 @@ class EachForItself(ThreadRanks):
 class UnweightedShares(ThreadRanks):
     """Sabotaged: the mean over ranks of each one's mean, as if their parts were equal."""
 
-    def add_up(self, parameters: Any, loss: Tensor, tokens: int) -> tuple[Tensor, Tensor | int]:
-        texts = tokens // 3
+    def add_up(self, parameters: Any, loss: Tensor, counts: Any) -> tuple[Tensor, Any]:
+        texts = counts[0] // 3
         for parameter in parameters:
             if parameter.grad is not None:
                 parameter.grad *= 4 / texts / 2
-        return super().add_up(parameters, loss, tokens)
+        return super().add_up(parameters, loss, counts)
 
 
 def on_ranks(count: int, kind: type[ThreadRanks], work: Callable[[Ranks], Any]) -> list[Any]:
@@ -136,16 +136,20 @@ def test_what_would_be_wrong_is_noticed(kind: type[ThreadRanks]) -> None:
 def test_gradients_by_hand() -> None:
     """Rank 0 has gradient 1 and 2, rank 1 has 10 and none."""
 
-    def add(ranks: Ranks) -> tuple[list[float], float, float]:
+    def add(ranks: Ranks) -> tuple[list[float], float, list[int]]:
         one, other = torch.zeros(1, requires_grad=True), torch.zeros(2, 1, requires_grad=True)
         one.grad = torch.tensor([1.0 if ranks.rank == 0 else 10.0])
         other.grad = torch.tensor([[2.0], [3.0]]) if ranks.rank == 0 else None
-        loss, tokens = ranks.add_up([one, other], torch.tensor(0.25 + ranks.rank), 7)
+        loss, counts = ranks.add_up([one, other], torch.tensor(0.25 + ranks.rank), (7, 9))
         assert other.grad is not None
         assert other.grad.shape == (2, 1)
-        return [*one.grad.tolist(), *other.grad.flatten().tolist()], float(loss), int(tokens)
+        return (
+            [*one.grad.tolist(), *other.grad.flatten().tolist()],
+            float(loss),
+            list(map(int, counts)),
+        )
 
-    assert on_ranks(2, ThreadRanks, add) == [([11.0, 2.0, 3.0], 1.5, 14)] * 2
+    assert on_ranks(2, ThreadRanks, add) == [([11.0, 2.0, 3.0], 1.5, [14, 18])] * 2
 
 
 def test_rows_are_shared_and_put_together_again() -> None:

@@ -178,7 +178,8 @@ def interrupt(folder: Path, job: str, out: str, *command: str) -> None:
     state = ("squeue", "--noheader", f"--jobs={job}", "--format=%T")
     if not wait_until(lambda: answer(*state) == "PENDING", 90):
         sys.exit(f"{out} is not queued again: {answer('squeue')}")
-    # A requeued job waits for two minutes by itself.
+    # A requeued job waits for two minutes by itself; in its first second slurmd would refuse it.
+    time.sleep(10)
     wait_until(lambda: not run("scontrol", "update", f"JobId={job}", "StartTime=now").returncode, 9)
 
 

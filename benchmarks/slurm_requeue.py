@@ -193,7 +193,8 @@ def main() -> None:
         folder = Path(place)
         write_workplace(folder)
         with cluster(folder):
-            print(answer("sinfo"), flush=True)
+            version = answer("sinfo", "--version")
+            print(version, answer("sinfo"), sep="\n", flush=True)
             submit(folder, "undisturbed")
             finish(folder, "undisturbed", 900)
             job = submit(folder, "requeued")
@@ -206,7 +207,7 @@ def main() -> None:
             identical = same(folder / "undisturbed", folder / "requeued")
     figures = {
         "benchmark": "slurm_requeue",
-        "version": answer("sinfo", "--version"),
+        "version": version,
         "ranks": 2,
         "starts_that_continued": log.count("continues after step"),
         "stopped_by_usr1": log.count("stopped by SIGUSR1"),

@@ -178,7 +178,8 @@ def interrupt(folder: Path, job: str, out: str, *command: str) -> None:
     state = ("squeue", "--noheader", f"--jobs={job}", "--format=%T")
     if not wait_until(lambda: answer(*state) == "PENDING", 90):
         sys.exit(f"{out} is not queued again: {answer('squeue')}")
-    # A requeued job waits for two minutes by itself.
+    # A requeued job waits for two minutes by itself; in its first second slurmd would refuse it.
+    time.sleep(10)
     wait_until(lambda: not run("scontrol", "update", f"JobId={job}", "StartTime=now").returncode, 9)
 
 
@@ -192,7 +193,8 @@ def main() -> None:
         folder = Path(place)
         write_workplace(folder)
         with cluster(folder):
-            print(answer("sinfo"), flush=True)
+            version = answer("sinfo", "--version")
+            print(version, answer("sinfo"), sep="\n", flush=True)
             submit(folder, "undisturbed")
             finish(folder, "undisturbed", 900)
             job = submit(folder, "requeued")
@@ -205,7 +207,7 @@ def main() -> None:
             identical = same(folder / "undisturbed", folder / "requeued")
     figures = {
         "benchmark": "slurm_requeue",
-        "version": answer("sinfo", "--version"),
+        "version": version,
         "ranks": 2,
         "starts_that_continued": log.count("continues after step"),
         "stopped_by_usr1": log.count("stopped by SIGUSR1"),

@@ -18,7 +18,7 @@ BAD_FIELDS = [
     ("zzz: 3", 2, "zzz", "allowed: encoder, pooling, head, head_dropout, head_rank"),
     ("rank: 4", 2, "rank", "did you mean adapter.rank?"),
     ("training:\n  epochs: 2\n  learning_rat: 1e-3", 4, "training.learning_rat", "learning_rate?"),
-    ("training: {lr: 1e-3}", 2, "training.lr", "unknown key; allowed: epochs, max_steps"),
+    ("training: {lr: 1e-3}", 2, "training.lr", "unknown key; allowed: epochs, sampling"),
     ("adapter:\n  epochs: 3", 3, "adapter.epochs", "did you mean training.epochs?"),
     ("training: 5", 2, "training", "got 5; allowed: keys under it: epochs"),
     ("training: null", 2, "training", "got null; allowed: keys under it"),

@@ -182,6 +182,7 @@ def test_elsewhere_without_the_run_it_answers_alike(
         library.load("alone")
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of transformers, about what peft reads
 def test_peft_and_the_card_answer_alike(place: Path) -> None:
     """The base as the model card opens it, sigmoid, and the thresholds: the same labels."""
     peft, transformers = pytest.importorskip("peft"), pytest.importorskip("transformers")

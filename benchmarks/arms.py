@@ -39,6 +39,7 @@ def run_arms(
     seeds: Sequence[int],
     results: Path,
     metric: str = "accuracy",
+    measure: Callable[[ranklet.Run], Row] = lambda run: {},
 ) -> list[Row]:
     """Train every arm with every seed and return the runs at each arm's own learning rate.
 
@@ -51,6 +52,7 @@ def run_arms(
         seeds: The first one tunes.
         results: JSON lines of earlier runs; new ones are added.
         metric: `accuracy` or `macro_f1`.
+        measure: Finished run -> more figures for its line.
     """
     rows = read_rows(results)
 
@@ -60,7 +62,7 @@ def run_arms(
         for row in rows:
             if {name: row[name] for name in job} == job:
                 return row
-        rows.append(job | run(job))
+        rows.append(job | run(job, measure))
         results.parent.mkdir(parents=True, exist_ok=True)
         with results.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(rows[-1]) + "\n")
@@ -82,7 +84,7 @@ def run_arms(
     return tuned + others
 
 
-def run(job: Row) -> Row:
+def run(job: Row, measure: Callable[[ranklet.Run], Row]) -> Row:
     """Train once and return what validation and test say, each accuracy and macro F1."""
     settings = [f"seed={job['seed']}", f"training.learning_rate={job['learning_rate']}"]
     recipe = ranklet.load_recipe("ag_news", ["encoder=minilm", *settings, *job["set"]])
@@ -94,12 +96,13 @@ def run(job: Row) -> Row:
             "parameters": plan["total"],
             "seconds": round(about["seconds"], 1),
             **{split: figures(found, split) for split in ("validation", "test")},
+            **measure(found),
         }
 
 
 def figures(run: ranklet.Run, split: str) -> dict[str, float]:
     read = json.loads((run.evaluation / f"{split}.json").read_text(encoding="utf-8"))
-    return {"accuracy": read["accuracy"], "macro_f1": read["f1"]["macro"]}
+    return {"accuracy": read["accuracy"], "macro_f1": read["f1"]["macro"]["value"]}
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -21,6 +21,7 @@ def train(job: Job) -> Result:
     """
     from ranklet.recipe import load_recipe
     from ranklet.workflows import train as workflow
+    from ranklet.workflows.observer import Observer
 
     folder = Path(job["folder"])
     recipe_file = folder / "recipe.yaml"
@@ -28,7 +29,7 @@ def train(job: Job) -> Result:
     recipe = load_recipe(recipe_file, job["settings"])
     clock = _EpochClock(job["device"])
     clock.begin()
-    observer = workflow.Observer(announce=clock.hear, record=clock.record)
+    observer = Observer(announce=clock.hear, record=clock.record)
     run = workflow.train(recipe, folder / "run", observer=observer)
     about = json.loads(run.environment.read_text(encoding="utf-8"))
     plan = json.loads(run.plan.read_text(encoding="utf-8"))

@@ -20,13 +20,15 @@ class Batch:
         token_ids: (tokens,) int64, the ids of all texts behind each other, special tokens included.
         cu_seqlens: (texts + 1,) int32, text i owns `token_ids[cu_seqlens[i]:cu_seqlens[i + 1]]`.
         max_seqlen: Length of the longest text, tokens.
-        labels: (texts,) int64 class indices, or None when they are not known. Texts behind the
-            labelled ones only fill the batch up to a shape.
+        labels: (texts,) int64 class indices, or (texts, labels) int64 of 0 and 1 where a text may
+            have several; None when they are not known. Texts behind the labelled ones only fill the
+            batch up to a shape.
         hidden_states: (tokens, hidden) in the compute dtype, what enters layer `first_layer` when
             the layers below have been computed already; None: begin with the embeddings.
         first_layer: The layer to begin with, counted from 0.
         targets: (texts, classes) float32, the probabilities that a teacher gives, softened by the
             temperature; None without one.
+        weights: (texts,) float32, how much the loss of each labelled text counts; None: 1 each.
     """
 
     token_ids: Tensor
@@ -36,6 +38,7 @@ class Batch:
     hidden_states: Tensor | None = None
     first_layer: int = 0
     targets: Tensor | None = None
+    weights: Tensor | None = None
 
     @property
     def num_texts(self) -> int:
@@ -61,4 +64,5 @@ class Batch:
             labels=None if self.labels is None else self.labels.to(device),
             hidden_states=None if self.hidden_states is None else self.hidden_states.to(device),
             targets=None if self.targets is None else self.targets.to(device),
+            weights=None if self.weights is None else self.weights.to(device),
         )

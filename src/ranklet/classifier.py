@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
 from ranklet.data.batching import Indices, sorted_batches
 from ranklet.data.cleaning import CleaningStep, clean
-from ranklet.data.corpus import Corpus, TokenCorpus
-from ranklet.data.tokenizer import tokenize
+from ranklet.data.corpus import Corpus, TokenCorpus, corpus_of
+from ranklet.data.long_texts import LongTexts, aggregate, aggregate_each
+from ranklet.data.tokenizer import HEAD_ONLY, tokenize
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import AnyEncoder, build_encoder
 from ranklet.head import (
@@ -30,8 +32,9 @@ from ranklet.head import (
     module_device,
     needs_pooler,
 )
-from ranklet.labels import LabelSet
+from ranklet.labels import Label, LabelSet
 from ranklet.lora.placement import ModuleShape, module_shapes
+from ranklet.problem import Problem, SingleLabel
 
 PREDICTION_BATCH_TOKENS = 4096
 
@@ -44,17 +47,19 @@ class Preprocessing:
         tokenizer: The encoder's tokenizer.
         cleaning: Cleaning steps, in order.
         max_length: Tokens kept of a text, special ones included.
+        long_texts: What happens to longer texts.
     """
 
     tokenizer: Tokenizer
     cleaning: tuple[CleaningStep, ...]
     max_length: int
+    long_texts: LongTexts = HEAD_ONLY
 
-    def corpus(self, texts: Sequence[str]) -> TokenCorpus:
-        """Clean and tokenize texts."""
+    def corpus(self, texts: Sequence[str], labels: NDArray[np.int64] | None = None) -> TokenCorpus:
+        """Clean and tokenize texts; labels, (texts,) class indices, go with them."""
         cleaned = [clean(text, self.cleaning) for text in texts]
-        tokens = tokenize(self.tokenizer, cleaned, self.max_length)
-        return TokenCorpus(tokens.token_ids, tokens.offsets, None, tokens.truncated)
+        tokens = tokenize(self.tokenizer, cleaned, self.max_length, self.long_texts)
+        return corpus_of(tokens, labels)
 
 
 class TextClassifier(nn.Module):
@@ -69,6 +74,7 @@ class TextClassifier(nn.Module):
         pooling: `cls`, the first token's state; `mean`, the mean over the text's tokens.
         labels: Classes, in the order of the logits.
         preprocessing: Needed to predict from texts; None while only batches are used.
+        problem: Whether a text has one label or any number of them; None: one.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class TextClassifier(nn.Module):
         pooling: Pooling,
         labels: LabelSet,
         preprocessing: Preprocessing | None = None,
+        problem: Problem | None = None,
     ) -> None:
         super().__init__()
         self.prefix = encoder.config.architecture.prefix
@@ -85,6 +92,7 @@ class TextClassifier(nn.Module):
         self.pooling = pooling
         self.labels = labels
         self.preprocessing = preprocessing
+        self.problem: Problem = problem or SingleLabel()
         self.register_module(self.prefix, encoder)
         for name, module in head.items():
             self.register_module(name, module)
@@ -104,7 +112,7 @@ class TextClassifier(nn.Module):
         return module
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return logits (texts, classes) float32, before softmax."""
+        """Return logits (texts, classes) float32, before softmax or sigmoid."""
         logits: Tensor = self.last_module(self._before_last(batch))
         return logits
 
@@ -128,6 +136,8 @@ class TextClassifier(nn.Module):
     def predict_logits(self, corpus: Corpus, batch_tokens: int = PREDICTION_BATCH_TOKENS) -> Tensor:
         """Return logits (texts, classes) float32 of a corpus, in its order, on the CPU.
 
+        Those of a text that was split into windows are what gives its aggregated probabilities.
+
         Args:
             corpus: Tokenized texts.
             batch_tokens: Token budget of a batch.
@@ -137,7 +147,24 @@ class TextClassifier(nn.Module):
         with evaluation_mode(self):
             for indices in sorted_batches(corpus.lengths, batch_tokens=batch_tokens):
                 logits[torch.from_numpy(indices)] = self(corpus.batch(indices).to(device)).cpu()
-        return logits
+        return logits if corpus.text_starts is None else self.per_text(logits, corpus.text_starts)
+
+    def per_text(self, logits: Tensor, text_starts: NDArray[np.int64]) -> Tensor:
+        """Make one answer a text of those of its windows.
+
+        Args:
+            logits: (windows, classes).
+            text_starts: (texts + 1,) int64, text i owns the windows from `text_starts[i]` on.
+
+        Returns:
+            (texts, classes) float32.
+        """
+        assert self.preprocessing is not None, "what split the texts says how to aggregate them"
+        aggregation = self.preprocessing.long_texts.aggregation
+        if isinstance(self.problem, SingleLabel):
+            return aggregate(logits, text_starts, aggregation)
+        assert aggregation != "vote", "a vote is for one label"
+        return aggregate_each(logits, text_starts, aggregation)
 
     def predict_features(self, corpus: Corpus, chosen: Indices) -> Tensor:
         """Return what the last map of the head reads of some texts, on the CPU.
@@ -162,17 +189,17 @@ class TextClassifier(nn.Module):
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
         """Return class probabilities (texts, classes) float32 in the order of `labels`."""
         logits = self.predict_logits(self.corpus(texts))
-        probabilities: np.ndarray = logits.softmax(-1).numpy()
+        probabilities: np.ndarray = self.problem.probabilities(logits).numpy()
         return probabilities
 
-    def predict(self, texts: Sequence[str]) -> list[str]:
-        """Return the most probable label of each text."""
-        return [self.labels.names[index] for index in self.predict_proba(texts).argmax(-1)]
+    def predict(self, texts: Sequence[str]) -> list[Label]:
+        """Return the label of each text; a tuple of its labels where it may have several."""
+        return self.problem.answers(self.predict_proba(texts), self.labels.names)
 
-    def corpus(self, texts: Sequence[str]) -> TokenCorpus:
-        """Clean and tokenize texts as in training."""
+    def corpus(self, texts: Sequence[str], labels: NDArray[np.int64] | None = None) -> TokenCorpus:
+        """Clean and tokenize texts as in training; labels, (texts,) indices, go with them."""
         assert self.preprocessing is not None, "this classifier was built without a tokenizer"
-        return self.preprocessing.corpus(texts)
+        return self.preprocessing.corpus(texts, labels)
 
 
 def mean_pool(hidden: Tensor, batch: Batch) -> Tensor:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ranklet.errors import DataError
+
+ProblemType = Literal["single_label_classification", "multi_label_classification"]
+"""What transformers calls `problem_type`: exactly one label a text, or any number of them."""
+
+Label = str | tuple[str, ...]
+"""What a text is labelled with: one name, or in multi-label data a sorted tuple, empty for none."""
+
+SEPARATOR = "|"
+"""What stands between the labels of a text in a cell."""
 
 
 @dataclass(frozen=True)
@@ -60,3 +70,8 @@ class LabelSet:
         """
         position = {name: index for index, name in enumerate(self.names)}
         return [position[name] for name in names]
+
+
+def names_of(label: Label) -> tuple[str, ...]:
+    """Return the names that a text is labelled with."""
+    return (label,) if isinstance(label, str) else label

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ranklet.classifier import Preprocessing, TextClassifier, adaptable_shapes, trainable_state
 from ranklet.data.cleaning import CleaningStep
-from ranklet.data.tokenizer import load_tokenizer, write_tokenizer
+from ranklet.data.long_texts import LongTexts
+from ranklet.data.tokenizer import HEAD_ONLY, load_tokenizer, write_tokenizer
 from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import read_config
 from ranklet.encoder.families import NativeEncoder
@@ -39,9 +40,10 @@ from ranklet.head import (
     head_pooling,
     needs_pooler,
 )
-from ranklet.labels import LabelSet
+from ranklet.labels import LabelSet, ProblemType
 from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, as_plain_lora, read_adapter
 from ranklet.lora.placement import module_shapes, place_adapters, train_biases, train_modules
+from ranklet.problem import MultiLabel, choose_problem
 from ranklet.saved_head import (
     check_folded,
     head_tensors,
@@ -68,6 +70,10 @@ class ClassifierSettings:
         cleaning: Cleaning steps.
         head_rank: Rank of the trained part of the inner matrix of a `low_rank` head.
         quantization: How the frozen weights of the encoder are kept.
+        problem_type: Whether a text has one label or any number of them.
+        thresholds: Where it may have several: the probability from which it has a label, in the
+            order of the labels; None: 0.5 each.
+        long_texts: What happens to texts of more tokens.
     """
 
     encoder: str
@@ -77,6 +83,9 @@ class ClassifierSettings:
     cleaning: tuple[CleaningStep, ...]
     head_rank: int = DEFAULT_RANK
     quantization: Quantization = "none"
+    problem_type: ProblemType = "single_label_classification"
+    thresholds: tuple[float, ...] | None = None
+    long_texts: LongTexts = HEAD_ONLY
 
 
 def assemble(
@@ -130,9 +139,10 @@ def assemble(
             f"{folder}: the tokenizer has {tokenizer.get_vocab_size()} tokens, the encoder "
             f"{config.vocab_size}; the files do not belong together"
         )
-    preprocessing = Preprocessing(tokenizer, settings.cleaning, max_length)
+    preprocessing = Preprocessing(tokenizer, settings.cleaning, max_length, settings.long_texts)
     pooling = head_pooling(settings.head, settings.pooling, config)
-    model = TextClassifier(encoder, head, pooling, labels, preprocessing).to(device)
+    problem = choose_problem(settings.problem_type, len(labels), settings.thresholds)
+    model = TextClassifier(encoder, head, pooling, labels, preprocessing, problem).to(device)
     if isinstance(encoder, NativeEncoder):
         encoder.join_projections()  # again: on another device they are other tensors
     if adapter is not None:
@@ -208,8 +218,10 @@ def save_model(
         RunError: The folder cannot be written.
         ParityError: A trained tensor is missing from the files or differs there.
     """
-    preprocessing = model.preprocessing
+    preprocessing, problem = model.preprocessing, model.problem
     assert preprocessing is not None
+    thresholds = problem.thresholds if isinstance(problem, MultiLabel) else None
+    settings = replace(settings, pooling=model.pooling, thresholds=thresholds)
     state = {name: tensor.cpu() for name, tensor in trainable_state(model).items()}
     label_json = json.dumps({"labels": list(model.labels.names)}, ensure_ascii=False, indent=2)
     plain = as_plain_lora(model, replace(adapter, tensors=state))
@@ -226,7 +238,7 @@ def save_model(
         write_atomically(unfinished / LABELS_FILE, label_json + "\n")
         write_atomically(
             unfinished / CLASSIFIER_FILE,
-            json.dumps(asdict(replace(settings, pooling=model.pooling)), indent=2) + "\n",
+            json.dumps(asdict(settings), indent=2) + "\n",
         )
         write_atomically(unfinished / PROBES_FILE, json.dumps(probe_record(model), indent=2) + "\n")
         write_atomically(unfinished / "README.md", card)
@@ -288,6 +300,7 @@ def read_saved(
     adapter = read_adapter(folder, stored_modules(folder))
     settings = _read_settings(folder, adapter, encoder)
     label_set = _read_labels(folder, adapter, labels)
+    _check_thresholds(folder, settings, label_set)
     saved = sort_tensors(folder, adapter.tensors, settings.head)
     return settings, label_set, replace(adapter, tensors={**saved.trained, **saved.frozen})
 
@@ -328,6 +341,18 @@ def _read_settings(folder: Path, adapter: AdapterFile, encoder: str | None) -> C
         )
     # A bare PEFT adapter stands on transformers' own classifier, which reads whole texts.
     return ClassifierSettings(name, "dense", "cls", config.max_length, ())
+
+
+def _check_thresholds(folder: Path, settings: ClassifierSettings, labels: LabelSet) -> None:
+    given = settings.thresholds
+    if given is None:
+        return
+    single = settings.problem_type == "single_label_classification"
+    if single or len(given) != len(labels) or not all(0 <= each <= 1 for each in given):
+        raise AdapterError(
+            f"{folder / CLASSIFIER_FILE}: thresholds: must be {len(labels)} numbers from 0 to 1, "
+            "one a label, and only for multi_label_classification; save the model again"
+        )
 
 
 def _read_labels(folder: Path, adapter: AdapterFile, labels: Sequence[str] | None) -> LabelSet:

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ranklet.classifier import TextClassifier
 from ranklet.files import folder_appearing_whole
+from ranklet.problem import MultiLabel
 from ranklet.recipe.yaml_file import parse_recipe
 from ranklet.run import read_json
 from ranklet.workflows.load import load
@@ -24,8 +26,10 @@ from ranklet.workflows.train import train
 class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Train a text classifier with LoRA under a budget of trained parameters.
 
-    X is a sequence of texts, y one label a text, of any type that NumPy sorts. What is not listed
-    here goes into `settings`, by the names of a recipe's fields.
+    X is a sequence of texts, y one label a text, of any type that NumPy sorts; or, where a text may
+    have any number of labels, a matrix of 0 and 1 with a column a label, scikit-learn's form of
+    multi-label y (`MultiLabelBinarizer` makes it of lists of names). What is not listed here goes
+    into `settings`, by the names of a recipe's fields.
 
     Args:
         encoder: Known name, folder or hub id.
@@ -43,7 +47,8 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         settings: More fields of a recipe, such as `{"training.schedule": "linear"}`; they win.
 
     Attributes:
-        classes_: (classes,) labels in the order of the columns of `predict_proba`.
+        classes_: (classes,) labels in the order of the columns of `predict_proba`; the numbers of
+            the columns where y is a matrix.
         model_: The trained classifier, its adapters merged.
         trained_parameters_: How many numbers were trained.
         validation_: Figures of the validation texts at the weights kept.
@@ -91,24 +96,26 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: (texts,) strings.
-            y: (texts,) labels, at least two different ones.
+            y: (texts,) labels, at least two different ones; or (texts, labels) of 0 and 1.
 
         Raises:
-            ValueError: X holds something else than texts, or y has another length or one label.
+            ValueError: X holds something else than texts, or y has another length or form or one
+                label.
             RankletError: A parameter is not allowed, or the training fails.
         """
         texts = _texts(X)
-        self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
+        self.classes_, labels = _classes_and_labels(y)
         if len(labels) != len(texts):
             raise ValueError(f"y has {len(labels)} labels for {len(texts)} texts; give one each")
         if len(self.classes_) < 2:
             raise ValueError("y has one label only; a classifier needs at least two")
         with TemporaryDirectory() as folder:
             data = Path(folder) / "train.jsonl"
-            rows = zip(texts, labels.tolist(), strict=True)
+            rows = zip(texts, labels, strict=True)
             lines = [json.dumps({"text": text, "label": label}) for text, label in rows]
             data.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            recipe = parse_recipe(json.dumps(self._fields(data)), "parameters", self._overrides())
+            fields = self._fields(data, multi_label=isinstance(labels[0], list))
+            recipe = parse_recipe(json.dumps(fields), "parameters", self._overrides())
             run = train(recipe, Path(folder) / "run")
             self.files_ = _read_files(run.adapter)
             self.trained_parameters_ = read_json(run.certificate)["counted"]
@@ -122,8 +129,11 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.model_.predict_proba(_texts(X))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable label of each text, (texts,)."""
-        columns = self.predict_proba(X).argmax(1)
+        """Return the label of each text, (texts,); (texts, labels) int64 of 0 and 1 for several."""
+        probabilities = self.predict_proba(X)
+        if isinstance(self.model_.problem, MultiLabel):
+            return self.model_.problem.decide(probabilities).astype(np.int64)
+        columns = probabilities.argmax(1)
         chosen: NDArray[Any] = self.classes_[columns]
         return chosen
 
@@ -155,9 +165,10 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.string, tags.input_tags.two_d_array = True, False
         tags.input_tags.one_d_array = True
         tags.non_deterministic = False
+        tags.classifier_tags.multi_label = True
         return tags
 
-    def _fields(self, data: Path) -> dict[str, Any]:
+    def _fields(self, data: Path, multi_label: bool) -> dict[str, Any]:
         targets = self.target_modules
         return {
             "encoder": self.encoder,
@@ -168,6 +179,7 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "data": {
                 "train": str(data),
                 "label_names": _names(self.classes_),
+                "problem_type": f"{'multi' if multi_label else 'single'}_label_classification",
                 "validation": self.validation,
                 "max_length": self.max_length,
                 "duplicates": "keep",
@@ -192,6 +204,32 @@ def _texts(X: ArrayLike) -> list[str]:
     if texts.ndim != 1 or not all(isinstance(text, str) for text in texts):
         raise ValueError("X must be one column of texts, each a str")
     return [str(text) for text in texts]
+
+
+def _classes_and_labels(y: Any) -> tuple[NDArray[Any], list[Any]]:
+    """Return the classes, and the number of each text's class, or the list of those of its labels.
+
+    Raises:
+        ValueError: y is neither one label a text nor a matrix of 0 and 1.
+    """
+    if issparse(y):
+        y = y.toarray()
+    try:
+        labels = np.asarray(y)
+    except ValueError as error:  # lists of different lengths
+        raise ValueError(_NO_LABELS) from error
+    if labels.ndim == 1 and not any(isinstance(label, list | tuple | set) for label in labels):
+        classes, numbers = np.unique(labels, return_inverse=True)
+        return classes, numbers.tolist()
+    if labels.ndim != 2 or not np.isin(labels, (0, 1)).all():
+        raise ValueError(_NO_LABELS)
+    return np.arange(labels.shape[1]), [np.flatnonzero(row).tolist() for row in labels]
+
+
+_NO_LABELS = (
+    "y must be one label a text, or a matrix of 0 and 1 with a column for each label; make it of "
+    "lists of labels with sklearn.preprocessing.MultiLabelBinarizer"
+)
 
 
 def _names(classes: NDArray[Any]) -> list[str]:

@@ -14,9 +14,9 @@ import ranklet
 
 PACKAGE = Path(ranklet.__file__).parent
 FLOORS = (
-    ("errors", "labels", "batch", "files", "hub", "recipe"),
+    ("errors", "labels", "batch", "files", "hub", "launch", "recipe"),
     ("encoder", "lora", "data", "budget"),
-    ("head", "classifier", "saved_head", "saved_model", "saved_probes"),
+    ("problem", "head", "classifier", "saved_head", "saved_model", "saved_probes"),
     ("training", "evaluation"),
     ("run", "workflows"),
     ("cli", "sklearn", "__main__"),

@@ -91,7 +91,11 @@ def shell_lines(block: Block) -> list[list[str]]:
 
 
 SHELL = [(block, words) for block in blocks("shell") for words in shell_lines(block)]
-COMMANDS = [pytest.param(words[1:], id=str(b)) for b, words in SHELL if words[0] == "ranklet"]
+COMMANDS = [
+    pytest.param(words[words.index("ranklet") + 1 :], id=str(b))
+    for b, words in SHELL
+    if words[0] == "ranklet" or (words[0] == "torchrun" and "ranklet" in words)
+]
 CHEAP = [command for command in COMMANDS if command.values[0][0] in ("plan", "recipes")]
 
 
@@ -117,7 +121,7 @@ def call(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
 
 def test_nothing_is_overlooked() -> None:
     found = {name: len(blocks(name)) for name in ("console", "yaml", "python")}
-    assert found == {"console": 1, "yaml": 7, "python": 8}
+    assert found == {"console": 1, "yaml": 9, "python": 8}
     assert len(COMMANDS) >= 25
     assert len(CHEAP) >= 5
 
@@ -178,7 +182,7 @@ def test_other_commands_exist() -> None:
         elif "pip" in words:
             assert set(re.findall(r"[\w-]+", words[-1].partition("[")[2])) <= extras.keys(), block
         else:
-            assert words[0] in ("ranklet", "source"), block
+            assert words[0] in ("ranklet", "source", "torchrun", "sbatch", "export"), block
 
 
 # Recipes

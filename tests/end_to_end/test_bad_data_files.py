@@ -98,6 +98,7 @@ BAD_LINES: list[tuple[str, str, bytes, int | None, str]] = [
     ("boolean label", "a.jsonl", line(text="a", label=True), 1, "found a boolean where a label"),
     ("fraction label", "a.jsonl", line(text="a", label=1.0), 1, "found a fraction where a label"),
     ("null label", "a.jsonl", line(text="a", label=None), 1, "found a null where a label"),
+    ("list label", "a.jsonl", line(text="a", label=["a"]), 1, "several labels a text need data."),
     ("lone surrogate", "a.jsonl", line(text="\ud83d", label="a"), 1, "a lone surrogate"),
     ("NUL escape", "a.jsonl", line(text="a\0b", label="a"), 1, "a text with a NUL character"),
     ("huge text", "a.jsonl", line(text="x" * 1_000_001, label="a"), 1, "1,000,001 characters"),
@@ -169,6 +170,39 @@ def overwritten(path: Path) -> None:
     path.write_bytes(content)
 
 
+SEVERAL = "data.problem_type=multi_label_classification"
+BAD_SETS: list[tuple[str, str, bytes, int | None, str]] = [
+    ("twice", "a.csv", GOOD + b"two,a|b|a\n", 3, "label 'a' stands twice; name each once"),
+    ("empty between", "a.csv", GOOD + b"two,a||b\n", 3, "empty label; name each, or leave"),
+    ("only a bar", "a.csv", GOOD + b"two,|\n", 3, "empty label; name each"),
+    ("blank cell", "a.csv", GOOD + b"two, \n", 3, "empty label; name each"),
+    ("spaced", "a.csv", GOOD + b"two,a | b\n", 3, "label 'a ' must be one line without white"),
+    ("one label", "a.csv", GOOD + b"two,\n", None, "there is no label but 'World'"),
+    ("no label", "a.csv", HEADER + b"two,\n", None, "no row has a label"),
+    ("twice, list", "a.jsonl", line(text="a", label=["b", "b"]), 1, "label 'b' stands twice"),
+    ("bar in a list", "a.jsonl", line(text="a", label=["b|c"]), 1, "label 'b|c' holds |"),
+    ("null", "a.jsonl", line(text="a", label=None), 1, "found a null where labels must stand"),
+    ("object", "a.jsonl", line(text="a", label={}), 1, "found an object where labels must stand"),
+    ("null inside", "a.jsonl", line(text="a", label=["b", None]), 1, "found a null in a list"),
+    ("list inside", "a.jsonl", line(text="a", label=[["b"]]), 1, "found a list in a list"),
+    ("boolean inside", "a.jsonl", line(text="a", label=[True]), 1, "found a boolean in a list"),
+    ("missing", "a.jsonl", line(text="a"), 1, "no column 'label'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "at", "hint"), [pytest.param(*case[1:], id=case[0]) for case in BAD_SETS]
+)
+def test_a_bad_set_of_labels_is_refused_in_one_line(
+    name: str, content: bytes, at: int | None, hint: str, tmp_path: Path, problem_of: Any
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    place = str(path) if at is None else f"{path}:{at}"
+    train = f"data.train={json.dumps(str(path))}"
+    assert hint in problem_of(place, "", *PLAN, train, "--set", SEVERAL)
+
+
 BAD_PARQUET: list[tuple[str, Callable[[Path], object], int | None, str]] = [
     ("empty", lambda path: path.write_bytes(b""), None, "not a sound parquet file"),
     ("csv inside", lambda path: path.write_bytes(GOOD), None, "not a sound parquet file"),
@@ -191,6 +225,7 @@ BAD_PARQUET: list[tuple[str, Callable[[Path], object], int | None, str]] = [
     ("list text", table(text=[["a"]], label=["b"]), 1, "where a text must stand"),
     ("float label", table(text=["a"], label=[1.0]), 1, "found a double where a label"),
     ("boolean label", table(text=["a"], label=[True]), 1, "found a bool where a label"),
+    ("list label", table(text=["a"], label=[["b"]]), 1, "several labels a text need data."),
     ("empty label", table(text=["a", "b"], label=["b", ""]), 2, "empty label"),
     ("empty text", table(text=["a", " "], label=["b", "b"]), 2, "empty text"),
 ]

@@ -18,7 +18,7 @@ BAD_FIELDS = [
     ("zzz: 3", 2, "zzz", "allowed: encoder, pooling, head, head_dropout, head_rank"),
     ("rank: 4", 2, "rank", "did you mean adapter.rank?"),
     ("training:\n  epochs: 2\n  learning_rat: 1e-3", 4, "training.learning_rat", "learning_rate?"),
-    ("training: {lr: 1e-3}", 2, "training.lr", "unknown key; allowed: epochs, max_steps"),
+    ("training: {lr: 1e-3}", 2, "training.lr", "unknown key; allowed: epochs, sampling"),
     ("adapter:\n  epochs: 3", 3, "adapter.epochs", "did you mean training.epochs?"),
     ("training: 5", 2, "training", "got 5; allowed: keys under it: epochs"),
     ("training: null", 2, "training", "got null; allowed: keys under it"),
@@ -109,6 +109,28 @@ BAD_DATA = [
     ("train: a\n  max_length: 2", 3, "data.max_length", "whole number >= 3 and <= 8192"),
 ]
 
+SEVERAL = "multi_label_classification"
+NOT_SEVERAL = "needs exactly one label a text, not multi_label_classification; "
+# (what follows a `data` section with several labels a text, line, field, part of the problem)
+BAD_WITH_SEVERAL = [
+    ("head_start: ridge", 4, "head_start", "set it to random"),
+    (
+        "training: {loss: hard_bootstrapping}",
+        4,
+        "training.loss",
+        "set it to cross_entropy or focal",
+    ),
+    (
+        "training: {loss: generalized_cross_entropy}",
+        4,
+        "training.loss",
+        "to cross_entropy or focal",
+    ),
+    ("training: {r_drop: 1.0}\nhead_dropout: 0.1", 4, "training.r_drop", "leave it out"),
+    ("distillation: {teacher: run}", 4, "distillation.teacher", "leave it out"),
+    ("adapter: {fit: 1_000, fit_mode: measured}", 4, "adapter.fit_mode", "uniform or by_depth"),
+]
+
 # (a whole file, line, field, part of the problem)
 BAD_FILES = [
     ("", 1, "", "got null; a recipe is a mapping of fields"),
@@ -145,6 +167,26 @@ def write(text: str) -> str:
     [
         *((DATA + rest, *expected) for rest, *expected in BAD_FIELDS),
         *((f"data:\n  {rest}\n", *expected) for rest, *expected in BAD_DATA),
+        (
+            "data:\n  train: a\n  problem_type: multi_label",
+            3,
+            "data.problem_type",
+            "multi_label_cla",
+        ),
+        (
+            f"data:\n  train: a\n  problem_type: {SEVERAL}\n  label_names: [a, b|c]",
+            4,
+            "data.label_names",
+            "'b|c' holds |",
+        ),
+        *(
+            (f"data:\n  train: a\n  problem_type: {SEVERAL}\n{rest}\n", at, field, NOT_SEVERAL)
+            for rest, at, field, _ in BAD_WITH_SEVERAL
+        ),
+        *(
+            (f"data:\n  train: a\n  problem_type: {SEVERAL}\n{rest}\n", at, field, fix)
+            for rest, at, field, fix in BAD_WITH_SEVERAL
+        ),
         *BAD_FILES,
     ],
 )

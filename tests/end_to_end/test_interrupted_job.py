@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ import pytest
 import ranklet as library
 from ranklet.errors import RunError, TrainingStoppedError
 from ranklet.training.checkpoints import Checkpoint, checkpoint_folders
-from ranklet.workflows import continue_run, environment
+from ranklet.workflows import continue_run, environment, fit_model
 from ranklet.workflows import train as workflow
 from ranklet.workflows.continue_run import CheckpointPlan
 from ranklet.workflows.stop_signals import stop_on_signals
@@ -67,7 +68,7 @@ def interrupted(folder: str, *options: str, step: int = 6) -> library.Run:
 
 def trained(folder: str, *options: str) -> tuple[dict[str, Any], list[str]]:
     """Train; return the certificate, which holds the hashes of everything, and what was said."""
-    from ranklet.workflows.train import Observer
+    from ranklet.workflows.observer import Observer
 
     said: list[str] = []
     run = library.train(recipe(*options), folder, observer=Observer(announce=said.append))
@@ -81,8 +82,18 @@ def trained(folder: str, *options: str) -> tuple[dict[str, Any], list[str]]:
         (),
         ("training.gradient_accumulation_steps=2", "training.evaluate_every=3"),
         ("adapter.layers=[1]", "adapter.init=eva", "adapter.dropout=0"),
+        ("data.problem_type=multi_label_classification", "training.metric=macro_f1"),
         ("head_start=ridge", "training.evaluate_every=1", "data.cleaning=[whitespace]"),
         ("adapter.fit=5_000", "adapter.fit_mode=measured"),
+        (
+            "augmentation.word_swap=0.3",
+            "augmentation.typo_noise=0.3",
+            "training.sampling=balanced",
+            "training.curriculum=length",
+            "data.long_texts=head_tail",
+            "data.max_length=6",
+        ),
+        ("data.long_texts=windows", "data.max_length=6", "adapter.layers=[1]"),
         ("engine.precision=float16", "engine.attention=reference"),
         ("adapter.use_dora=true", "training.checkpoint_every=null", "training.evaluate_every=2"),
     ],
@@ -240,7 +251,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(workplace: Path) -> None:
 def test_a_signal_ends_the_training_after_its_step(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loader = workflow._batch_loader
+    loader = fit_model._batch_loader
 
     def signalling(*arguments: Any) -> Any:
         load, loaded = loader(*arguments), []
@@ -254,7 +265,7 @@ def test_a_signal_ends_the_training_after_its_step(
         return load_batch
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workflow, "_batch_loader", signalling)
+        patch.setattr(fit_model, "_batch_loader", signalling)
         with pytest.raises(TrainingStoppedError) as caught:
             library.train(recipe("training.checkpoint_every=1000"), "again")
     assert str(caught.value) == (
@@ -266,9 +277,12 @@ def test_a_signal_ends_the_training_after_its_step(
     assert trained("again", "training.checkpoint_every=1000")[0] == expected
 
 
-@pytest.mark.parametrize("moment", ["_validate", "_evaluate", "read_splits"])
+@pytest.mark.parametrize(
+    ("module", "moment"),
+    [(fit_model, "_validate"), (workflow, "_evaluate"), (workflow, "read_splits")],
+)
 def test_a_signal_outside_of_a_step_ends_it_at_once(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, moment: str
 ) -> None:
     expected, _ = trained("undisturbed")
 
@@ -277,7 +291,7 @@ def test_a_signal_outside_of_a_step_ends_it_at_once(
         raise AssertionError("the signal must end it before")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workflow, moment, signalled)
+        patch.setattr(module, moment, signalled)
         with pytest.raises(TrainingStoppedError, match="stopped by SIGTERM; run the same"):
             library.train(recipe(), "again")
     assert Path("again").exists() == (moment != "read_splits")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import ranklet as library
+from ranklet.workflows.observer import Observer
 from ranklet.workflows.track import together
-from ranklet.workflows.train import Observer
 
 Command = Callable[..., Any]
 

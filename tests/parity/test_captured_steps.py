@@ -649,3 +649,16 @@ def test_the_choice_is_announced_once(
 
 def _unchanged(batch: Batch, share: float | Tensor) -> Tensor:
     raise AssertionError
+
+
+def test_windows_weigh_in_a_graph_as_they_do_outside(folder: Path, corpus: TokenCorpus) -> None:
+    starts = np.array([0, 3, 4, *range(10, 61, 5)])
+    split = replace(corpus, text_starts=starts)
+    model = build(folder)
+    given = [batch for batch in batches(split) if batch.num_texts == TEXTS]
+    expected = outcome(model, eager(model), given)
+    repeated = captured(model, eager(model))
+    assert largest_difference(outcome(model, repeated, given), expected) < 1e-5
+    assert repeated.graphs
+    unweighed = [replace(batch, weights=None) for batch in given]
+    assert largest_difference(outcome(model, eager(model), unweighed), expected) > 1e-3

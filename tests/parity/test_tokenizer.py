@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tokenizers import AddedToken, Tokenizer, pre_tokenizers, processors
 
+from ranklet.data.long_texts import LongTexts
 from ranklet.data.tokenizer import load_tokenizer, tokenize, write_tokenizer
 
 TEXTS = [
@@ -149,6 +150,49 @@ def test_bert_sabotaged_by_normalization(
 def test_cut_texts_equal_transformers(real_folder: Path, max_length: int) -> None:
     cut = ours_cut(ours(real_folder), max_length)
     assert cut == theirs(real_folder, truncation=True, max_length=max_length)
+
+
+def windows(folder: Path, max_length: int, overlap: float) -> list[list[int]]:
+    tokens = tokenize(ours(folder), TEXTS, max_length, LongTexts("windows", overlap))
+    parts = zip(tokens.offsets, tokens.offsets[1:], strict=False)
+    return [tokens.token_ids[start:end].tolist() for start, end in parts]
+
+
+def their_windows(folder: Path, max_length: int, repeated: int) -> list[list[int]]:
+    given = {"truncation": True, "max_length": max_length, "return_overflowing_tokens": True}
+    tokenizer = auto_tokenizer(folder)
+    return [row for t in TEXTS for row in tokenizer(t, stride=repeated, **given)["input_ids"]]
+
+
+@pytest.mark.parametrize(
+    ("max_length", "overlap", "repeated"), [(3, 0.0, 0), (8, 0.5, 3), (128, 0.25, 31)]
+)
+def test_windows_equal_transformers(
+    real_folder: Path, max_length: int, overlap: float, repeated: int
+) -> None:
+    found = windows(real_folder, max_length, overlap)
+    assert len(found) > len(TEXTS)
+    assert found == their_windows(real_folder, max_length, repeated)
+
+
+def test_windows_sabotaged_by_another_overlap(real_folder: Path) -> None:
+    assert windows(real_folder, 8, 0.4) != their_windows(real_folder, 8, 3)
+
+
+@pytest.mark.parametrize("max_length", MAX_LENGTHS)
+def test_head_and_tail_are_the_ends_of_what_transformers_gives(
+    real_folder: Path, max_length: int
+) -> None:
+    tokens = tokenize(ours(real_folder), TEXTS, max_length, LongTexts("head_tail"))
+    parts = zip(tokens.offsets, tokens.offsets[1:], strict=False)
+    whole = theirs(real_folder)
+    head = 1 + max_length // 4  # of max_length - 2 tokens a quarter, rounded, and the first
+    expected = [
+        row if len(row) <= max_length else row[:head] + row[len(row) - (max_length - head) :]
+        for row in whole
+    ]
+    assert [tokens.token_ids[start:end].tolist() for start, end in parts] == expected
+    assert tokens.truncated == sum(len(row) > max_length for row in whole)
 
 
 def test_cut_sabotaged_by_losing_the_last_special_token(real_folder: Path) -> None:

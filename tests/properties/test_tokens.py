@@ -18,7 +18,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from ranklet.batch import Batch
 from ranklet.data.augmentation import drop_tokens
 from ranklet.data.batching import epoch_batches, sorted_batches
-from ranklet.data.corpus import TokenCorpus, build_corpus
+from ranklet.data.corpus import TokenCorpus, build_corpus, corpus_of
+from ranklet.data.long_texts import LongTexts
 from ranklet.data.tokenizer import load_tokenizer, tokenize, write_tokenizer
 
 
@@ -105,6 +106,48 @@ def test_looking_at_a_part_gives_the_tokens_of_the_whole(
     tokens = tokenize(kind(), [text], max_length)
     assert tokens.token_ids.tolist() == reference.encode(text).ids
     assert tokens.truncated == (whole > max_length)
+
+
+@KINDS
+@patient
+@given(
+    texts=st.lists(any_text | long_text, max_size=5),
+    max_length=st.integers(3, 20),
+    overlap=st.floats(0, 1, exclude_max=True),
+)
+def test_windows_of_real_tokenizers(
+    kind: Kind, texts: list[str], max_length: int, overlap: float
+) -> None:
+    long_texts = LongTexts("windows", overlap)
+    corpus = corpus_of(tokenize(kind(), texts, max_length, long_texts), np.arange(len(texts)))
+    assert corpus.truncated == 0
+    assert corpus.text_starts is not None
+    assert len(corpus.text_starts) == len(texts) + 1
+    assert corpus.text_starts[-1] == len(corpus)
+    assert (corpus.lengths <= max_length).all()
+    assert corpus.labels is not None
+    for text, (start, end) in enumerate(pairwise(corpus.text_starts.tolist())):
+        whole = kind().encode(texts[text]).ids
+        assert (end - start > 1) == (len(whole) > max_length)
+        assert corpus.labels[start:end].tolist() == [text] * (end - start)
+        rows = [corpus.batch(np.array([row])).token_ids.tolist() for row in range(start, end)]
+        assert all((row[0], row[-1]) == (whole[0], whole[-1]) for row in rows)
+        assert rows[0][:-1] == whole[: len(rows[0]) - 1]
+        assert rows[-1][1:] == whole[len(whole) - len(rows[-1]) + 1 :]
+
+
+@KINDS
+@patient
+@given(texts=st.lists(any_text | long_text, max_size=4), max_length=st.integers(3, 20))
+def test_short_texts_are_the_same_in_every_mode(
+    kind: Kind, texts: list[str], max_length: int
+) -> None:
+    short = [text for text in texts if len(kind().encode(text).ids) <= max_length]
+    plain = tokenize(kind(), short, max_length)
+    for mode in ("head_tail", "windows"):
+        found = tokenize(kind(), short, max_length, LongTexts(mode))  # type: ignore[arg-type]
+        assert found.token_ids.tolist() == plain.token_ids.tolist()
+        assert found.offsets.tolist() == plain.offsets.tolist()
 
 
 @KINDS

@@ -134,11 +134,20 @@ def train(
     ] = None,
 ) -> None:
     """Train a classifier under its budget and write the run."""
+    from ranklet.launch import read_launch
     from ranklet.recipe import load_recipe
     from ranklet.run import Run, free_folder
     from ranklet.workflows.train import RUNS_FOLDER, train
 
+    launch = read_launch()
+    if out is None:
+        launch.refuse_several("a folder of its own for each start", "name one with --out")
+    if seeds is not None:
+        launch.refuse_several("--seeds", "start one training for each seed")
     resolved = load_recipe(recipe, set_ or [])
+    if launch.rank:
+        train(resolved, out)  # rank 0 does the talking
+        return
     folder = free_folder(RUNS_FOLDER, Path(recipe).stem) if out is None else out
     observe = partial(render.training_observer, track=track)
     if seeds is not None:

@@ -9,17 +9,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
+from ranklet.labels import SEPARATOR, names_of
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+    from rich.table import Table
 
     from ranklet.budget.plan import ParameterPlan
-    from ranklet.evaluation.result import Evaluation, Metric
+    from ranklet.evaluation.result import Evaluation, LabelSetFigures, Metric
     from ranklet.run import Run
     from ranklet.workflows.classify import Classification
     from ranklet.workflows.fit_ranks import FrontierRow
+    from ranklet.workflows.observer import Observer
     from ranklet.workflows.shrink import Shrunk
-    from ranklet.workflows.train import Observer
     from ranklet.workflows.train_seeds import SeedRuns
     from ranklet.workflows.verify import Check
 
@@ -102,17 +105,24 @@ def print_evaluation(evaluation: Evaluation) -> None:
 
     console = _stdout()
     console.print(f"{evaluation.split}: {evaluation.rows:,} texts, 95 % intervals in brackets")
-    console.print(f"accuracy  {_with_interval(evaluation.accuracy)}")
+    console.print(f"{evaluation.accuracy_name}  {_with_interval(evaluation.accuracy)}")
     table = Table("", "texts", "precision", "recall", "F1", box=None, pad_edge=False)
     for entry in evaluation.classes:
         scores = [_with_interval(metric) for metric in (entry.precision, entry.recall, entry.f1)]
         table.add_row(Text(entry.label), f"{entry.support:,}", *map(Text, scores))
-    for kind in ("macro", "weighted"):
+    sets = evaluation.label_sets
+    averaged: list[tuple[str, object]] = [("macro", evaluation), ("weighted", evaluation)]
+    for kind, holder in averaged if sets is None else [("micro", sets), *averaged]:
         averages = [
-            _with_interval(getattr(evaluation, f"{score}_{kind}"))
+            _with_interval(getattr(holder, f"{score}_{kind}"))
             for score in ("precision", "recall", "f1")
         ]
         table.add_row(f"{kind} mean", "", *map(Text, averages))
+    if sets is not None:
+        console.print(f"Hamming loss  {_with_interval(sets.hamming_loss)}")
+        console.print(table)
+        console.print(_decisions(evaluation.labels, sets))
+        return
     console.print(table)
     confusion = Table("true \\ predicted", box=None, pad_edge=False)
     for name in evaluation.labels:
@@ -122,10 +132,26 @@ def print_evaluation(evaluation: Evaluation) -> None:
     console.print(confusion)
 
 
+def _decisions(labels: Sequence[str], sets: LabelSetFigures) -> Table:
+    """Lay out how often each label was given rightly, wrongly and not at all."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("", "threshold", "given rightly", "given wrongly", "missed", "rightly not given")
+    table.box, table.pad_edge = None, False
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, threshold, counts in zip(labels, sets.thresholds, sets.confusion, strict=True):
+        without, wrongly, missed, rightly = counts
+        shown = (f"{count:,}" for count in (rightly, wrongly, missed, without))
+        table.add_row(Text(name), f"{threshold:.4f}", *shown)
+    return table
+
+
 def print_classifications(answers: Sequence[Classification]) -> None:
     """Print each text's label and a bar for every label."""
     for answer in answers:
-        sys.stdout.write(f"{answer.label}\n")
+        sys.stdout.write(f"{SEPARATOR.join(names_of(answer.label)) or '(no label)'}\n")
         width = max(len(name) for name in answer.probabilities)
         ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
         for name, probability in ranked:
@@ -160,8 +186,8 @@ def print_shrunk(shrunk: Shrunk) -> None:
     sys.stdout.write(f"validation: {shrunk.validation}\n")
     for name, found in (("before", shrunk.before), ("after", shrunk.after)):
         if found is not None:
-            accuracy = _with_interval(found.accuracy)
-            sys.stdout.write(f"{name:<6}  accuracy {accuracy}, loss {found.log_loss:.4f}\n")
+            accuracy = f"{found.accuracy_name} {_with_interval(found.accuracy)}"
+            sys.stdout.write(f"{name:<6}  {accuracy}, loss {found.log_loss:.4f}\n")
     sys.stdout.write(f"folder: {shrunk.folder}\n")
 
 
@@ -170,7 +196,8 @@ def print_run(run: Run) -> None:
     from ranklet.workflows.write_run import read_evaluations
 
     for name, evaluation in read_evaluations(run).items():
-        sys.stdout.write(f"{name} accuracy  {_with_interval(evaluation.accuracy)}\n")
+        accuracy = f"{evaluation.accuracy_name}  {_with_interval(evaluation.accuracy)}"
+        sys.stdout.write(f"{name} {accuracy}\n")
     sys.stdout.write(f"run: {run.folder}\nreport: {run.report}\n")
 
 
@@ -219,7 +246,7 @@ def training_observer(run: Run, track: Literal["tensorboard"] | None) -> Iterato
 @contextmanager
 def _shown_training() -> Iterator[Observer]:
     from ranklet.workflows.environment import peak_memory_bytes
-    from ranklet.workflows.train import Observer
+    from ranklet.workflows.observer import Observer
 
     with _progress("{task.fields[state]}") as progress:
         task = progress.add_task("training", total=None, visible=False, state="")
@@ -233,6 +260,7 @@ def _shown_training() -> Iterator[Observer]:
                 state = (
                     f"loss {entry['loss']:.3f}  rate {entry['learning_rate']:.1e}  "
                     f"{entry['texts_per_s']:.0f} texts/s  {tokens_per_s:,.0f} tokens/s  "
+                    f"{entry['padding']:.0%} padding  "
                     f"{peak_memory_bytes() / 2**20:,.0f} MiB"
                 )
                 progress.update(task, completed=entry["step"], state=state)

@@ -25,6 +25,7 @@ def epoch_batches(
     batch_tokens: int | None,
     seed: int,
     epoch: int,
+    ascending: bool = False,
 ) -> list[Indices]:
     """Group the texts of one training epoch, each exactly once.
 
@@ -39,6 +40,10 @@ def epoch_batches(
             than that is alone in its batch. Exactly one of the two is given.
         seed: Seed of the whole training, not negative.
         epoch: Epoch counted from 0; the same (seed, epoch) gives the same batches.
+        ascending: From the shortest text to the longest, texts of one length shuffled: a curriculum
+            (Bengio et al. 2009, doi:10.1145/1553374.1553380) by length, as Spitkovsky et al. 2010
+            (N10-1116) have it; they begin with short sentences alone and add longer ones in stages,
+            here every text comes once.
 
     Returns:
         One (texts of the batch,) int64 array of indices per batch.
@@ -49,7 +54,11 @@ def epoch_batches(
     _check_limits(batch_size, batch_tokens)
     generator = np.random.default_rng(np.random.SeedSequence((seed, epoch)))
     window = WINDOW_BATCHES * (batch_size or _mean_batch(lengths, batch_tokens or 1))
-    order = _bucketed(lengths, generator.permutation(len(lengths)), window)
+    shuffled = generator.permutation(len(lengths))
+    if ascending:
+        by_length = shuffled[np.argsort(lengths[shuffled], kind="stable")]
+        return _cut(lengths, by_length, batch_size, batch_tokens)
+    order = _bucketed(lengths, shuffled, window)
     batches = _cut(lengths, order, batch_size, batch_tokens)
     return [batches[position] for position in generator.permutation(len(batches))]
 

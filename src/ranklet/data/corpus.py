@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +26,8 @@ from safetensors.numpy import save
 from tokenizers import Tokenizer
 
 from ranklet.batch import Batch
-from ranklet.data.tokenizer import Tokens, check_texts, tokenize
+from ranklet.data.long_texts import LongTexts, window_weights
+from ranklet.data.tokenizer import HEAD_ONLY, Tokens, check_texts, tokenize
 from ranklet.errors import DataError
 from ranklet.files import write_atomically
 
@@ -36,7 +38,11 @@ MAX_CACHE_BYTES = 2 * 1024**3
 
 
 class Corpus(Protocol):
-    """The texts of one split as batches: tokens, or states computed from them."""
+    """The texts of one split as batches: tokens, or states computed from them.
+
+    Where texts are split into windows, a window counts as a text of its own everywhere but in
+    `text_starts`, `num_texts` and `text_labels`.
+    """
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -45,6 +51,10 @@ class Corpus(Protocol):
     @property
     def labels(self) -> NDArray[np.int64] | None:
         """(texts,) int64 class indices, or None."""
+
+    @property
+    def text_starts(self) -> NDArray[np.int64] | None:
+        """(texts + 1,) int64, the windows of text i begin at `text_starts[i]`; None: not split."""
 
     def __len__(self) -> int: ...
 
@@ -59,14 +69,18 @@ class TokenCorpus:
     Attributes:
         token_ids: (tokens,) int32, all texts behind each other, special tokens included.
         offsets: (texts + 1,) int64, text i owns `token_ids[offsets[i]:offsets[i + 1]]`.
-        labels: (texts,) int64 class indices, or None.
-        truncated: Number of texts that were cut to the longest length allowed.
+        labels: (texts,) int64 class indices, or (texts, labels) int64 of 0 and 1, or None.
+        truncated: Number of texts that lost tokens to the longest length allowed.
+        text_starts: (texts + 1,) int64, text i was split into the windows from `text_starts[i]` up
+            to `text_starts[i + 1]`, which the other attributes and `len` count as texts; None
+            where texts are not split.
     """
 
     token_ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
     labels: NDArray[np.int64] | None
     truncated: int
+    text_starts: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -75,6 +89,11 @@ class TokenCorpus:
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each text, (texts,) int64."""
         return np.diff(self.offsets)
+
+    @cached_property
+    def weights(self) -> NDArray[np.float32] | None:
+        """What the loss of each window counts, (windows,) float32; None where none is one."""
+        return None if self.text_starts is None else window_weights(self.text_starts)
 
     def batch(self, indices: NDArray[np.integer]) -> Batch:
         """Pack some texts, in the order given.
@@ -98,6 +117,7 @@ class TokenCorpus:
             cu_seqlens=torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)),
             max_seqlen=int(lengths.max(initial=0)),
             labels=None if self.labels is None else torch.from_numpy(self.labels[chosen]),
+            weights=None if self.weights is None else torch.from_numpy(self.weights[chosen]),
         )
 
     def rows(self, indices: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -113,12 +133,41 @@ class TokenCorpus:
         return rows
 
 
+def num_texts(corpus: Corpus) -> int:
+    """Return how many texts a corpus has, the windows of one counted once."""
+    return len(corpus) if corpus.text_starts is None else len(corpus.text_starts) - 1
+
+
+def text_labels(corpus: Corpus) -> NDArray[np.int64]:
+    """Return the class of each text, (texts,) int64, the windows of one counted once."""
+    assert corpus.labels is not None
+    if corpus.text_starts is None:
+        return corpus.labels
+    first: NDArray[np.int64] = corpus.labels[corpus.text_starts[:-1]]
+    return first
+
+
+def corpus_of(tokens: Tokens, labels: NDArray[np.int64] | None) -> TokenCorpus:
+    """Put tokens and labels together.
+
+    Args:
+        tokens: Of some texts.
+        labels: (texts,) int64 class indices, which every window of a text gets; or None.
+    """
+    if labels is not None and tokens.text_starts is not None:
+        labels = np.repeat(labels, np.diff(tokens.text_starts), axis=0)
+    return TokenCorpus(
+        tokens.token_ids, tokens.offsets, labels, tokens.truncated, tokens.text_starts
+    )
+
+
 def build_corpus(
     tokenizer: Tokenizer,
     texts: Sequence[str],
     labels: Sequence[int] | NDArray[np.integer] | None,
     max_length: int,
     cache_folder: Path | None,
+    long_texts: LongTexts = HEAD_ONLY,
 ) -> TokenCorpus:
     """Tokenize the texts of a split, or take the ids of an earlier run from the cache.
 
@@ -128,15 +177,15 @@ def build_corpus(
         labels: Class index of each text, or None.
         max_length: Most tokens per text, special ones included.
         cache_folder: Where ids are kept, such as `default_cache_folder()`; None: nowhere.
+        long_texts: What happens to longer texts.
 
     Raises:
         DataError: A text that cannot be tokenized, or not one label per text.
     """
     if labels is not None and len(labels) != len(texts):
         raise DataError(f"{len(labels)} labels for {len(texts)} texts; give one each", "labels")
-    tokens = _cached_tokens(tokenizer, texts, max_length, cache_folder)
-    classes = None if labels is None else np.array(labels, dtype=np.int64)
-    return TokenCorpus(tokens.token_ids, tokens.offsets, classes, tokens.truncated)
+    tokens = _cached_tokens(tokenizer, texts, max_length, cache_folder, long_texts)
+    return corpus_of(tokens, None if labels is None else np.array(labels, dtype=np.int64))
 
 
 def default_cache_folder() -> Path:
@@ -157,22 +206,30 @@ def default_cache_folder() -> Path:
 
 
 def _cached_tokens(
-    tokenizer: Tokenizer, texts: Sequence[str], max_length: int, cache_folder: Path | None
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    max_length: int,
+    cache_folder: Path | None,
+    long_texts: LongTexts,
 ) -> Tokens:
     if cache_folder is None:
-        return tokenize(tokenizer, texts, max_length)
+        return tokenize(tokenizer, texts, max_length, long_texts)
     check_texts(texts)
-    key = _content_key(tokenizer, texts, max_length)
+    key = _content_key(tokenizer, texts, max_length, long_texts)
     path = cache_folder / "tokens" / f"{key}.safetensors"
     tokens = _read_tokens(path)
     if tokens is None:
-        tokens = tokenize(tokenizer, texts, max_length)
+        tokens = tokenize(tokenizer, texts, max_length, long_texts)
         _store_tokens(path, tokens)
     return tokens
 
 
-def _content_key(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> str:
-    settings = (CACHE_FORMAT, tokenizers.__version__, str(max_length), tokenizer.to_str())
+def _content_key(
+    tokenizer: Tokenizer, texts: Sequence[str], max_length: int, long_texts: LongTexts
+) -> str:
+    settings = [CACHE_FORMAT, tokenizers.__version__, str(max_length), tokenizer.to_str()]
+    if long_texts.mode != "head":  # entries from before there was another one stay valid
+        settings.append(f"{long_texts.mode} {long_texts.overlap}")
     return _framed_sha256(part.encode() for part in (*settings, *texts))
 
 
@@ -191,6 +248,8 @@ def _store_tokens(path: Path, tokens: Tokens) -> None:
         "offsets": tokens.offsets,
         "truncated": np.array([tokens.truncated], dtype=np.int64),
     }
+    if tokens.text_starts is not None:
+        arrays["text_starts"] = tokens.text_starts
     with suppress(OSError):  # RunError is one
         # Private: token ids are the texts themselves in other letters.
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -202,7 +261,8 @@ def _read_tokens(path: Path) -> Tokens | None:
     try:
         with safe_open(path, framework="numpy") as stored:
             seal = (stored.metadata() or {}).get("sha256")
-            names = ("token_ids", "offsets", "truncated")
+            names = ["token_ids", "offsets", "truncated"]
+            names += ["text_starts"] if "text_starts" in stored.keys() else []  # noqa: SIM118
             arrays: dict[str, NDArray[Any]] = {name: stored.get_tensor(name) for name in names}
     except (OSError, SafetensorError, ValueError, TypeError, KeyError, AttributeError):
         return None
@@ -210,7 +270,8 @@ def _read_tokens(path: Path) -> Tokens | None:
         return None
     with suppress(OSError):
         os.utime(path)  # the entries used longest ago are removed first
-    return Tokens(arrays["token_ids"], arrays["offsets"], int(arrays["truncated"][0]))
+    truncated = int(arrays["truncated"][0])
+    return Tokens(arrays["token_ids"], arrays["offsets"], truncated, arrays.get("text_starts"))
 
 
 def _seal(arrays: Mapping[str, NDArray[Any]]) -> str:

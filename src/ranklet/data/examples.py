@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ranklet.data.hints import listed, nearest
 from ranklet.errors import DataError
-from ranklet.labels import LabelSet
+from ranklet.labels import Label, LabelSet, names_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,8 @@ class Examples:
 
     Attributes:
         texts: One text per row.
-        labels: One label name per row, or None where the source has no labels.
+        labels: One label name per row, or in multi-label data one sorted tuple of names; None where
+            the source has no labels.
         lines: Line on which each row starts, counted from 1 (parquet: row number).
         source: File path or data set name, for messages.
         label_names: All label names in the order of the integers that stand for them, where the
@@ -29,7 +30,7 @@ class Examples:
     """
 
     texts: tuple[str, ...]
-    labels: tuple[str, ...] | None
+    labels: tuple[Label, ...] | None
     lines: tuple[int, ...]
     source: str
     label_names: tuple[str, ...] | None = None
@@ -42,6 +43,11 @@ class Examples:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @property
+    def multi_label(self) -> bool:
+        """Whether a row may have any number of labels."""
+        return isinstance(next(iter(self.labels or ()), ""), tuple)
+
     def select(self, indices: Sequence[int]) -> Examples:
         """Return the rows at `indices`, in that order."""
         return replace(
@@ -53,7 +59,10 @@ class Examples:
 
 
 def encode_labels(examples: Examples, labels: LabelSet) -> NDArray[np.int64]:
-    """Map the labels of a split to logit indices, (rows,) int64.
+    """Map the labels of a split to logit indices.
+
+    Returns:
+        (rows,) int64; of multi-label data (rows, labels) int64, 1 where a row has a label, else 0.
 
     Raises:
         DataError: The split has no labels, or one that the training split lacks.
@@ -61,16 +70,22 @@ def encode_labels(examples: Examples, labels: LabelSet) -> NDArray[np.int64]:
     import numpy as np
 
     position = {name: index for index, name in enumerate(labels.names)}
-    names = required_labels(examples)
-    for name, line in zip(names, examples.lines, strict=True):
-        if name not in position:
-            raise DataError(
-                f"label {name!r} is not among the training labels {listed(labels.names)}"
-                f"{nearest(name, labels.names)}",
-                examples.source,
-                line,
-            )
-    return np.array([position[name] for name in names], dtype=np.int64)
+    sets = [names_of(label) for label in required_labels(examples)]
+    for names, line in zip(sets, examples.lines, strict=True):
+        for name in names:
+            if name not in position:
+                raise DataError(
+                    f"label {name!r} is not among the training labels {listed(labels.names)}"
+                    f"{nearest(name, labels.names)}",
+                    examples.source,
+                    line,
+                )
+    if not examples.multi_label:
+        return np.array([position[name] for (name,) in sets], dtype=np.int64)
+    encoded = np.zeros((len(sets), len(labels)), dtype=np.int64)
+    for row, names in enumerate(sets):
+        encoded[row, [position[name] for name in names]] = 1
+    return encoded
 
 
 def distinct_labels(examples: Examples) -> LabelSet:
@@ -79,16 +94,16 @@ def distinct_labels(examples: Examples) -> LabelSet:
     Raises:
         DataError: The split has no labels, or only one.
     """
-    names = required_labels(examples)
+    names = [name for label in required_labels(examples) for name in names_of(label)]
     if len(set(names)) < 2:
-        raise DataError(
-            f"every row has the label {names[0]!r}; a classifier needs at least 2 labels",
-            examples.source,
-        )
+        held = f"every row has the label {names[0]!r}" if names else "no row has a label"
+        if names and examples.multi_label:
+            held = f"there is no label but {names[0]!r}"
+        raise DataError(f"{held}; a classifier needs at least 2 labels", examples.source)
     return LabelSet.from_values(names)
 
 
-def required_labels(examples: Examples) -> tuple[str, ...]:
+def required_labels(examples: Examples) -> tuple[Label, ...]:
     """Return the labels of a split that must have them.
 
     Raises:

@@ -1,7 +1,7 @@
 """Parquet files, in record batches (extra `parquet`).
 
-Text and integer columns are read; class names come from the metadata that the `datasets` library
-writes into the schema.
+Columns of text, integers and lists of either are read; class names come from the metadata that the
+`datasets` library writes into the schema.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> Iterator[R
 
     Args:
         path: File to read.
-        columns: Columns to read; None reads every text and integer column.
+        columns: Columns to read; None reads every column that can be.
 
     Raises:
         DataError: A damaged file, a missing column, or two columns of one name.
@@ -39,11 +39,13 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> Iterator[R
             for row in range(batch.num_rows):
                 line += 1
                 found = typed_row(line, {name: values[name][row] for name in readable})
-                yield Row(line, found.cells, {**found.kinds, **refused})
+                yield Row(line, found.cells, {**found.kinds, **refused}, found.lists)
 
 
 def class_names(path: Path, column: str) -> tuple[str, ...] | None:
-    """Return the class names that a parquet file's schema gives an integer column, if any.
+    """Return the class names that a parquet file's schema gives a column of integers, if any.
+
+    Those of a column of lists are the names of its items.
 
     Raises:
         DataError: A damaged file.
@@ -57,8 +59,11 @@ def class_names(path: Path, column: str) -> tuple[str, ...] | None:
 def _names_in(raw: bytes, column: str) -> tuple[str, ...] | None:
     try:
         feature = json.loads(raw)["info"]["features"][column]
+        if isinstance(feature, list):  # how `datasets` wrote lists once
+            feature = feature[0]
+        feature = feature.get("feature", feature)  # and since
         names = feature["names"] if feature["_type"] == "ClassLabel" else None
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return None
     return tuple(str(name) for name in names) if isinstance(names, list) else None
 
@@ -96,7 +101,7 @@ def _split_columns(
 def _is_readable(kind: Any) -> bool:
     import pyarrow.types as types
 
-    if types.is_dictionary(kind):
+    if types.is_dictionary(kind) or types.is_list(kind) or types.is_large_list(kind):
         kind = kind.value_type
     return bool(
         types.is_string(kind)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ranklet.data.hints import listed, nearest
 from ranklet.errors import DataError
+from ranklet.labels import SEPARATOR
 
 MAX_CELL_CHARACTERS = 1_000_000
 
@@ -20,11 +21,13 @@ class Row:
         cells: Text of each column; integers of typed formats as decimal text.
         kinds: What the value was in the source, for the columns where it was no usable text
             (`"an integer"`, `"a null"`); only integers are also in `cells`.
+        lists: Items of the columns whose value was a list, of any type.
     """
 
     line: int
     cells: Mapping[str, str]
     kinds: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, Sequence[object]] = field(default_factory=dict)
 
 
 def typed_row(line: int, values: Mapping[str, object]) -> Row:
@@ -37,7 +40,8 @@ def typed_row(line: int, values: Mapping[str, object]) -> Row:
             kinds[column] = kind
         if kind is None or kind == "an integer":
             cells[column] = str(value)
-    return Row(line, cells, kinds)
+    lists = {column: value for column, value in values.items() if isinstance(value, list)}
+    return Row(line, cells, kinds, lists)
 
 
 def value_kind(value: object) -> str | None:
@@ -82,17 +86,55 @@ def read_label(row: Row, column: str, source: str) -> str:
     """
     kind = row.kinds.get(column)
     if kind not in (None, "an integer"):
+        allowed = "labels are text or integers"
+        if column in row.lists:
+            allowed = "several labels a text need data.problem_type: multi_label_classification"
         raise DataError(
-            f"found {kind} where a label must stand; labels are text or integers",
-            source,
-            row.line,
-            column,
+            f"found {kind} where a label must stand; {allowed}", source, row.line, column
         )
     label = _present(row, column, source)
     problem = _label_problem(label)
     if problem:
         raise DataError(problem, source, row.line, column)
     return label
+
+
+def read_label_set(row: Row, column: str, source: str) -> tuple[str, ...]:
+    """Return the labels of a column, sorted: names with `|` between them, or a list of names.
+
+    An empty cell or list is a text without a label. Integers become decimal text.
+
+    Raises:
+        DataError: The column is missing in this row, or its value is no set of labels.
+    """
+    names = _listed_labels(row, column, source)
+    for position, name in enumerate(names):
+        problem = _label_problem(name)
+        if not name.strip():
+            problem = "empty label; name each, or leave the whole cell or list empty for none"
+        elif SEPARATOR in name:
+            problem = f"label {name!r} holds {SEPARATOR}, which separates labels; rename it"
+        elif name in names[:position]:
+            problem = f"label {name!r} stands twice; name each once"
+        if problem is not None:
+            raise DataError(problem, source, row.line, column)
+    return tuple(sorted(names))
+
+
+def _listed_labels(row: Row, column: str, source: str) -> list[str]:
+    if column in row.lists:
+        items = row.lists[column]
+        wrong = [kind for kind in map(value_kind, items) if kind not in (None, "an integer")]
+        if not wrong:
+            return [str(item) for item in items]
+        problem = f"found {wrong[0]} in a list of labels; labels are text or integers"
+        raise DataError(problem, source, row.line, column)
+    kind = row.kinds.get(column)
+    if kind not in (None, "an integer"):
+        problem = f"found {kind} where labels must stand; write names with {SEPARATOR} between "
+        raise DataError(f"{problem}them, or a list of names", source, row.line, column)
+    cell = _present(row, column, source)
+    return cell.split(SEPARATOR) if cell else []
 
 
 def require_columns(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,10 +19,11 @@ from ranklet.data.hints import listed, nearest
 from ranklet.data.hub_dataset import split_files
 from ranklet.data.named_sets import BUNDLED_SETS, HUB_SETS, NAMED_SETS, bundled_file, known_labels
 from ranklet.data.parquet import class_names
-from ranklet.data.row import Row, read_label, read_text
+from ranklet.data.row import Row, read_label, read_label_set, read_text
 from ranklet.data.rows import SUFFIXES, read_rows
 from ranklet.data.text_lines import TEXT_COLUMN
 from ranklet.errors import DataError
+from ranklet.labels import Label, ProblemType, names_of
 
 Split = Literal["train", "validation", "test"]
 
@@ -36,6 +37,7 @@ def read_examples(
     text_column: str | Sequence[str],
     label_column: str | None,
     label_names: Sequence[str] | None,
+    problem_type: ProblemType = "single_label_classification",
 ) -> Examples:
     """Read one split as a whole.
 
@@ -47,6 +49,7 @@ def read_examples(
         label_column: Column of the label, or None for a source without labels.
         label_names: Names of the labels 0 .. n-1, or None where labels are names already. Parquet
             files that carry class names use those.
+        problem_type: Whether a text has one label or any number of them.
 
     Raises:
         DataError: A source, column, text or label that cannot be used, with its line.
@@ -55,11 +58,11 @@ def read_examples(
     """
     files, name = _resolve(source, split)
     texts: list[str] = []
-    labels: list[str] = []
+    labels: list[Label] = []
     lines: list[int] = []
     for file in files:
         before = len(texts)
-        for line, text, label in _records(file, text_column, label_column):
+        for line, text, label in _records(file, text_column, label_column, problem_type):
             texts.append(text)
             labels.append(label)
             lines.append(before + line if len(files) > 1 else line)
@@ -134,18 +137,22 @@ def _near_files(path: Path) -> str:
 
 
 def _records(
-    file: Path, text_column: str | Sequence[str], label_column: str | None
-) -> Iterator[tuple[int, str, str]]:
+    file: Path,
+    text_column: str | Sequence[str],
+    label_column: str | None,
+    problem_type: ProblemType,
+) -> Iterator[tuple[int, str, Label]]:
     """Yield (line, text, label); the label is empty where there is no label column."""
     columns = _text_columns(file, text_column)
     wanted = [*columns, label_column] if label_column else columns
+    read = read_label if problem_type == "single_label_classification" else read_label_set
     for row in read_rows(file, wanted):
         text = _joined(row, columns, str(file))
         if not text.strip():
             raise DataError(
                 "empty text; delete the row or fill it in", str(file), row.line, " + ".join(columns)
             )
-        yield row.line, text, read_label(row, label_column, str(file)) if label_column else ""
+        yield row.line, text, read(row, label_column, str(file)) if label_column else ""
 
 
 def _text_columns(path: Path, text_column: str | Sequence[str]) -> list[str]:
@@ -166,20 +173,30 @@ def _stored_names(file: Path, label_column: str | None) -> tuple[str, ...] | Non
 
 def _with_label_names(examples: Examples, names: tuple[str, ...]) -> Examples:
     """Replace the labels "0" .. "n-1" by names, unless they are those names already."""
-    if examples.labels is None or set(examples.labels) <= set(names):
+    if examples.labels is None:
+        return replace(examples, label_names=names)
+    found = [name for label in examples.labels for name in names_of(label)]
+    if set(found) <= set(names):
         return replace(examples, label_names=names)
     by_index = {str(index): name for index, name in enumerate(names)}
-    allowed = _label_mode(examples.labels, names, by_index)
+    allowed = _label_mode(found, names, by_index)
     for label, line in zip(examples.labels, examples.lines, strict=True):
-        if label not in allowed:
-            raise DataError(
-                f"label {label!r} is not one of {listed(names)}, nor an integer from 0 to "
-                f"{len(names) - 1}{nearest(label, names)}",
-                examples.source,
-                line,
-            )
-    labels = tuple(by_index[label] for label in examples.labels)
+        for name in names_of(label):
+            if name not in allowed:
+                raise DataError(
+                    f"label {name!r} is not one of {listed(names)}, nor an integer from 0 to "
+                    f"{len(names) - 1}{nearest(name, names)}",
+                    examples.source,
+                    line,
+                )
+    labels = tuple(_renamed(label, by_index) for label in examples.labels)
     return replace(examples, labels=labels, label_names=names)
+
+
+def _renamed(label: Label, names: Mapping[str, str]) -> Label:
+    if isinstance(label, str):
+        return names[label]
+    return tuple(sorted(names[name] for name in label))
 
 
 def _label_mode(labels: Sequence[str], names: Iterable[str], by_index: Iterable[str]) -> set[str]:

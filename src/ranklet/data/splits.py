@@ -1,20 +1,26 @@
-"""Validation out of train: stratified, seeded, every row in exactly one part."""
+"""Validation out of train: stratified, seeded, every row in exactly one part.
+
+Rows with one label are stratified by Hamilton's method, rows with any number of labels by that of
+Sechidis et al., since most sets of labels are too rare to be strata.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ranklet.data.examples import Examples, required_labels
 from ranklet.data.hints import listed
 from ranklet.errors import DataError
+from ranklet.labels import Label, names_of
 
 
 def split_validation(train: Examples, size: float | int, seed: int) -> tuple[Examples, Examples]:
     """Split rows off for validation.
 
     Each class gives rows in proportion to its size, rounded by largest remainders (Hamilton's
-    method), and keeps at least one. Both parts keep the order of the source.
+    method), and keeps at least one. In multi-label data each label does so as nearly as the others
+    let it, see `_choose_sets`. Both parts keep the order of the source.
 
     Args:
         train: Rows with labels.
@@ -27,18 +33,20 @@ def split_validation(train: Examples, size: float | int, seed: int) -> tuple[Exa
     Raises:
         DataError: No labels, a size that the rows cannot give, or a class with a single row.
     """
-    rows = _rows_by_label(train)
-    count = _validation_count(train, size, len(rows))
-    taken = _apportion({label: len(found) for label, found in rows.items()}, count)
-    chosen = _choose(rows, taken, seed)
+    if train.multi_label:
+        sets = [names_of(label) for label in required_labels(train)]
+        chosen = _choose_sets(sets, _validation_count(train, size, 1), seed)
+    else:
+        rows = _rows_by_label(train)
+        count = _validation_count(train, size, len(rows))
+        taken = _apportion({label: len(found) for label, found in rows.items()}, count)
+        chosen = _choose(rows, taken, seed)
     kept = [row for row in range(len(train)) if row not in chosen]
     return train.select(kept), train.select(sorted(chosen))
 
 
 def _rows_by_label(train: Examples) -> dict[str, list[int]]:
-    rows: dict[str, list[int]] = {}
-    for row, label in enumerate(required_labels(train)):
-        rows.setdefault(label, []).append(row)
+    rows = _rows_by_name(required_labels(train))
     lonely = sorted(label for label, found in rows.items() if len(found) == 1)
     if lonely:
         raise DataError(
@@ -50,7 +58,15 @@ def _rows_by_label(train: Examples) -> dict[str, list[int]]:
     return dict(sorted(rows.items()))
 
 
-def _validation_count(train: Examples, size: float | int, classes: int) -> int:
+def _rows_by_name(labels: Sequence[Label]) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = {}
+    for row, label in enumerate(labels):
+        for name in names_of(label):
+            rows.setdefault(name, []).append(row)
+    return rows
+
+
+def _validation_count(train: Examples, size: float | int, least: int) -> int:
     total = len(train)
     if isinstance(size, bool) or not (0 < size < (1 if isinstance(size, float) else math.inf)):
         raise DataError(
@@ -58,10 +74,11 @@ def _validation_count(train: Examples, size: float | int, classes: int) -> int:
             train.source,
         )
     count = round(size * total) if isinstance(size, float) else size
-    if not classes <= count <= total - classes:
+    if not least <= count <= total - least:
+        whose = f"with {least} labels " if least > 1 else ""
         raise DataError(
-            f"data.validation {size!r} takes {count} of {total} rows; with {classes} labels take "
-            f"{classes} to {total - classes}, so that both parts can hold every label",
+            f"data.validation {size!r} takes {count} of {total} rows; {whose}take "
+            f"{least} to {total - least}, so that both parts can hold every label",
             train.source,
         )
     return count
@@ -87,4 +104,50 @@ def _choose(rows: Mapping[str, list[int]], taken: Mapping[str, int], seed: int) 
     for label, found in rows.items():
         order = generator.permutation(len(found))[: taken[label]]
         chosen.update(found[position] for position in order)
+    return chosen
+
+
+def _choose_sets(sets: Sequence[tuple[str, ...]], count: int, seed: int) -> set[int]:
+    """Choose `count` rows in which every label is about as frequent as in all of them.
+
+    Iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011, "On the stratification of
+    multi-label data", doi:10.1007/978-3-642-23808-6_10, algorithm 1) into two parts: the label with
+    the fewest undealt rows deals its rows, each to the part that lacks more of that label, of
+    equals to the part that lacks more rows, then to train. Rows without a label come last. Unlike
+    the paper's, a part that has its number of rows gets no more. A label with very few rows may be
+    missing in validation.
+
+    Args:
+        sets: Labels of each row.
+        count: Rows to choose.
+        seed: Order in which rows are dealt.
+    """
+    import numpy as np
+
+    order = [int(row) for row in np.random.default_rng(seed).permutation(len(sets))]
+    rows = _rows_by_name(sets)
+    undealt = {name: len(found) for name, found in sorted(rows.items())}
+    lacking = {name: count / len(sets) * left for name, left in undealt.items()}
+    chosen: set[int] = set()
+    dealt: set[int] = set()
+
+    def deal(row: int, name: str | None) -> None:
+        missing, left = count - len(chosen), len(sets) - len(dealt)
+        wish = 0.0 if name is None else 2 * lacking[name] - undealt[name]
+        to_validation = missing == left or (missing > 0 and (wish, 2 * missing - left) > (0.0, 0))
+        dealt.add(row)
+        for own in sets[row]:
+            undealt[own] -= 1
+            lacking[own] -= to_validation
+        if to_validation:
+            chosen.add(row)
+
+    place = {row: position for position, row in enumerate(order)}
+    while any(undealt.values()):
+        rarest = min((name for name in undealt if undealt[name]), key=lambda name: undealt[name])
+        for row in sorted(set(rows[rarest]) - dealt, key=lambda row: place[row]):
+            deal(row, rarest)
+    for row in order:
+        if row not in dealt:
+            deal(row, None)
     return chosen

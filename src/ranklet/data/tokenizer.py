@@ -8,8 +8,8 @@ never happens here. Models in SentencePiece files without a tokenizer.json are l
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
+from ranklet.data.long_texts import LongTexts, cut_text
 from ranklet.data.tokenizer_files import (
     read_byte_level_bpe,
     read_tokenizer_json,
@@ -37,6 +38,8 @@ _ROLES = {
 # One call keeps this many texts' encodings in memory.
 CHUNK_TEXTS = 256
 
+HEAD_ONLY = LongTexts()
+
 # Characters looked at per token asked for: first 20, and only where they give too few tokens
 # (white space, very long words) 160, at last 1,280. English has about 4.5 per token; the longest
 # token of RoBERTa is a rule of 128 characters, white space gives BERT no tokens at all.
@@ -53,13 +56,17 @@ class Tokens:
 
     Attributes:
         token_ids: (tokens,) int32, special tokens included.
-        offsets: (texts + 1,) int64, text i owns `token_ids[offsets[i]:offsets[i + 1]]`.
-        truncated: Number of texts that were cut.
+        offsets: (texts + 1,) int64, text i owns `token_ids[offsets[i]:offsets[i + 1]]`; where texts
+            are split into windows, each window counts as a text here.
+        truncated: Number of texts that lost tokens.
+        text_starts: (texts + 1,) int64, text i owns the windows from `text_starts[i]` up to
+            `text_starts[i + 1]`; None where texts are not split.
     """
 
     token_ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
     truncated: int
+    text_starts: NDArray[np.int64] | None = None
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -109,18 +116,25 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path, model_max_length: int) -
     write_atomically(folder / "tokenizer_config.json", json.dumps(config, indent=2) + "\n")
 
 
-def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> Tokens:
+def tokenize(
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    max_length: int,
+    long_texts: LongTexts = HEAD_ONLY,
+) -> Tokens:
     """Turn texts into token ids, cut to a length; the tokenizer is not changed.
 
-    A text longer than 20 characters per token asked for is cut to that before it is tokenized, so
-    that a text of megabytes costs milliseconds. The ids are those of the whole text: where the
-    part gives too few tokens (long runs of white space, words of hundreds of letters) a longer
-    one is taken, up to 1,280 characters per token; what lies beyond that is not seen.
+    Where only the head of long texts is read, a text longer than 20 characters per token asked for
+    is cut to that before it is tokenized, so that a text of megabytes costs milliseconds. The ids
+    are those of the whole text: where the part gives too few tokens (long runs of white space,
+    words of hundreds of letters) a longer one is taken, up to 1,280 characters per token; what lies
+    beyond that is not seen. Head and tail, and windows, take tokens of the whole text.
 
     Args:
         tokenizer: As `load_tokenizer` gives it.
         texts: Any strings, empty ones included.
         max_length: Most tokens per text, special ones included; these are kept in a cut text.
+        long_texts: What happens to longer ones.
 
     Raises:
         DataError: A text with a lone surrogate, something that is no text, or a max_length
@@ -137,7 +151,13 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> Tok
     check_texts(texts)
     starts = range(0, len(texts), CHUNK_TEXTS)
     chunks = (texts[start : start + CHUNK_TEXTS] for start in starts)
-    return _joined([_tokenize_chunk(plain, chunk, max_length) for chunk in chunks])
+    if long_texts.mode == "head":
+        return _joined([_tokenize_chunk(plain, chunk, max_length) for chunk in chunks])
+    found = [_tokenize_whole(plain, chunk, max_length, long_texts) for chunk in chunks]
+    if long_texts.mode == "head_tail":
+        return _joined(found)
+    counts = [np.diff(chunk.text_starts) for chunk in found if chunk.text_starts is not None]
+    return replace(_joined(found), text_starts=_starts(counts))
 
 
 def check_texts(texts: Sequence[str]) -> None:
@@ -190,6 +210,29 @@ def _tokenize_chunk(tokenizer: Tokenizer, texts: Sequence[str], max_length: int)
     return _packed([_cut_ids(encoding, max_length) for encoding in encodings], cut)
 
 
+def _tokenize_whole(
+    tokenizer: Tokenizer, texts: Sequence[str], max_length: int, long_texts: LongTexts
+) -> Tokens:
+    """Tokenize texts from end to end, then cut them; says in any mode which row is whose."""
+    encodings = tokenizer.encode_batch_fast(list(texts))
+    split = [
+        [encoding.ids]
+        if len(encoding) <= max_length
+        else cut_text(
+            encoding.ids,
+            _num_special(encoding.special_tokens_mask),
+            _num_special_at_end(encoding),
+            max_length,
+            long_texts,
+        )
+        for encoding in encodings
+    ]
+    shortened = sum(len(encoding) > max_length for encoding in encodings)
+    lossless = long_texts.mode == "windows"
+    packed = _packed([row for rows in split for row in rows], 0 if lossless else shortened)
+    return replace(packed, text_starts=_starts([np.array([len(rows) for rows in split])]))
+
+
 def _widened(
     tokenizer: Tokenizer, text: str, encoding: Encoding, windows: list[int], max_length: int
 ) -> Encoding:
@@ -218,19 +261,27 @@ def _cut_ids(encoding: Encoding, max_length: int) -> list[int]:
 
 def _num_special_at_end(encoding: Encoding) -> int:
     # The mask marks only what the post-processor added, not "[SEP]" written in the text.
-    return next(i for i, added in enumerate(reversed(encoding.special_tokens_mask)) if not added)
+    return _num_special(reversed(encoding.special_tokens_mask))
+
+
+def _num_special(mask: Iterable[int]) -> int:
+    return next(place for place, added in enumerate(mask) if not added)
 
 
 def _packed(rows: list[list[int]], truncated: int) -> Tokens:
-    lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
-    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+    offsets = _starts([np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))])
     total = int(offsets[-1])
     token_ids = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=total)
     return Tokens(token_ids, offsets, truncated)
 
 
 def _joined(chunks: list[Tokens]) -> Tokens:
-    lengths = [np.diff(chunk.offsets) for chunk in chunks]
-    offsets = np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *lengths]))
+    offsets = _starts([np.diff(chunk.offsets) for chunk in chunks])
     token_ids = np.concatenate([np.empty(0, dtype=np.int32), *(c.token_ids for c in chunks)])
     return Tokens(token_ids, offsets, sum(chunk.truncated for chunk in chunks))
+
+
+def _starts(counts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return where each part starts, and the end: (parts + 1,) int64."""
+    starts: NDArray[np.int64] = np.cumsum(np.concatenate([np.zeros(1, dtype=np.int64), *counts]))
+    return starts

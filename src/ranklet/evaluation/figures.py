@@ -148,11 +148,12 @@ def training_figures(records: Sequence[Record]) -> dict[str, Figure]:
 
 def evaluation_figures(evaluation: Evaluation) -> dict[str, Figure]:
     """Draw every figure of an evaluation; the names start with its split."""
-    figures = {
-        "confusion_counts": confusion_counts(evaluation.confusion, evaluation.labels),
-        "confusion_shares": confusion_shares(evaluation.confusion, evaluation.labels),
-        "class_bars": class_bars(evaluation.classes),
-    }
+    figures = {"class_bars": class_bars(evaluation.classes)}
+    if evaluation.label_sets is None:
+        figures |= {
+            "confusion_counts": confusion_counts(evaluation.confusion, evaluation.labels),
+            "confusion_shares": confusion_shares(evaluation.confusion, evaluation.labels),
+        }
     return {figure_name(evaluation.split, kind): figure for kind, figure in figures.items()}
 
 

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,22 @@ def class_scores(confusion: Counts) -> ClassScores:
     Returns:
         One value for each class; 0 where a denominator is 0.
     """
-    hits, support, predicted = _diagonal(confusion), confusion.sum(-1), confusion.sum(-2)
+    return scores_of_counts(_diagonal(confusion), confusion.sum(-1), confusion.sum(-2))
+
+
+def scores_of_counts(
+    hits: NDArray[Any], support: NDArray[Any], predicted: NDArray[Any]
+) -> ClassScores:
+    """Compute precision, recall and F1 from counts, element by element.
+
+    Args:
+        hits: Rows that have a label and were given it.
+        support: Rows that have it.
+        predicted: Rows that were given it.
+
+    Returns:
+        Arrays of the same shape; 0 where a denominator is 0.
+    """
     return ClassScores(
         precision=_ratio(hits, predicted),
         recall=_ratio(hits, support),
@@ -103,7 +119,7 @@ def macro_average(scores: Scores) -> Scores:
     return np.asarray(scores.mean(-1))
 
 
-def weighted_average(scores: Scores, support: Counts) -> Scores:
+def weighted_average(scores: Scores, support: NDArray[Any]) -> Scores:
     """Average (..., classes) scores, each class weighted by its rows; 0 without any row."""
     return _ratio((scores * support).sum(-1), support.sum(-1))
 
@@ -152,7 +168,7 @@ def bootstrap_intervals(
     resamples: int = 2_000,
     confidence: float = 0.95,
 ) -> tuple[Scores, Scores]:
-    """Bound statistics of a confusion matrix by bootstrap percentile intervals.
+    """Bound statistics of a confusion matrix, or other counts, by bootstrap percentile intervals.
 
     Resampling the n rows with replacement and counting them again gives a matrix that is
     multinomial with n draws and the observed cells as probabilities. So drawing the matrices
@@ -162,8 +178,9 @@ def bootstrap_intervals(
     Source: B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
 
     Args:
-        confusion: (classes, classes) counts, at least one row.
-        statistic: Maps (resamples, classes, classes) to (resamples, k).
+        confusion: (classes, classes) counts, at least one row; or counts of rows that are alike in
+            whatever the statistic looks at, of any shape.
+        statistic: Maps (resamples, *shape) to (resamples, k).
         seed: Same seed, same intervals.
         resamples: Number of bootstrap samples.
         confidence: Wanted coverage, 0..1.

@@ -31,8 +31,8 @@ _CAPTIONS = {
     "training_loss": "Loss of the training batches. The line averages neighbouring steps, the"
     " band reaches from their lowest to their highest.",
     "validation_loss": "Mean loss of the validation rows; the diamond marks the lowest.",
-    "validation_accuracy": "Share of the validation rows predicted right; the diamond marks the"
-    " highest.",
+    "validation_accuracy": "Share of the validation rows predicted right, in all their labels where"
+    " they may have several; the diamond marks the highest.",
     "class_bars": "Precision, recall and F1 of every class; whiskers are 95 % intervals.",
     "confusion_counts": "Rows by true and predicted class. Blue is right, orange is wrong, darker"
     " is more.",
@@ -233,7 +233,7 @@ def _evaluation_section(evaluation: Evaluation, drawings: Mapping[str, Any]) -> 
         "figures": {kind: drawings.get(name) for kind, name in names.items()},
         "few": len(evaluation.labels) <= _FEW_CLASSES,
         "matrix": len(evaluation.labels) <= _MOST_CLASSES_AS_MATRIX,
-        "confusions": _largest_confusions(evaluation),
+        "confusions": [] if evaluation.label_sets else _largest_confusions(evaluation),
     }
 
 
@@ -243,7 +243,17 @@ def _overall_scores(evaluation: Evaluation) -> list[tuple[str, Metric]]:
         for kind in AVERAGES
         for score in SCORES
     ]
-    return [("Accuracy", evaluation.accuracy), *averages]
+    sets = evaluation.label_sets
+    if sets is not None:
+        averages = [
+            *(
+                (f"{_SCORE_NAMES[score]}, micro", getattr(sets, f"{score}_micro"))
+                for score in SCORES
+            ),
+            *averages,
+            ("Hamming loss", sets.hamming_loss),
+        ]
+    return [(evaluation.accuracy_name.capitalize(), evaluation.accuracy), *averages]
 
 
 def _largest_confusions(evaluation: Evaluation) -> list[dict[str, Any]]:

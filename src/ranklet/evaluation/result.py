@@ -15,6 +15,7 @@ from ranklet.evaluation import metrics
 CONFIDENCE = 0.95
 SCORES = ("precision", "recall", "f1")
 AVERAGES = ("macro", "weighted")
+SET_FIGURES = ("precision_micro", "recall_micro", "f1_micro", "hamming_loss")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,28 @@ class ClassMetrics:
 
 
 @dataclass(frozen=True)
+class LabelSetFigures:
+    """What there is besides where a text may have any number of labels.
+
+    Attributes:
+        precision_micro: Share of all given labels that are right.
+        recall_micro: Share of all labels of the rows that were given.
+        f1_micro: Harmonic mean of both.
+        hamming_loss: Share of all decisions, rows times labels, that are wrong.
+        thresholds: Probability from which a row was given each label.
+        confusion: For each label the rows that rightly lack it, wrongly have it, wrongly lack it
+            and rightly have it (scikit-learn's `multilabel_confusion_matrix`, flat).
+    """
+
+    precision_micro: Metric
+    recall_micro: Metric
+    f1_micro: Metric
+    hamming_loss: Metric
+    thresholds: tuple[float, ...]
+    confusion: tuple[tuple[int, int, int, int], ...]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Every number of one model on one split.
 
@@ -57,16 +80,21 @@ class Evaluation:
         split: `train`, `validation`, `test`, or the name of another data set.
         rows: Number of texts evaluated.
         labels: Label names in the order of the logits.
-        accuracy: Share of rows predicted right, with Wilson's interval.
+        accuracy: Share of rows predicted right, with Wilson's interval; where a row may have
+            several labels, of rows with all of them right and no other (exact match, subset
+            accuracy).
         precision_macro: Mean of the classes' precision.
         recall_macro: Mean of the classes' recall.
         f1_macro: Mean of the classes' F1.
         precision_weighted: Precision averaged by support.
         recall_weighted: Recall averaged by support; equals the accuracy, its interval is bootstrap.
         f1_weighted: F1 averaged by support.
-        log_loss: Mean negative log probability of the true labels, nats.
+        log_loss: Mean negative log probability of the true labels, nats; of every answer, yes or
+            no, where a row may have several.
         classes: One entry for each label, same order.
-        confusion: `confusion[i][j]` rows of label i were predicted as label j.
+        confusion: `confusion[i][j]` rows of label i were predicted as label j; empty where a row
+            may have several.
+        label_sets: Further figures where a row may have several labels, else None.
     """
 
     split: str
@@ -82,6 +110,12 @@ class Evaluation:
     log_loss: float
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
+    label_sets: LabelSetFigures | None = None
+
+    @property
+    def accuracy_name(self) -> str:
+        """What people call `accuracy` here."""
+        return "accuracy" if self.label_sets is None else "exact match"
 
 
 def evaluate_predictions(
@@ -119,8 +153,9 @@ def evaluate_predictions(
         accuracy=_accuracy(confusion),
         **averages,
         log_loss=metrics.log_loss(probabilities, labels),
-        classes=_class_metrics(label_names, confusion.sum(1), scores),
+        classes=class_metrics(label_names, confusion.sum(1), scores),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        label_sets=None,
     )
 
 
@@ -165,6 +200,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         "labels": list(evaluation.labels),
         "classes": [_class_to_json(entry) for entry in evaluation.classes],
         "confusion": [list(row) for row in evaluation.confusion],
+        **_label_sets_to_json(evaluation.label_sets),
     }
 
 
@@ -205,10 +241,10 @@ def _accuracy(confusion: metrics.Counts) -> Metric:
     return Metric(hits / rows, metrics.wilson_interval(hits, rows, CONFIDENCE))
 
 
-def _class_metrics(
+def class_metrics(
     label_names: Sequence[str], support: metrics.Counts, scores: Iterator[Metric]
 ) -> tuple[ClassMetrics, ...]:
-    """Deal the rest of the score vector out: all precisions, then all recalls, then all F1."""
+    """Deal a score vector out to classes: all precisions, then all recalls, then all F1."""
     by_score = [[next(scores) for _ in label_names] for _ in range(3)]
     return tuple(
         ClassMetrics(label, int(rows), precision, recall, f1)
@@ -225,11 +261,37 @@ def _class_to_json(entry: ClassMetrics) -> dict[str, Any]:
     return {"label": entry.label, "support": entry.support, **scores}
 
 
+def _label_sets_to_json(found: LabelSetFigures | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return {
+        "label_sets": {
+            **{name: _metric_to_json(getattr(found, name)) for name in SET_FIGURES},
+            "thresholds": list(found.thresholds),
+            "confusion": [list(counts) for counts in found.confusion],
+        }
+    }
+
+
+def _label_sets_from_json(content: Mapping[str, Any]) -> LabelSetFigures:
+    figures = {name: _metric_from_json(content[name]) for name in SET_FIGURES}
+    thresholds = tuple(float(value) for value in content["thresholds"])
+    confusion = tuple(
+        (int(tn), int(fp), int(fn), int(tp)) for tn, fp, fn, tp in content["confusion"]
+    )
+    return LabelSetFigures(**figures, thresholds=thresholds, confusion=confusion)
+
+
 def _evaluation_from_json(content: Mapping[str, Any]) -> Evaluation:
     labels = tuple(str(label) for label in content["labels"])
     confusion = tuple(tuple(int(count) for count in row) for row in content["confusion"])
     classes = tuple(_class_from_json(entry) for entry in content["classes"])
-    if {len(row) for row in confusion} | {len(confusion), len(classes)} != {len(labels)}:
+    held = content.get("label_sets")
+    sets = None if held is None else _label_sets_from_json(held)
+    lengths = {len(row) for row in confusion} | {len(confusion), len(classes)}
+    if sets is not None:
+        lengths = {len(sets.thresholds), len(sets.confusion), len(classes)}
+    if lengths != {len(labels)}:
         raise ValueError(f"classes and confusion do not fit {len(labels)} labels")
     return Evaluation(
         split=str(content["split"]),
@@ -244,6 +306,7 @@ def _evaluation_from_json(content: Mapping[str, Any]) -> Evaluation:
         log_loss=float(content["log_loss"]),
         classes=classes,
         confusion=confusion,
+        label_sets=sets,
     )
 
 

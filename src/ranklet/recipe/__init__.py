@@ -6,6 +6,7 @@ from ranklet.recipe.builtin import builtin_names
 from ranklet.recipe.recipe import Recipe, recipe_hash
 from ranklet.recipe.sections import (
     AdapterSection,
+    AugmentationSection,
     DataSection,
     DistillationSection,
     EngineSection,
@@ -15,6 +16,7 @@ from ranklet.recipe.yaml_file import load_recipe, to_yaml
 
 __all__ = [
     "AdapterSection",
+    "AugmentationSection",
     "DataSection",
     "DistillationSection",
     "EngineSection",

@@ -11,11 +11,13 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ranklet.files import sha256_json
+from ranklet.labels import SEPARATOR
 from ranklet.recipe.sections import (
     CHOSEN_BY_FIT,
     READ_BY,
     REPLACES,
     AdapterSection,
+    AugmentationSection,
     DataSection,
     DistillationSection,
     EngineSection,
@@ -96,6 +98,9 @@ class Recipe(BaseModel):
     training: TrainingSection = Field(default_factory=TrainingSection)
     """Length, batches, optimizer, schedule and choice of the best weights. Default: {}."""
 
+    augmentation: AugmentationSection = Field(default_factory=AugmentationSection)
+    """Training texts that are a little different every time. Default: {}."""
+
     distillation: DistillationSection = Field(default_factory=DistillationSection)
     """A teacher, and unlabelled texts for it to label. Default: {}."""
 
@@ -129,10 +134,12 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
     return (
         *_head_contradictions(recipe),
         *_data_contradictions(recipe.data),
+        *_multi_label_contradictions(recipe),
         *_adapter_contradictions(recipe.adapter),
         *_fit_contradictions(recipe),
         *_training_contradictions(recipe),
         *_distillation_contradictions(recipe),
+        *_window_contradictions(recipe),
     )
 
 
@@ -157,6 +164,43 @@ def _data_contradictions(data: DataSection) -> Iterator[Contradiction]:
         )
     yield from _shared_files(data)
     yield from _sample_as_test(data)
+
+
+def _multi_label_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+    """Yield what reads exactly one label a text where the recipe says that it may have several."""
+    if recipe.data.problem_type == "single_label_classification":
+        return
+    training = recipe.training
+    refused = {
+        "head_start": (recipe.head_start == "ridge", "set it to random"),
+        "adapter.fit_mode": (
+            recipe.adapter.fit_mode == "measured",
+            "set it to uniform or by_depth",
+        ),
+        "training.loss": (
+            training.loss not in ("cross_entropy", "focal"),
+            "set it to cross_entropy or focal",
+        ),
+        "training.r_drop": (training.r_drop is not None, "leave it out"),
+        "training.sampling": (training.sampling != "shuffled", "set it to shuffled"),
+        "data.window_aggregation": (
+            recipe.data.window_aggregation == "vote",
+            "set it to mean or max",
+        ),
+        "distillation.teacher": (recipe.distillation.teacher is not None, "leave it out"),
+    }
+    for field, (is_set, fix) in refused.items():
+        if is_set:
+            yield Contradiction(
+                (field, "data.problem_type"),
+                f"needs exactly one label a text, not {recipe.data.problem_type}; {fix}",
+            )
+    for name in recipe.data.label_names or ():
+        if SEPARATOR in name:
+            yield Contradiction(
+                ("data.label_names", "data.problem_type"),
+                f"{name!r} holds {SEPARATOR}, which separates the labels of a text; rename it",
+            )
 
 
 def _shared_files(data: DataSection) -> Iterator[Contradiction]:
@@ -291,6 +335,25 @@ def _distillation_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
             ("distillation.confidence", "distillation.unlabelled"),
             "chooses among unlabelled texts; set distillation.unlabelled or leave it out",
         )
+
+
+def _window_contradictions(recipe: Recipe) -> Iterator[Contradiction]:
+    data = recipe.data
+    if data.long_texts == "windows":
+        for field, share in recipe.augmentation.model_dump().items():
+            if share:
+                yield Contradiction(
+                    (f"augmentation.{field}", "data.long_texts"),
+                    "alters whole texts, and windows are parts of them; leave it out or read "
+                    "head or head_tail",
+                )
+        return
+    for field in ("window_overlap", "window_aggregation"):
+        if getattr(data, field) is not None:
+            yield Contradiction(
+                (f"data.{field}", "data.long_texts"),
+                f"{data.long_texts} does not read it, only long_texts windows; leave it out",
+            )
 
 
 def _too_few_evaluations(training: TrainingSection) -> Iterator[Contradiction]:

@@ -199,7 +199,8 @@ def _captured(
     capture: Capture,
 ) -> _Graph:
     assert batch.labels is not None
-    own = replace(batch, labels=batch.labels.clone())
+    weights = None if batch.weights is None else batch.weights.clone()
+    own = replace(batch, labels=batch.labels.clone(), weights=weights)
     share = torch.ones((), device=batch.labels.device)
 
     def work() -> list[Tensor | None]:
@@ -218,7 +219,7 @@ def _take(parameters: Sequence[nn.Parameter]) -> list[Tensor | None]:
 
 
 def _tensors(batch: Batch) -> list[Tensor]:
-    every = (batch.token_ids, batch.cu_seqlens, batch.labels, batch.hidden_states)
+    every = (batch.token_ids, batch.cu_seqlens, batch.labels, batch.hidden_states, batch.weights)
     return [tensor for tensor in every if tensor is not None]
 
 

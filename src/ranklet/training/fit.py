@@ -21,6 +21,7 @@ from ranklet.head import module_device
 from ranklet.training.averaging import Kept, MovingAverage, greedy_soup, mean_state
 from ranklet.training.checkpoints import Checkpoint
 from ranklet.training.losses import BatchLoss, Loss, one_pass
+from ranklet.training.ranks import ALONE, Ranks
 from ranklet.training.state import RandomNumbers, Stateful, TrainedTensors
 from ranklet.training.steps import Indices, Step
 
@@ -93,6 +94,7 @@ def fit(
     capture: Callable[[AddGradients], AddGradients] = lambda eager: eager,
     observe: Callable[[Record], None] = lambda record: None,
     others: Mapping[str, Stateful] = MappingProxyType({}),
+    ranks: Ranks = ALONE,
     resume: Checkpoint | None = None,
     due: Callable[[Step], bool] = lambda step: False,
     keep: Callable[[Checkpoint], None] = lambda checkpoint: None,
@@ -125,6 +127,7 @@ def fit(
         capture: Turns the work on one batch into something faster that does the same.
         observe: Receives every record, in order.
         others: What else changes while training, by name, such as the generator of `load_batch`.
+        ranks: The processes that share the rows of every batch; each makes this same call.
         resume: Where to go on; None: from the start.
         due: Asked after every step whether a checkpoint is wanted.
         keep: Receives the checkpoints that were; their tensors are those that train, so they are to
@@ -160,6 +163,7 @@ def fit(
                         max_grad_norm,
                         change_gradients,
                         scaler,
+                        ranks,
                     )
                 )
                 _update(average, step.number)
@@ -247,7 +251,8 @@ class _Taken:
     grad_norm: Tensor
     learning_rate: float
     texts: int
-    tokens: int
+    tokens: int | Tensor
+    padded_tokens: int | Tensor
 
 
 def add_gradients(
@@ -286,18 +291,26 @@ def _train_step(
     max_grad_norm: float | None,
     change_gradients: Callable[[int], None],
     scaler: torch.amp.GradScaler | None,
+    ranks: Ranks,
 ) -> _Taken:
     texts = sum(len(indices) for indices in step.batches)
     shares: list[Tensor] = []
-    tokens = 0
-    for indices in step.batches:
+    tokens = padded = 0
+    for indices in map(ranks.part, step.batches):
+        if len(indices) == 0:
+            continue  # fewer texts than ranks
         batch = load_batch(indices)
-        # Weighted by texts, so that accumulated batches of unequal size give the mean of the step.
+        # Weighted by texts, so that accumulated batches of unequal size, and the parts that several
+        # ranks have of one, give the mean of the step.
         shares.append(accumulate(batch, len(indices) / texts))
         tokens += batch.num_tokens
+        padded += batch.num_texts * batch.max_seqlen
+    parameters = [tensor for group in optimizer.param_groups for tensor in group["params"]]
+    own = torch.stack(shares).sum() if shares else parameters[0].new_zeros(())
+    total, (all_tokens, all_padded) = ranks.add_up(parameters, own, (tokens, padded))
     if scaler is not None:
         scaler.unscale_(optimizer)
-    total, norm = torch.stack(shares).sum(), _clip(optimizer, max_grad_norm)
+    norm = _clip(parameters, max_grad_norm)
     change_gradients(step.number)
     if scaler is not None:
         scaler.step(optimizer)  # leaves out a step whose gradients overflowed
@@ -307,11 +320,11 @@ def _train_step(
             _refuse_divergence(step, float(total), float(norm))
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return _Taken(step, total, norm, optimizer.param_groups[0]["lr"], texts, tokens)
+    rate = optimizer.param_groups[0]["lr"]
+    return _Taken(step, total, norm, rate, texts, all_tokens, all_padded)
 
 
-def _clip(optimizer: torch.optim.Optimizer, max_grad_norm: float | None) -> Tensor:
-    parameters = [tensor for group in optimizer.param_groups for tensor in group["params"]]
+def _clip(parameters: Sequence[Tensor], max_grad_norm: float | None) -> Tensor:
     limit = float("inf") if max_grad_norm is None else max_grad_norm
     return nn.utils.clip_grad_norm_(parameters, limit)
 
@@ -333,7 +346,8 @@ def _report(
                 "grad_norm": norm,
                 "learning_rate": one.learning_rate,
                 "texts": one.texts,
-                "tokens": one.tokens,
+                "tokens": int(one.tokens),
+                "padding": float(1 - one.tokens / one.padded_tokens),
                 "texts_per_s": texts_per_s,
             }
         )

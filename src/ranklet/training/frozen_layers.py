@@ -64,6 +64,11 @@ class StateCorpus:
         """(texts,) int64 class indices, or None."""
         return self.tokens.labels
 
+    @property
+    def text_starts(self) -> NDArray[np.int64] | None:
+        """(texts + 1,) int64, the windows of text i begin at `text_starts[i]`; None: not split."""
+        return self.tokens.text_starts
+
     def batch(self, indices: NDArray[np.integer]) -> Batch:
         """Pack some texts, in the order given; their states lie in memory of their own."""
         rows = torch.from_numpy(self.tokens.rows(np.asarray(indices, dtype=np.int64)))

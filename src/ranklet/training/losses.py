@@ -17,7 +17,11 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""(logits (texts, classes) float32, labels (texts,) int64) -> mean loss over the texts."""
+"""(logits (texts, classes) float32, labels) -> mean loss over the texts.
+
+Labels are (texts,) int64 class indices, or (texts, classes) int64 of 0 and 1 where a text may have
+several: see `label_set_losses`.
+"""
 
 LossOfEach = Callable[[Tensor, Tensor], Tensor]
 """(logits, labels) -> loss of each text, (texts,)."""
@@ -159,7 +163,18 @@ def distilled(weight: float, temperature: float) -> BatchLoss:
 def _logits_and_labels(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     assert batch.labels is not None
     # Texts behind the labelled ones are no part of it.
-    return model(batch)[: len(batch.labels)], batch.labels
+    logits = model(batch)[: len(batch.labels)]
+    return logits if batch.weights is None else _weighed(logits, batch.weights), batch.labels
+
+
+def _weighed(logits: Tensor, weights: Tensor) -> Tensor:
+    """Return the same logits, whose gradients are multiplied by a weight for each text.
+
+    A mean over texts of any loss of one text then has the gradients of the weighed mean; its value
+    stays that of the mean.
+    """
+    held = logits.detach()
+    return held + weights[:, None] * (logits - held)
 
 
 def _divergence(logits: Tensor, target: Tensor) -> Tensor:

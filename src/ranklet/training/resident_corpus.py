@@ -25,12 +25,14 @@ class ResidentCorpus:
         token_ids: (tokens,) int32 on the device.
         offsets: (texts + 1,) int64 on the device.
         classes: (texts,) int64 on the device, or None.
+        weights: (texts,) float32 on the device, or None.
     """
 
     tokens: TokenCorpus
     token_ids: Tensor
     offsets: Tensor
     classes: Tensor | None
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -44,6 +46,11 @@ class ResidentCorpus:
     def labels(self) -> NDArray[np.int64] | None:
         """(texts,) int64 class indices, or None."""
         return self.tokens.labels
+
+    @property
+    def text_starts(self) -> NDArray[np.int64] | None:
+        """(texts + 1,) int64, the windows of text i begin at `text_starts[i]`; None: not split."""
+        return self.tokens.text_starts
 
     def batch(self, indices: NDArray[np.integer]) -> Batch:
         """Pack some texts on the device, in the order given; only their indices travel there."""
@@ -62,15 +69,17 @@ class ResidentCorpus:
             cu_seqlens=torch.cat([ends.new_zeros(1), ends]).int(),
             max_seqlen=int(host_lengths.max(initial=0)),
             labels=None if self.classes is None else self.classes[texts],
+            weights=None if self.weights is None else self.weights[texts],
         )
 
 
 def resident(corpus: TokenCorpus, device: torch.device) -> ResidentCorpus:
     """Bring a split to a device as a whole."""
-    labels = corpus.labels
+    labels, weights = corpus.labels, corpus.weights
     return ResidentCorpus(
         tokens=corpus,
         token_ids=torch.from_numpy(corpus.token_ids).to(device),
         offsets=torch.from_numpy(corpus.offsets).to(device),
         classes=None if labels is None else torch.from_numpy(labels).to(device),
+        weights=None if weights is None else torch.from_numpy(weights).to(device),
     )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
+from ranklet.data.corpus import TokenCorpus
+from ranklet.data.sampling import Sampling, draws_per_class
 from ranklet.encoder.quantization import frozen_bytes
+from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
 from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap
@@ -45,6 +49,8 @@ def describe_beginning(
     if model.pooling != recipe.pooling:
         yield f"pooling: {model.pooling}, as the dense head of this encoder has it"
     yield _describe_data(splits)
+    if recipe.training.sampling != "shuffled":
+        yield _describe_sampling(splits, recipe.training.sampling)
     if lesson is not None:
         yield _describe_lesson(lesson)
 
@@ -68,6 +74,17 @@ def _describe_data(splits: Splits) -> str:
     )
 
 
+def _describe_sampling(splits: Splits, sampling: Sampling) -> str:
+    counts = np.bincount(splits.train.labels, minlength=len(splits.labels))
+    rarest = int(np.where(counts > 0, counts, counts.max() + 1).argmin())
+    name, texts = splits.labels.names[rarest], counts[rarest]
+    times = draws_per_class(counts, sampling)[rarest] / texts
+    return (
+        f"sampling: {sampling}, {counts.sum():,} texts an epoch; each of the {texts:,} of the "
+        f"rarest label, {name}, comes {times:.1f} times"
+    )
+
+
 def _describe_lesson(lesson: Lesson) -> str:
     more = lesson.unlabelled + lesson.doubted
     return f"teacher: has the label of {lesson.agreement:.1%} of the labelled texts" + (
@@ -75,13 +92,32 @@ def _describe_lesson(lesson: Lesson) -> str:
     )
 
 
-def describe_engine(corpora: Corpora, dtype: torch.dtype, device: torch.device) -> str:
+def describe_engine(
+    corpora: Corpora, recipe: Recipe, dtype: torch.dtype, device: torch.device, ranks: int = 1
+) -> str:
     """Say how it will be computed."""
     corpus = corpora["train"]
-    share = corpus.truncated / len(corpus)
     return (
-        f"engine: {str(dtype).removeprefix('torch.')} on {device}, "
-        f"{corpus.lengths.mean():.0f} tokens a text, {share:.1%} of the texts truncated"
+        f"engine: {str(dtype).removeprefix('torch.')} on {device}"
+        + (f" of each of {ranks} ranks, " if ranks > 1 else ", ")
+        + f"{corpus.lengths.mean():.0f} tokens a {_unit(corpus)}, {_describe_long(corpus, recipe)}"
+    )
+
+
+def _unit(corpus: TokenCorpus) -> str:
+    return "text" if corpus.text_starts is None else "window"
+
+
+def _describe_long(corpus: TokenCorpus, recipe: Recipe) -> str:
+    if corpus.text_starts is not None:
+        windows = np.diff(corpus.text_starts)
+        return (
+            f"{(windows > 1).mean():.1%} of the texts split, {windows.mean():.2f} windows a text, "
+            "none truncated"
+        )
+    share = f"{corpus.truncated / len(corpus):.1%} of the texts"
+    return f"{share} truncated" + (
+        " in the middle" if recipe.data.long_texts == "head_tail" else ""
     )
 
 
@@ -97,6 +133,13 @@ def describe_start(start: RidgeMap, texts: int) -> str:
         f"head: starts as the ridge regression of {min(texts, MOST_TEXTS):,} training texts, "
         f"loss {start.loss:.4f} on each without it"
     )
+
+
+def describe_thresholds(model: TextClassifier) -> Iterator[str]:
+    """Say from which probabilities on labels are given, where a text may have several."""
+    if isinstance(model.problem, MultiLabel):
+        low, high = min(model.problem.thresholds), max(model.problem.thresholds)
+        yield f"thresholds: {low:.2f} to {high:.2f}, each with the best F1 on validation"
 
 
 def describe_result(result: FitResult) -> str:

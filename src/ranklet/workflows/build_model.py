@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ranklet.classifier import TextClassifier
+from ranklet.data.long_texts import DEFAULT_OVERLAP, LongTexts
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.placement import place_adapters, train_biases, train_modules
@@ -23,6 +24,12 @@ def classifier_settings(recipe: Recipe) -> ClassifierSettings:
         cleaning=recipe.data.cleaning,
         head_rank=recipe.head_rank,
         quantization=recipe.engine.quantization,
+        problem_type=recipe.data.problem_type,
+        long_texts=LongTexts(
+            recipe.data.long_texts,
+            DEFAULT_OVERLAP if recipe.data.window_overlap is None else recipe.data.window_overlap,
+            recipe.data.window_aggregation or "mean",
+        ),
     )
 
 

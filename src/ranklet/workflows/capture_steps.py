@@ -27,6 +27,8 @@ def capture_steps(
     *,
     dropout_changes: bool = False,
     has_teacher: bool = False,
+    has_noise: bool = False,
+    several_ranks: bool = False,
 ) -> Callable[[AddGradients], AddGradients]:
     """Choose how `fit` works on a batch.
 
@@ -38,6 +40,8 @@ def capture_steps(
         announce: Is told what happens on a GPU, and why it does not.
         dropout_changes: Dropout has a schedule, and a graph would keep that of its capture.
         has_teacher: Batches carry a teacher's answers, which the graphs do not read.
+        has_noise: The training texts change from step to step, and no length of them is known.
+        several_ranks: Parts of batches have sizes of their own.
 
     Returns:
         From the work on a batch to the work that is done: captured, or as it was.
@@ -48,8 +52,12 @@ def capture_steps(
     reason = reason_not_to_capture(model.encoder, device, compute_dtype(model), batch_size)
     if dropout_changes:
         reason = "training.dropout_schedule changes what would be captured"
+    if has_noise:
+        reason = "augmentation changes the lengths of the training texts"
     if has_teacher:
         reason = "a teacher's answers come with every batch"
+    if several_ranks:
+        reason = "several ranks share a batch"
     if batch_size is None or reason is not None:
         announce(f"steps: every operation is launched by itself, because {reason}")
         return lambda eager: eager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ranklet.encoder.precision import Device, Precision
+from ranklet.labels import Label
 from ranklet.workflows.load import load
 
 
@@ -16,12 +17,12 @@ class Classification:
 
     Attributes:
         text: The text.
-        label: Its most probable label.
+        label: Its most probable label; a tuple of its labels where it may have several.
         probabilities: Probability of every label, in the classifier's order.
     """
 
     text: str
-    label: str
+    label: Label
     probabilities: dict[str, float]
 
 
@@ -48,8 +49,9 @@ def classify(
         RankletError: The classifier cannot be loaded, or a text cannot be tokenized.
     """
     model = load(path, encoder=encoder, labels=label_names, device=device, precision=precision)
-    names = model.labels.names
+    names, probabilities = model.labels.names, model.predict_proba(texts)
+    labels = model.problem.answers(probabilities, names)
     return [
-        Classification(text, names[int(row.argmax())], dict(zip(names, row.tolist(), strict=True)))
-        for text, row in zip(texts, model.predict_proba(texts), strict=True)
+        Classification(text, label, dict(zip(names, row.tolist(), strict=True)))
+        for text, label, row in zip(texts, labels, probabilities, strict=True)
     ]

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ranklet.batch import Batch
+from ranklet.data.batching import Indices
 from ranklet.data.cleaning import clean
 from ranklet.data.corpus import default_cache_folder, remove_oldest
 from ranklet.data.duplicates import normal_form
 from ranklet.data.sources import read_examples
 from ranklet.encoder.source import encoder_folder
 from ranklet.encoder.weights import weight_files
-from ranklet.errors import RankletError, RecipeError, RecipeIssue
+from ranklet.errors import AdapterError, RankletError, RecipeError, RecipeIssue
 from ranklet.files import sha256_file, sha256_json, write_atomically
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import CONFIG_FILE
+from ranklet.problem import SingleLabel
 from ranklet.recipe import Recipe
 from ranklet.run import Run
 from ranklet.workflows.foreign_teacher import Teacher, load_foreign_teacher
@@ -88,6 +91,18 @@ def consult_teachers(
     return Lesson(train, targets[chosen], len(enough), len(more) - len(enough), agreement)
 
 
+def with_targets(
+    load_batch: Callable[[Indices], Batch], targets: Tensor
+) -> Callable[[Indices], Batch]:
+    """Give every batch the rows of `targets`, (texts, classes), that belong to its texts."""
+
+    def load(indices: Indices) -> Batch:
+        rows = torch.as_tensor(indices, device=targets.device)
+        return replace(load_batch(indices), targets=targets[rows])
+
+    return load
+
+
 def _unlabelled_texts(recipe: Recipe, splits: Splits) -> tuple[str, ...]:
     """Read the unlabelled texts that occur neither twice nor in another split."""
     source = recipe.distillation.unlabelled
@@ -139,6 +154,8 @@ def _logits(
 
 def _own(folder: Path, recipe: Recipe) -> Teacher:
     model = load(folder, device=recipe.engine.device, precision=recipe.engine.precision, merge=True)
+    if not isinstance(model.problem, SingleLabel):
+        raise AdapterError(f"{folder}: it gives a text several labels, and its student one")
     return Teacher(model.labels.names, lambda texts: model.predict_logits(model.corpus(texts)))
 
 

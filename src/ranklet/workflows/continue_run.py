@@ -78,6 +78,7 @@ def origin_of(
     dtype: torch.dtype,
     device: torch.device,
     targets: Tensor | None = None,
+    ranks: int = 1,
 ) -> dict[str, str]:
     """Describe what a training begins from.
 
@@ -87,6 +88,7 @@ def origin_of(
         dtype: Compute dtype.
         device: Where it computes.
         targets: What teachers answered, (texts, classes) float32, or None.
+        ranks: Processes that train together; another number sums in another order.
 
     Raises:
         WeightsError: The encoder's folder holds no weights.
@@ -98,7 +100,8 @@ def origin_of(
         "data": _splits_hash(splits),
         "teacher": "none" if targets is None else _sha256(targets),
         "encoder": _encoder_checksum(encoder_folder(recipe.encoder)),
-        "arithmetic": f"{found['precision']} on {device.type}",
+        "arithmetic": f"{found['precision']} on {device.type}"
+        + (f" of {ranks} ranks" if ranks > 1 else ""),
         "checkpoint format": CHECKPOINT_FORMAT,
         **{name: found[name] for name in _VERSIONS},
     }

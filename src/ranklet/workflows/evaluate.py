@@ -10,8 +10,9 @@ from ranklet.classifier import TextClassifier
 from ranklet.data.sources import Split, read_examples
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import DataError
-from ranklet.evaluation.result import Evaluation, evaluate_predictions
-from ranklet.labels import LabelSet
+from ranklet.evaluation.by_problem import evaluate_answers
+from ranklet.evaluation.result import Evaluation
+from ranklet.labels import LabelSet, ProblemType
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run import Run
 from ranklet.workflows.load import is_run, load
@@ -75,6 +76,7 @@ def evaluate(
         text_column=text_column,
         label_column=label_column,
         label_names=label_names,
+        problem_type=model.problem.problem_type,
     )
     return evaluate_on(model, test, "test" if data is None else Path(data).name)
 
@@ -88,6 +90,7 @@ def read_labelled(
     text_column: str | Sequence[str] | None = None,
     label_column: str | None = None,
     label_names: Sequence[str] | None = None,
+    problem_type: ProblemType,
 ) -> EncodedSplit:
     """Read texts with labels as a run does, or as the arguments say.
 
@@ -99,6 +102,7 @@ def read_labelled(
         text_column: Column of the text, or several; None: as in the run, else `text`.
         label_column: Column of the label; None: as in the run, else `label`.
         label_names: Label names in the order of integers, where there is no run.
+        problem_type: What the classifier answers, and so what the labels are.
 
     Returns:
         Texts as they stand in the source, not cleaned.
@@ -112,7 +116,12 @@ def read_labelled(
     # Integers in a file mean what the recipe says, or the file itself: never a guessed order.
     names = section.label_names if section is not None else label_names
     examples = read_examples(
-        source, split, text_column or columns.text, label_column or columns.label, names
+        source,
+        split,
+        text_column or columns.text,
+        label_column or columns.label,
+        names,
+        problem_type,
     )
     return encode(examples, labels)
 
@@ -127,7 +136,8 @@ def evaluate_on(model: TextClassifier, split: EncodedSplit, name: str, seed: int
         seed: Seed of the intervals.
     """
     probabilities = model.predict_proba(split.texts)
-    return evaluate_predictions(probabilities, split.labels, model.labels.names, name, seed)
+    names = model.labels.names
+    return evaluate_answers(model.problem, probabilities, split.labels, names, name, seed)
 
 
 def run_data(path: Path) -> DataSection | None:

@@ -122,8 +122,8 @@ def fit_head(model: TextClassifier, corpus: TokenCorpus) -> None:
 
 
 def _corpus(model: TextClassifier, splits: Splits, indices: Indices) -> TokenCorpus:
-    texts = model.corpus([splits.train.texts[index] for index in indices])
-    return TokenCorpus(texts.token_ids, texts.offsets, splits.train.labels[indices], 0)
+    texts = [splits.train.texts[index] for index in indices]
+    return model.corpus(texts, splits.train.labels[indices])
 
 
 def _check_linear(model: TextClassifier, modules: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
 from ranklet.encoder.source import base_model_name
 from ranklet.evaluation.result import Evaluation
+from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe, to_yaml
 from ranklet.saved_head import loads_in_transformers
 
@@ -29,6 +30,9 @@ def model_card(
     base, num_labels = base_model_name(recipe.encoder), len(model.labels)
     config = model.encoder.config
     standard = loads_in_transformers(recipe.head, model.pooling, config, num_labels)
+    options = f"num_labels={num_labels}"
+    if isinstance(model.problem, MultiLabel):
+        options += f', problem_type="{model.problem.problem_type}"'
     return f"""---
 library_name: {"peft" if standard else "ranklet"}
 base_model: {base}
@@ -40,7 +44,7 @@ tags: [lora, ranklet]
 
 Labels: {", ".join(model.labels.names)}.
 Trained parameters: {plan.total:,} of a budget of {plan.budget:,} (adapters, head and biases).
-
+{_decision(model)}
 {_figures(evaluations)}
 ## Use
 
@@ -51,13 +55,24 @@ classifier = ranklet.load("this/folder")
 classifier.predict(["a text"])
 ```
 
-{_interoperability(recipe, base, num_labels) if standard else _no_counterpart(recipe)}
+{_interoperability(recipe, base, options) if standard else _no_counterpart(recipe)}
 ## Recipe
 
 ```yaml
 {to_yaml(recipe).rstrip()}
 ```
 """
+
+
+def _decision(model: TextClassifier) -> str:
+    if not isinstance(model.problem, MultiLabel):
+        return ""
+    pairs = zip(model.labels.names, model.problem.thresholds, strict=True)
+    listed = ", ".join(f"{name} {threshold:.4f}" for name, threshold in pairs)
+    return (
+        "A text has every label whose probability, the sigmoid of its logit, is at least its "
+        f"threshold, tuned for F1 on the validation texts: {listed}.\n"
+    )
 
 
 def _figures(evaluations: Mapping[str, Evaluation]) -> str:
@@ -69,7 +84,8 @@ def _figures(evaluations: Mapping[str, Evaluation]) -> str:
         f"| {entry.f1_macro.value:.4f} |"
         for name, entry in evaluations.items()
     ]
-    head = "| split | rows | accuracy | 95 % interval | macro F1 |\n|---|---|---|---|---|"
+    accuracy = next(iter(evaluations.values())).accuracy_name
+    head = f"| split | rows | {accuracy} | 95 % interval | macro F1 |\n|---|---|---|---|---|"
     return "\n".join([head, *rows]) + "\n"
 
 
@@ -81,15 +97,16 @@ def _no_counterpart(recipe: Recipe) -> str:
     )
 
 
-def _interoperability(recipe: Recipe, base: str, num_labels: int) -> str:
-    return f"""{_HEAD_NOTES.get(recipe.head, "")}{_quantization_note(recipe)}\
+def _interoperability(recipe: Recipe, base: str, options: str) -> str:
+    notes = _quantization_note(recipe) + _long_texts_note(recipe)
+    return f"""{_HEAD_NOTES.get(recipe.head, "")}{notes}\
 The folder is a PEFT adapter; PEFT keeps no label names, so name their number:
 
 ```python
 from peft import PeftModel
 from transformers import AutoModelForSequenceClassification
 
-base = AutoModelForSequenceClassification.from_pretrained("{base}", num_labels={num_labels})
+base = AutoModelForSequenceClassification.from_pretrained("{base}", {options})
 model = PeftModel.from_pretrained(base, "this/folder")
 ```
 """
@@ -102,6 +119,15 @@ def _quantization_note(recipe: Recipe) -> str:
     return (
         f"The adapter was trained over frozen weights kept as {kept}, which ranklet loads it over "
         "too; over the weights in full precision its logits are slightly others.\n"
+    )
+
+
+def _long_texts_note(recipe: Recipe) -> str:
+    if recipe.data.long_texts == "head":
+        return ""
+    return (
+        f"Of texts of more than {recipe.data.max_length} tokens ranklet reads "
+        f"`{recipe.data.long_texts}`, as in training; transformers reads their beginning.\n"
     )
 
 

@@ -111,5 +111,7 @@ def count_labels(recipe: Recipe) -> int:
             "list them, so that the plan needs no network"
         )
         raise RecipeError([RecipeIssue("", "data.label_names", problem)])
-    train = read_examples(data.train, "train", data.text_column, data.label_column, None)
+    train = read_examples(
+        data.train, "train", data.text_column, data.label_column, None, data.problem_type
+    )
     return len(distinct_labels(train))

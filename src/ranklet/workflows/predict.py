@@ -17,8 +17,10 @@ from ranklet.classifier import TextClassifier
 from ranklet.data.corpus import TokenCorpus
 from ranklet.data.sources import stream_texts
 from ranklet.encoder.precision import Device, Precision, prepare_memory
-from ranklet.errors import DataError, RunError
+from ranklet.errors import AdapterError, DataError, RunError
 from ranklet.files import open_atomically
+from ranklet.labels import SEPARATOR
+from ranklet.problem import MultiLabel
 from ranklet.workflows.evaluate import run_columns, run_data
 from ranklet.workflows.load import load
 
@@ -49,13 +51,14 @@ def predict(
         path: A run, or an adapter folder.
         source: Texts: csv, tsv, jsonl, parquet, or txt with one text a line.
         output: csv, tsv or jsonl; one row for each text, in the same order: `label`,
-            `probability`, and with `all_probabilities` one `probability of LABEL` each.
+            `probability`, and with `all_probabilities` one `probability of LABEL` each. Where a
+            text may have several labels, both hold several: with `|` between them, lists in jsonl.
         text_column: Column of the text, or several; None: as in the run, else `text`.
         encoder: Used instead of the encoder that the adapter names.
         label_names: Label names in the order of the logits, for an adapter that carries none.
         all_probabilities: Write the probability of every label too.
         submission: Write two columns instead, `ID` (row, counted from 0) and `Label` (integer, in
-            the order of the classifier's labels).
+            the order of the classifier's labels); there must be one label a text.
         device: Where it computes.
         precision: Compute dtype of the frozen weights.
         compile: Have `torch.compile` write the layers' kernels; for long files.
@@ -67,7 +70,8 @@ def predict(
     Raises:
         DataError: The texts cannot be read, or there are none.
         RunError: The output cannot be written; an earlier one is untouched.
-        RankletError: The classifier cannot be loaded.
+        RankletError: The classifier cannot be loaded, or gives several labels to a text where
+            `submission` writes one.
     """
     source, output = Path(source), Path(output)
     _check_output(output, source)
@@ -86,14 +90,18 @@ def predict(
         merge=True,
         compile=compile,
     )
+    if submission and isinstance(model.problem, MultiLabel):
+        raise AdapterError(
+            f"{path}: gives a text several labels, and submission writes one; omit it"
+        )
     rows = _submission_rows if submission else _label_rows(all_probabilities)
     done = 0
     with open_atomically(output) as stream:
         write = _writer(stream, output)
         for corpus in _ahead(map(model.corpus, _chunks(first, texts))):
-            probabilities = model.predict_logits(corpus).softmax(-1).numpy()
+            probabilities = model.problem.probabilities(model.predict_logits(corpus)).numpy()
             write(rows(model, probabilities, done))
-            done += len(corpus)
+            done += len(probabilities)
             observe(done)
     return done
 
@@ -130,14 +138,15 @@ def _label_rows(
 ) -> Callable[[TextClassifier, np.ndarray, int], Iterable[Row]]:
     def rows(model: TextClassifier, probabilities: np.ndarray, start: int) -> Iterator[Row]:
         names = model.labels.names
-        for row in probabilities:
-            best = int(row.argmax())
-            answer: Row = {"label": names[best], "probability": round(float(row[best]), 6)}
+        labels = model.problem.answers(probabilities, names)
+        for label, row in zip(labels, probabilities, strict=True):
+            each = {name: round(float(value), 6) for name, value in zip(names, row, strict=True)}
+            if isinstance(label, str):
+                answer: Row = {"label": label, "probability": each[label]}
+            else:
+                answer = {"label": list(label), "probability": [each[name] for name in label]}
             if all_probabilities:
-                answer |= {
-                    f"probability of {name}": round(float(value), 6)
-                    for name, value in zip(names, row, strict=True)
-                }
+                answer |= {f"probability of {name}": value for name, value in each.items()}
             yield answer
 
     return rows
@@ -163,6 +172,10 @@ def _writer(stream: TextIO, output: Path) -> Callable[[Iterable[Row]], None]:
             if not has_header:
                 table.writerow(row)
                 has_header = True
-            table.writerow(row.values())
+            table.writerow(map(_cell, row.values()))
 
     return write
+
+
+def _cell(value: object) -> object:
+    return SEPARATOR.join(map(str, value)) if isinstance(value, list) else value

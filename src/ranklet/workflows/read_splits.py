@@ -24,7 +24,7 @@ class EncodedSplit:
 
     Attributes:
         texts: Cleaned texts.
-        labels: (texts,) int64 class indices.
+        labels: (texts,) int64 class indices, or (texts, labels) int64 of 0 and 1.
         source: Where it came from.
     """
 
@@ -92,7 +92,9 @@ def read_splits(data: DataSection, seed: int) -> Splits:
 
 def read_cleaned(data: DataSection, source: str, split: Split) -> Examples:
     """Read one split by the column names and cleaning steps of a recipe."""
-    examples = read_examples(source, split, data.text_column, data.label_column, data.label_names)
+    examples = read_examples(
+        source, split, data.text_column, data.label_column, data.label_names, data.problem_type
+    )
     return replace(examples, texts=tuple(clean(text, data.cleaning) for text in examples.texts))
 
 

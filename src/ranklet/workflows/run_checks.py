@@ -10,7 +10,7 @@ import torch
 
 from ranklet.budget.plan import count_trainable
 from ranklet.errors import RankletError
-from ranklet.evaluation.result import Evaluation, from_json
+from ranklet.evaluation.result import Evaluation, LabelSetFigures, from_json
 from ranklet.files import sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.recipe.tree import parse_tree, plain
@@ -130,7 +130,7 @@ def check_metrics(stated: StatedRun) -> Finding:
 
 
 def check_evaluations(stated: StatedRun) -> Finding:
-    """Compare the hashes of the evaluations, and each accuracy with its confusion matrix."""
+    """Compare the hashes of the evaluations, and their figures with their confusion matrices."""
     found = {name: _evaluation(stated.run, name) for name in EVALUATED_SPLITS}
     present = {name: evaluation for name, evaluation in found.items() if evaluation is not None}
     wrong = [
@@ -141,7 +141,9 @@ def check_evaluations(stated: StatedRun) -> Finding:
     wrong += [name for name in stated.touched(stated.run.evaluation.name) if name not in wrong]
     if not wrong and stated.hashes("files") is None:
         return "not checked", "consistent, but the certificate holds no hash of it"
-    figures = [f"{name} accuracy {each.accuracy.value:.4f}" for name, each in present.items()]
+    figures = [
+        f"{name} {each.accuracy_name} {each.accuracy.value:.4f}" for name, each in present.items()
+    ]
     return _listed(wrong, ", ".join(figures) or "none")
 
 
@@ -151,10 +153,25 @@ def _evaluation(run: Run, name: str) -> Evaluation | None:
 
 
 def _is_consistent(evaluation: Evaluation) -> bool:
+    if evaluation.label_sets is not None:
+        return _counts_agree(evaluation, evaluation.label_sets)
     confusion = evaluation.confusion
     rows = sum(map(sum, confusion))
     hits = sum(row[label] for label, row in enumerate(confusion) if label < len(row))
     return rows == evaluation.rows and hits / max(1, rows) == evaluation.accuracy.value
+
+
+def _counts_agree(evaluation: Evaluation, found: LabelSetFigures) -> bool:
+    """Tell whether the counts of each label give the figures that follow from them."""
+    decisions = evaluation.rows * len(evaluation.labels)
+    wrong = sum(fp + fn for _, fp, fn, _ in found.confusion)
+    hits = sum(tp for *_, tp in found.confusion)
+    whole = all(sum(counts) == evaluation.rows for counts in found.confusion)
+    f1_micro = 2 * hits / max(1, 2 * hits + wrong)
+    return whole and (wrong / max(1, decisions), f1_micro) == (
+        found.hamming_loss.value,
+        found.f1_micro.value,
+    )
 
 
 def named_data(stated: StatedRun, split: str) -> str | None:
@@ -179,7 +196,7 @@ def check_data(stated: StatedRun, split: str, source: str) -> Finding:
 
 
 def check_figure(stated: StatedRun, data: str | None) -> Finding:
-    """Compute the accuracy on test again.
+    """Compute the accuracy, or exact match, on test again.
 
     Raises:
         DataError: The data cannot be read.
@@ -189,9 +206,15 @@ def check_figure(stated: StatedRun, data: str | None) -> Finding:
     held = _evaluation(stated.run, "test")
     if held is None:
         return "not checked", "the run holds no test figure"
-    test = read_labelled(data, "test", stated.model.labels, stated.recipe.data)
+    test = read_labelled(
+        data,
+        "test",
+        stated.model.labels,
+        stated.recipe.data,
+        problem_type=stated.model.problem.problem_type,
+    )
     found = evaluate_on(stated.model, test, "test")
-    detail = f"accuracy {found.accuracy.value:.4f} on {found.rows:,} texts"
+    detail = f"{found.accuracy_name} {found.accuracy.value:.4f} on {found.rows:,} texts"
     off = abs(found.accuracy.value - held.accuracy.value)
     if found.rows != held.rows or off > _tolerance(stated):
         return "differs", f"{detail}; stored: {held.accuracy.value:.4f} on {held.rows:,}"

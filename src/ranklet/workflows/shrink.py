@@ -100,9 +100,9 @@ def shrink(
     """Cut a trained adapter to a budget and write it as a new run, or as an adapter folder.
 
     Of every update the largest singular values stay; over all modules, those with the least energy
-    for each parameter go. Head, biases and norms stay as they are, and nothing is trained. A run
-    becomes a run, whose recipe names the ranks that are left; a bare adapter becomes an adapter
-    folder.
+    for each parameter go. Head, biases, norms and thresholds stay as they are, and nothing is
+    trained. A run becomes a run, whose recipe names the ranks that are left; a bare adapter becomes
+    an adapter folder.
 
     Args:
         path: A run, or an adapter folder.
@@ -159,6 +159,7 @@ def shrink(
             text_column=text_column,
             label_column=label_column,
             label_names=label_names,
+            problem_type=settings.problem_type,
         )
     seed, split = 0 if recipe is None else recipe.seed, "validation" if data is None else data
     before, after = (

@@ -24,6 +24,8 @@ def skip_frozen_layers(
     steps: Sequence[Step],
     engine: EngineSection,
     announce: Callable[[str], None],
+    *,
+    has_noise: bool = False,
 ) -> tuple[Corpus, Corpus]:
     """Replace tokens by the states that enter the first trained layer, if that pays.
 
@@ -34,6 +36,7 @@ def skip_frozen_layers(
         steps: The whole training.
         engine: The recipe's engine section.
         announce: Is told what happens, and why it does not.
+        has_noise: The training texts change from step to step.
 
     Returns:
         Training and validation texts, as states or as they were. A disk that turns out to be full
@@ -52,6 +55,8 @@ def skip_frozen_layers(
     size, limit = states_bytes(encoder, [train, validation]), int(engine.cache_limit_gib * 2**30)
     passes = sum(len(batch) for step in steps for batch in step.batches) / len(train)
     reason = reason_not_to_cache(passes, size, limit, folder)
+    if has_noise:
+        reason = "augmentation changes the training texts"
     if reason is None and not states_suffice(encoder, train, first_layer):
         reason = "this encoder answers differently without them"
     if reason is None:

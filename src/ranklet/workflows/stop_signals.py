@@ -8,7 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -46,6 +46,15 @@ class StopRequest:
             f"stopped by {self.signal}{after}; run the same command again to continue"
         )
 
+    def agree(self, any_rank: Callable[[bool], bool]) -> None:
+        """Take over what a signal asked of another rank, so that all end after the same step.
+
+        Args:
+            any_rank: Tells whether something is true of any rank.
+        """
+        if any_rank(self.signal is not None) and self.signal is None:
+            self.signal = "a signal to another rank"
+
     @contextmanager
     def deferred(self) -> Iterator[None]:
         """Let a signal wait until the block, which looks at `signal`, or its end obeys.
@@ -80,17 +89,20 @@ class StopRequest:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
+def stop_on_signals(interrupt: bool = False) -> Iterator[StopRequest]:
     """Listen to `STOP_SIGNALS` while the block runs.
 
     A program that listens to one itself keeps doing so. Nothing changes outside of the main thread,
     where Python delivers no signals, and in workers of multiprocessing, which SIGTERM is to end.
+
+    Args:
+        interrupt: Ctrl-C is one of them too: of several ranks, none can end a training by itself.
     """
     request = StopRequest()
     in_main_thread = threading.current_thread() is threading.main_thread()
     if in_main_thread and multiprocessing.parent_process() is None:
-        for number in STOP_SIGNALS:
-            if signal.getsignal(number) is signal.SIG_DFL:
+        for number in (*STOP_SIGNALS, *([signal.SIGINT] if interrupt else [])):
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 signal.signal(number, request.receive)
     try:
         yield request
@@ -100,7 +112,8 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
 
 def _stop_listening() -> None:
-    for number in STOP_SIGNALS:
+    for number in (*STOP_SIGNALS, signal.SIGINT):
         listener = getattr(signal.getsignal(number), "__self__", None)
         if isinstance(listener, StopRequest):
-            signal.signal(number, signal.SIG_DFL)
+            usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, usual)

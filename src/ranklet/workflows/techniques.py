@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -10,12 +10,18 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.corpus import Corpus
+from ranklet.data.corpus import Corpus, TokenCorpus, text_labels
+from ranklet.data.text_noise import NoisyCorpus, TextNoise
 from ranklet.encoder.families import AnyEncoder
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.labels import LabelSet
-from ranklet.recipe import DistillationSection, TrainingSection
+from ranklet.labels import LabelSet, ProblemType
+from ranklet.recipe import DistillationSection, Recipe, TrainingSection
 from ranklet.training.averaging import MovingAverage
+from ranklet.training.label_set_losses import (
+    balanced_positive_weights,
+    binary_cross_entropy,
+    binary_focal,
+)
 from ranklet.training.losses import (
     BatchLoss,
     Loss,
@@ -83,7 +89,11 @@ def check_class_weights(options: TrainingSection, labels: LabelSet) -> None:
 
 
 def choose_loss(
-    options: TrainingSection, labels: LabelSet, corpus: Corpus, device: torch.device
+    options: TrainingSection,
+    labels: LabelSet,
+    corpus: Corpus,
+    device: torch.device,
+    problem_type: ProblemType = "single_label_classification",
 ) -> Loss:
     """Build the loss.
 
@@ -92,15 +102,20 @@ def choose_loss(
         labels: The classes.
         corpus: Training texts, whose labels `balanced` counts.
         device: Where the logits are.
+        problem_type: Whether a text has one label or any number of them.
     """
     weights = _class_weights(options, labels, corpus)
     weights = None if weights is None else weights.to(device)
+    gamma = 2.0 if options.focal_gamma is None else options.focal_gamma
+    if problem_type == "multi_label_classification":
+        if options.loss == "focal":
+            return binary_focal(gamma, weights)
+        return binary_cross_entropy(options.label_smoothing, weights)
     beta = options.bootstrap_beta
     match options.loss:
         case "cross_entropy":
             return cross_entropy(options.label_smoothing, weights)
         case "focal":
-            gamma = 2.0 if options.focal_gamma is None else options.focal_gamma
             return focal(gamma, weights)
         case "generalized_cross_entropy":
             return generalized_cross_entropy(options.gce_q or 0.7, weights)
@@ -108,6 +123,12 @@ def choose_loss(
             return bootstrapping(beta or 0.95, hard=False, class_weights=weights)
         case "hard_bootstrapping":
             return bootstrapping(beta or 0.8, hard=True, class_weights=weights)
+
+
+def choose_scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | None:
+    """Return what scales the loss, or None where nothing needs to."""
+    # Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2: float16 loses small gradients.
+    return torch.amp.GradScaler(device.type) if dtype == torch.float16 else None
 
 
 def choose_batch_loss(options: TrainingSection, distillation: DistillationSection) -> BatchLoss:
@@ -125,6 +146,41 @@ def choose_dropout(
         return lambda step: None
     factor = partial(dropout_factor, schedule=options.dropout_schedule, total_steps=total_steps)
     return scheduled_dropout(model, factor)
+
+
+def choose_text_noise(
+    model: TextClassifier, corpus: TokenCorpus, texts: Sequence[str], recipe: Recipe
+) -> NoisyCorpus | None:
+    """Return the training texts as they change from step to step; None where they do not.
+
+    Args:
+        model: With its preprocessing.
+        corpus: The training texts as they are.
+        texts: The same as text.
+        recipe: With the augmentation.
+    """
+    noise = TextNoise(**recipe.augmentation.model_dump())
+    if not noise.is_on:
+        return None
+    how = model.preprocessing
+    assert how is not None
+    return NoisyCorpus(
+        corpus, texts, noise, how.tokenizer, how.max_length, how.long_texts, recipe.seed
+    )
+
+
+def choose_before_step(
+    model: TextClassifier, noisy: NoisyCorpus | None, options: TrainingSection, total_steps: int
+) -> Callable[[int], None]:
+    """Return what is set before an optimizer step: dropouts, and what text noise is drawn for."""
+    set_dropout = choose_dropout(model, options, total_steps)
+
+    def begin(step: int) -> None:
+        set_dropout(step)
+        if noisy is not None:
+            noisy.begin_step(step)
+
+    return begin
 
 
 def choose_noise(
@@ -148,8 +204,10 @@ def _class_weights(
     if given == "none":
         return None
     if given == "balanced":
-        assert corpus.labels is not None
-        return balanced_weights(corpus.labels, len(labels))
+        of_texts = text_labels(corpus)
+        if of_texts.ndim == 2:
+            return balanced_positive_weights(of_texts)
+        return balanced_weights(of_texts, len(labels))
     return torch.tensor([given.get(name, 1.0) for name in labels.names])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ranklet.errors import MissingExtraError
 from ranklet.run import Run, read_json
 from ranklet.training.fit import Record
-from ranklet.workflows.train import Observer
+from ranklet.workflows.observer import Observer
 from ranklet.workflows.write_run import read_evaluations
 
 # What a record says about itself rather than about the training.

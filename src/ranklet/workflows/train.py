@@ -2,70 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from ranklet.batch import Batch
 from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
-from ranklet.data.augmentation import drop_tokens
-from ranklet.data.batching import Indices, epoch_batches
-from ranklet.data.corpus import Corpus, TokenCorpus, build_corpus, default_cache_folder
+from ranklet.data.corpus import TokenCorpus, build_corpus, default_cache_folder, text_labels
 from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
+from ranklet.evaluation.by_problem import evaluate_answers, tuned
+from ranklet.evaluation.result import Evaluation
 from ranklet.files import write_atomically
+from ranklet.launch import read_launch
 from ranklet.recipe import Recipe, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
 from ranklet.saved_model import load_model, save_model
-from ranklet.saved_probes import compute_dtype
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.checkpoint_writer import CheckpointWriter
-from ranklet.training.checkpoints import Checkpoint
-from ranklet.training.fit import FitResult, Record, fit
-from ranklet.training.noise import drop_in_encoder
-from ranklet.training.resident_corpus import resident
+from ranklet.training.ranks import Ranks, join_ranks
 from ranklet.training.ridge_start import start_with_ridge
-from ranklet.training.state import OwnGenerator
-from ranklet.training.steps import Step, plan_steps
 from ranklet.workflows.announcements import (
     describe_beginning,
     describe_engine,
     describe_quantization,
     describe_result,
     describe_start,
+    describe_thresholds,
 )
+from ranklet.workflows.assist import SharedTraining, assist
 from ranklet.workflows.build_model import build_model, classifier_settings
-from ranklet.workflows.capture_steps import capture_steps
 from ranklet.workflows.certify_run import certify_run
 from ranklet.workflows.consult_teachers import consult_teachers
 from ranklet.workflows.continue_run import CheckpointPlan, find_beginning, origin_of
+from ranklet.workflows.fit_model import fit_model
 from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.model_card import model_card
+from ranklet.workflows.observer import Observer
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
 from ranklet.workflows.read_splits import EncodedSplit, Splits, read_splits
-from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
 from ranklet.workflows.solve import check_feasible, open_space
 from ranklet.workflows.stop_signals import StopRequest, stop_on_signals
-from ranklet.workflows.techniques import (
-    check_class_weights,
-    choose_average,
-    choose_batch_loss,
-    choose_dropout,
-    choose_loss,
-    choose_noise,
-    choose_optimizer,
-    choose_schedule,
-)
+from ranklet.workflows.techniques import check_class_weights
 from ranklet.workflows.write_run import (
+    EVALUATED_SPLITS,
     Corpora,
     describe_training,
     write_evaluations,
@@ -73,26 +59,6 @@ from ranklet.workflows.write_run import (
 )
 
 RUNS_FOLDER = Path("runs")
-
-# A GPU runs ahead of the program by this many steps before a loss is read back.
-STEPS_BETWEEN_READS = 50
-
-
-@dataclass(frozen=True)
-class Observer:
-    """Who is told what happens during a training.
-
-    Attributes:
-        announce: Receives lines for a person.
-        start: Receives the number of optimizer steps before the first.
-        record: Receives every training and validation record.
-        finish: Receives the finished run.
-    """
-
-    announce: Callable[[str], None] = lambda line: None
-    start: Callable[[int], None] = lambda total_steps: None
-    record: Callable[[Record], None] = lambda record: None
-    finish: Callable[[Run], None] = lambda run: None
 
 
 def train(
@@ -103,6 +69,9 @@ def train(
     observer: Observer | None = None,
 ) -> Run:
     """Train a classifier under its budget and write the run.
+
+    Started by torchrun on several ranks, each makes this call: they share the rows of every batch,
+    and rank 0 does and writes everything else.
 
     Args:
         recipe: What to do.
@@ -119,17 +88,28 @@ def train(
         RankletError: Any other problem of the recipe, the data, the encoder or the disk.
         TrainingDivergedError: The loss is no longer a finite number.
         TrainingStoppedError: SIGTERM or SIGUSR1 ended it in order; the same call continues.
+        RankLostError: Another rank ended or does not answer; so does this.
         ParityError: Counts disagree, or the saved model answers differently.
     """
     told = observer or Observer()
     folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
-    with stop_on_signals() as stop:
-        return _train(recipe, folder, told, stop)
+    launch = read_launch()
+    if out is None:
+        launch.refuse_several("a folder of its own for each start", "name one (--out)")
+    with join_ranks(launch) as ranks, stop_on_signals(interrupt=ranks.count > 1) as stop:
+        if ranks.rank:
+            assist(ranks, stop, partial(fit_model, told=Observer()))
+            return Run(folder)
+        with ranks.leading():
+            if launch.attempt and Run(folder).is_finished:
+                told.announce(f"{folder}: finished before the ranks were started again")
+                return Run(folder)
+            return _train(recipe, folder, told, stop, ranks)
 
 
-def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> Run:
+def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, ranks: Ranks) -> Run:
     check_vacant(folder)
-    device = choose_device(recipe.engine.device)
+    device = ranks.take_device(choose_device(recipe.engine.device))
     dtype = choose_dtype(recipe.engine.precision, device)
     check_before_download(recipe)
 
@@ -138,7 +118,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
     prepare_memory()
     lesson = consult_teachers(recipe, splits, told.announce)
     targets = None if lesson is None else lesson.targets
-    origin = partial(origin_of, recipe, splits, dtype, device, targets)
+    origin = partial(origin_of, recipe, splits, dtype, device, targets, ranks.count)
     begin = find_beginning(Run(folder), origin)
     asked, recipe = recipe, begin.recipe or fit_ranks(recipe, splits)
     plan = plan_for_labels(recipe, len(splits.labels))
@@ -158,7 +138,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
         write_json(run.plan, plan.to_json())
         write_atomically(run.recipe, to_yaml(recipe))
         corpora = _tokenize(model, splits)
-        told.announce(describe_engine(corpora, dtype, device))
+        told.announce(describe_engine(corpora, recipe, dtype, device, ranks.count))
         if recipe.engine.quantization != "none":
             told.announce(describe_quantization(model, recipe))
         if recipe.adapter.init == "eva" and begin.checkpoint is None:
@@ -169,16 +149,32 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
         begin.announce(told.announce)
         with CheckpointWriter(run.checkpoints, recipe.training.keep_checkpoints) as writer:
             keep = CheckpointPlan(writer, origin(), recipe, stop)
-            result = _fit(model, corpora, targets, recipe, run, told, begin.checkpoint, keep)
+            work = SharedTraining(
+                recipe,
+                splits.labels,
+                corpora,
+                splits.train.texts,
+                targets,
+                begin.checkpoint,
+                dtype,
+            )
+            with ranks.together(work):
+                result = fit_model(model, work, ranks, keep, open_records(run), told)
         told.announce(describe_result(result))
 
-        evaluations = _evaluate(model, corpora, recipe.seed)
+        answers = _probabilities(model, corpora)
+        model.problem = tuned(model.problem, answers["validation"], splits.validation.labels)
+        for line in describe_thresholds(model):
+            told.announce(line)
+        evaluations = _evaluate(model, answers, corpora, recipe.seed)
         card = model_card(recipe, model, plan, evaluations)
         save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
         # A fresh object from the files must answer alike; loading compares the probes.
         load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
         about = describe_training(recipe, splits, corpora, result, dtype, device)
-        write_json(run.environment, {**about, "checkpoints": vars(writer.figures)})
+        write_json(
+            run.environment, {**about, "ranks": ranks.count, "checkpoints": vars(writer.figures)}
+        )
         write_evaluations(run, evaluations)
         write_run_report(run)
         write_json(run.certificate, certify_run(run, recipe, plan, model))
@@ -223,140 +219,29 @@ def _tokenize(model: TextClassifier, splits: Splits) -> Corpora:
             split.labels,
             preprocessing.max_length,
             default_cache_folder(),
+            preprocessing.long_texts,
         )
 
     named = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     return {name: corpus(split) for name, split in named.items() if split is not None}
 
 
-def _steps(recipe: Recipe, corpus: TokenCorpus) -> list[Step]:
-    options = recipe.training
-    epochs = [
-        epoch_batches(
-            corpus.lengths,
-            batch_size=None if options.batch_tokens else options.batch_size,
-            batch_tokens=options.batch_tokens,
-            seed=recipe.seed,
-            epoch=epoch,
-        )
-        for epoch in range(options.epochs)
-    ]
-    return plan_steps(
-        epochs, options.gradient_accumulation_steps, options.max_steps, options.evaluate_every
-    )
+def _probabilities(model: TextClassifier, corpora: Corpora) -> dict[str, np.ndarray]:
+    """Return the probabilities of the evaluated splits, (texts, classes) float32 each."""
+    return {
+        name: model.problem.probabilities(model.predict_logits(corpora[name])).numpy()
+        for name in EVALUATED_SPLITS
+        if name in corpora
+    }
 
 
-def _fit(
-    model: TextClassifier,
-    corpora: Corpora,
-    targets: Tensor | None,
-    recipe: Recipe,
-    run: Run,
-    told: Observer,
-    resume: Checkpoint | None,
-    plan: CheckpointPlan,
-) -> FitResult:
-    options = recipe.training
-    steps = _steps(recipe, corpora["train"])
-    optimizer = choose_optimizer(model, options)
-    if recipe.encoder_dropout and isinstance(model.encoder, NativeEncoder):
-        first = drop_in_encoder(model.encoder, recipe.encoder_dropout)
-        told.announce(f"encoder dropout: from layer {first} up, which now run plainly")
-    train, validation = skip_frozen_layers(
-        model.encoder, corpora["train"], corpora["validation"], steps, recipe.engine, told.announce
-    )
-    device = next(model.parameters()).device
-    if device.type == "cuda" and isinstance(train, TokenCorpus) and not options.token_dropout:
-        train = resident(train, device)
-    fixed_size = None if options.batch_tokens else options.batch_size
-    capture = capture_steps(
-        model,
-        train,
-        fixed_size,
-        recipe.engine,
-        told.announce,
-        dropout_changes=options.dropout_schedule != "constant",
-        has_teacher=targets is not None,
-    )
-    generator = torch.Generator().manual_seed(recipe.seed)
-    load_batch = _batch_loader(train, options.token_dropout, generator, device)
-    if targets is not None:
-        load_batch = with_targets(load_batch, targets.to(device))
-    told.start(len(steps))
-    with open_records(run) as records, plan.stop.deferred():
-
-        def observe(record: Record) -> None:
-            records.append(record)
-            told.record(record)
-
-        def validate() -> dict[str, float]:
-            with plan.stop.at_once():
-                return _validate(model, validation)
-
-        return fit(
-            model,
-            steps,
-            load_batch,
-            optimizer,
-            choose_schedule(options, len(steps)),
-            choose_loss(options, model.labels, corpora["train"], device),
-            validate,
-            batch_loss=choose_batch_loss(options, recipe.distillation),
-            metric=options.metric,
-            patience=options.early_stopping_patience,
-            max_grad_norm=options.max_grad_norm,
-            scaler=_scaler(compute_dtype(model), device),
-            average=choose_average(model, options),
-            soup=options.soup or 1,
-            before_step=choose_dropout(model, options, len(steps)),
-            change_gradients=choose_noise(optimizer, options, recipe.seed),
-            read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
-            capture=capture,
-            observe=observe,
-            others={"records": records, "token_dropout": OwnGenerator(generator)},
-            resume=resume,
-            due=partial(plan.due, last_step=len(steps)),
-            keep=plan.keep,
-        )
-
-
-def _batch_loader(
-    corpus: Corpus, token_dropout: float, generator: torch.Generator, device: torch.device
-) -> Callable[[Indices], Batch]:
-    if not token_dropout:
-        return lambda indices: corpus.batch(indices).to(device)
-    return lambda indices: drop_tokens(corpus.batch(indices), token_dropout, generator).to(device)
-
-
-def with_targets(
-    load_batch: Callable[[Indices], Batch], targets: Tensor
-) -> Callable[[Indices], Batch]:
-    """Give every batch the rows of `targets`, (texts, classes), that belong to its texts."""
-
-    def load(indices: Indices) -> Batch:
-        rows = torch.as_tensor(indices, device=targets.device)
-        return replace(load_batch(indices), targets=targets[rows])
-
-    return load
-
-
-def _scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | None:
-    # Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2: float16 loses small gradients.
-    return torch.amp.GradScaler(device.type) if dtype == torch.float16 else None
-
-
-def _validate(model: TextClassifier, corpus: Corpus) -> dict[str, float]:
-    assert corpus.labels is not None
-    return validation_metrics(model.predict_logits(corpus).softmax(-1).numpy(), corpus.labels)
-
-
-def _evaluate(model: TextClassifier, corpora: Corpora, seed: int) -> dict[str, Evaluation]:
+def _evaluate(
+    model: TextClassifier, answers: Mapping[str, np.ndarray], corpora: Corpora, seed: int
+) -> dict[str, Evaluation]:
     evaluations = {}
-    for name in ("test", "validation"):
-        corpus = corpora.get(name)
-        if corpus is not None and corpus.labels is not None:
-            probabilities = model.predict_logits(corpus).softmax(-1).numpy()
-            evaluations[name] = evaluate_predictions(
-                probabilities, corpus.labels, model.labels.names, name, seed
-            )
+    for name, probabilities in answers.items():
+        labels = text_labels(corpora[name])
+        evaluations[name] = evaluate_answers(
+            model.problem, probabilities, labels, model.labels.names, name, seed
+        )
     return evaluations

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 
 from ranklet.budget.plan import PlanRow
-from ranklet.data.corpus import TokenCorpus
+from ranklet.data.corpus import TokenCorpus, num_texts
 from ranklet.errors import RunError
 from ranklet.evaluation.figures import Record, evaluation_figures, save_figures, training_figures
 from ranklet.evaluation.report import (
@@ -46,8 +47,14 @@ def describe_training(
     return {
         "machine": environment(device, dtype),
         "seed": recipe.seed,
-        "rows": {name: len(corpus) for name, corpus in corpora.items()},
-        "truncated": {name: corpus.truncated / len(corpus) for name, corpus in corpora.items()},
+        "rows": {name: num_texts(corpus) for name, corpus in corpora.items()},
+        "truncated": {name: c.truncated / num_texts(c) for name, c in corpora.items()},
+        "windows": {
+            name: {"split": float((windows > 1).mean()), "per_text": float(windows.mean())}
+            for name, corpus in corpora.items()
+            if corpus.text_starts is not None
+            for windows in [np.diff(corpus.text_starts)]
+        },
         "duplicates": {name: n for name, n in duplicates.items() if isinstance(n, int)},
         "filtered": splits.filtered,
         "best_step": result.best_step,

@@ -87,6 +87,40 @@ def test_parquet_class_names_apply_unless_names_are_given(tmp_path: Path) -> Non
     assert labels_of(source, ("w", "x", "y", "z")) == ("y", "w")
 
 
+MULTI = "multi_label_classification"
+
+
+@pytest.mark.parametrize("in_metadata", ["Sequence", "List", "bare"])
+def test_class_names_of_a_column_of_lists(tmp_path: Path, in_metadata: str) -> None:
+    item = {"names": list(NAMES), "_type": "ClassLabel"}
+    feature = [item] if in_metadata == "bare" else {"feature": item, "_type": in_metadata}
+    data = pa.table({"text": ["a", "b", "c"], "label": [[3, 0], [], [1]]})
+    info = json.dumps({"info": {"features": {"label": feature}}})
+    pq.write_table(data.replace_schema_metadata({"huggingface": info}), tmp_path / "a.parquet")
+    found = read_examples(str(tmp_path / "a.parquet"), "train", "text", "label", None, MULTI)
+    # In sorted order, whatever that of the integers: equal sets are equal labels.
+    assert found.labels == (("Sci/Tech", "World"), (), ("Sports",))
+    assert found.label_names == NAMES
+    encoded = encode_labels(found, LabelSet(NAMES))
+    assert encoded.tolist() == [[1, 0, 0, 1], [0, 0, 0, 0], [0, 1, 0, 0]]
+
+
+def test_nothing_is_split_unless_the_recipe_says_so(tmp_path: Path) -> None:
+    source = write_csv(tmp_path, "one,b|a", "two,a", "three,")
+    found = read_examples(source, "train", "text", "label", None, MULTI)
+    assert found.labels == (("a", "b"), ("a",), ())
+    assert labels_of(write_csv(tmp_path, "one,b|a", "two,a"), None) == ("b|a", "a")
+
+
+def test_a_label_set_outside_the_names_or_the_training_labels_is_refused(tmp_path: Path) -> None:
+    source = write_csv(tmp_path, "one,0|3", "two,1|9")
+    with pytest.raises(DataError, match=r"a\.csv:3: label '9' is not one of"):
+        read_examples(source, "train", "text", "label", NAMES, MULTI)
+    found = read_examples(source, "train", "text", "label", None, MULTI)
+    with pytest.raises(DataError, match=r"a\.csv:3: label '9' is not among the training labels"):
+        encode_labels(found, LabelSet(("0", "1", "3")))
+
+
 def test_an_unlabelled_row_of_a_class_label_column_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.parquet:2: label '-1' is not one of"):
         labels_of(class_label_parquet(tmp_path / "a.parquet", [2, -1]), None)

@@ -20,17 +20,19 @@ from ranklet.recipe.tree import parse_tree, plain
 
 KEYS = {
     "": "encoder pooling head head_dropout head_rank head_dense_init head_start "
-    "encoder_dropout budget seed data adapter training distillation engine",
-    "data": "train validation test text_column label_column label_names max_length cleaning "
-    "min_words max_words duplicates",
+    "encoder_dropout budget seed data adapter training augmentation distillation engine",
+    "data": "train validation test text_column label_column problem_type label_names max_length "
+    "long_texts window_overlap window_aggregation cleaning min_words max_words duplicates",
     "adapter": "rank alpha dropout target_modules layers exclude_modules rank_pattern "
     "alpha_pattern bias use_rslora use_dora init train_layer_norm fit fit_mode fit_head",
-    "training": "epochs max_steps batch_size batch_tokens gradient_accumulation_steps "
-    "optimizer momentum learning_rate head_learning_rate loraplus_lr_ratio weight_decay "
+    "training": "epochs sampling curriculum max_steps batch_size batch_tokens "
+    "gradient_accumulation_steps optimizer momentum learning_rate head_learning_rate "
+    "loraplus_lr_ratio weight_decay "
     "layer_lr_decay schedule schedule_num_cycles schedule_power warmup_ratio warmup_steps "
     "max_grad_norm loss focal_gamma gce_q bootstrap_beta class_weights r_drop label_smoothing "
     "dropout_schedule gradient_noise token_dropout ema_decay soup evaluate_every "
     "metric early_stopping_patience checkpoint_every keep_checkpoints",
+    "augmentation": "sentence_truncation word_swap case_noise typo_noise",
     "distillation": "teacher temperature weight unlabelled confidence",
     "engine": "device precision quantization attention cache_frozen_layers cache_limit_gib "
     "capture_steps activation_checkpointing",

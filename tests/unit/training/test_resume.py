@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor
 
 from ranklet.batch import Batch
 from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
 from ranklet.data.augmentation import drop_tokens
 from ranklet.data.batching import epoch_batches
-from ranklet.data.corpus import TokenCorpus
+from ranklet.data.corpus import TokenCorpus, build_corpus
+from ranklet.data.long_texts import LongTexts
+from ranklet.data.sampling import Sampling, draw_texts
+from ranklet.data.text_noise import NoisyCorpus, TextNoise
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import build_encoder
 from ranklet.evaluation.result import validation_metrics
@@ -63,6 +67,40 @@ def corpus() -> TokenCorpus:
     )
 
 
+def word_tokenizer() -> Tokenizer:
+    names = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", *(f"w{number}" for number in range(26))]
+    words = models.WordLevel({n: i for i, n in enumerate(names)}, unk_token="[UNK]")
+    tokenizer = Tokenizer(words)
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
+    return tokenizer
+
+
+def noisy_corpus(plain: TokenCorpus) -> NoisyCorpus:
+    """Texts of as many words as those of `corpus` have tokens, which change at every step."""
+    generator = np.random.default_rng(6)
+    drawn = [generator.integers(0, 26, size=length) for length in plain.lengths]
+    texts = [" ".join(f"w{number}" for number in numbers) for numbers in drawn]
+    noise = TextNoise(word_swap=0.3, case_noise=0.2)
+    corpus = build_corpus(word_tokenizer(), texts, plain.labels, 16, None)
+    return NoisyCorpus(corpus, texts, noise, word_tokenizer(), 16, LongTexts(), 1)
+
+
+class CountingCorpus:
+    """Noise by the number of batches so far, as it would be drawn from a generator not saved."""
+
+    def __init__(self, noisy: NoisyCorpus) -> None:
+        self.noisy, self.batches = noisy, 0
+
+    def begin_step(self, step: int) -> None:
+        pass
+
+    def batch(self, indices: np.ndarray) -> Batch:
+        self.batches += 1
+        self.noisy.begin_step(self.batches)
+        return self.noisy.batch(indices)
+
+
 def fresh_scaler() -> torch.amp.GradScaler:
     """Starts where a loss of 2 overflows, and grows there again after two steps."""
     return torch.amp.GradScaler("cpu", init_scale=2.0**127, growth_interval=2)
@@ -84,9 +122,16 @@ class Training:
         soup: int = 1,
         noise: float | None = None,
         optimizer: OptimizerName = "adamw",
+        sampling: Sampling = "shuffled",
+        curriculum: bool = False,
+        noisy: bool = False,
     ) -> None:
         self.model = classifier(dropout)
         self.texts = corpus()
+        self.noisy: NoisyCorpus | CountingCorpus | None = None
+        if noisy:
+            found = noisy_corpus(self.texts)
+            self.texts, self.noisy = found.tokens, found
         self.token_dropout = token_dropout
         self.generator = torch.Generator().manual_seed(3)
         self.patience = patience
@@ -97,16 +142,28 @@ class Training:
         self.noise = noise
         self.optimizer = optimizer
         self.scaler = fresh_scaler() if scaled else None
+        assert self.texts.labels is not None
+        drawn = [draw_texts(self.texts.labels, sampling, 1, epoch) for epoch in range(2)]
         epochs = [
-            epoch_batches(self.texts.lengths, batch_size=4, batch_tokens=None, seed=1, epoch=epoch)
-            for epoch in range(2)
+            [
+                rows[batch]
+                for batch in epoch_batches(
+                    self.texts.lengths[rows],
+                    batch_size=4,
+                    batch_tokens=None,
+                    seed=1,
+                    epoch=epoch,
+                    ascending=curriculum and epoch == 0,
+                )
+            ]
+            for epoch, rows in enumerate(drawn)
         ]
         self.steps = plan_steps(epochs, accumulation, None, 2)
         self.records: list[Record] = []
         self.kept: list[Checkpoint] = []
 
     def load_batch(self, indices: np.ndarray) -> Batch:
-        batch = self.texts.batch(indices)
+        batch = (self.noisy or self.texts).batch(indices)
         return drop_tokens(batch, self.token_dropout, self.generator)
 
     def capture(self, eager: AddGradients) -> AddGradients:
@@ -150,6 +207,7 @@ class Training:
             average=self.average,
             soup=self.soup,
             change_gradients=noise,
+            before_step=self.noisy.begin_step if self.noisy else lambda step: None,
             read_every=self.read_every,
             capture=self.capture,
             observe=self.records.append,
@@ -186,6 +244,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "soup": {"accumulation": 1, "soup": 3},
     "gradient noise": {"accumulation": 1, "noise": 0.1},
     "two optimizers": {"accumulation": 1, "optimizer": "muon"},
+    "balanced, curriculum": {"accumulation": 1, "sampling": "balanced", "curriculum": True},
+    "text noise": {"accumulation": 2, "noisy": True, "sampling": "balanced"},
 }
 
 
@@ -222,6 +282,20 @@ def test_the_options_above_do_what_their_names_say() -> None:
     captured.run()
     chosen = [len(kept.state["accumulate"]["chosen"]) for kept in captured.kept]
     assert chosen == [0, 0, 1, 1, 1, 1, 1, 1]
+
+
+def test_noise_by_batches_so_far_would_be_noticed() -> None:
+    def training() -> Training:
+        one = Training(**OPTIONS["text noise"])
+        assert isinstance(one.noisy, NoisyCorpus)
+        one.noisy = CountingCorpus(one.noisy)
+        return one
+
+    undisturbed, again = training(), training()
+    undisturbed.run()
+    again.run(undisturbed.kept[1])
+    records = before(undisturbed.records, undisturbed.kept[1].step) + again.records
+    assert without_time(records) != without_time(undisturbed.records)
 
 
 def forgetting(name: str, kept: Checkpoint) -> Checkpoint:

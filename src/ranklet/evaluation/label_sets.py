@@ -1,0 +1,176 @@
+"""Every number of one model on one split where a text may have any number of labels.
+
+A score without a denominator is 0, as everywhere here and in scikit-learn's `zero_division=0`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranklet.errors import DataError
+from ranklet.evaluation import metrics
+from ranklet.evaluation.result import (
+    AVERAGES,
+    CONFIDENCE,
+    SCORES,
+    SET_FIGURES,
+    Evaluation,
+    LabelSetFigures,
+    Metric,
+    class_metrics,
+)
+from ranklet.problem import MultiLabel
+
+# As in the log-loss of one label a text.
+_SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
+
+
+def evaluate_label_sets(
+    probabilities: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    problem: MultiLabel,
+    label_names: Sequence[str],
+    split: str,
+    seed: int = 0,
+) -> Evaluation:
+    """Compute every number of an evaluation from the probabilities of one split.
+
+    The exact match has Wilson's 95 % interval, everything else but the log-loss a bootstrap
+    percentile interval of 2,000 resamples of the rows.
+
+    Args:
+        probabilities: (n, labels) float32, each label's for itself; n >= 1.
+        labels: (n, labels) int64 of 0 and 1.
+        problem: The thresholds.
+        label_names: Names of the labels in the order of the columns.
+        split: Name of the data, kept in the result.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        DataError: No rows, shapes that disagree, or probabilities that are not finite.
+    """
+    if labels.shape != (len(labels), len(label_names)):
+        raise DataError(f"labels of shape {labels.shape} for {len(label_names)} names", split)
+    metrics.require_predictions(probabilities, labels[:, 0], len(label_names), split)
+    decided = problem.decide(probabilities)
+    found = iter(_scores_with_intervals(labels.astype(bool), decided, seed))
+    averages = {f"{score}_{kind}": next(found) for kind in AVERAGES for score in SCORES}
+    figures = {name: next(found) for name in SET_FIGURES}
+    hits = int((decided == labels).all(1).sum())
+    return Evaluation(
+        split=split,
+        rows=len(labels),
+        labels=tuple(label_names),
+        accuracy=Metric(hits / len(labels), metrics.wilson_interval(hits, len(labels), CONFIDENCE)),
+        **averages,
+        log_loss=binary_log_loss(probabilities, labels),
+        classes=class_metrics(label_names, labels.sum(0), found),
+        confusion=(),
+        label_sets=LabelSetFigures(
+            **figures, thresholds=problem.thresholds, confusion=_confusions(labels, decided)
+        ),
+    )
+
+
+def label_set_metrics(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64], problem: MultiLabel
+) -> dict[str, float]:
+    """Compute what the training loop compares, without intervals.
+
+    Args:
+        probabilities: (n, labels) float32; n >= 1.
+        labels: (n, labels) int64 of 0 and 1.
+        problem: The thresholds.
+
+    Returns:
+        `accuracy` (exact match) and `macro_f1` (shares) and `loss` (nats).
+    """
+    decided = problem.decide(probabilities)
+    scores = metrics.scores_of_counts(
+        (labels * decided).sum(0), labels.sum(0), decided.sum(0, dtype=np.int64)
+    )
+    return {
+        "accuracy": float((decided == labels).all(1).mean()),
+        "macro_f1": float(metrics.macro_average(scores.f1)),
+        "loss": binary_log_loss(probabilities, labels),
+    }
+
+
+def binary_log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """Compute the mean negative log probability of every true answer, yes or no, in nats.
+
+    Probabilities are clipped as in `metrics.log_loss`; NaN stays NaN.
+
+    Args:
+        probabilities: (n, labels) float32; n >= 1.
+        labels: (n, labels) of 0 and 1.
+    """
+    yes = probabilities.astype(np.float64)
+    true = np.where(labels == 1, yes, 1 - yes)
+    clipped = np.clip(true, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
+    return float(-np.log(clipped).mean())
+
+
+def _confusions(
+    labels: NDArray[np.int64], decided: NDArray[np.bool_]
+) -> tuple[tuple[int, int, int, int], ...]:
+    cells = 2 * labels + decided
+    counts = [[int(count) for count in (cells == cell).sum(0)] for cell in range(4)]
+    return tuple(zip(*counts, strict=True))
+
+
+def _scores_with_intervals(
+    labels: NDArray[np.bool_], decided: NDArray[np.bool_], seed: int
+) -> list[Metric]:
+    """Compute averages, set figures and the scores of each label, with intervals.
+
+    Rows with the same labels and the same answer count as one kind of row: what is resampled is how
+    many there are of each kind, as cells of a confusion matrix are elsewhere.
+    """
+    both = np.concatenate([labels, decided], axis=1)
+    kinds, counts = np.unique(both, axis=0, return_counts=True)
+    has, given = np.split(kinds, 2, axis=1)
+    statistic = _score_vector(has, given)
+    low, high = metrics.bootstrap_intervals(
+        counts.astype(np.int64), statistic, seed, confidence=CONFIDENCE
+    )
+    return [
+        Metric(float(value), (float(left), float(right)))
+        for value, left, right in zip(statistic(counts), low, high, strict=True)
+    ]
+
+
+def _score_vector(
+    has: NDArray[np.bool_], given: NDArray[np.bool_]
+) -> Callable[[metrics.Counts], metrics.Scores]:
+    """Return what maps counts (..., kinds) to (..., 6 averages + 4 set figures + 3 x labels).
+
+    Args:
+        has: (kinds, labels), the labels of each kind of row.
+        given: (kinds, labels), its answer.
+    """
+    # float64 holds every count exactly, and matrix products of integers are slow.
+    both, true, answered = (part.astype(np.float64) for part in (has & given, has, given))
+    wrong = (has != given).sum(1).astype(np.float64)
+    width = has.shape[1]
+
+    def statistic(counts: metrics.Counts) -> metrics.Scores:
+        rows = counts.astype(np.float64)
+        hits, support, predicted = rows @ both, rows @ true, rows @ answered
+        scores = metrics.scores_of_counts(hits, support, predicted)
+        micro = metrics.scores_of_counts(hits.sum(-1), support.sum(-1), predicted.sum(-1))
+        by_label = (scores.precision, scores.recall, scores.f1)
+        overall = [
+            *(metrics.macro_average(values) for values in by_label),
+            *(metrics.weighted_average(values, support) for values in by_label),
+            micro.precision,
+            micro.recall,
+            micro.f1,
+            rows @ wrong / (rows.sum(-1) * width),
+        ]
+        return np.concatenate([np.stack(overall, axis=-1), *by_label], axis=-1)
+
+    return statistic

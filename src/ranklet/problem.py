@@ -1,0 +1,82 @@
+"""What an answer is: one label a text, or any number of them.
+
+The one place that turns logits into probabilities and probabilities into labels. `Problem` is
+chosen once, when a classifier is assembled, and saved with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranklet.labels import Label, ProblemType
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+UNTUNED_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class SingleLabel:
+    """Every text has exactly one label: the most probable one, the first of equals."""
+
+    problem_type: ClassVar[ProblemType] = "single_label_classification"
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return probabilities (texts, classes), which sum to 1 in each row."""
+        return logits.softmax(-1)
+
+    def answers(self, probabilities: NDArray[np.float32], names: Sequence[str]) -> list[Label]:
+        """Return the label of each text."""
+        return [names[index] for index in probabilities.argmax(-1)]
+
+
+@dataclass(frozen=True)
+class MultiLabel:
+    """Every text has any number of labels: those at least as probable as their threshold.
+
+    Attributes:
+        thresholds: One probability a label, in the order of the logits.
+    """
+
+    thresholds: tuple[float, ...]
+    problem_type: ClassVar[ProblemType] = "multi_label_classification"
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return probabilities (texts, labels), each label's for itself."""
+        return logits.sigmoid()
+
+    def decide(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return which labels each text has, (texts, labels)."""
+        # In float64: a threshold between two float32 numbers stays between them.
+        return probabilities.astype(np.float64) >= np.array(self.thresholds)
+
+    def answers(self, probabilities: NDArray[np.float32], names: Sequence[str]) -> list[Label]:
+        """Return the labels of each text, in the order of the logits."""
+        return [
+            tuple(name for name, is_given in zip(names, row, strict=True) if is_given)
+            for row in self.decide(probabilities)
+        ]
+
+
+Problem = SingleLabel | MultiLabel
+
+
+def choose_problem(
+    problem_type: ProblemType, num_labels: int, thresholds: Sequence[float] | None = None
+) -> Problem:
+    """Return what a classifier's answers are.
+
+    Args:
+        problem_type: As in the recipe.
+        num_labels: Labels of the classifier.
+        thresholds: One a label; None: 0.5 each.
+    """
+    if problem_type == "single_label_classification":
+        return SingleLabel()
+    return MultiLabel(tuple(thresholds or [UNTUNED_THRESHOLD] * num_labels))

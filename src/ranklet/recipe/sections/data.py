@@ -1,0 +1,76 @@
+"""The `data` section of a recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from ranklet.labels import ProblemType
+from ranklet.recipe.values import STRICT, Count, Distinct, Share, Text
+
+
+class DataSection(BaseModel):
+    """Where the texts and labels come from, and what is done to them before training."""
+
+    model_config = STRICT
+
+    train: Text
+    """Training texts: a csv, tsv, jsonl or parquet file, a named set (`newsbites`, `ag_news`) or a
+    hub id such as `owner/name`. Relative paths count from the working directory. Required."""
+
+    validation: Annotated[float, Field(gt=0, lt=1)] | Count | Text = 0.1
+    """Texts that choose the best weights: a share of the training texts, a number of rows out of
+    them, or a file or named set of its own. Default: 0.1."""
+
+    test: Text | None = None
+    """Texts for the final figures only, written as `train` is; null: no test figures.
+    Default: null."""
+
+    text_column: Text | Annotated[Distinct[Text], Field(min_length=1)] = "text"
+    """Column of the text; several columns are joined by one space, in this order.
+    Default: text."""
+
+    label_column: Text = "label"
+    """Column of the label. Default: label."""
+
+    problem_type: ProblemType = "single_label_classification"
+    """Whether a text has exactly one label, or any number of them, none included: cells of names
+    with `|` between them, or lists, each label decided by a threshold tuned on validation; the
+    words are transformers'. Default: single_label_classification."""
+
+    label_names: Annotated[Distinct[Text], Field(min_length=2)] | None = None
+    """Names for integer labels, from label 0 upwards; null: labels are used as they are written.
+    Default: null."""
+
+    max_length: Annotated[int, Field(ge=3, le=8192)] = 128
+    """Longest text in tokens, special tokens included; `long_texts` says what happens to longer
+    ones. Default: 128."""
+
+    long_texts: Literal["head", "head_tail", "windows"] = "head"
+    """What is read of a text of more than `max_length` tokens, the same in training and prediction:
+    its beginning; the first quarter and the rest from its end (arXiv:1905.05583); or all of it, in
+    overlapping windows, each of which trains as a text and which together count as one.
+    Default: head."""
+
+    window_overlap: Share | None = None
+    """Share of a window that the next one repeats; null: 0.25. Default: null."""
+
+    window_aggregation: Literal["mean", "max", "vote"] | None = None
+    """What the probabilities of a text's windows become: their mean; the largest of each label,
+    divided by their sum; or the mean over the windows that agree with the majority; null: mean.
+    Default: null."""
+
+    cleaning: Distinct[Literal["html", "ag_news", "whitespace"]] = ()
+    """Cleaning steps in this order, the same in training and prediction: HTML entities and tags,
+    the broken entities and backslashes of AG News, runs of white space. Default: []."""
+
+    min_words: Count | None = None
+    """Training texts with fewer words are left out; null: no limit. Default: null."""
+
+    max_words: Count | None = None
+    """Training texts with more words are left out; null: no limit. Default: null."""
+
+    duplicates: Literal["drop", "refuse", "keep"] = "drop"
+    """Training texts that equal another training, validation or test text but for case and
+    punctuation: leave them out, stop with an error, or train on them. Default: drop."""

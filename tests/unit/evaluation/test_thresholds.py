@@ -1,0 +1,71 @@
+"""Thresholds tuned for F1: by hand, against trying every one, and their edges."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ranklet.evaluation.thresholds import tune_thresholds
+
+
+def tune(probabilities: list[float], labels: list[int]) -> float:
+    (threshold,) = tune_thresholds(
+        np.array(probabilities, dtype=np.float32)[:, None], np.array(labels)[:, None]
+    )
+    return threshold
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "expected"),
+    [
+        # F1 of giving the first 1, 2, 3, 4 rows: 2/3, 1, 4/5, 2/3.
+        ([0.4, 0.3, 0.2, 0.1], [1, 1, 0, 0], 0.25),
+        # The best is below everything: all rows have the label.
+        ([0.4, 0.2], [1, 1], 0.1),
+        # Above 0.5: 1 of 1 is right there, at 0.5 one of two.
+        ([0.9, 0.7, 0.1], [1, 0, 0], 0.8),
+        # As good at 0.5 as anywhere: stays.
+        ([0.9, 0.4, 0.1], [1, 0, 0], 0.5),
+        ([0.5, 0.4], [1, 0], 0.5),
+        # Nobody has the label.
+        ([0.9, 0.4], [0, 0], 0.5),
+        # Giving 1 row and giving all 4 have an F1 of 2/3 and 2/3; 0.35 is nearer to 0.5 than 0.05.
+        ([0.4, 0.3, 0.2, 0.1], [1, 0, 0, 1], 0.35),
+        # Equal probabilities cannot be told apart: one cut between 0.4 and 0.2, or all.
+        ([0.4, 0.4, 0.2], [1, 0, 0], 0.3),
+        ([0.3, 0.3], [1, 0], 0.15),
+        # A saturated sigmoid.
+        ([0.0, 0.0], [1, 0], 0.5),
+    ],
+)
+def test_a_threshold_by_hand(
+    probabilities: list[float], labels: list[int], expected: float
+) -> None:
+    assert tune(probabilities, labels) == pytest.approx(expected, abs=1e-7)
+
+
+def f1(probabilities: np.ndarray, labels: np.ndarray, threshold: float) -> float:
+    given_label = probabilities.astype(np.float64) >= threshold
+    return float(2 * (given_label & (labels == 1)).sum() / max(given_label.sum() + labels.sum(), 1))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.sampled_from([3, 10, 1000]))
+def test_no_threshold_is_better(seed: int, rows: int, steps: int) -> None:
+    random = np.random.default_rng(seed)
+    probabilities = (random.integers(1, steps, (rows, 3)) / steps).astype(np.float32)
+    labels = (random.random((rows, 3)) < random.random(3)).astype(np.int64)
+    for label, threshold in enumerate(tune_thresholds(probabilities, labels)):
+        column, truth = probabilities[:, label], labels[:, label]
+        everywhere = [f1(column, truth, at) for at in np.linspace(0, 1.001, 2003)]
+        assert f1(column, truth, threshold) >= max(everywhere) - 1e-12
+        if f1(column, truth, 0.5) == f1(column, truth, threshold):
+            assert threshold == 0.5
+
+
+def test_each_label_has_its_own() -> None:
+    probabilities = np.array([[0.4, 0.9], [0.3, 0.8], [0.2, 0.7]], dtype=np.float32)
+    labels = np.array([[1, 1], [0, 0], [0, 0]])
+    assert tune_thresholds(probabilities, labels) == pytest.approx((0.35, 0.85))

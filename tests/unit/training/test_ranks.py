@@ -1,0 +1,228 @@
+"""Ranks: the sum over them is what one process computes. Threads stand for processes here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ranklet.batch import Batch
+from ranklet.data.corpus import TokenCorpus
+from ranklet.data.corpus_part import CorpusPart
+from ranklet.launch import Launch
+from ranklet.training.fit import fit
+from ranklet.training.losses import cross_entropy
+from ranklet.training.ranks import ALONE, Ranks
+from ranklet.training.steps import plan_steps
+from ranklet.workflows.stop_signals import StopRequest
+
+TOKENS = torch.randint(0, 10, (11, 3), generator=torch.Generator().manual_seed(1))
+LABELS = (TOKENS.sum(1) > 13).long()
+
+
+class Table:
+    """Where the threads of a test add up."""
+
+    def __init__(self, count: int) -> None:
+        self.barrier = Barrier(count, timeout=20)
+        self.laid = [torch.zeros(0)] * count
+
+
+class ThreadRanks(Ranks):
+    def __init__(self, rank: int, table: Table) -> None:
+        super().__init__(Launch(rank, len(table.laid)))
+        self.table = table
+
+    def _sum(self, tensor: Tensor) -> None:
+        self.table.laid[self.rank] = tensor.clone()
+        self.table.barrier.wait()
+        total = torch.stack(self.table.laid).sum(0)
+        self.table.barrier.wait()
+        tensor.copy_(total)
+
+
+class EachForItself(ThreadRanks):
+    """Sabotaged: nobody adds up."""
+
+    def _sum(self, tensor: Tensor) -> None:
+        pass
+
+
+class UnweightedShares(ThreadRanks):
+    """Sabotaged: the mean over ranks of each one's mean, as if their parts were equal."""
+
+    def add_up(self, parameters: Any, loss: Tensor, counts: Any) -> tuple[Tensor, Any]:
+        texts = counts[0] // 3
+        for parameter in parameters:
+            if parameter.grad is not None:
+                parameter.grad *= 4 / texts / 2
+        return super().add_up(parameters, loss, counts)
+
+
+def on_ranks(count: int, kind: type[ThreadRanks], work: Callable[[Ranks], Any]) -> list[Any]:
+    table = Table(count)
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(lambda rank: work(kind(rank, table)), range(count)))
+
+
+class BagOfTokens(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        drawn = torch.Generator().manual_seed(0)
+        self.table = nn.Parameter(torch.randn(10, 4, generator=drawn))
+        self.map = nn.Parameter(torch.randn(4, 2, generator=drawn))
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.table[batch.token_ids].view(-1, 3, 4).sum(1) @ self.map
+
+
+def load_batch(indices: np.ndarray) -> Batch:
+    rows = torch.from_numpy(indices)
+    starts = torch.arange(len(indices) + 1, dtype=torch.int32) * 3
+    return Batch(TOKENS[rows].flatten(), starts, 3, LABELS[rows])
+
+
+def trained(ranks: Ranks, accumulation: int = 1) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    """Train on batches of 4, 4 and 3 texts, the last of them no multiple of two ranks or more."""
+    model, records = BagOfTokens(), []
+    epochs = [[np.arange(0, 4), np.arange(4, 8), np.arange(8, 11)]] * 4
+    fit(
+        model,
+        plan_steps(epochs, accumulation, None, None),
+        load_batch,
+        torch.optim.SGD(model.parameters(), lr=0.1),
+        lambda step: 1.0,
+        cross_entropy(0.1),
+        lambda: {"accuracy": 1.0, "loss": 1.0 - len(records) / 100, "macro_f1": 1.0},
+        metric="loss",
+        max_grad_norm=0.5,
+        observe=records.append,
+        ranks=ranks,
+    )
+    return {name: tensor.detach() for name, tensor in model.named_parameters()}, records
+
+
+def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+@pytest.mark.parametrize("accumulation", [1, 3])
+@pytest.mark.parametrize("count", [2, 3, 4])  # four ranks: one has no row of the last batch
+def test_ranks_train_to_the_weights_of_one_process(count: int, accumulation: int) -> None:
+    expected, told = trained(ALONE, accumulation)
+    held = on_ranks(count, ThreadRanks, lambda ranks: trained(ranks, accumulation))
+    for weights, records in held:
+        assert distance(weights, expected) <= 1e-6
+        assert distance(weights, held[0][0]) == 0
+        for one, other in zip(records, told, strict=True):
+            assert one["loss"] == pytest.approx(other["loss"], abs=1e-6)
+            if one["kind"] == "train":
+                assert (one["texts"], one["tokens"]) == (other["texts"], other["tokens"])
+                assert one["grad_norm"] == pytest.approx(other["grad_norm"], abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", [EachForItself, UnweightedShares])
+def test_what_would_be_wrong_is_noticed(kind: type[ThreadRanks]) -> None:
+    expected, _ = trained(ALONE)
+    assert distance(on_ranks(2, kind, trained)[0][0], expected) > 1e-4
+
+
+def test_gradients_by_hand() -> None:
+    """Rank 0 has gradient 1 and 2, rank 1 has 10 and none."""
+
+    def add(ranks: Ranks) -> tuple[list[float], float, list[int]]:
+        one, other = torch.zeros(1, requires_grad=True), torch.zeros(2, 1, requires_grad=True)
+        one.grad = torch.tensor([1.0 if ranks.rank == 0 else 10.0])
+        other.grad = torch.tensor([[2.0], [3.0]]) if ranks.rank == 0 else None
+        loss, counts = ranks.add_up([one, other], torch.tensor(0.25 + ranks.rank), (7, 9))
+        assert other.grad is not None
+        assert other.grad.shape == (2, 1)
+        return (
+            [*one.grad.tolist(), *other.grad.flatten().tolist()],
+            float(loss),
+            list(map(int, counts)),
+        )
+
+    assert on_ranks(2, ThreadRanks, add) == [([11.0, 2.0, 3.0], 1.5, [14, 18])] * 2
+
+
+def test_rows_are_shared_and_put_together_again() -> None:
+    rows = torch.arange(14, dtype=torch.float32).view(7, 2)
+
+    def assemble(ranks: Ranks) -> Tensor:
+        return ranks.assemble(rows[ranks.part(np.arange(7))], 7)
+
+    assert [each.tolist() for each in on_ranks(3, ThreadRanks, assemble)] == [rows.tolist()] * 3
+    assert ALONE.assemble(rows, 7) is rows
+
+
+def test_part_of_a_split() -> None:
+    ids, offsets = np.arange(9, dtype=np.int32), np.array([0, 2, 5, 9])
+    whole = TokenCorpus(ids, offsets, np.array([0, 1, 1]), 0)
+    part = CorpusPart(whole, np.array([0, 2]))
+    assert (len(part), part.lengths.tolist()) == (2, [2, 4])
+    assert part.labels is not None
+    assert part.labels.tolist() == [0, 1]
+    assert part.batch(np.array([1])).token_ids.tolist() == [5, 6, 7, 8]
+
+
+def test_random_numbers_of_a_step_differ_between_ranks_and_depend_on_nothing_before() -> None:
+    def drawn(rank: int, step: int, count: int = 2) -> list[float]:
+        own = torch.Generator()
+        Ranks(Launch(rank, count)).draw_for(step, 5, own)
+        return [float(torch.rand(1)), float(torch.rand(1, generator=own))]
+
+    first = drawn(0, 1)
+    assert drawn(1, 1) != first
+    assert drawn(0, 2) != first
+    torch.rand(3)
+    assert drawn(0, 1) == first
+    torch.manual_seed(1)
+    alone = drawn(0, 1, count=1)[0]
+    torch.manual_seed(1)
+    assert alone == float(torch.rand(1))
+
+
+def test_a_signal_to_one_rank_is_one_to_all() -> None:
+    def agree(ranks: Ranks) -> str | None:
+        stop = StopRequest()
+        stop.agree(ranks.any)
+        assert stop.signal is None
+        stop.signal = "SIGTERM" if ranks.rank == 1 else None
+        stop.agree(ranks.any)
+        return stop.signal
+
+    assert on_ranks(2, ThreadRanks, agree) == ["a signal to another rank", "SIGTERM"]
+
+
+def test_apart_lasts_until_the_slowest() -> None:
+    ended: list[int] = []
+
+    def work(ranks: Ranks) -> list[int]:
+        with ranks.apart():
+            if ranks.rank == 1:
+                torch.rand(1)
+                ended.append(1)
+        return list(ended)
+
+    assert on_ranks(2, ThreadRanks, work) == [[1], [1]]
+
+
+def test_who_fails_apart_does_not_keep_the_others() -> None:
+    def work(ranks: Ranks) -> str:
+        try:
+            with ranks.apart():
+                if ranks.rank == 1:
+                    ranks.table.barrier.abort()  # type: ignore[attr-defined]
+                    raise ValueError("mine")
+        except Exception as error:
+            return type(error).__name__
+        return "ended"
+
+    assert on_ranks(2, ThreadRanks, work) == ["BrokenBarrierError", "ValueError"]

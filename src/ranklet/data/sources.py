@@ -36,6 +36,8 @@ def read_examples(
     text_column: str | Sequence[str],
     label_column: str | None,
     label_names: Sequence[str] | None,
+    *,
+    allow_empty: bool = False,
 ) -> Examples:
     """Read one split as a whole.
 
@@ -47,6 +49,7 @@ def read_examples(
         label_column: Column of the label, or None for a source without labels.
         label_names: Names of the labels 0 .. n-1, or None where labels are names already. Parquet
             files that carry class names use those.
+        allow_empty: Take empty texts as they are; otherwise they are refused.
 
     Raises:
         DataError: A source, column, text or label that cannot be used, with its line.
@@ -59,7 +62,7 @@ def read_examples(
     lines: list[int] = []
     for file in files:
         before = len(texts)
-        for line, text, label in _records(file, text_column, label_column):
+        for line, text, label in _records(file, text_column, label_column, allow_empty):
             texts.append(text)
             labels.append(label)
             lines.append(before + line if len(files) > 1 else line)
@@ -134,14 +137,14 @@ def _near_files(path: Path) -> str:
 
 
 def _records(
-    file: Path, text_column: str | Sequence[str], label_column: str | None
+    file: Path, text_column: str | Sequence[str], label_column: str | None, allow_empty: bool
 ) -> Iterator[tuple[int, str, str]]:
     """Yield (line, text, label); the label is empty where there is no label column."""
     columns = _text_columns(file, text_column)
     wanted = [*columns, label_column] if label_column else columns
     for row in read_rows(file, wanted):
         text = _joined(row, columns, str(file))
-        if not text.strip():
+        if not text.strip() and not allow_empty:
             raise DataError(
                 "empty text; delete the row or fill it in", str(file), row.line, " + ".join(columns)
             )

@@ -95,6 +95,19 @@ def print_frontier(rows: Sequence[FrontierRow], as_json: bool) -> None:
     _stdout().print(table)
 
 
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; what cannot be printed becomes a question mark."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(
+            *(Text("".join(c if c.isprintable() else "?" for c in cell)) for cell in row)
+        )
+    _stdout().print(table)
+
+
 def print_evaluation(evaluation: Evaluation) -> None:
     """Print the figures of an evaluation with their 95 % intervals."""
     from rich.table import Table

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ranklet.data.duplicates import normal_form
 from ranklet.data.near_duplicates import nearest_duplicates, shingle_sets
+from ranklet.data.oddities import is_empty
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -89,9 +90,7 @@ def find_copies(texts: Fingerprints, others: Fingerprints | None = None) -> dict
 
 
 def _fingerprints(texts: Sequence[str], sets: csr_array) -> Fingerprints:
-    forms = tuple(
-        normal_form(text) if any(map(str.isalnum, text)) else "" for text in texts
-    )
+    forms = tuple("" if is_empty(text) else normal_form(text) for text in texts)
     first = _first_rows(forms)
     return Fingerprints(forms, tuple(first[form] for form in forms), sets)
 

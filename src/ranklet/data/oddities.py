@@ -39,7 +39,7 @@ def find_oddities(text: str) -> tuple[Oddity, ...]:
     if REPLACEMENT in text:
         found.append("replacement")
     words = len(normal_form(text).split())
-    if not any(character.isalnum() for character in text):
+    if is_empty(text):
         found.append("empty")
     elif words <= NEAR_EMPTY_WORDS:
         found.append("near empty")
@@ -59,6 +59,11 @@ def repair(text: str) -> tuple[str, tuple[Oddity, ...]]:
             text = mended
             done.append(name)
     return text, tuple(done)
+
+
+def is_empty(text: str) -> bool:
+    """Tell whether a text has neither letter nor digit."""
+    return not any(character.isalnum() for character in text)
 
 
 def _undo_mojibake(text: str) -> str:

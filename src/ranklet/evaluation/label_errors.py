@@ -102,9 +102,7 @@ def confident_joint(
     return joint
 
 
-def expected_counts(
-    labels: NDArray[np.int64], joint: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def expected_counts(labels: NDArray[np.int64], joint: NDArray[np.int64]) -> NDArray[np.float64]:
     """Scale each row of a confident joint to the rows of its class, eq. 3 times the rows."""
     sizes = np.bincount(labels, minlength=len(joint))
     scaled: NDArray[np.float64] = joint / np.maximum(joint.sum(axis=1, keepdims=True), 1)

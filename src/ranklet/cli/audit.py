@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
     from ranklet.evaluation.audit import Audit, Lengths, SplitAudit
 
 SHOWN_FINDINGS = 5
+
+
+class FailOn(StrEnum):
+    """What may end the command with exit code 1."""
+
+    ODDITIES = "oddities"
+    DUPLICATES = "duplicates"
+    LEAKAGE = "leakage"
+    LABEL_ERRORS = "label-errors"
 
 
 def audit(
@@ -53,7 +63,7 @@ def audit(
         Path | None, typer.Option(help="Folder for audit.json and findings.csv.")
     ] = None,
     fail_on: Annotated[
-        list[Literal["oddities", "duplicates", "leakage", "label-errors"]] | None,
+        list[FailOn] | None,
         typer.Option(help="Exit with 1 if this is found (repeat for several)."),
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = (
@@ -148,9 +158,10 @@ def _print_labels(audit: Audit) -> None:
     if check is None:
         typer.echo("labels      not judged")
         return
+    views = [f"{name} (agree with {share:.1%} of them)" for name, share in check.views.items()]
     typer.echo(
         f"labels      {_rows_of(check.found, check.checked)} likely wrong, judged by "
-        f"{' and '.join(check.views)}; estimated share of wrong labels {check.noise:.1%}"
+        f"{' and '.join(views)}; estimated share of wrong labels {check.noise:.1%}"
     )
     for (given, suggested), rows in list(check.confusions.items())[:SHOWN_FINDINGS]:
         typer.echo(_printable(f"            {rows:,} of {given} are likely {suggested}"))

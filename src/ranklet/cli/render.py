@@ -102,9 +102,7 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(
-            *(Text("".join(c if c.isprintable() else "?" for c in cell)) for cell in row)
-        )
+        table.add_row(*(Text("".join(c if c.isprintable() else "?" for c in cell)) for cell in row))
     _stdout().print(table)
 
 

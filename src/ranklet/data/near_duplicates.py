@@ -1,11 +1,12 @@
 """Near duplicates: texts that share most of their pairs of neighbouring words.
 
-Broder 1997 ("On the resemblance and containment of documents", SEQUENCES) compares texts as sets of
-shingles, here pairs of words. His resemblance |A & B| / |A | B| finds edited copies; his containment
-|A & B| / |smaller| finds copies that were cut or continued. Min-wise hashes only estimate both, and
-cut copies escape them, so the sets themselves are compared: a set that shares t of its n shingles
-with another shares one of any n - t + 1 of them (the prefix filter of Chaudhuri, Ganti, Kaushik
-2006, ICDE), and the rarest are looked up. Every pair above the thresholds is found, and no other.
+Broder 1997 ("On the resemblance and containment of documents", SEQUENCES) compares texts as sets
+of shingles, here pairs of words. His resemblance |A & B| / |A | B| finds edited copies; his
+containment |A & B| / |smaller| finds copies that were cut or continued. Min-wise hashes estimate
+resemblance alone, and with an error, so the sets themselves are compared: a set that shares t of
+its n shingles with another shares one of any n - t + 1 of them (the prefix filter of Chaudhuri,
+Ganti, Kaushik 2006, ICDE), and the rarest are looked up. Every pair at or above the thresholds is
+found, and no other.
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ def shingle_sets(texts: Sequence[str]) -> csr_array:
 def nearest_duplicates(first: csr_array, second: csr_array | None = None) -> Nearest:
     """Find the nearest near duplicate of each text.
 
-    Two texts are near duplicates if their resemblance is at least 0.5, or their containment at least
-    0.8 and the shorter text has at least 8 pairs of words.
+    Two texts are near duplicates if their resemblance is at least 0.5, or their containment at
+    least 0.8 and the shorter text has at least 8 pairs of words.
 
     Args:
         first: (texts, shingles), see `shingle_sets`.
@@ -142,7 +143,7 @@ def _keep_nearest(
     resemblance: NDArray[np.float64],
     containment: NDArray[np.float64],
 ) -> None:
-    """Compare candidates exactly; write what is nearer than before into the last three, in place."""
+    """Compare candidates exactly; write what is nearer than before into the last three."""
     shared = np.asarray(first[rows].multiply(second[columns]).sum(axis=1)).ravel()
     left, right = np.diff(first.indptr)[rows], np.diff(second.indptr)[columns]
     smaller = np.minimum(left, right)

@@ -89,14 +89,15 @@ class LabelCheck:
     """Likely label errors of the training rows.
 
     Attributes:
-        views: What they were judged by: `words`, and the name of the encoder.
+        views: What they were judged by, `words` and the name of the encoder, and the share of
+            rows whose label each finds the most probable: a view that seldom agrees says little.
         checked: Rows of labels with enough rows to judge.
         found: Rows whose label is likely to be wrong.
         noise: Estimated share of wrong labels among `checked`.
         confusions: Number of rows found by (given label, suggested label), most first.
     """
 
-    views: tuple[str, ...]
+    views: Mapping[str, float]
     checked: int
     found: int
     noise: float

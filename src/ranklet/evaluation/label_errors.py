@@ -1,10 +1,10 @@
 """Likely label errors by confident learning (Northcutt, Jiang, Chuang 2021, arXiv:1911.00068).
 
 A model that never saw a row gives it probabilities. A row counts as confidently of class j if p_j
-reaches the mean that rows labelled j reach (section 3.1, eq. 1); counted by given label, that is the
-confident joint, which says how many labels of each kind are wrong. So many rows are pruned, those
-furthest from their label by both rules of section 3.2: lowest p of the given label within its class
-(prune by class) and largest margin of another label over it (prune by noise rate).
+reaches the mean that rows labelled j reach (section 3.1, eq. 1); counted by given label, that is
+the confident joint, which says how many labels of each kind are wrong. So many rows are pruned,
+those furthest from their label by both rules of section 3.2: lowest p of the given label within
+its class (prune by class) and largest margin of another label over it (prune by noise rate).
 
 Where there are several views of a text, such as its words and an encoder's states, all must agree,
 which is the consensus filter of Brodley and Friedl 1999 (JAIR 11).

@@ -71,19 +71,19 @@ def check_labels(
     checked = examples.select(rows)
     labels = np.array([names.index(given[row]) for row in rows], dtype=np.int64)
     observe(f"judging {len(rows):,} labels by their words")
-    features = [word_view(checked.texts)]
+    features = {"words": word_view(checked.texts)}
     if encoder is not None:
         observe(f"computing the states of {len(rows):,} texts with {encoder}")
-        features.append(frozen_states(encoder, checked.texts, max_length, device, precision))
-    views = [out_of_sample_probabilities(each, labels) for each in features]
-    errors = find_label_errors(labels, views)
+        features[encoder] = frozen_states(encoder, checked.texts, max_length, device, precision)
+    views = {name: out_of_sample_probabilities(each, labels) for name, each in features.items()}
+    errors = find_label_errors(labels, list(views.values()))
     suspects = {
         rows[row]: Suspect(names[label], float(margin))
         for row, label, margin in zip(errors.rows, errors.suggested, errors.margin, strict=True)
     }
     pairs = Counter((given[row], found.label) for row, found in suspects.items())
     check = LabelCheck(
-        views=("words",) if encoder is None else ("words", encoder),
+        views={name: float((view.argmax(1) == labels).mean()) for name, view in views.items()},
         checked=len(rows),
         found=len(suspects),
         noise=errors.noise,

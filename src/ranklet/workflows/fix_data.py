@@ -137,8 +137,8 @@ def write_fixed(
 ) -> Fixed:
     """Write the cleaned copy and the list of its changes.
 
-    Texts are repaired as `repair` does it. Columns keep their order; cells that are neither text nor
-    integers, which only jsonl and parquet have, have no place in the copy and are listed.
+    Texts are repaired as `repair` does it. Columns keep their order; cells that are neither text
+    nor integers, which only jsonl and parquet have, have no place in the copy and are listed.
 
     Args:
         source: File, or bundled set.

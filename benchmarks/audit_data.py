@@ -29,6 +29,7 @@ import numpy as np
 from ranklet.data.copies import find_copies, fingerprints
 from ranklet.evaluation.label_errors import (
     find_label_errors,
+    neighbour_probabilities,
     out_of_sample_probabilities,
     word_view,
 )
@@ -36,7 +37,6 @@ from ranklet.workflows.check_labels import frozen_states
 
 KINDS = {"exact": 200, "near": 200, "truncated": 50}
 LABELS = ("World", "Sports", "Business", "Sci/Tech")
-SHARES = (0.05, 0.1, 0.2)
 
 
 def read(path: Path, count: int | None) -> tuple[list[str], list[str]]:
@@ -124,19 +124,24 @@ def states_of(texts: list[str], encoder: str, out: Path) -> np.ndarray:
 
 
 def measure_labels(
-    texts: list[str], names: list[str], encoder: str | None, seed: int, out: Path
+    texts: list[str],
+    names: list[str],
+    encoder: str | None,
+    shares: list[float],
+    seed: int,
+    out: Path,
 ) -> list[dict[str, object]]:
     labels = np.array([LABELS.index(name) for name in names])
-    features = {"words": word_view(texts)}
-    if encoder is not None:
-        features[encoder] = states_of(texts, encoder, out)
+    words = word_view(texts)
+    states = None if encoder is None else states_of(texts, encoder, out)
     rows: list[dict[str, object]] = []
     for kind in ("random", "confusable"):
-        for share in SHARES:
+        for share in shares:
             given = exchanged(labels, share, kind, seed)
-            views = {
-                name: out_of_sample_probabilities(each, given) for name, each in features.items()
-            }
+            views = {"words": out_of_sample_probabilities(words, given)}
+            if states is not None:
+                views[f"{encoder}"] = out_of_sample_probabilities(states, given)
+                views["neighbours"] = neighbour_probabilities(states, given)
             sets = {name: [view] for name, view in views.items()} | {"all": [*views.values()]}
             for name, chosen in sets.items():
                 errors = find_label_errors(given, chosen)
@@ -165,6 +170,7 @@ def main() -> None:
     parser.add_argument("--part", choices=("copies", "labels", "all"), default="all")
     parser.add_argument("--texts", type=int, help="training rows, the first ones; default: all")
     parser.add_argument("--encoder", default="minilm", help="empty: words alone")
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.05, 0.1, 0.2])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/audit_data"))
     options = parser.parse_args()
@@ -177,7 +183,8 @@ def main() -> None:
         test, _ = read(options.data / "test.csv", None)
         print(json.dumps(measure_copies(train, test, options.seed, options.out), indent=2))
     if options.part != "copies":
-        rows = measure_labels(train, labels, options.encoder or None, options.seed, options.out)
+        encoder = options.encoder or None
+        rows = measure_labels(train, labels, encoder, options.shares, options.seed, options.out)
         (options.out / "labels.json").write_text(json.dumps(rows, indent=2), encoding="utf-8")
 
 

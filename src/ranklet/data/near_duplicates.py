@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ranklet.data.cleaning import clean
 from ranklet.data.duplicates import normal_form
+from ranklet.data.oddities import is_empty
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -116,6 +117,8 @@ def nearest_duplicates(first: csr_array, second: csr_array | None = None) -> Nea
 
 
 def _words(text: str) -> list[str]:
+    if is_empty(text):
+        return []
     form = normal_form(clean(text, ("ag_news", "html")))
     return form.split() if form.isascii() else WORD.findall(form)
 

@@ -89,8 +89,9 @@ class LabelCheck:
     """Likely label errors of the training rows.
 
     Attributes:
-        views: What they were judged by, `words` and the name of the encoder, and the share of
-            rows whose label each finds the most probable: a view that seldom agrees says little.
+        views: What they were judged by, `words`, the encoder and neighbours in its states, and
+            the share of rows whose label each finds the most probable: where that is low, what is
+            found says little.
         checked: Rows of labels with enough rows to judge.
         found: Rows whose label is likely to be wrong.
         noise: Estimated share of wrong labels among `checked`.

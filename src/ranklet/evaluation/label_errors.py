@@ -6,8 +6,8 @@ the confident joint, which says how many labels of each kind are wrong. So many 
 those furthest from their label by both rules of section 3.2: lowest p of the given label within
 its class (prune by class) and largest margin of another label over it (prune by noise rate).
 
-Where there are several views of a text, such as its words and an encoder's states, all must agree,
-which is the consensus filter of Brodley and Friedl 1999 (JAIR 11).
+Where there are several views of a text (its words, an encoder's states, its neighbours among them),
+all must agree, which is the consensus filter of Brodley and Friedl 1999 (JAIR 11).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 FOLDS = 5
 """A class with fewer rows cannot be judged."""
+
+NEIGHBOURS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +77,36 @@ def out_of_sample_probabilities(
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     found: NDArray[np.float64] = cross_val_predict(
         model, features, labels, cv=folds, method="predict_proba"
+    )
+    return found
+
+
+def neighbour_probabilities(
+    states: NDArray[np.float32], labels: NDArray[np.int64], seed: int = 0
+) -> NDArray[np.float64]:
+    """Return the shares of labels among the 30 nearest rows of the other folds, by cosine.
+
+    Neighbours in the states of a network tell wrong labels from right ones where a regression has
+    learned some of them (Bahri, Jiang, Gupta 2020, arXiv:2004.12289).
+
+    Args:
+        states: (rows, hidden) float32.
+        labels: (rows,) int64 from 0; every class has at least `FOLDS` rows.
+        seed: Draws the folds.
+
+    Returns:
+        (rows, classes) float64.
+    """
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.preprocessing import normalize
+
+    # Of the rows of unit length the nearest by distance are the nearest by angle.
+    fewest = len(labels) - len(labels) // FOLDS - 1
+    model = KNeighborsClassifier(min(NEIGHBOURS, fewest))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    found: NDArray[np.float64] = cross_val_predict(
+        model, normalize(states), labels, cv=folds, method="predict_proba"
     )
     return found
 

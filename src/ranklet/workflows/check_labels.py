@@ -15,6 +15,7 @@ from ranklet.evaluation.audit import LabelCheck
 from ranklet.evaluation.label_errors import (
     FOLDS,
     find_label_errors,
+    neighbour_probabilities,
     out_of_sample_probabilities,
     word_view,
 )
@@ -47,7 +48,7 @@ def check_labels(
 
     Args:
         examples: Cleaned texts with labels.
-        encoder: Encoder whose mean-pooled states are the second view, or None for words alone. It
+        encoder: Encoder whose mean-pooled states are further views, or None for words alone. It
             has no adapters: trained on these labels, they would vouch for the wrong ones.
         max_length: Longest text in tokens.
         device: Where the encoder computes.
@@ -71,11 +72,12 @@ def check_labels(
     checked = examples.select(rows)
     labels = np.array([names.index(given[row]) for row in rows], dtype=np.int64)
     observe(f"judging {len(rows):,} labels by their words")
-    features = {"words": word_view(checked.texts)}
+    views = {"words": out_of_sample_probabilities(word_view(checked.texts), labels)}
     if encoder is not None:
         observe(f"computing the states of {len(rows):,} texts with {encoder}")
-        features[encoder] = frozen_states(encoder, checked.texts, max_length, device, precision)
-    views = {name: out_of_sample_probabilities(each, labels) for name, each in features.items()}
+        states = frozen_states(encoder, checked.texts, max_length, device, precision)
+        views[encoder] = out_of_sample_probabilities(states, labels)
+        views[f"neighbours in {encoder}"] = neighbour_probabilities(states, labels)
     errors = find_label_errors(labels, list(views.values()))
     suspects = {
         rows[row]: Suspect(names[label], float(margin))

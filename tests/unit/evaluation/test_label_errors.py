@@ -7,6 +7,7 @@ from ranklet.evaluation.label_errors import (
     confident_joint,
     expected_counts,
     find_label_errors,
+    neighbour_probabilities,
     out_of_sample_probabilities,
     pruned,
     word_view,
@@ -49,7 +50,7 @@ def test_every_view_must_agree() -> None:
 
 
 def test_the_most_certain_come_first() -> None:
-    first = np.array([0.9, 0.9, 0.9, 0.9, 0.3, 0.1, 0.1, 0.1, 0.1, 0.1])
+    first = np.array([0.9, 0.9, 0.9, 0.9, 0.3, 0.1, 0.3, 0.3, 0.3, 0.3])
     labels = np.array([0] * 6 + [1] * 4)
     found = find_label_errors(labels, [np.stack([first, 1 - first], axis=1)])
     assert found.rows.tolist() == [5, 4]
@@ -66,3 +67,17 @@ def test_planted_errors_are_found_by_words_and_by_states() -> None:
         found = find_label_errors(given, [out_of_sample_probabilities(view, given)])
         assert sorted(found.rows.tolist()) == [4, 17]
         assert found.suggested.tolist() == labels[found.rows].tolist()
+
+
+def test_neighbours_of_the_other_folds_vote_by_angle() -> None:
+    # Two directions of any length; a row labelled against its direction has no neighbour like it.
+    lengths = np.linspace(1, 9, 80, dtype=np.float32)
+    labels = np.arange(80) % 2
+    states = np.eye(2, dtype=np.float32)[labels] * lengths[:, None]
+    given = labels.copy()
+    given[10] = 1
+    found = neighbour_probabilities(states, given)
+    assert found.sum(axis=1) == pytest.approx(np.ones(80))
+    assert found[10, 0] == 1.0
+    # Each of them has 30 nearest among 32 of its own direction, one of which may be row 10.
+    assert found[np.arange(80), labels].min() >= 29 / 30

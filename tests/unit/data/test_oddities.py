@@ -11,7 +11,7 @@ from ranklet.data.oddities import Oddity, find_oddities, repair
         ("all is well here", (), "all is well here"),
         ("cafÃ© in the rain", ("mojibake",), "café in the rain"),
         ("so â€œgoodâ€\x9d a thing", ("mojibake", "control"), "so “good” a thing"),
-        ("Î´Îµ and peace today", ("mojibake",), "\u03b4\u03b5 and peace today"),
+        ("\u00ce\u00b4\u00ce\u00b5 and peace today", ("mojibake",), "\u03b4\u03b5 and peace today"),
         ("café naïve Straße мир 日本", (), None),
         ("DÉJÀ VU AU CAFÉ» ici", (), None),
         ("a &lt;b&gt;bold&lt;/b&gt; move now", ("html",), "a bold move now"),

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from ranklet.budget.plan import ParameterPlan
     from ranklet.classifier import TextClassifier
     from ranklet.errors import RankletError
+    from ranklet.evaluation.audit import Audit
     from ranklet.evaluation.result import Evaluation
     from ranklet.labels import LabelSet
     from ranklet.recipe import Recipe, load_recipe
     from ranklet.run import Run, open_run
+    from ranklet.workflows.audit import audit
     from ranklet.workflows.classify import classify
     from ranklet.workflows.evaluate import evaluate
     from ranklet.workflows.fit_ranks import fit_ranks
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Audit",
     "Evaluation",
     "LabelSet",
     "ParameterPlan",
@@ -37,6 +40,7 @@ __all__ = [
     "Recipe",
     "Run",
     "TextClassifier",
+    "audit",
     "classify",
     "evaluate",
     "fit_ranks",
@@ -52,6 +56,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Audit": "ranklet.evaluation.audit",
     "Evaluation": "ranklet.evaluation.result",
     "LabelSet": "ranklet.labels",
     "ParameterPlan": "ranklet.budget.plan",
@@ -59,6 +64,7 @@ _HOMES = {
     "Recipe": "ranklet.recipe",
     "Run": "ranklet.run",
     "TextClassifier": "ranklet.classifier",
+    "audit": "ranklet.workflows.audit",
     "classify": "ranklet.workflows.classify",
     "evaluate": "ranklet.workflows.evaluate",
     "fit_ranks": "ranklet.workflows.fit_ranks",

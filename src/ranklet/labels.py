@@ -72,6 +72,11 @@ class LabelSet:
         return [position[name] for name in names]
 
 
+def as_written(label: Label) -> str:
+    """Return a label as it stands in a cell: its name, or all of several."""
+    return SEPARATOR.join(names_of(label))
+
+
 def names_of(label: Label) -> tuple[str, ...]:
     """Return the names that a text is labelled with."""
     return (label,) if isinstance(label, str) else label

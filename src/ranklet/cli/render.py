@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
-from ranklet.labels import SEPARATOR, names_of
+from ranklet.labels import as_written
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,6 +98,17 @@ def print_frontier(rows: Sequence[FrontierRow], as_json: bool) -> None:
     _stdout().print(table)
 
 
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; what cannot be printed becomes a question mark."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text("".join(c if c.isprintable() else "?" for c in cell)) for cell in row))
+    _stdout().print(table)
+
+
 def print_evaluation(evaluation: Evaluation) -> None:
     """Print the figures of an evaluation with their 95 % intervals."""
     from rich.table import Table
@@ -151,7 +162,7 @@ def _decisions(labels: Sequence[str], sets: LabelSetFigures) -> Table:
 def print_classifications(answers: Sequence[Classification]) -> None:
     """Print each text's label and a bar for every label."""
     for answer in answers:
-        sys.stdout.write(f"{SEPARATOR.join(names_of(answer.label)) or '(no label)'}\n")
+        sys.stdout.write(f"{as_written(answer.label) or '(no label)'}\n")
         width = max(len(name) for name in answer.probabilities)
         ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
         for name, probability in ranked:

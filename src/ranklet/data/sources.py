@@ -38,6 +38,8 @@ def read_examples(
     label_column: str | None,
     label_names: Sequence[str] | None,
     problem_type: ProblemType = "single_label_classification",
+    *,
+    allow_empty: bool = False,
 ) -> Examples:
     """Read one split as a whole.
 
@@ -50,6 +52,7 @@ def read_examples(
         label_names: Names of the labels 0 .. n-1, or None where labels are names already. Parquet
             files that carry class names use those.
         problem_type: Whether a text has one label or any number of them.
+        allow_empty: Take empty texts as they are; otherwise they are refused.
 
     Raises:
         DataError: A source, column, text or label that cannot be used, with its line.
@@ -62,7 +65,9 @@ def read_examples(
     lines: list[int] = []
     for file in files:
         before = len(texts)
-        for line, text, label in _records(file, text_column, label_column, problem_type):
+        for line, text, label in _records(
+            file, text_column, label_column, problem_type, allow_empty
+        ):
             texts.append(text)
             labels.append(label)
             lines.append(before + line if len(files) > 1 else line)
@@ -141,6 +146,7 @@ def _records(
     text_column: str | Sequence[str],
     label_column: str | None,
     problem_type: ProblemType,
+    allow_empty: bool,
 ) -> Iterator[tuple[int, str, Label]]:
     """Yield (line, text, label); the label is empty where there is no label column."""
     columns = _text_columns(file, text_column)
@@ -148,7 +154,7 @@ def _records(
     read = read_label if problem_type == "single_label_classification" else read_label_set
     for row in read_rows(file, wanted):
         text = _joined(row, columns, str(file))
-        if not text.strip():
+        if not text.strip() and not allow_empty:
             raise DataError(
                 "empty text; delete the row or fill it in", str(file), row.line, " + ".join(columns)
             )

@@ -1,0 +1,106 @@
+"""Copies of texts, exact and near, within one split or between two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from ranklet.data.duplicates import normal_form
+from ranklet.data.near_duplicates import nearest_duplicates, shingle_sets
+from ranklet.data.oddities import is_empty
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprints:
+    """The texts of a split as they are compared.
+
+    Attributes:
+        forms: Normal form of each text; empty for one without letters and digits.
+        firsts: Row of the first text of the same form, for each row.
+        sets: (texts, shingles) see `shingle_sets`.
+    """
+
+    forms: tuple[str, ...]
+    firsts: tuple[int, ...]
+    sets: csr_array
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What a text is a copy of.
+
+    Attributes:
+        other: Row of the other text.
+        exact: Equal but for case and punctuation; else a near duplicate.
+        resemblance: Shared pairs of words over all pairs of words of both.
+        containment: Shared pairs of words over those of the shorter text.
+    """
+
+    other: int
+    exact: bool
+    resemblance: float = 1.0
+    containment: float = 1.0
+
+
+def fingerprints(*splits: Sequence[str]) -> list[Fingerprints]:
+    """Prepare splits for comparison with themselves and each other."""
+    sets = shingle_sets([text for split in splits for text in split])
+    ends = list(accumulate(len(split) for split in splits))
+    return [
+        _fingerprints(split, sets[end - len(split) : end])
+        for split, end in zip(splits, ends, strict=True)
+    ]
+
+
+def find_copies(texts: Fingerprints, others: Fingerprints | None = None) -> dict[int, Copy]:
+    """Map each row that is a copy to what it copies.
+
+    Args:
+        texts: A split.
+        others: Where to look, of the same call of `fingerprints`; None: among the earlier rows.
+
+    Returns:
+        One entry for each copied row: the first exact copy if there is one, else the nearest.
+    """
+    found: dict[int, Copy] = {}
+    known = {} if others is None else _first_rows(others.forms)
+    own = _distinct(texts)
+    there = own if others is None else _distinct(others)
+    nearest = nearest_duplicates(texts.sets[own], None if others is None else others.sets[there])
+    near = {
+        row: Copy(there[match], False, float(resemblance), float(containment))
+        for row, match, resemblance, containment in zip(
+            own, nearest.match, nearest.resemblance, nearest.containment, strict=True
+        )
+        if match >= 0
+    }
+    for row, (form, first) in enumerate(zip(texts.forms, texts.firsts, strict=True)):
+        if others is None and form and first < row:
+            found[row] = Copy(first, True)
+        elif form and form in known:
+            found[row] = Copy(known[form], True)
+        elif first in near:
+            found[row] = near[first]
+    return found
+
+
+def _fingerprints(texts: Sequence[str], sets: csr_array) -> Fingerprints:
+    forms = tuple("" if is_empty(text) else normal_form(text) for text in texts)
+    first = _first_rows(forms)
+    return Fingerprints(forms, tuple(first[form] for form in forms), sets)
+
+
+def _first_rows(forms: Sequence[str]) -> dict[str, int]:
+    first: dict[str, int] = {}
+    for row, form in enumerate(forms):
+        first.setdefault(form, row)
+    return first
+
+
+def _distinct(texts: Fingerprints) -> list[int]:
+    return [row for row, first in enumerate(texts.firsts) if first == row]

@@ -1,0 +1,164 @@
+"""Near duplicates: texts that share most of their pairs of neighbouring words.
+
+Broder 1997 ("On the resemblance and containment of documents", SEQUENCES) compares texts as sets
+of shingles, here pairs of words. His resemblance |A & B| / |A | B| finds edited copies; his
+containment |A & B| / |smaller| finds copies that were cut or continued. Min-wise hashes estimate
+resemblance alone, and with an error, so the sets themselves are compared: a set that shares t of
+its n shingles with another shares one of any n - t + 1 of them (the prefix filter of Chaudhuri,
+Ganti, Kaushik 2006, ICDE), and the rarest are looked up. Every pair at or above the thresholds is
+found, and no other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranklet.data.cleaning import clean
+from ranklet.data.duplicates import normal_form
+from ranklet.data.oddities import is_empty
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+MIN_RESEMBLANCE = 0.5
+MIN_CONTAINMENT = 0.8
+# A few words in a row are a phrase: shorter texts must resemble each other as a whole.
+MIN_CONTAINED = 8
+# Resemblance r means that the smaller set shares at least 2r / (1 + r) of its shingles.
+MIN_SHARED = min(2 * MIN_RESEMBLANCE / (1 + MIN_RESEMBLANCE), MIN_CONTAINMENT)
+CHUNK_TEXTS = 512
+CHUNK_PAIRS = 65_536
+# Chinese and Japanese put no white space between words: each character counts as one.
+WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\s\u3040-\u30ff\u3400-\u9fff]+")
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """The nearest near duplicate of each text of a first set in a second one.
+
+    Attributes:
+        match: (texts,) int64 index in the second set, -1 where there is none.
+        resemblance: (texts,) float64 shared pairs of words over all pairs of words of both.
+        containment: (texts,) float64 shared pairs of words over those of the shorter text.
+    """
+
+    match: NDArray[np.int64]
+    resemblance: NDArray[np.float64]
+    containment: NDArray[np.float64]
+
+
+def shingle_sets(texts: Sequence[str]) -> csr_array:
+    """Return the pairs of neighbouring words of each text, without markup, case and punctuation.
+
+    A text of one word has that word as its only shingle, and one without letters and digits none.
+
+    Args:
+        texts: Texts of all splits that are to be compared, since columns are numbered in here.
+
+    Returns:
+        (texts, distinct shingles) int32, 1 where a text has a shingle.
+    """
+    from scipy.sparse import csr_array
+
+    number: dict[str, int] = {}
+    words = [[number.setdefault(w, len(number) + 1) for w in _words(text)] for text in texts]
+    lengths = np.fromiter(map(len, words), np.int64, len(words))
+    flat = np.fromiter(chain.from_iterable(words), np.int64, int(lengths.sum()))
+    row = np.repeat(np.arange(len(words)), lengths)
+    is_pair = np.zeros(len(flat), dtype=bool)
+    is_pair[:-1] = row[1:] == row[:-1]
+    following = np.where(is_pair, np.roll(flat, -1), 0)
+    kept = is_pair | (lengths[row] == 1)
+    _, column = np.unique(flat[kept] * (len(number) + 1) + following[kept], return_inverse=True)
+    shape = (len(words), int(column.max(initial=-1)) + 1)
+    sets = csr_array((np.ones(len(column), np.int32), (row[kept], column)), shape=shape)
+    sets.sum_duplicates()
+    sets.data[:] = 1
+    return sets
+
+
+def nearest_duplicates(first: csr_array, second: csr_array | None = None) -> Nearest:
+    """Find the nearest near duplicate of each text.
+
+    Two texts are near duplicates if their resemblance is at least 0.5, or their containment at
+    least 0.8 and the shorter text has at least 8 pairs of words.
+
+    Args:
+        first: (texts, shingles), see `shingle_sets`.
+        second: Texts to look among; None: the earlier ones of `first`.
+    """
+    other = first if second is None else second
+    rarity = first.sum(axis=0) + other.sum(axis=0)
+    first_rare, other_rare = _rarest(first, rarity), _rarest(other, rarity)
+    by_shingle, rare_by_shingle = other.T.tocsr(), other_rare.T.tocsr()
+    count = first.shape[0]
+    match = np.full(count, -1, dtype=np.int64)
+    resemblance, containment = np.zeros(count), np.zeros(count)
+    for start in range(0, count, CHUNK_TEXTS):
+        part = slice(start, start + CHUNK_TEXTS)
+        # Either text may be the smaller one, whose rare shingles the other is sure to have.
+        found = (first_rare[part] @ by_shingle + first[part] @ rare_by_shingle).tocoo()
+        rows, columns = found.row.astype(np.int64) + start, found.col.astype(np.int64)
+        if second is None:
+            rows, columns = rows[columns < rows], columns[columns < rows]
+        for begin in range(0, len(rows), CHUNK_PAIRS):
+            pairs = slice(begin, begin + CHUNK_PAIRS)
+            _keep_nearest(
+                first, other, rows[pairs], columns[pairs], match, resemblance, containment
+            )
+    return Nearest(match, resemblance, containment)
+
+
+def _words(text: str) -> list[str]:
+    if is_empty(text):
+        return []
+    form = normal_form(clean(text, ("ag_news", "html")))
+    return form.split() if form.isascii() else WORD.findall(form)
+
+
+def _rarest(sets: csr_array, rarity: NDArray[Any]) -> csr_array:
+    """Keep of each set so many of its rarest shingles that a near duplicate must have one."""
+    from scipy.sparse import csr_array
+
+    sizes = np.diff(sets.indptr)
+    row = np.repeat(np.arange(len(sizes)), sizes)
+    order = np.lexsort((rarity[sets.indices], row))
+    rank = np.arange(len(row)) - sets.indptr[row]
+    least_shared = np.ceil(MIN_SHARED * sizes - 1e-9).astype(np.int64)
+    kept = rank < (sizes - least_shared + 1)[row]
+    entries = np.ones(int(kept.sum()), np.int32)
+    return csr_array((entries, (row[kept], sets.indices[order][kept])), shape=sets.shape)
+
+
+def _keep_nearest(
+    first: csr_array,
+    second: csr_array,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    match: NDArray[np.int64],
+    resemblance: NDArray[np.float64],
+    containment: NDArray[np.float64],
+) -> None:
+    """Compare candidates exactly; write what is nearer than before into the last three."""
+    shared = np.asarray(first[rows].multiply(second[columns]).sum(axis=1)).ravel()
+    left, right = np.diff(first.indptr)[rows], np.diff(second.indptr)[columns]
+    smaller = np.minimum(left, right)
+    alike, within = shared / (left + right - shared), shared / smaller
+    near = (alike >= MIN_RESEMBLANCE) | ((within >= MIN_CONTAINMENT) & (smaller >= MIN_CONTAINED))
+    # The best of each row last, so that it is the one that stays.
+    order = np.flatnonzero(near)[np.lexsort((-columns[near], within[near], alike[near]))]
+    for pair in order:
+        row = rows[pair]
+        if (alike[pair], within[pair]) > (resemblance[row], containment[row]):
+            match[row], resemblance[row], containment[row] = (
+                columns[pair],
+                alike[pair],
+                within[pair],
+            )

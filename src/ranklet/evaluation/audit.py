@@ -1,0 +1,214 @@
+"""Audit: what a look at a data set before training found, and its JSON form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ranklet.evaluation.shift import Shift
+
+Problem = Literal["oddities", "duplicates", "leakage", "label-errors"]
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long texts are.
+
+    Attributes:
+        mean: Mean length.
+        median: Half of the texts are at most so long.
+        p95: 95 % of them are.
+        longest: All of them are.
+    """
+
+    mean: float
+    median: float
+    p95: float
+    longest: int
+
+
+@dataclass(frozen=True)
+class SplitAudit:
+    """One split by itself.
+
+    Attributes:
+        name: `train` or `test`.
+        source: File or data set.
+        rows: Number of rows.
+        labels: Rows of each label, in the order of the labels; empty without labels.
+        words: Lengths in words.
+        tokens: Lengths in tokens, special ones included; None without a tokenizer.
+        truncated: Rows that are longer than the longest text; None without a tokenizer.
+        oddities: Rows of each oddity that occurs.
+    """
+
+    name: str
+    source: str
+    rows: int
+    labels: Mapping[str, int]
+    words: Lengths
+    tokens: Lengths | None
+    truncated: int | None
+    oddities: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class CopyCounts:
+    """Copies within a split or across two; every count is a number of rows.
+
+    Attributes:
+        exact: Rows with an exact copy.
+        near: Rows with a near duplicate and no exact copy.
+        conflicting: Those of both whose label is not that of the copy.
+    """
+
+    exact: int
+    near: int
+    conflicting: int
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What of test is also in train.
+
+    Attributes:
+        test: Test rows with a copy in train.
+        train: Training rows with a copy in test.
+        verdict: What it means for a test figure, in words.
+    """
+
+    test: CopyCounts
+    train: CopyCounts
+    verdict: str
+
+
+@dataclass(frozen=True)
+class LabelCheck:
+    """Likely label errors of the training rows.
+
+    Attributes:
+        views: What they were judged by, `words`, the encoder and neighbours in its states, and
+            the share of rows whose label each finds the most probable: where that is low, what is
+            found says little.
+        checked: Rows of labels with enough rows to judge.
+        found: Rows whose label is likely to be wrong.
+        noise: Estimated share of wrong labels among `checked`.
+        confusions: Number of rows found by (given label, suggested label), most first.
+    """
+
+    views: Mapping[str, float]
+    checked: int
+    found: int
+    noise: float
+    confusions: Mapping[tuple[str, str], int]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row that something is wrong with.
+
+    Attributes:
+        kind: Such as `exact duplicate`, `near copy in test`, `label error` or `mojibake`.
+        split: `train` or `test`.
+        line: Line of the row in its source.
+        other: Place of the other row, for copies.
+        score: Resemblance of near duplicates; margin of label errors, -1 the most certain.
+        detail: More in words, such as the label that is suggested.
+        text: Start of the text.
+    """
+
+    kind: str
+    split: str
+    line: int
+    other: str | None
+    score: float | None
+    detail: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A cleaned copy of the training data.
+
+    Attributes:
+        path: The copy.
+        changes: List of all changes.
+        rows: Rows that are left.
+        dropped: Rows left out.
+        repaired: Rows whose text was repaired.
+        relabelled: Rows whose label was changed.
+    """
+
+    path: Path
+    changes: Path
+    rows: int
+    dropped: int
+    repaired: int
+    relabelled: int
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found.
+
+    Attributes:
+        splits: Train, and test where it is given.
+        max_length: Longest text in tokens that `truncated` counts by.
+        tokenizer: Encoder whose tokenizer counted, or None.
+        duplicates: Copies of earlier rows within train.
+        leakage: Copies across train and test; None without test.
+        shift: Whether both come from one source; None without test or with too few texts.
+        label_check: Likely label errors; None where they were not looked for.
+        findings: Every row that something is wrong with.
+        fixed: The cleaned copy, where it was asked for.
+    """
+
+    splits: tuple[SplitAudit, ...]
+    max_length: int
+    tokenizer: str | None
+    duplicates: CopyCounts
+    leakage: Leakage | None
+    shift: Shift | None
+    label_check: LabelCheck | None
+    findings: tuple[Finding, ...]
+    fixed: Fixed | None = None
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Kinds of problems that were found."""
+        leaked = self.leakage is not None and self.leakage.train != CopyCounts(0, 0, 0)
+        found: dict[Problem, bool] = {
+            "oddities": any(split.oddities for split in self.splits),
+            "duplicates": self.duplicates != CopyCounts(0, 0, 0),
+            "leakage": leaked,
+            "label-errors": self.label_check is not None and self.label_check.found > 0,
+        }
+        return tuple(name for name, is_there in found.items() if is_there)
+
+
+def to_json(audit: Audit) -> dict[str, Any]:
+    """Return an audit as JSON values."""
+    content = asdict(audit)
+    if audit.label_check is not None:
+        content["label_check"]["confusions"] = [
+            {"given": given, "suggested": suggested, "rows": rows}
+            for (given, suggested), rows in audit.label_check.confusions.items()
+        ]
+    if audit.fixed is not None:
+        content["fixed"] |= {"path": str(audit.fixed.path), "changes": str(audit.fixed.changes)}
+    return {**content, "problems": list(audit.problems)}
+
+
+def leakage_verdict(test: CopyCounts, rows: int) -> str:
+    """Say in words what copies of test texts in train mean for a figure on test."""
+    leaked = test.exact + test.near
+    if not leaked:
+        return "none: no test text has a copy in train"
+    share = f"{leaked:,} of {rows:,} test texts ({leaked / rows:.2%})"
+    parts = f"{test.exact:,} exact, {test.near:,} near"
+    return (
+        f"leak: {share} have a copy in train ({parts}); they may lift a test accuracy by up to "
+        f"{100 * leaked / rows:.2f} points"
+    )

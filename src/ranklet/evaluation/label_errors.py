@@ -1,0 +1,188 @@
+"""Likely label errors by confident learning (Northcutt, Jiang, Chuang 2021, arXiv:1911.00068).
+
+A model that never saw a row gives it probabilities. A row counts as confidently of class j if p_j
+reaches the mean that rows labelled j reach (section 3.1, eq. 1); counted by given label, that is
+the confident joint, which says how many labels of each kind are wrong. So many rows are pruned,
+those furthest from their label by both rules of section 3.2: lowest p of the given label within
+its class (prune by class) and largest margin of another label over it (prune by noise rate).
+
+Where there are several views of a text (its words, an encoder's states, its neighbours among them),
+all must agree, which is the consensus filter of Brodley and Friedl 1999 (JAIR 11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FOLDS = 5
+"""A class with fewer rows cannot be judged."""
+
+NEIGHBOURS = 30
+
+
+@dataclass(frozen=True, eq=False)
+class LabelErrors:
+    """Rows whose label is likely to be wrong, the most certain first.
+
+    Attributes:
+        rows: (found,) int64 rows.
+        suggested: (found,) int64 class that is most probable instead.
+        margin: (found,) float64 probability of the given label minus that of the suggested one.
+        noise: Estimated share of wrong labels among all, the lowest of the views.
+    """
+
+    rows: NDArray[np.int64]
+    suggested: NDArray[np.int64]
+    margin: NDArray[np.float64]
+    noise: float
+
+
+def word_view(texts: Sequence[str]) -> Any:
+    """Return TF-IDF features of words, (texts, words) sparse float64."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\w+").fit_transform(texts)
+
+
+def out_of_sample_probabilities(
+    features: Any, labels: NDArray[np.int64], seed: int = 0
+) -> NDArray[np.float64]:
+    """Return class probabilities of each row by a logistic regression on the other folds.
+
+    Args:
+        features: (rows, features): sparse TF-IDF, or dense states, which are standardized.
+        labels: (rows,) int64 from 0; every class has at least `FOLDS` rows.
+        seed: Draws the folds.
+
+    Returns:
+        (rows, classes) float64.
+    """
+    from scipy.sparse import issparse
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    # Strong penalties: a regression that learns single wrong labels vouches for others.
+    if issparse(features):
+        model = LogisticRegression(C=1.0, max_iter=1000)
+    else:
+        strength = max(5e-4, 6 / len(labels))
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    found: NDArray[np.float64] = cross_val_predict(
+        model, features, labels, cv=folds, method="predict_proba"
+    )
+    return found
+
+
+def neighbour_probabilities(
+    states: NDArray[np.float32], labels: NDArray[np.int64], seed: int = 0
+) -> NDArray[np.float64]:
+    """Return the shares of labels among the 30 nearest rows of the other folds, by cosine.
+
+    Neighbours in the states of a network tell wrong labels from right ones where a regression has
+    learned some of them (Bahri, Jiang, Gupta 2020, arXiv:2004.12289).
+
+    Args:
+        states: (rows, hidden) float32.
+        labels: (rows,) int64 from 0; every class has at least `FOLDS` rows.
+        seed: Draws the folds.
+
+    Returns:
+        (rows, classes) float64.
+    """
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.preprocessing import normalize
+
+    # Of the rows of unit length the nearest by distance are the nearest by angle.
+    fewest = len(labels) - len(labels) // FOLDS - 1
+    model = KNeighborsClassifier(min(NEIGHBOURS, fewest))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    found: NDArray[np.float64] = cross_val_predict(
+        model, normalize(states), labels, cv=folds, method="predict_proba"
+    )
+    return found
+
+
+def confident_joint(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Count rows by given and confident class, the matrix C of eq. 1.
+
+    Args:
+        labels: (rows,) int64 given class.
+        probabilities: (rows, classes) float64, out of sample.
+
+    Returns:
+        (given, confident) int64; rows that are confident of no class are not counted.
+    """
+    classes = probabilities.shape[1]
+    thresholds = np.array([probabilities[labels == each, each].mean() for each in range(classes)])
+    # A mean of equal numbers may come out above them.
+    confident = probabilities >= thresholds - 1e-12
+    best = np.where(confident, probabilities, -1.0).argmax(axis=1)
+    joint = np.zeros((classes, classes), dtype=np.int64)
+    counted = confident.any(axis=1)
+    np.add.at(joint, (labels[counted], best[counted]), 1)
+    return joint
+
+
+def expected_counts(labels: NDArray[np.int64], joint: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Scale each row of a confident joint to the rows of its class, eq. 3 times the rows."""
+    sizes = np.bincount(labels, minlength=len(joint))
+    scaled: NDArray[np.float64] = joint / np.maximum(joint.sum(axis=1, keepdims=True), 1)
+    return scaled * sizes[:, None]
+
+
+def pruned(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mark the rows that both prune by class and prune by noise rate take out.
+
+    Args:
+        labels: (rows,) int64 given class.
+        probabilities: (rows, classes) float64, out of sample.
+    """
+    counts = expected_counts(labels, confident_joint(labels, probabilities))
+    by_class, by_rate = np.zeros((2, len(labels)), dtype=bool)
+    for given in range(len(counts)):
+        rows = np.flatnonzero(labels == given)
+        own = probabilities[rows, given]
+        wrong = round(float(counts[given].sum() - counts[given, given]))
+        by_class[rows[np.argsort(own, kind="stable")[:wrong]]] = True
+        for other in range(len(counts)):
+            if other != given:
+                order = np.argsort(own - probabilities[rows, other], kind="stable")
+                by_rate[rows[order[: round(float(counts[given, other]))]]] = True
+    return by_class & by_rate
+
+
+def find_label_errors(
+    labels: NDArray[np.int64], views: Sequence[NDArray[np.float64]]
+) -> LabelErrors:
+    """Find the rows that every view takes for wrongly labelled.
+
+    Args:
+        labels: (rows,) int64 given class.
+        views: One (rows, classes) float64 of out-of-sample probabilities for each view.
+    """
+    mean = np.mean(views, axis=0)
+    every = np.arange(len(labels))
+    others = np.where(np.eye(mean.shape[1], dtype=bool)[labels], -1.0, mean)
+    suggested = others.argmax(axis=1)
+    margin = mean[every, labels] - mean[every, suggested]
+    # A label that the views together still prefer is none to complain about.
+    agreed = np.all([pruned(labels, view) for view in views], axis=0) & (margin < 0)
+    rows = np.flatnonzero(agreed)
+    rows = rows[np.argsort(margin[rows], kind="stable")]
+    return LabelErrors(rows, suggested[rows], margin[rows], _noise(labels, views))
+
+
+def _noise(labels: NDArray[np.int64], views: Sequence[NDArray[np.float64]]) -> float:
+    counts = [expected_counts(labels, confident_joint(labels, view)) for view in views]
+    return min(float(1 - np.trace(each) / len(labels)) for each in counts)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+
+from ranklet.data.copies import Copy, find_copies, fingerprints
+from ranklet.data.near_duplicates import nearest_duplicates, shingle_sets
+
+TEN = "one two three four five six seven eight nine ten"
+
+
+def test_shingles_are_pairs_of_words_without_markup_case_and_punctuation() -> None:
+    sets = shingle_sets(["A b, <b>C</b>!", "a B c", "c a b a b", "word", "...", ""])
+    # ab bc | ab bc | ca ab ba | word
+    assert sets.sum(axis=1).tolist() == [2, 2, 3, 1, 0, 0]
+    assert sets.shape == (6, 5)
+    assert (sets[[0]] != sets[[1]]).nnz == 0
+    assert set(sets.data.tolist()) == {1}
+
+
+def test_characters_of_scripts_without_spaces_are_words() -> None:
+    assert shingle_sets(["日本語の文", "日本語"]).sum(axis=1).tolist() == [4, 2]
+
+
+def test_resemblance_and_containment_by_hand() -> None:
+    # 9 pairs; a substituted word in the middle takes 2 of them: 7 shared of 11.
+    changed = TEN.replace("five", "5")
+    found = nearest_duplicates(shingle_sets([TEN, changed]))
+    assert found.match.tolist() == [-1, 0]
+    assert found.resemblance[1] == pytest.approx(7 / 11)
+    assert found.containment[1] == pytest.approx(7 / 9)
+
+
+@pytest.mark.parametrize(
+    ("other", "is_found"),
+    [
+        # All 8 pairs of the short text are in the long one.
+        ("one two three four five six seven eight nine" + " x y z u v w q r s t o p l", True),
+        # The same with 7 pairs: a phrase.
+        ("one two three four five six seven eight" + " x y z u v w q r s t o p l k", False),
+    ],
+)
+def test_a_cut_copy_is_found_from_eight_pairs_of_words(other: str, is_found: bool) -> None:
+    short = " ".join(other.split()[: 9 if is_found else 8])
+    found = nearest_duplicates(shingle_sets([other, short]))
+    assert bool(found.match[1] == 0) == is_found
+    assert found.resemblance[1] < 0.5
+
+
+def test_at_the_threshold_is_a_near_duplicate_and_below_it_is_none() -> None:
+    # 6 pairs each, 4 shared: 4 / 8; then 3 shared: 3 / 9.
+    texts = ["a b c d e f g", "a b c d e x y", "a b c d v x y"]
+    sets = shingle_sets(texts)
+    assert nearest_duplicates(sets[[0, 1]]).match.tolist() == [-1, 0]
+    assert nearest_duplicates(sets[[0, 2]]).match.tolist() == [-1, -1]
+
+
+def test_the_nearest_is_taken_and_only_earlier_rows_within_a_split() -> None:
+    near, nearer = TEN.replace("five", "5"), TEN.replace("one", "1")
+    own, others = fingerprints([TEN, near, "something else"], [near, nearer, TEN.upper()])
+    assert find_copies(own) == {1: Copy(0, False, 7 / 11, 7 / 9)}
+    across = find_copies(own, others)
+    assert across[0] == Copy(2, True)
+    assert across[1] == Copy(0, True)
+    assert 2 not in across
+
+
+def test_a_repeated_text_is_near_to_what_its_first_copy_is_near_to() -> None:
+    near = TEN.replace("five", "5")
+    own, others = fingerprints([near, near.upper()], [TEN])
+    assert {row: copy.other for row, copy in find_copies(own, others).items()} == {0: 0, 1: 0}
+    assert not any(copy.exact for copy in find_copies(own, others).values())
+    assert find_copies(own) == {1: Copy(0, True)}
+
+
+def test_texts_without_words_are_copies_of_nothing() -> None:
+    own, others = fingerprints(["...", "...", ""], ["...", ""])
+    assert find_copies(own) == find_copies(own, others) == {}

@@ -81,8 +81,8 @@ def audit(
         label_column: Column of the label; None: as in the run, else `label`; empty: no labels.
         label_names: Label names in the order of integers, where there is no run.
         max_length: Longest text in tokens; None: as in the run, else 128.
-        label_views: What labels, or sets of them, are judged by: `auto`, words and the frozen encoder, which takes
-            as long as predicting all texts; `words` alone; or `none`: they are not judged.
+        label_views: What labels, or sets of them, are judged by: `auto`, words and the frozen
+            encoder, which takes as long as predicting all texts; `words` alone; or `none`.
         fix: Csv file to write: a copy of `data`, which must be one file, with repaired texts and
             without empty ones, exact duplicates and copies of test texts. Every change is listed
             beside it, in `NAME.changes.csv`.

@@ -12,7 +12,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -23,6 +25,7 @@ from ranklet.cli import ending
 from ranklet.cli.main import run as run_command_line
 from ranklet.encoder.config import read_config
 from ranklet.encoder.model import Encoder
+from ranklet.evaluation import figures
 
 Answer = subprocess.CompletedProcess[str]
 Command = Callable[..., Answer]
@@ -94,6 +97,18 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run_command_line()
     assert ended.value.code == 0
     return folder
+
+
+@cache
+def drawing(kind: Literal["png", "svg"]) -> bytes:
+    return figures._rendered(figures.training_loss([]), kind)
+
+
+@pytest.fixture(autouse=True)
+def _one_drawing(made_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let one drawing stand for all but those of `made_once`: they are most of a tiny training."""
+    drawings = {kind: drawing(kind) for kind in ("png", "svg")}
+    monkeypatch.setattr(figures, "_rendered", lambda figure, kind: drawings[kind])
 
 
 @pytest.fixture

@@ -167,12 +167,15 @@ def figure_svg(figure: Figure) -> str:
     return _rendered(figure, "svg").decode("utf-8")
 
 
-def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
+def save_figures(folder: Path, figures: Mapping[str, Figure]) -> dict[str, str]:
     """Write every figure as NAME.png and NAME.svg; each file appears whole.
 
     Args:
         folder: Where to write; made if missing.
         figures: Name to figure; names of letters, digits, `_` and `-`.
+
+    Returns:
+        The SVG of each, by name, since drawing takes longer than anything else in a short training.
 
     Raises:
         RunError: A name that cannot be a file, or a file that cannot be written.
@@ -181,9 +184,11 @@ def save_figures(folder: Path, figures: Mapping[str, Figure]) -> None:
         if not re.fullmatch("[A-Za-z0-9_-]+", name):
             raise RunError(f"figure name {name!r}: only letters, digits, _ and - are allowed")
     make_folder(folder)
+    drawings = {name: figure_svg(figure) for name, figure in figures.items()}
     for name, figure in figures.items():
         write_atomically(folder / f"{name}.png", _rendered(figure, "png"))
-        write_atomically(folder / f"{name}.svg", _rendered(figure, "svg"))
+        write_atomically(folder / f"{name}.svg", drawings[name])
+    return drawings
 
 
 def _panel(title: str, ylabel: str, width: float = 5.0, height: float = 3.1) -> tuple[Figure, Axes]:

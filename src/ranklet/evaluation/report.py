@@ -10,15 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 
 from ranklet.errors import RunError
-from ranklet.evaluation.figures import Record, figure_name, figure_svg
+from ranklet.evaluation.figures import Record, figure_name
 from ranklet.evaluation.result import AVERAGES, SCORES, Evaluation, Metric
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 _TRAINING_FIGURES = ("training_loss", "validation_loss", "validation_accuracy")
@@ -154,11 +151,9 @@ def render_report(
     return str(page).encode("utf-8", "replace").decode("utf-8")
 
 
-def embed_figures(figures: Mapping[str, Figure]) -> dict[str, ReportFigure]:
-    """Render figures for the page, with the caption that belongs to each name."""
-    return {
-        name: ReportFigure(figure_svg(figure), _caption(name)) for name, figure in figures.items()
-    }
+def embed_figures(drawings: Mapping[str, str]) -> dict[str, ReportFigure]:
+    """Give every drawing, SVG by name, the caption that belongs to its name."""
+    return {name: ReportFigure(svg, _caption(name)) for name, svg in drawings.items()}
 
 
 def _drawings(figures: Mapping[str, ReportFigure]) -> dict[str, dict[str, Any]]:

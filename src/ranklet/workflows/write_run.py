@@ -93,7 +93,7 @@ def write_run_report(run: Run) -> None:
     figures = training_figures(records)
     for evaluation in evaluations:
         figures |= evaluation_figures(evaluation)
-    save_figures(run.figures, figures)
+    drawings = save_figures(run.figures, figures)
     recipe = load_recipe(run.recipe)
     page = render_report(
         title=run.folder.name,
@@ -102,7 +102,7 @@ def write_run_report(run: Run) -> None:
         budget=_budget_section(plan),
         data=_data_section(about),
         records=records,
-        figures=embed_figures(figures),
+        figures=embed_figures(drawings),
         recipe=run.recipe.read_text(encoding="utf-8"),
         environment=about["machine"],
         command=f"ranklet train {run.recipe}",

@@ -10,7 +10,7 @@ import pytest
 
 from ranklet.errors import RunError
 from ranklet.evaluation import report
-from ranklet.evaluation.figures import evaluation_figures, training_figures
+from ranklet.evaluation.figures import evaluation_figures, figure_svg, training_figures
 from ranklet.evaluation.report import (
     BudgetRow,
     BudgetSection,
@@ -107,7 +107,7 @@ def full():
         **evaluation_figures(test),
         **evaluation_figures(validation),
     }
-    figures = embed_figures(drawn)
+    figures = embed_figures({name: figure_svg(figure) for name, figure in drawn.items()})
     return render_report(title="run", evaluations=[test, validation], figures=figures, **PARTS)
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ranklet.budget.plan import ParameterPlan
-    from ranklet.evaluation.result import Evaluation, LabelSetFigures, Metric
+    from ranklet.evaluation.metrics import Metric
+    from ranklet.evaluation.result import Evaluation, LabelSetFigures
     from ranklet.run import Run
     from ranklet.workflows.classify import Classification
     from ranklet.workflows.fit_ranks import FrontierRow

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from ranklet.errors import DataError
 from ranklet.evaluation import metrics
+from ranklet.evaluation.metrics import Metric
 from ranklet.evaluation.result import (
     AVERAGES,
-    CONFIDENCE,
     SCORES,
     SET_FIGURES,
     Evaluation,
     LabelSetFigures,
-    Metric,
     class_metrics,
 )
 from ranklet.problem import MultiLabel
@@ -64,7 +63,7 @@ def evaluate_label_sets(
         split=split,
         rows=len(labels),
         labels=tuple(label_names),
-        accuracy=Metric(hits / len(labels), metrics.wilson_interval(hits, len(labels), CONFIDENCE)),
+        accuracy=metrics.share_with_interval(hits, len(labels)),
         **averages,
         log_loss=binary_log_loss(probabilities, labels),
         classes=class_metrics(label_names, labels.sum(0), found),
@@ -135,7 +134,7 @@ def _scores_with_intervals(
     has, given = np.split(kinds, 2, axis=1)
     statistic = _score_vector(has, given)
     low, high = metrics.bootstrap_intervals(
-        counts.astype(np.int64), statistic, seed, confidence=CONFIDENCE
+        counts.astype(np.int64), statistic, seed
     )
     return [
         Metric(float(value), (float(left), float(right)))

@@ -15,7 +15,8 @@ from xml.etree import ElementTree
 
 from ranklet.errors import RunError
 from ranklet.evaluation.figures import Record, figure_name, figure_svg
-from ranklet.evaluation.result import AVERAGES, SCORES, Evaluation, Metric
+from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.result import AVERAGES, SCORES, Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -111,9 +111,7 @@ def brier_score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]
     return float((errors**2).sum(1).mean())
 
 
-def at_temperature(
-    probabilities: NDArray[np.floating], temperature: float
-) -> NDArray[np.float64]:
+def at_temperature(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
     """Return the probabilities that the same logits give when divided by a temperature.
 
     Args:

@@ -133,9 +133,7 @@ def _scores_with_intervals(
     kinds, counts = np.unique(both, axis=0, return_counts=True)
     has, given = np.split(kinds, 2, axis=1)
     statistic = _score_vector(has, given)
-    low, high = metrics.bootstrap_intervals(
-        counts.astype(np.int64), statistic, seed
-    )
+    low, high = metrics.bootstrap_intervals(counts.astype(np.int64), statistic, seed)
     return [
         Metric(float(value), (float(left), float(right)))
         for value, left, right in zip(statistic(counts), low, high, strict=True)

@@ -1,7 +1,7 @@
 """Classification metrics as pure functions of arrays, in numpy.
 
-Every metric here but the log-loss is a function of the confusion matrix, so the functions here take one
-matrix or a stack of them: `(..., classes, classes)`, rows true, columns predicted. That is what
+Every metric here but the log-loss is a function of the confusion matrix, so the functions here take
+one matrix or a stack of them: `(..., classes, classes)`, rows true, columns predicted. That is what
 makes the bootstrap cheap. A class that nobody predicted has precision 0, one without rows has
 recall 0, one with neither has F1 0, and all of them count in a macro average: scikit-learn's
 `zero_division=0` with every class named in `labels`. scikit-learn itself is left out because its

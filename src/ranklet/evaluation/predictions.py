@@ -66,10 +66,10 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read what `write_predictions` wrote for one label a row.
+    """Read what `write_predictions` wrote; several labels stay as they are written.
 
     Raises:
-        RunError: The file is missing or broken, or rows may have several labels.
+        RunError: The file is missing or broken.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
@@ -77,11 +77,15 @@ def read_predictions(path: Path) -> Predictions:
         return Predictions(
             labels=tuple(line["label"] for line in lines),
             predicted=tuple(line["predicted"] for line in lines),
-            confidence=np.array([line["confidence"] for line in lines], dtype=np.float32),
-            right=np.array([{"0": False, "1": True}[line["correct"]] for line in lines], dtype=bool),
+            confidence=None
+            if any(line["confidence"] == "" for line in lines)
+            else np.array([line["confidence"] for line in lines], dtype=np.float32),
+            right=np.array(
+                [{"0": False, "1": True}[line["correct"]] for line in lines], dtype=bool
+            ),
         )
     except (OSError, KeyError, ValueError, csv.Error) as error:
-        raise RunError(f"{path}: holds no predictions of one label a row; train again") from error
+        raise RunError(f"{path}: holds no predictions; train again") from error
 
 
 def write_errors(

@@ -67,9 +67,7 @@ def answer(model: TextClassifier, texts: Sequence[str], corpus: TokenCorpus) -> 
     return Answers(texts, text_labels(corpus), model.predict_logits(corpus), lengths)
 
 
-def answer_splits(
-    model: TextClassifier, splits: Splits, corpora: Corpora
-) -> dict[str, Answers]:
+def answer_splits(model: TextClassifier, splits: Splits, corpora: Corpora) -> dict[str, Answers]:
     """Ask a classifier about every split that is evaluated, by name."""
     found = {"validation": splits.validation, "test": splits.test}
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,8 +29,7 @@ from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.evaluation.by_problem import answer_metrics, evaluate_answers, tuned
-from ranklet.evaluation.result import Evaluation
+from ranklet.evaluation.by_problem import answer_metrics, tuned
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
@@ -51,7 +50,7 @@ from ranklet.workflows.announcements import (
     describe_quantization,
     describe_result,
     describe_start,
-    describe_thresholds,
+    describe_tuning,
 )
 from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.capture_steps import capture_steps
@@ -59,6 +58,7 @@ from ranklet.workflows.certify_run import certify_run
 from ranklet.workflows.consult_teachers import consult_teachers
 from ranklet.workflows.continue_run import CheckpointPlan, find_beginning, origin_of
 from ranklet.workflows.fit_ranks import fit_ranks
+from ranklet.workflows.judge import answer_splits, judge_splits, write_answers
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
 from ranklet.workflows.read_splits import EncodedSplit, Splits, read_splits
@@ -77,7 +77,6 @@ from ranklet.workflows.techniques import (
     choose_text_noise,
 )
 from ranklet.workflows.write_run import (
-    EVALUATED_SPLITS,
     Corpora,
     describe_training,
     write_evaluations,
@@ -185,11 +184,11 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
             result = _fit(model, corpora, texts, targets, recipe, run, told, begin.checkpoint, keep)
         told.announce(describe_result(result))
 
-        answers = _probabilities(model, corpora)
-        model.problem = tuned(model.problem, answers["validation"], splits.validation.labels)
-        for line in describe_thresholds(model):
-            told.announce(line)
-        evaluations = _evaluate(model, answers, corpora, recipe.seed)
+        answers = answer_splits(model, splits, corpora)
+        logits = answers["validation"].logits
+        model.problem = tuned(model.problem, logits, splits.validation.labels)
+        told.announce(describe_tuning(model))
+        evaluations = judge_splits(model, answers, recipe.seed)
         card = model_card(recipe, model, plan, evaluations)
         save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
         # A fresh object from the files must answer alike; loading compares the probes.
@@ -197,6 +196,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest) -> R
         about = describe_training(recipe, splits, corpora, result, dtype, device)
         write_json(run.environment, {**about, "checkpoints": vars(writer.figures)})
         write_evaluations(run, evaluations)
+        write_answers(run, model, answers)
         write_run_report(run)
         write_json(run.certificate, certify_run(run, recipe, plan, model))
     rmtree(run.checkpoints, ignore_errors=True)
@@ -385,24 +385,3 @@ def _scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | 
 def _validate(model: TextClassifier, corpus: Corpus) -> dict[str, float]:
     probabilities = model.problem.probabilities(model.predict_logits(corpus)).numpy()
     return answer_metrics(model.problem, probabilities, text_labels(corpus))
-
-
-def _probabilities(model: TextClassifier, corpora: Corpora) -> dict[str, np.ndarray]:
-    """Return the probabilities of the evaluated splits, (texts, classes) float32 each."""
-    return {
-        name: model.problem.probabilities(model.predict_logits(corpora[name])).numpy()
-        for name in EVALUATED_SPLITS
-        if name in corpora
-    }
-
-
-def _evaluate(
-    model: TextClassifier, answers: Mapping[str, np.ndarray], corpora: Corpora, seed: int
-) -> dict[str, Evaluation]:
-    evaluations = {}
-    for name, probabilities in answers.items():
-        labels = text_labels(corpora[name])
-        evaluations[name] = evaluate_answers(
-            model.problem, probabilities, labels, model.labels.names, name, seed
-        )
-    return evaluations

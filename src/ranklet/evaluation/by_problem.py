@@ -79,5 +79,5 @@ def rightly_answered(
 def label_names_of(labels: NDArray[np.int64], names: Sequence[str]) -> list[Label]:
     """Return encoded labels by name: one a text, or a tuple of them."""
     if labels.ndim == 1:
-        return [names[index] for index in labels]
-    return [tuple(names[index] for index in np.flatnonzero(row)) for row in labels]
+        return [names[index] for index in labels.tolist()]
+    return [tuple(names[index] for index in np.flatnonzero(row).tolist()) for row in labels]

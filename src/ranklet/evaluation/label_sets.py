@@ -6,6 +6,7 @@ A score without a denominator is 0, as everywhere here and in scikit-learn's `ze
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,9 @@ def evaluate_label_sets(
     metrics.require_predictions(probabilities, labels[:, 0], len(label_names), split)
     decided = problem.decide(probabilities)
     found = iter(_scores_with_intervals(labels.astype(bool), decided, seed))
-    averages = {f"{score}_{kind}": next(found) for kind in AVERAGES for score in SCORES}
+    averages: dict[str, Any] = {
+        f"{score}_{kind}": next(found) for kind in AVERAGES for score in SCORES
+    }
     figures = {name: next(found) for name in SET_FIGURES}
     hits = int((decided == labels).all(1).sum())
     return Evaluation(

@@ -146,7 +146,9 @@ def evaluate_predictions(
     metrics.require_predictions(probabilities, labels, len(label_names), split)
     confusion = metrics.confusion_matrix(labels, probabilities.argmax(1), len(label_names))
     scores = iter(_scores_with_intervals(confusion, seed))
-    averages = {f"{score}_{kind}": next(scores) for kind in AVERAGES for score in SCORES}
+    averages: dict[str, Any] = {
+        f"{score}_{kind}": next(scores) for kind in AVERAGES for score in SCORES
+    }
     return Evaluation(
         split=split,
         rows=len(labels),
@@ -313,6 +315,11 @@ def _evaluation_from_json(content: Mapping[str, Any]) -> Evaluation:
     lengths = {len(row) for row in confusion} | {len(confusion), len(classes)}
     if sets is not None:
         lengths = {len(sets.thresholds), len(sets.confusion), len(classes)}
+    averages: dict[str, Any] = {
+        f"{score}_{kind}": _metric_from_json(content[score][kind])
+        for kind in AVERAGES
+        for score in SCORES
+    }
     later = _later_from_json(content)
     if "one_label" in later:
         lengths.add(len(later["one_label"].ranking))
@@ -323,11 +330,7 @@ def _evaluation_from_json(content: Mapping[str, Any]) -> Evaluation:
         rows=int(content["rows"]),
         labels=labels,
         accuracy=_metric(content["accuracy"], content["interval"]),
-        **{
-            f"{score}_{kind}": _metric_from_json(content[score][kind])
-            for kind in AVERAGES
-            for score in SCORES
-        },
+        **averages,
         log_loss=float(content["log_loss"]),
         classes=classes,
         confusion=confusion,

@@ -121,8 +121,12 @@ def test_several_labels_have_no_confidence(tmp_path):
     assert read_predictions(path).confidence is None
 
 
-@pytest.mark.parametrize("content", ["row,label\n0,a\n", "row,label,predicted,confidence,correct\n0,a,b,x,1\n",
-                                     "row,label,predicted,confidence,correct\n0,a,b,0.5,yes\n"])  # fmt: skip
+HEADER = "row,label,predicted,confidence,correct\n"
+
+
+@pytest.mark.parametrize(
+    "content", ["row,label\n0,a\n", HEADER + "0,a,b,x,1\n", HEADER + "0,a,b,0.5,yes\n"]
+)
 def test_a_damaged_file_is_refused(tmp_path, content):
     path = tmp_path / "broken.csv"
     path.write_text(content)

@@ -126,7 +126,7 @@ def test_what_cannot_be_asked_is_refused(bench: Any, is_refused: Any) -> None:
     bench.remove("run/evaluation/validation_predictions.csv")
     is_refused(
         "evaluate run --accuracy 0.9",
-        "run/evaluation/validation_predictions.csv: holds no predictions; train again",
+        "run/evaluation/validation_predictions.csv: holds no predictions as `train` writes them",
     )
 
 

@@ -85,7 +85,7 @@ def read_predictions(path: Path) -> Predictions:
             ),
         )
     except (OSError, KeyError, ValueError, csv.Error) as error:
-        raise RunError(f"{path}: holds no predictions; train again") from error
+        raise RunError(f"{path}: holds no predictions as `train` writes them") from error
 
 
 def write_errors(

@@ -15,7 +15,7 @@ from ranklet.labels import LabelSet, ProblemType
 from ranklet.problem import MultiLabel
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run import Run
-from ranklet.workflows.judge import answer, judge, with_threshold, write_wrong
+from ranklet.workflows.judge import answer, choose_on_validation, judge, with_threshold, write_wrong
 from ranklet.workflows.load import is_run, load
 from ranklet.workflows.read_splits import EncodedSplit, encode
 
@@ -68,15 +68,17 @@ def evaluate(
 
     Raises:
         DataError: No data is named, or it cannot be used.
-        RunError: The run has no validation predictions, the accuracy is not reached on them, or
-            the errors cannot be written.
-        AdapterError: `accuracy` or `errors` where a text may have several labels.
+        RunError: The run has no validation predictions of one label a text, the accuracy is not
+            reached on them, or the errors cannot be written.
+        AdapterError: `errors` where a text may have several labels.
         RankletError: The classifier cannot be loaded.
     """
     section = run_data(Path(path))
     source = data or (section.test if section is not None else None)
     if source is None:
         raise DataError("no test data; name some with --data", str(path))
+    columns = {column: read_column(source, "test", column) for column in slice_by}
+    chosen = None if accuracy is None else choose_on_validation(Run(Path(path)), accuracy)
     prepare_memory()
     model = load(path, encoder=encoder, labels=label_names, device=device, precision=precision)
     test = read_labelled(
@@ -89,18 +91,17 @@ def evaluate(
         label_names=label_names,
         problem_type=model.problem.problem_type,
     )
-    if (accuracy is not None or errors is not None) and isinstance(model.problem, MultiLabel):
+    if errors is not None and isinstance(model.problem, MultiLabel):
         raise AdapterError(
-            f"{path}: gives a text several labels; accuracy and errors are for one label, omit them"
+            f"{path}: gives a text several labels; errors are written of one label, omit them"
         )
-    columns = {column: read_column(source, "test", column) for column in slice_by}
     answers = answer(model, test.texts, model.corpus(test.texts, test.labels))
     found = judge(model, answers, "test" if data is None else Path(data).name, columns=columns)
     if errors is not None:
         write_wrong(Path(errors), model, answers)
-    if accuracy is None:
+    if accuracy is None or chosen is None:
         return found
-    return with_threshold(found, model, answers, Run(Path(path)), accuracy)
+    return with_threshold(found, model, answers, accuracy, chosen)
 
 
 def read_labelled(

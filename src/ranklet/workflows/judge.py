@@ -22,7 +22,7 @@ from ranklet.evaluation.predictions import (
     write_predictions,
 )
 from ranklet.evaluation.result import Evaluation
-from ranklet.evaluation.selective import ChosenThreshold, choose_threshold, covered
+from ranklet.evaluation.selective import ChosenThreshold, Coverage, choose_threshold, covered
 from ranklet.evaluation.slices import (
     Grouping,
     by_column,
@@ -115,30 +115,32 @@ def judge_splits(
     return {name: judge(model, each, name, seed) for name, each in answers.items()}
 
 
-def with_threshold(
-    evaluation: Evaluation, model: TextClassifier, answers: Answers, run: Run, wanted: float
-) -> Evaluation:
-    """Add the threshold that reached an accuracy on the validation texts of a run.
+def choose_on_validation(run: Run, wanted: float) -> Coverage:
+    """Find the smallest confidence above which a run reached an accuracy on its validation texts.
 
     Args:
-        evaluation: Of the answers.
-        model: What gave them, one label a text.
-        answers: The answers.
-        run: Holds what the classifier said about the validation texts.
+        run: Holds what the classifier said about them.
         wanted: Accuracy, 0..1.
 
     Raises:
-        RunError: The run holds no such predictions, or no threshold reaches the accuracy there.
+        RunError: The run holds no such predictions, or no threshold reaches the accuracy.
     """
     path = predictions_file(run, "validation")
     held = read_predictions(path)
     if held.confidence is None or not len(held.right):
-        raise RunError(f"{path}: holds no confidence; train again")
+        raise RunError(f"{path}: holds no confidence; a threshold is for one label a text")
     chosen = choose_threshold(held.confidence, held.right, wanted)
     if chosen is None:
         raise RunError(
-            f"{path}: no confidence is right in {wanted:.2%} of the texts above it; ask for less"
+            f"{path}: no confidence has {wanted:.2%} of the texts above it right; ask for less"
         )
+    return chosen
+
+
+def with_threshold(
+    evaluation: Evaluation, model: TextClassifier, answers: Answers, wanted: float, chosen: Coverage
+) -> Evaluation:
+    """Add what a threshold chosen on validation for an accuracy gives on the answers."""
     probabilities = model.problem.probabilities(answers.logits).numpy()
     here = covered(*confidence_of(probabilities, answers.labels), chosen.threshold)
     return replace(evaluation, threshold=ChosenThreshold(wanted, chosen, here))

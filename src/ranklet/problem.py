@@ -23,13 +23,19 @@ UNTUNED_THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class SingleLabel:
-    """Every text has exactly one label: the most probable one, the first of equals."""
+    """Every text has exactly one label: the most probable one, the first of equals.
 
+    Attributes:
+        temperature: What logits are divided by before the softmax, above 0. It makes probabilities
+            more or less sure of themselves and leaves their order, so the label, as it is.
+    """
+
+    temperature: float = 1.0
     problem_type: ClassVar[ProblemType] = "single_label_classification"
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return probabilities (texts, classes), which sum to 1 in each row."""
-        return logits.softmax(-1)
+        return (logits / self.temperature).softmax(-1)
 
     def answers(self, probabilities: NDArray[np.float32], names: Sequence[str]) -> list[Label]:
         """Return the label of each text."""
@@ -68,15 +74,19 @@ Problem = SingleLabel | MultiLabel
 
 
 def choose_problem(
-    problem_type: ProblemType, num_labels: int, thresholds: Sequence[float] | None = None
+    problem_type: ProblemType,
+    num_labels: int,
+    thresholds: Sequence[float] | None = None,
+    temperature: float = 1.0,
 ) -> Problem:
     """Return what a classifier's answers are.
 
     Args:
         problem_type: As in the recipe.
         num_labels: Labels of the classifier.
-        thresholds: One a label; None: 0.5 each.
+        thresholds: One a label, where a text may have several; None: 0.5 each.
+        temperature: What logits are divided by, where a text has one label.
     """
     if problem_type == "single_label_classification":
-        return SingleLabel()
+        return SingleLabel(temperature)
     return MultiLabel(tuple(thresholds or [UNTUNED_THRESHOLD] * num_labels))

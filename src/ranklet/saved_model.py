@@ -11,9 +11,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor
 
 from ranklet.classifier import Preprocessing, TextClassifier, adaptable_shapes, trainable_state
@@ -43,7 +44,7 @@ from ranklet.head import (
 from ranklet.labels import LabelSet, ProblemType
 from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, as_plain_lora, read_adapter
 from ranklet.lora.placement import module_shapes, place_adapters, train_biases, train_modules
-from ranklet.problem import MultiLabel, choose_problem
+from ranklet.problem import MultiLabel, SingleLabel, choose_problem
 from ranklet.saved_head import (
     check_folded,
     head_tensors,
@@ -73,6 +74,7 @@ class ClassifierSettings:
         problem_type: Whether a text has one label or any number of them.
         thresholds: Where it may have several: the probability from which it has a label, in the
             order of the labels; None: 0.5 each.
+        temperature: Where it has one: what logits are divided by before the softmax.
         long_texts: What happens to texts of more tokens.
     """
 
@@ -86,6 +88,7 @@ class ClassifierSettings:
     problem_type: ProblemType = "single_label_classification"
     thresholds: tuple[float, ...] | None = None
     long_texts: LongTexts = HEAD_ONLY
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
 
 
 def assemble(
@@ -141,7 +144,9 @@ def assemble(
         )
     preprocessing = Preprocessing(tokenizer, settings.cleaning, max_length, settings.long_texts)
     pooling = head_pooling(settings.head, settings.pooling, config)
-    problem = choose_problem(settings.problem_type, len(labels), settings.thresholds)
+    problem = choose_problem(
+        settings.problem_type, len(labels), settings.thresholds, settings.temperature
+    )
     model = TextClassifier(encoder, head, pooling, labels, preprocessing, problem).to(device)
     if isinstance(encoder, NativeEncoder):
         encoder.join_projections()  # again: on another device they are other tensors
@@ -221,7 +226,10 @@ def save_model(
     preprocessing, problem = model.preprocessing, model.problem
     assert preprocessing is not None
     thresholds = problem.thresholds if isinstance(problem, MultiLabel) else None
-    settings = replace(settings, pooling=model.pooling, thresholds=thresholds)
+    temperature = problem.temperature if isinstance(problem, SingleLabel) else 1.0
+    settings = replace(
+        settings, pooling=model.pooling, thresholds=thresholds, temperature=temperature
+    )
     state = {name: tensor.cpu() for name, tensor in trainable_state(model).items()}
     label_json = json.dumps({"labels": list(model.labels.names)}, ensure_ascii=False, indent=2)
     plain = as_plain_lora(model, replace(adapter, tensors=state))

@@ -286,7 +286,10 @@ def test_the_example_training_runs_and_leaves_what_the_documents_say(
     assert entries(run) == set(first_columns(section(ARCHITECTURE, "A run folder")))
     adapter = first_columns(section(ARCHITECTURE, "A saved adapter folder"))
     assert entries(run / "adapter") == set(adapter)
-    assert entries(run / "evaluation") == {"test.json", "validation.json"}
+    kinds = (".json", "_predictions.csv", "_errors.csv")
+    assert entries(run / "evaluation") == {
+        f"{split}{kind}" for split in ("test", "validation") for kind in kinds
+    }
 
 
 def entries(folder: Path) -> set[str]:

@@ -179,10 +179,21 @@ def test_a_metric_changed_together_with_its_hash_is_noticed_with_data(
         hits = sum(row[index] for index, row in enumerate(content["confusion"]))
         content["accuracy"] = hits / content["rows"]
 
-    path = "run/evaluation/test.json"
-    edit(path, flip)
-    hashed = set_certified("sha256", "files", "evaluation/test.json", value=sha256_file(Path(path)))
-    edit(CERTIFICATE, hashed)
+    def certify(name: str) -> None:
+        held = sha256_file(Path("run") / name)
+        edit(CERTIFICATE, set_certified("sha256", "files", name, value=held))
+
+    edit("run/evaluation/test.json", flip)
+    certify("evaluation/test.json")
+    assert differing(verified()) == {"evaluation"}, "the predictions of each row say otherwise"
+    rows = Path("run/evaluation/test_predictions.csv")
+    header, *lines = rows.read_text().splitlines()
+    first = json.loads(Path("run/adapter/labels.json").read_text())["labels"][0]
+    flipped = [
+        f"{line[:-1]}{1 - int(line[-1])}" if line.split(",")[1] == first else line for line in lines
+    ]
+    rows.write_text("\n".join([header, *flipped]) + "\n")
+    certify("evaluation/test_predictions.csv")
     assert not differing(verified())
     assert differing(verified("--data", "test.csv")) == {"test figure"}
 

@@ -174,6 +174,20 @@ def evaluate(
     encoder: EncoderOption = None,
     labels: LabelsOption = None,
     label_column: LabelColumnOption = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Print calibration, coverage and parts of the texts.")
+    ] = False,
+    slice_by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Tell texts apart by a column (repeat for several)."),
+    ] = None,
+    accuracy: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Find the confidence above which it is reached."),
+    ] = None,
+    errors: Annotated[
+        Path | None, typer.Option(help="csv file to write with the texts labelled wrong.")
+    ] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
@@ -189,13 +203,16 @@ def evaluate(
         encoder=encoder,
         label_names=_names(labels),
         label_column=label_column,
+        slice_by=slice_by or (),
+        accuracy=accuracy,
+        errors=errors,
         device=device,
         precision=precision,
     )
     if json:
         render.print_json(to_json(evaluation))
     else:
-        render.print_evaluation(evaluation)
+        render.print_evaluation(evaluation, details=details, slice_by=slice_by or ())
 
 
 @app.command()

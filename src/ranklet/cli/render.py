@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
+from ranklet.cli.evaluation_tables import further_lines, further_tables, with_interval
 from ranklet.labels import as_written
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ranklet.budget.plan import ParameterPlan
-    from ranklet.evaluation.result import Evaluation, LabelSetFigures, Metric
+    from ranklet.evaluation.result import Evaluation, LabelSetFigures
     from ranklet.run import Run
     from ranklet.workflows.classify import Classification
     from ranklet.workflows.fit_ranks import FrontierRow
@@ -109,38 +110,57 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     _stdout().print(table)
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
-    """Print the figures of an evaluation with their 95 % intervals."""
+def print_evaluation(
+    evaluation: Evaluation, details: bool = False, slice_by: Sequence[str] = ()
+) -> None:
+    """Print the figures of an evaluation with their 95 % intervals.
+
+    Args:
+        evaluation: The figures.
+        details: Print reliability, coverage and all slices too.
+        slice_by: Columns whose slices are printed in any case.
+    """
     from rich.table import Table
     from rich.text import Text
 
     console = _stdout()
     console.print(f"{evaluation.split}: {evaluation.rows:,} texts, 95 % intervals in brackets")
-    console.print(f"{evaluation.accuracy_name}  {_with_interval(evaluation.accuracy)}")
+    console.print(f"{evaluation.accuracy_name}  {with_interval(evaluation.accuracy)}")
+    for line in further_lines(evaluation):
+        console.print(line)
     table = Table("", "texts", "precision", "recall", "F1", box=None, pad_edge=False)
     for entry in evaluation.classes:
-        scores = [_with_interval(metric) for metric in (entry.precision, entry.recall, entry.f1)]
+        scores = [with_interval(metric) for metric in (entry.precision, entry.recall, entry.f1)]
         table.add_row(Text(entry.label), f"{entry.support:,}", *map(Text, scores))
     sets = evaluation.label_sets
     averaged: list[tuple[str, object]] = [("macro", evaluation), ("weighted", evaluation)]
     for kind, holder in averaged if sets is None else [("micro", sets), *averaged]:
         averages = [
-            _with_interval(getattr(holder, f"{score}_{kind}"))
+            with_interval(getattr(holder, f"{score}_{kind}"))
             for score in ("precision", "recall", "f1")
         ]
         table.add_row(f"{kind} mean", "", *map(Text, averages))
     if sets is not None:
-        console.print(f"Hamming loss  {_with_interval(sets.hamming_loss)}")
+        console.print(f"Hamming loss  {with_interval(sets.hamming_loss)}")
         console.print(table)
         console.print(_decisions(evaluation.labels, sets))
-        return
-    console.print(table)
+    else:
+        console.print(table)
+        console.print(_confusion(evaluation))
+    for further in further_tables(evaluation, details, slice_by):
+        console.print(further)
+
+
+def _confusion(evaluation: Evaluation) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
     confusion = Table("true \\ predicted", box=None, pad_edge=False)
     for name in evaluation.labels:
         confusion.add_column(Text(name), justify="right")
     for name, counts in zip(evaluation.labels, evaluation.confusion, strict=True):
         confusion.add_row(Text(name), *(f"{count:,}" for count in counts))
-    console.print(confusion)
+    return confusion
 
 
 def _decisions(labels: Sequence[str], sets: LabelSetFigures) -> Table:
@@ -197,7 +217,7 @@ def print_shrunk(shrunk: Shrunk) -> None:
     sys.stdout.write(f"validation: {shrunk.validation}\n")
     for name, found in (("before", shrunk.before), ("after", shrunk.after)):
         if found is not None:
-            accuracy = f"{found.accuracy_name} {_with_interval(found.accuracy)}"
+            accuracy = f"{found.accuracy_name} {with_interval(found.accuracy)}"
             sys.stdout.write(f"{name:<6}  {accuracy}, loss {found.log_loss:.4f}\n")
     sys.stdout.write(f"folder: {shrunk.folder}\n")
 
@@ -207,7 +227,7 @@ def print_run(run: Run) -> None:
     from ranklet.workflows.write_run import read_evaluations
 
     for name, evaluation in read_evaluations(run).items():
-        accuracy = f"{evaluation.accuracy_name}  {_with_interval(evaluation.accuracy)}"
+        accuracy = f"{evaluation.accuracy_name}  {with_interval(evaluation.accuracy)}"
         sys.stdout.write(f"{name} {accuracy}\n")
     sys.stdout.write(f"run: {run.folder}\nreport: {run.report}\n")
 
@@ -312,8 +332,3 @@ def _stdout() -> Console:
 
     # Wide where nobody looks, so that a file or a pipe gets whole rows.
     return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-
-
-def _with_interval(metric: Metric) -> str:
-    low, high = metric.interval
-    return f"{metric.value:.4f} [{low:.4f}, {high:.4f}]"

@@ -91,6 +91,35 @@ def stream_texts(path: Path, text_column: str | Sequence[str]) -> Iterator[tuple
         yield row.line, _joined(row, columns, str(path))
 
 
+def read_column(source: str, split: Split, column: str) -> list[str]:
+    """Read any column of one split, in the order of `read_examples`.
+
+    Args:
+        source: Named set, file or hub data set; see the module.
+        split: Part to read.
+        column: Its name; integers become decimal text, what is missing in a row is empty.
+
+    Raises:
+        DataError: No row has the column, or a cell that is neither text nor an integer.
+        HubError: A hub data set that cannot be had.
+        MissingExtraError: A parquet file without pyarrow.
+    """
+    files, name = _resolve(source, split)
+    cells: list[str] = []
+    known: set[str] = set()
+    for file in files:
+        for row in read_rows(file, [column] if file.suffix.lower() == ".parquet" else None):
+            kind = row.kinds.get(column, "a null")
+            if column not in row.cells and kind != "a null":
+                problem = f"found {kind} where a text or an integer must stand"
+                raise DataError(f"{problem}; texts are told apart by such only", name, row.line)
+            known |= row.cells.keys()
+            cells.append(row.cells.get(column, ""))
+    if column not in known:
+        raise DataError(f"no column {column!r}; the columns are {listed(sorted(known))}", name)
+    return cells
+
+
 def is_on_hub(source: str) -> bool:
     """Tell whether reading a source may need a download."""
     if source in HUB_SETS:

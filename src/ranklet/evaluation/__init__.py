@@ -13,6 +13,7 @@ from ranklet.evaluation.figures import (
     save_figures,
     training_figures,
 )
+from ranklet.evaluation.metrics import Metric
 from ranklet.evaluation.report import (
     BudgetRow,
     BudgetSection,
@@ -24,7 +25,6 @@ from ranklet.evaluation.report import (
 from ranklet.evaluation.result import (
     ClassMetrics,
     Evaluation,
-    Metric,
     evaluate_predictions,
     from_json,
     to_json,

@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ranklet.evaluation.result import CONFIDENCE, Evaluation
+from ranklet.evaluation.metrics import CONFIDENCE
+from ranklet.evaluation.result import Evaluation
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranklet.evaluation.calibration import fit_temperature
 from ranklet.evaluation.label_sets import evaluate_label_sets, label_set_metrics
 from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
 from ranklet.evaluation.thresholds import tune_thresholds
+from ranklet.labels import Label
 from ranklet.problem import Problem, SingleLabel
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def evaluate_answers(
@@ -24,7 +30,9 @@ def evaluate_answers(
 ) -> Evaluation:
     """Compute every number of an evaluation; arguments and errors as of what it calls."""
     if isinstance(problem, SingleLabel):
-        return evaluate_predictions(probabilities, labels, label_names, split, seed)
+        return evaluate_predictions(
+            probabilities, labels, label_names, split, seed, problem.temperature
+        )
     return evaluate_label_sets(probabilities, labels, problem, label_names, split, seed)
 
 
@@ -43,10 +51,33 @@ def answer_metrics(
     )
 
 
-def tuned(
-    problem: Problem, probabilities: NDArray[np.float32], labels: NDArray[np.int64]
-) -> Problem:
-    """Return the problem with thresholds tuned on validation; it has none with one label a text."""
+def tuned(problem: Problem, logits: Tensor, labels: NDArray[np.int64]) -> Problem:
+    """Return the problem with the temperature, or the thresholds, that suit validation best.
+
+    Args:
+        problem: Whether a text has one label or any number of them.
+        logits: (texts, classes) float32 of validation, on the CPU.
+        labels: (texts,) int64 class indices, or (texts, labels) int64 of 0 and 1.
+    """
     if isinstance(problem, SingleLabel):
-        return problem
-    return replace(problem, thresholds=tune_thresholds(probabilities, labels))
+        return replace(problem, temperature=fit_temperature(logits.numpy(), labels))
+    return replace(
+        problem, thresholds=tune_thresholds(problem.probabilities(logits).numpy(), labels)
+    )
+
+
+def rightly_answered(
+    problem: Problem, probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Tell which texts, (texts,), have their label, or all their labels and no other."""
+    if isinstance(problem, SingleLabel):
+        right: NDArray[np.bool_] = probabilities.argmax(1) == labels
+        return right
+    return np.asarray((problem.decide(probabilities) == labels).all(1))
+
+
+def label_names_of(labels: NDArray[np.int64], names: Sequence[str]) -> list[Label]:
+    """Return encoded labels by name: one a text, or a tuple of them."""
+    if labels.ndim == 1:
+        return [names[index] for index in labels.tolist()]
+    return [tuple(names[index] for index in np.flatnonzero(row).tolist()) for row in labels]

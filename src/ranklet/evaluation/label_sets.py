@@ -6,20 +6,20 @@ A score without a denominator is 0, as everywhere here and in scikit-learn's `ze
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranklet.errors import DataError
 from ranklet.evaluation import metrics
+from ranklet.evaluation.metrics import Metric
 from ranklet.evaluation.result import (
     AVERAGES,
-    CONFIDENCE,
     SCORES,
     SET_FIGURES,
     Evaluation,
     LabelSetFigures,
-    Metric,
     class_metrics,
 )
 from ranklet.problem import MultiLabel
@@ -57,14 +57,16 @@ def evaluate_label_sets(
     metrics.require_predictions(probabilities, labels[:, 0], len(label_names), split)
     decided = problem.decide(probabilities)
     found = iter(_scores_with_intervals(labels.astype(bool), decided, seed))
-    averages = {f"{score}_{kind}": next(found) for kind in AVERAGES for score in SCORES}
+    averages: dict[str, Any] = {
+        f"{score}_{kind}": next(found) for kind in AVERAGES for score in SCORES
+    }
     figures = {name: next(found) for name in SET_FIGURES}
     hits = int((decided == labels).all(1).sum())
     return Evaluation(
         split=split,
         rows=len(labels),
         labels=tuple(label_names),
-        accuracy=Metric(hits / len(labels), metrics.wilson_interval(hits, len(labels), CONFIDENCE)),
+        accuracy=metrics.share_with_interval(hits, len(labels)),
         **averages,
         log_loss=binary_log_loss(probabilities, labels),
         classes=class_metrics(label_names, labels.sum(0), found),
@@ -134,9 +136,7 @@ def _scores_with_intervals(
     kinds, counts = np.unique(both, axis=0, return_counts=True)
     has, given = np.split(kinds, 2, axis=1)
     statistic = _score_vector(has, given)
-    low, high = metrics.bootstrap_intervals(
-        counts.astype(np.int64), statistic, seed, confidence=CONFIDENCE
-    )
+    low, high = metrics.bootstrap_intervals(counts.astype(np.int64), statistic, seed)
     return [
         Metric(float(value), (float(left), float(right)))
         for value, left, right in zip(statistic(counts), low, high, strict=True)

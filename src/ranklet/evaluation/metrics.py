@@ -1,7 +1,7 @@
 """Classification metrics as pure functions of arrays, in numpy.
 
-Every metric but the log-loss is a function of the confusion matrix, so the functions here take one
-matrix or a stack of them: `(..., classes, classes)`, rows true, columns predicted. That is what
+Every metric here but the log-loss is a function of the confusion matrix, so the functions here take
+one matrix or a stack of them: `(..., classes, classes)`, rows true, columns predicted. That is what
 makes the bootstrap cheap. A class that nobody predicted has precision 0, one without rows has
 recall 0, one with neither has F1 0, and all of them count in a macro average: scikit-learn's
 `zero_division=0` with every class named in `labels`. scikit-learn itself is left out because its
@@ -24,10 +24,25 @@ from ranklet.errors import DataError
 Counts = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
+CONFIDENCE = 0.95
+
 # A softmax in float32 can give exactly 0; scikit-learn clips by the same amount for float32.
 _SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 # Resampled matrices are held in blocks of about 32 MB, however many classes there are.
 _CELLS_PER_BLOCK = 4_000_000
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure with its 95 % interval.
+
+    Attributes:
+        value: Share, 0..1; of an agreement -1..1.
+        interval: (low, high), on the same scale.
+    """
+
+    value: float
+    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -124,6 +139,41 @@ def weighted_average(scores: Scores, support: NDArray[Any]) -> Scores:
     return _ratio((scores * support).sum(-1), support.sum(-1))
 
 
+def matthews_correlation(confusion: Counts) -> Scores:
+    """Compute the correlation of true and predicted classes.
+
+    1 is agreement, 0 what chance gives, also of predictions that are all alike.
+    Source: J. Gorodkin, "Comparing two K-category assignments by a K-category correlation
+    coefficient", Computational Biology and Chemistry 28 (2004), 367-374.
+
+    Args:
+        confusion: (..., classes, classes) counts, rows true.
+
+    Returns:
+        (...) float64, -1..1; 0 where the true or the predicted classes are all alike.
+    """
+    hits, rows, true, predicted = _margins(confusion)
+    spread = np.sqrt(rows**2 - (true**2).sum(-1)) * np.sqrt(rows**2 - (predicted**2).sum(-1))
+    return _ratio(hits * rows - (true * predicted).sum(-1), spread)
+
+
+def cohen_kappa(confusion: Counts) -> Scores:
+    """Compute the agreement of true and predicted classes beyond that of chance.
+
+    Source: J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological
+    Measurement 20 (1960), 37-46.
+
+    Args:
+        confusion: (..., classes, classes) counts, rows true.
+
+    Returns:
+        (...) float64, -1..1; 0 where all rows are of one class and predicted as it.
+    """
+    hits, rows, true, predicted = _margins(confusion)
+    by_chance = (true * predicted).sum(-1)
+    return _ratio(hits * rows - by_chance, rows**2 - by_chance)
+
+
 def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """Compute the mean negative log probability of the true labels, in nats.
 
@@ -139,7 +189,12 @@ def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -
     return float(-np.log(clipped).mean())
 
 
-def wilson_interval(hits: int, rows: int, confidence: float = 0.95) -> tuple[float, float]:
+def share_with_interval(hits: int, rows: int) -> Metric:
+    """Return `hits / rows` with Wilson's 95 % interval; rows >= 1."""
+    return Metric(hits / rows, wilson_interval(hits, rows))
+
+
+def wilson_interval(hits: int, rows: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Bound a share by Wilson's score interval.
 
     Keeps its coverage for shares near 0 and 1, where the interval of the textbooks collapses.
@@ -166,7 +221,7 @@ def bootstrap_intervals(
     statistic: Callable[[Counts], Scores],
     seed: int,
     resamples: int = 2_000,
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
 ) -> tuple[Scores, Scores]:
     """Bound statistics of a confusion matrix, or other counts, by bootstrap percentile intervals.
 
@@ -240,6 +295,14 @@ def _resample(confusion: Counts, resamples: int, random: np.random.Generator) ->
 
 def _diagonal(confusion: Counts) -> Counts:
     return np.diagonal(confusion, axis1=-2, axis2=-1)
+
+
+def _margins(confusion: Counts) -> tuple[Scores, Scores, Scores, Scores]:
+    """Return hits and rows, (...), and rows by true and by predicted class, (..., classes)."""
+    # In float64, since squares of counts grow beyond int64.
+    counts = np.asarray(confusion, dtype=np.float64)
+    true, predicted = counts.sum(-1), counts.sum(-2)
+    return np.trace(counts, axis1=-2, axis2=-1), true.sum(-1), true, predicted
 
 
 def _ratio(numerator: NDArray[np.generic], denominator: NDArray[np.generic]) -> Scores:

@@ -15,7 +15,8 @@ from xml.etree import ElementTree
 
 from ranklet.errors import RunError
 from ranklet.evaluation.figures import Record, figure_name
-from ranklet.evaluation.result import AVERAGES, SCORES, Evaluation, Metric
+from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.result import AVERAGES, SCORES, Evaluation
 
 _NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 _TRAINING_FIGURES = ("training_loss", "validation_loss", "validation_accuracy")

@@ -11,24 +11,16 @@ from numpy.typing import NDArray
 
 from ranklet.errors import RunError
 from ranklet.evaluation import metrics
+from ranklet.evaluation.metrics import CONFIDENCE, Metric
+from ranklet.evaluation.one_label import OneLabelFigures, one_label_figures
+from ranklet.evaluation.selective import ChosenThreshold
+from ranklet.evaluation.slices import Slice
 
-CONFIDENCE = 0.95
 SCORES = ("precision", "recall", "f1")
 AVERAGES = ("macro", "weighted")
+# What files of earlier versions lack, and what it is read as.
+LATER = {"one_label": OneLabelFigures, "slices": tuple[Slice, ...], "threshold": ChosenThreshold}
 SET_FIGURES = ("precision_micro", "recall_micro", "f1_micro", "hamming_loss")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One figure with its 95 % interval.
-
-    Attributes:
-        value: Share, 0..1.
-        interval: (low, high), shares.
-    """
-
-    value: float
-    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -95,6 +87,9 @@ class Evaluation:
         confusion: `confusion[i][j]` rows of label i were predicted as label j; empty where a row
             may have several.
         label_sets: Further figures where a row may have several labels, else None.
+        one_label: Further figures where a row has one; None in files of earlier versions too.
+        slices: Accuracy on parts of the rows; None where nobody asked, or in such files.
+        threshold: Chosen for a wanted accuracy; None where nobody asked.
     """
 
     split: str
@@ -111,6 +106,9 @@ class Evaluation:
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
     label_sets: LabelSetFigures | None = None
+    one_label: OneLabelFigures | None = None
+    slices: tuple[Slice, ...] | None = None
+    threshold: ChosenThreshold | None = None
 
     @property
     def accuracy_name(self) -> str:
@@ -124,12 +122,14 @@ def evaluate_predictions(
     label_names: Sequence[str],
     split: str,
     seed: int = 0,
+    temperature: float = 1.0,
 ) -> Evaluation:
     """Compute every number of an evaluation from the probabilities of one split.
 
-    The prediction of a row is its largest probability, the first one of equals. The accuracy has
-    Wilson's 95 % interval, every average and class score a bootstrap percentile interval of 2,000
-    resamples.
+    The prediction of a row is its largest probability, the first one of equals. The accuracy, and
+    every other share of rows, has Wilson's 95 % interval; what else is a function of the confusion
+    matrix has a bootstrap percentile interval of 2,000 resamples. Log-loss, Brier score, areas
+    under curves and calibration error have none.
 
     Args:
         probabilities: (n, classes) float32, rows sum to 1; n >= 1.
@@ -137,6 +137,7 @@ def evaluate_predictions(
         label_names: Names of the classes in the order of the columns.
         split: Name of the data, kept in the result.
         seed: Seed of the bootstrap.
+        temperature: What the logits behind the probabilities were divided by.
 
     Raises:
         DataError: No rows, shapes that disagree, probabilities that are not finite, or a label
@@ -145,17 +146,21 @@ def evaluate_predictions(
     metrics.require_predictions(probabilities, labels, len(label_names), split)
     confusion = metrics.confusion_matrix(labels, probabilities.argmax(1), len(label_names))
     scores = iter(_scores_with_intervals(confusion, seed))
-    averages = {f"{score}_{kind}": next(scores) for kind in AVERAGES for score in SCORES}
+    averages: dict[str, Any] = {
+        f"{score}_{kind}": next(scores) for kind in AVERAGES for score in SCORES
+    }
     return Evaluation(
         split=split,
         rows=len(labels),
         labels=tuple(label_names),
-        accuracy=_accuracy(confusion),
+        accuracy=metrics.share_with_interval(int(np.trace(confusion)), len(labels)),
         **averages,
         log_loss=metrics.log_loss(probabilities, labels),
         classes=class_metrics(label_names, confusion.sum(1), scores),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        label_sets=None,
+        one_label=one_label_figures(
+            probabilities, labels, label_names, next(scores), next(scores), temperature
+        ),
     )
 
 
@@ -201,6 +206,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
         "classes": [_class_to_json(entry) for entry in evaluation.classes],
         "confusion": [list(row) for row in evaluation.confusion],
         **_label_sets_to_json(evaluation.label_sets),
+        **_later_to_json(evaluation),
     }
 
 
@@ -219,26 +225,23 @@ def from_json(content: Mapping[str, Any]) -> Evaluation:
 
 
 def _score_vector(confusion: metrics.Counts) -> metrics.Scores:
-    """Lay out all scores but the accuracy: (..., 6 averages + 3 x classes)."""
+    """Lay out all scores but the accuracy: (..., 6 averages + 3 x classes + 2 agreements)."""
     scores = metrics.class_scores(confusion)
     by_class = (scores.precision, scores.recall, scores.f1)
     macro = [metrics.macro_average(values) for values in by_class]
     weighted = [metrics.weighted_average(values, scores.support) for values in by_class]
-    return np.concatenate([np.stack(macro + weighted, axis=-1), *by_class], axis=-1)
+    agreements = [metrics.matthews_correlation(confusion), metrics.cohen_kappa(confusion)]
+    averages, agreed = np.stack(macro + weighted, axis=-1), np.stack(agreements, axis=-1)
+    return np.concatenate([averages, *by_class, agreed], axis=-1)
 
 
 def _scores_with_intervals(confusion: metrics.Counts, seed: int) -> list[Metric]:
-    low, high = metrics.bootstrap_intervals(confusion, _score_vector, seed, confidence=CONFIDENCE)
+    low, high = metrics.bootstrap_intervals(confusion, _score_vector, seed)
     values = _score_vector(confusion)
     return [
         Metric(float(value), (float(left), float(right)))
         for value, left, right in zip(values, low, high, strict=True)
     ]
-
-
-def _accuracy(confusion: metrics.Counts) -> Metric:
-    hits, rows = int(np.trace(confusion)), int(confusion.sum())
-    return Metric(hits / rows, metrics.wilson_interval(hits, rows, CONFIDENCE))
 
 
 def class_metrics(
@@ -273,6 +276,27 @@ def _label_sets_to_json(found: LabelSetFigures | None) -> dict[str, Any]:
     }
 
 
+def _later_to_json(evaluation: Evaluation) -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    held = {name: getattr(evaluation, name) for name in LATER}
+    return {
+        name: TypeAdapter(LATER[name]).dump_python(value)
+        for name, value in held.items()
+        if value is not None
+    }
+
+
+def _later_from_json(content: Mapping[str, Any]) -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    return {
+        name: TypeAdapter(kind).validate_python(content[name])
+        for name, kind in LATER.items()
+        if content.get(name) is not None
+    }
+
+
 def _label_sets_from_json(content: Mapping[str, Any]) -> LabelSetFigures:
     figures = {name: _metric_from_json(content[name]) for name in SET_FIGURES}
     thresholds = tuple(float(value) for value in content["thresholds"])
@@ -291,6 +315,14 @@ def _evaluation_from_json(content: Mapping[str, Any]) -> Evaluation:
     lengths = {len(row) for row in confusion} | {len(confusion), len(classes)}
     if sets is not None:
         lengths = {len(sets.thresholds), len(sets.confusion), len(classes)}
+    averages: dict[str, Any] = {
+        f"{score}_{kind}": _metric_from_json(content[score][kind])
+        for kind in AVERAGES
+        for score in SCORES
+    }
+    later = _later_from_json(content)
+    if "one_label" in later:
+        lengths.add(len(later["one_label"].ranking))
     if lengths != {len(labels)}:
         raise ValueError(f"classes and confusion do not fit {len(labels)} labels")
     return Evaluation(
@@ -298,15 +330,12 @@ def _evaluation_from_json(content: Mapping[str, Any]) -> Evaluation:
         rows=int(content["rows"]),
         labels=labels,
         accuracy=_metric(content["accuracy"], content["interval"]),
-        **{
-            f"{score}_{kind}": _metric_from_json(content[score][kind])
-            for kind in AVERAGES
-            for score in SCORES
-        },
+        **averages,
         log_loss=float(content["log_loss"]),
         classes=classes,
         confusion=confusion,
         label_sets=sets,
+        **later,
     )
 
 

@@ -135,11 +135,12 @@ def describe_start(start: RidgeMap, texts: int) -> str:
     )
 
 
-def describe_thresholds(model: TextClassifier) -> Iterator[str]:
-    """Say from which probabilities on labels are given, where a text may have several."""
+def describe_tuning(model: TextClassifier) -> str:
+    """Say what was chosen on validation after training: a temperature, or thresholds."""
     if isinstance(model.problem, MultiLabel):
         low, high = min(model.problem.thresholds), max(model.problem.thresholds)
-        yield f"thresholds: {low:.2f} to {high:.2f}, each with the best F1 on validation"
+        return f"thresholds: {low:.2f} to {high:.2f}, each with the best F1 on validation"
+    return f"temperature: {model.problem.temperature:.3f}, with the lowest loss on validation"
 
 
 def describe_result(result: FitResult) -> str:

@@ -70,7 +70,7 @@ def encoder_hashes(folder: Path) -> dict[str, str]:
 
 
 def file_hashes(run: Run) -> dict[str, str]:
-    """Return the SHA-256 of the recipe, the plan, the adapter folder and the evaluations.
+    """Return the SHA-256 of the recipe, the plan, and the files of adapter and evaluation.
 
     Returns:
         Hashes by path below the run's folder.
@@ -78,7 +78,7 @@ def file_hashes(run: Run) -> dict[str, str]:
     Raises:
         RunError: A file cannot be read.
     """
-    paths = (run.recipe, run.plan, *run.adapter.glob("*"), *run.evaluation.glob("*.json"))
+    paths = (run.recipe, run.plan, *run.adapter.glob("*"), *run.evaluation.glob("*"))
     return {
         path.relative_to(run.folder).as_posix(): sha256_file(path)
         for path in sorted(paths)

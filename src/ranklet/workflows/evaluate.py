@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.sources import Split, read_examples
+from ranklet.data.sources import Split, read_column, read_examples
 from ranklet.encoder.precision import Device, Precision, prepare_memory
-from ranklet.errors import DataError
-from ranklet.evaluation.by_problem import evaluate_answers
+from ranklet.errors import AdapterError, DataError
 from ranklet.evaluation.result import Evaluation
 from ranklet.labels import LabelSet, ProblemType
+from ranklet.problem import MultiLabel
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run import Run
+from ranklet.workflows.judge import answer, choose_on_validation, judge, with_threshold, write_wrong
 from ranklet.workflows.load import is_run, load
 from ranklet.workflows.read_splits import EncodedSplit, encode
 
@@ -40,6 +41,9 @@ def evaluate(
     label_column: str | None = None,
     encoder: str | None = None,
     label_names: Sequence[str] | None = None,
+    slice_by: Sequence[str] = (),
+    accuracy: float | None = None,
+    errors: str | Path | None = None,
     device: Device = "auto",
     precision: Precision = "auto",
 ) -> Evaluation:
@@ -52,6 +56,10 @@ def evaluate(
         label_column: Column of the label; None: as in the run, else `label`.
         encoder: Used instead of the encoder that the adapter names.
         label_names: Label names in the order of the logits, for an adapter that carries none.
+        slice_by: Further columns of the data to tell texts apart by.
+        accuracy: Wanted share, 0..1: finds the smallest confidence above which it was reached on
+            the validation texts of the run, and what it gives here.
+        errors: csv file to write with the texts that are labelled wrong.
         device: Where it computes.
         precision: Compute dtype of the frozen weights.
 
@@ -60,12 +68,17 @@ def evaluate(
 
     Raises:
         DataError: No data is named, or it cannot be used.
+        RunError: The run has no validation predictions of one label a text, the accuracy is not
+            reached on them, or the errors cannot be written.
+        AdapterError: `errors` where a text may have several labels.
         RankletError: The classifier cannot be loaded.
     """
     section = run_data(Path(path))
     source = data or (section.test if section is not None else None)
     if source is None:
         raise DataError("no test data; name some with --data", str(path))
+    columns = {column: read_column(source, "test", column) for column in slice_by}
+    chosen = None if accuracy is None else choose_on_validation(Run(Path(path)), accuracy)
     prepare_memory()
     model = load(path, encoder=encoder, labels=label_names, device=device, precision=precision)
     test = read_labelled(
@@ -78,7 +91,17 @@ def evaluate(
         label_names=label_names,
         problem_type=model.problem.problem_type,
     )
-    return evaluate_on(model, test, "test" if data is None else Path(data).name)
+    if errors is not None and isinstance(model.problem, MultiLabel):
+        raise AdapterError(
+            f"{path}: gives a text several labels; errors are written of one label, omit them"
+        )
+    answers = answer(model, test.texts, model.corpus(test.texts, test.labels))
+    found = judge(model, answers, "test" if data is None else Path(data).name, columns=columns)
+    if errors is not None:
+        write_wrong(Path(errors), model, answers)
+    if accuracy is None or chosen is None:
+        return found
+    return with_threshold(found, model, answers, accuracy, chosen)
 
 
 def read_labelled(
@@ -135,9 +158,8 @@ def evaluate_on(model: TextClassifier, split: EncodedSplit, name: str, seed: int
         name: What the evaluation calls them.
         seed: Seed of the intervals.
     """
-    probabilities = model.predict_proba(split.texts)
-    names = model.labels.names
-    return evaluate_answers(model.problem, probabilities, split.labels, names, name, seed)
+    answers = answer(model, split.texts, model.corpus(split.texts, split.labels))
+    return judge(model, answers, name, seed)
 
 
 def run_data(path: Path) -> DataSection | None:

@@ -66,12 +66,22 @@ classifier.predict(["a text"])
 
 def _decision(model: TextClassifier) -> str:
     if not isinstance(model.problem, MultiLabel):
-        return ""
+        return _temperature_note(model.problem.temperature)
     pairs = zip(model.labels.names, model.problem.thresholds, strict=True)
     listed = ", ".join(f"{name} {threshold:.4f}" for name, threshold in pairs)
     return (
         "A text has every label whose probability, the sigmoid of its logit, is at least its "
         f"threshold, tuned for F1 on the validation texts: {listed}.\n"
+    )
+
+
+def _temperature_note(temperature: float) -> str:
+    if temperature == 1.0:
+        return ""
+    return (
+        f"Probabilities are the softmax of the logits divided by {temperature:.6g}, a temperature "
+        "fitted on the validation texts; labels do not depend on it. PEFT and transformers give "
+        "the logits as they are: divide them by it.\n"
     )
 
 

@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 
 from ranklet.budget.plan import count_trainable
-from ranklet.errors import RankletError
+from ranklet.errors import RankletError, RunError
+from ranklet.evaluation.predictions import read_predictions
 from ranklet.evaluation.result import Evaluation, LabelSetFigures, from_json
 from ranklet.files import sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
@@ -19,6 +20,7 @@ from ranklet.saved_head import read_tensors
 from ranklet.saved_probes import check_probes, compute_dtype
 from ranklet.workflows.certify_run import encoder_hashes, metrics_hash
 from ranklet.workflows.evaluate import evaluate_on, read_labelled
+from ranklet.workflows.judge import predictions_file
 from ranklet.workflows.stated_run import StatedRun, differing_names
 from ranklet.workflows.write_run import EVALUATED_SPLITS, read_records
 
@@ -138,6 +140,11 @@ def check_evaluations(stated: StatedRun) -> Finding:
         for name, evaluation in present.items()
         if not _is_consistent(evaluation)
     ]
+    wrong += [
+        path.relative_to(stated.run.folder).as_posix()
+        for name, evaluation in present.items()
+        if (path := predictions_file(stated.run, name)).exists() and not _fits(path, evaluation)
+    ]
     wrong += [name for name in stated.touched(stated.run.evaluation.name) if name not in wrong]
     if not wrong and stated.hashes("files") is None:
         return "not checked", "consistent, but the certificate holds no hash of it"
@@ -145,6 +152,15 @@ def check_evaluations(stated: StatedRun) -> Finding:
         f"{name} {each.accuracy_name} {each.accuracy.value:.4f}" for name, each in present.items()
     ]
     return _listed(wrong, ", ".join(figures) or "none")
+
+
+def _fits(path: Path, evaluation: Evaluation) -> bool:
+    """Tell whether the predictions of each row give the accuracy that is stated."""
+    try:
+        right = read_predictions(path).right
+    except RunError:
+        return False
+    return len(right) == evaluation.rows and right.sum() / len(right) == evaluation.accuracy.value
 
 
 def _evaluation(run: Run, name: str) -> Evaluation | None:

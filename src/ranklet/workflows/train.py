@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
-import numpy as np
-
 from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
-from ranklet.data.corpus import TokenCorpus, build_corpus, default_cache_folder, text_labels
+from ranklet.data.corpus import TokenCorpus, build_corpus, default_cache_folder
 from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.evaluation.by_problem import evaluate_answers, tuned
-from ranklet.evaluation.result import Evaluation
+from ranklet.evaluation.by_problem import tuned
 from ranklet.files import write_atomically
 from ranklet.launch import read_launch
 from ranklet.recipe import Recipe, to_yaml
@@ -34,7 +30,7 @@ from ranklet.workflows.announcements import (
     describe_quantization,
     describe_result,
     describe_start,
-    describe_thresholds,
+    describe_tuning,
 )
 from ranklet.workflows.assist import SharedTraining, assist
 from ranklet.workflows.build_model import build_model, classifier_settings
@@ -43,6 +39,7 @@ from ranklet.workflows.consult_teachers import consult_teachers
 from ranklet.workflows.continue_run import CheckpointPlan, find_beginning, origin_of
 from ranklet.workflows.fit_model import fit_model
 from ranklet.workflows.fit_ranks import fit_ranks
+from ranklet.workflows.judge import answer_splits, judge_splits, write_answers
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.observer import Observer
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
@@ -51,7 +48,6 @@ from ranklet.workflows.solve import check_feasible, open_space
 from ranklet.workflows.stop_signals import StopRequest, stop_on_signals
 from ranklet.workflows.techniques import check_class_weights
 from ranklet.workflows.write_run import (
-    EVALUATED_SPLITS,
     Corpora,
     describe_training,
     write_evaluations,
@@ -162,11 +158,11 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
                 result = fit_model(model, work, ranks, keep, open_records(run), told)
         told.announce(describe_result(result))
 
-        answers = _probabilities(model, corpora)
-        model.problem = tuned(model.problem, answers["validation"], splits.validation.labels)
-        for line in describe_thresholds(model):
-            told.announce(line)
-        evaluations = _evaluate(model, answers, corpora, recipe.seed)
+        answers = answer_splits(model, splits, corpora)
+        logits = answers["validation"].logits
+        model.problem = tuned(model.problem, logits, splits.validation.labels)
+        told.announce(describe_tuning(model))
+        evaluations = judge_splits(model, answers, recipe.seed)
         card = model_card(recipe, model, plan, evaluations)
         save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
         # A fresh object from the files must answer alike; loading compares the probes.
@@ -176,6 +172,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
             run.environment, {**about, "ranks": ranks.count, "checkpoints": vars(writer.figures)}
         )
         write_evaluations(run, evaluations)
+        write_answers(run, model, answers)
         write_run_report(run)
         write_json(run.certificate, certify_run(run, recipe, plan, model))
     rmtree(run.checkpoints, ignore_errors=True)
@@ -224,24 +221,3 @@ def _tokenize(model: TextClassifier, splits: Splits) -> Corpora:
 
     named = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     return {name: corpus(split) for name, split in named.items() if split is not None}
-
-
-def _probabilities(model: TextClassifier, corpora: Corpora) -> dict[str, np.ndarray]:
-    """Return the probabilities of the evaluated splits, (texts, classes) float32 each."""
-    return {
-        name: model.problem.probabilities(model.predict_logits(corpora[name])).numpy()
-        for name in EVALUATED_SPLITS
-        if name in corpora
-    }
-
-
-def _evaluate(
-    model: TextClassifier, answers: Mapping[str, np.ndarray], corpora: Corpora, seed: int
-) -> dict[str, Evaluation]:
-    evaluations = {}
-    for name, probabilities in answers.items():
-        labels = text_labels(corpora[name])
-        evaluations[name] = evaluate_answers(
-            model.problem, probabilities, labels, model.labels.names, name, seed
-        )
-    return evaluations

@@ -1,0 +1,186 @@
+"""judge: what a classifier says about labelled texts, and every figure of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ranklet.classifier import TextClassifier
+from ranklet.data.corpus import TokenCorpus, text_labels
+from ranklet.errors import RunError
+from ranklet.evaluation.by_problem import evaluate_answers, label_names_of, rightly_answered
+from ranklet.evaluation.one_label import confidence_of
+from ranklet.evaluation.predictions import (
+    Predictions,
+    read_predictions,
+    write_errors,
+    write_predictions,
+)
+from ranklet.evaluation.result import Evaluation
+from ranklet.evaluation.selective import ChosenThreshold, Coverage, choose_threshold, covered
+from ranklet.evaluation.slices import (
+    Grouping,
+    by_column,
+    by_confidence,
+    by_tokens,
+    by_words,
+    slice_rows,
+)
+from ranklet.problem import SingleLabel
+from ranklet.run import Run
+from ranklet.workflows.read_splits import Splits
+from ranklet.workflows.write_run import EVALUATED_SPLITS, Corpora
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Labelled texts and what a classifier says about them.
+
+    Attributes:
+        texts: The texts.
+        labels: (texts,) int64 class indices, or (texts, labels) int64 of 0 and 1.
+        logits: (texts, classes) float32, on the CPU.
+        lengths: (texts,) int64 tokens read of each, or of the first window of it.
+    """
+
+    texts: Sequence[str]
+    labels: NDArray[np.int64]
+    logits: Tensor
+    lengths: NDArray[np.int64]
+
+
+def answer(model: TextClassifier, texts: Sequence[str], corpus: TokenCorpus) -> Answers:
+    """Ask a classifier about texts.
+
+    Args:
+        model: The classifier.
+        texts: The texts.
+        corpus: The same, tokenized, with labels.
+    """
+    starts = corpus.text_starts
+    lengths = corpus.lengths if starts is None else corpus.lengths[starts[:-1]]
+    return Answers(texts, text_labels(corpus), model.predict_logits(corpus), lengths)
+
+
+def answer_splits(model: TextClassifier, splits: Splits, corpora: Corpora) -> dict[str, Answers]:
+    """Ask a classifier about every split that is evaluated, by name."""
+    found = {"validation": splits.validation, "test": splits.test}
+    return {
+        name: answer(model, split.texts, corpora[name])
+        for name in EVALUATED_SPLITS
+        if (split := found[name]) is not None
+    }
+
+
+def judge(
+    model: TextClassifier,
+    answers: Answers,
+    name: str,
+    seed: int = 0,
+    columns: Mapping[str, Sequence[str]] | None = None,
+) -> Evaluation:
+    """Compute every figure of some answers.
+
+    Args:
+        model: What gave them; its temperature or thresholds are used.
+        answers: The answers.
+        name: What the evaluation calls the texts.
+        seed: Seed of the intervals.
+        columns: Further cells of each text, by column, to tell texts apart by.
+    """
+    problem, labels = model.problem, answers.labels
+    probabilities = problem.probabilities(answers.logits).numpy()
+    evaluation = evaluate_answers(problem, probabilities, labels, model.labels.names, name, seed)
+    groupings = [by_words(answers.texts)]
+    if model.preprocessing is not None:
+        groupings.append(by_tokens(answers.lengths, model.preprocessing.max_length))
+    if isinstance(problem, SingleLabel):
+        groupings.append(Grouping("class", model.labels.names, labels))
+        groupings.append(by_confidence(probabilities.max(1)))
+    groupings += [by_column(column, cells) for column, cells in (columns or {}).items()]
+    right = rightly_answered(problem, probabilities, labels)
+    slices = tuple(each for grouping in groupings for each in slice_rows(grouping, right))
+    return replace(evaluation, slices=slices)
+
+
+def judge_splits(
+    model: TextClassifier, answers: Mapping[str, Answers], seed: int
+) -> dict[str, Evaluation]:
+    """Compute every figure of the evaluated splits, by name."""
+    return {name: judge(model, each, name, seed) for name, each in answers.items()}
+
+
+def choose_on_validation(run: Run, wanted: float) -> Coverage:
+    """Find the smallest confidence above which a run reached an accuracy on its validation texts.
+
+    Args:
+        run: Holds what the classifier said about them.
+        wanted: Accuracy, 0..1.
+
+    Raises:
+        RunError: The run holds no such predictions, or no threshold reaches the accuracy.
+    """
+    path = predictions_file(run, "validation")
+    held = read_predictions(path)
+    if held.confidence is None or not len(held.right):
+        raise RunError(f"{path}: holds no confidence; a threshold is for one label a text")
+    chosen = choose_threshold(held.confidence, held.right, wanted)
+    if chosen is None:
+        raise RunError(
+            f"{path}: no confidence has {wanted:.2%} of the texts above it right; ask for less"
+        )
+    return chosen
+
+
+def with_threshold(
+    evaluation: Evaluation, model: TextClassifier, answers: Answers, wanted: float, chosen: Coverage
+) -> Evaluation:
+    """Add what a threshold chosen on validation for an accuracy gives on the answers."""
+    probabilities = model.problem.probabilities(answers.logits).numpy()
+    here = covered(*confidence_of(probabilities, answers.labels), chosen.threshold)
+    return replace(evaluation, threshold=ChosenThreshold(wanted, chosen, here))
+
+
+def predictions_of(model: TextClassifier, answers: Answers) -> Predictions:
+    """Turn answers into labels by name."""
+    names, problem = model.labels.names, model.problem
+    probabilities = problem.probabilities(answers.logits).numpy()
+    return Predictions(
+        labels=tuple(label_names_of(answers.labels, names)),
+        predicted=tuple(problem.answers(probabilities, names)),
+        confidence=probabilities.max(1) if isinstance(problem, SingleLabel) else None,
+        right=rightly_answered(problem, probabilities, answers.labels),
+    )
+
+
+def write_answers(run: Run, model: TextClassifier, answers: Mapping[str, Answers]) -> None:
+    """Write the predictions of every evaluated split, and the errors of one label a text.
+
+    Raises:
+        RunError: A file cannot be written.
+    """
+    for name, each in answers.items():
+        write_predictions(predictions_file(run, name), predictions_of(model, each))
+        if isinstance(model.problem, SingleLabel):
+            write_wrong(run.evaluation / f"{name}_errors.csv", model, each)
+
+
+def write_wrong(path: Path, model: TextClassifier, answers: Answers) -> int:
+    """Write the wrong answers of one label a text; returns how many there are.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    probabilities = model.problem.probabilities(answers.logits).numpy()
+    true = probabilities[np.arange(len(answers.labels)), answers.labels]
+    return write_errors(path, answers.texts, predictions_of(model, answers), true)
+
+
+def predictions_file(run: Run, split: str) -> Path:
+    """Return where a run keeps what was said about each row of a split."""
+    return run.evaluation / f"{split}_predictions.csv"

@@ -1,0 +1,139 @@
+"""Evaluation of a run: temperature, predictions of each row, slices, thresholds, errors."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ranklet as library
+from ranklet.evaluation.result import from_json
+
+
+def rows_of(path: str) -> list[dict[str, str]]:
+    with Path(path).open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def set_temperature(bench: Any, value: object) -> None:
+    bench.fields("run/adapter/classifier.json", temperature=value)
+
+
+def test_a_run_keeps_what_was_said_about_each_row(workplace: Path) -> None:
+    for split in ("test", "validation"):
+        stated = json.loads(Path(f"run/evaluation/{split}.json").read_text())
+        rows = rows_of(f"run/evaluation/{split}_predictions.csv")
+        assert [row["row"] for row in rows] == [str(index) for index in range(stated["rows"])]
+        assert sum(int(row["correct"]) for row in rows) / len(rows) == stated["accuracy"]
+        assert all((row["label"] == row["predicted"]) == (row["correct"] == "1") for row in rows)
+        errors = rows_of(f"run/evaluation/{split}_errors.csv")
+        assert len(errors) == sum(row["correct"] == "0" for row in rows)
+        sure = [float(row["confidence"]) for row in errors]
+        assert sure == sorted(sure, reverse=True)
+        assert {row["text"] for row in errors} <= {row["text"] for row in source_rows(split)}
+    held = json.loads(Path("run/certificate.json").read_text())["sha256"]["files"]
+    assert {"evaluation/test_predictions.csv", "evaluation/validation_errors.csv"} <= held.keys()
+
+
+def source_rows(split: str) -> list[dict[str, str]]:
+    return rows_of("test.csv" if split == "test" else "train.csv")
+
+
+def test_the_saved_temperature_is_used_everywhere_and_moves_no_label(
+    workplace: Path, bench: Any, ranklet: Any
+) -> None:
+    settings = json.loads(Path("run/adapter/classifier.json").read_text())
+    stated = json.loads(Path("run/evaluation/test.json").read_text())["one_label"]["calibration"]
+    assert stated["temperature"] == settings["temperature"]
+    texts = [row["text"] for row in rows_of("test.csv")]
+    before, labels = {}, {}
+    for temperature in (1.0, 4.0):
+        set_temperature(bench, temperature)
+        model = library.load("run")
+        before[temperature] = model.predict_proba(texts)
+        labels[temperature] = model.predict(texts)
+        merged = ranklet("predict", "run", "test.csv", "--output", "out.csv", "--probabilities")
+        assert merged.returncode == 0, merged.stderr
+        shares = [
+            float(row[f"probability of {model.labels.names[0]}"]) for row in rows_of("out.csv")
+        ]
+        assert shares == pytest.approx(before[temperature][:, 0], abs=2e-6)
+        found = library.evaluate("run").one_label.calibration
+        assert found.temperature == temperature
+    assert labels[1.0] == labels[4.0]
+    powers = before[1.0].astype(np.float64) ** (1 / 4)
+    np.testing.assert_allclose(before[4.0], powers / powers.sum(1, keepdims=True), rtol=1e-5)
+
+
+def test_a_folder_from_before_there_was_a_temperature(workplace: Path, bench: Any) -> None:
+    set_temperature(bench, None)  # removes the key
+    assert library.load("run").problem.temperature == 1.0
+
+
+@pytest.mark.parametrize("value", [0, -1.0, "warm"])
+def test_a_temperature_that_is_none_is_refused(value: object, bench: Any, is_refused: Any) -> None:
+    set_temperature(bench, value)
+    is_refused("evaluate run", "run/adapter/classifier.json: temperature: ")
+
+
+def test_an_evaluation_from_before_is_read(workplace: Path) -> None:
+    content = json.loads(Path("run/evaluation/test.json").read_text())
+    for key in ("one_label", "slices"):
+        assert content.pop(key)
+    older = from_json(content)
+    assert (older.one_label, older.slices, older.threshold) == (None, None, None)
+
+
+def test_slices_by_a_column_details_and_errors(workplace: Path, ranklet: Any) -> None:
+    rows = rows_of("test.csv")
+    lines = [{**row, "source": "wire" if place % 2 else "blog"} for place, row in enumerate(rows)]
+    Path("more.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    asked = ("evaluate", "run", "--data", "more.jsonl", "--slice-by", "source")
+    found = json.loads(ranklet(*asked, "--json").stdout)
+    by_source = {each["value"]: each["rows"] for each in found["slices"] if each["by"] == "source"}
+    assert by_source == {"blog": 3, "wire": 3}
+    for by in ("words", "tokens", "class", "confidence", "source"):
+        assert sum(each["rows"] for each in found["slices"] if each["by"] == by) == 6
+    printed = ranklet(*asked).stdout
+    assert "blog" in printed
+    assert "mean confidence" not in printed
+    detailed = ranklet("evaluate", "run", "--details", "--errors", "wrong.csv").stdout
+    assert "surest texts" in detailed
+    assert "mean confidence" in detailed
+    assert rows_of("wrong.csv") == rows_of("run/evaluation/test_errors.csv")
+
+
+def test_a_threshold_is_chosen_on_validation(workplace: Path, ranklet: Any) -> None:
+    held = rows_of("run/evaluation/validation_predictions.csv")
+    wanted = sum(int(row["correct"]) for row in held) / len(held)
+    found = json.loads(ranklet("evaluate", "run", "--accuracy", str(wanted), "--json").stdout)
+    chosen = found["threshold"]
+    assert chosen["validation"]["rows"] == len(held)
+    assert chosen["validation"]["threshold"] == chosen["here"]["threshold"]
+    assert chosen["validation"]["threshold"] == min(
+        float(np.float32(row["confidence"])) for row in held
+    )
+
+
+def test_what_cannot_be_asked_is_refused(bench: Any, is_refused: Any) -> None:
+    is_refused(
+        "evaluate run --slice-by topic", "test.csv: no column 'topic'; the columns are 'label'"
+    )
+    bench.remove("run/evaluation/validation_predictions.csv")
+    is_refused(
+        "evaluate run --accuracy 0.9",
+        "run/evaluation/validation_predictions.csv: holds no predictions as `train` writes them",
+    )
+
+
+def test_predictions_that_do_not_give_the_accuracy_are_noticed(bench: Any, ranklet: Any) -> None:
+    path = Path("run/evaluation/test_predictions.csv")
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
+    checks = json.loads(ranklet("verify", "run", "--json").stdout)
+    wrong = {check["name"]: check["detail"] for check in checks if check["state"] == "differs"}
+    assert list(wrong) == ["evaluation"]
+    assert "evaluation/test_predictions.csv" in wrong["evaluation"]

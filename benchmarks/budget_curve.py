@@ -30,11 +30,9 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
+from arms import Row, interval, read_rows
 from sample_rows import sample_rows
-
-Row = dict[str, Any]
 
 SLIM = ["head=linear", "pooling=mean"]
 ARMS: dict[str, list[str]] = {
@@ -45,9 +43,6 @@ ARMS: dict[str, list[str]] = {
     "measured": [*SLIM, "adapter.fit_mode=measured"],
 }
 DEFAULT = "default"
-
-# Two-sided 95 % quantiles of Student's t for n - 1 degrees of freedom, n = 2 .. 10.
-T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
 def settings_of(arm: str, budget: int, options: argparse.Namespace) -> list[str]:
@@ -111,12 +106,6 @@ def run(job: Row, train: Path, test: Path) -> Row:
         }
 
 
-def read_rows(path: Path) -> list[Row]:
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
 def key(row: Row, fields: Iterable[str]) -> str:
     return json.dumps([row[field] for field in fields])
 
@@ -133,16 +122,6 @@ def best_rates(rows: Sequence[Row]) -> list[Row]:
         whole = [runs for runs in group.values() if len(runs) == most]
         kept += max(whole, key=lambda runs: statistics.mean(run["validation"] for run in runs))
     return kept
-
-
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean of a sample and its 95 % interval (Student's t)."""
-    mean = statistics.mean(values)
-    if len(values) < 2:
-        return mean, float("-inf"), float("inf")
-    quantile = T_95[len(values) - 2] if len(values) - 2 < len(T_95) else 1.96
-    half = quantile * statistics.stdev(values) / len(values) ** 0.5
-    return mean, mean - half, mean + half
 
 
 def summary(rows: Sequence[Row], against: str) -> list[Row]:

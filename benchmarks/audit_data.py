@@ -20,11 +20,11 @@ import argparse
 import csv
 import json
 import random
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from sample_rows import ag_news_files
 
 from ranklet.data.copies import find_copies, fingerprints
 from ranklet.evaluation.label_errors import (
@@ -174,13 +174,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/audit_data"))
     options = parser.parse_args()
-    for name in ("train.csv", "test.csv"):
-        if not (options.data / name).is_file():
-            sys.exit(f"error: {options.data / name}: no such file; give --data, columns text,label")
+    train_file, test_file = ag_news_files(options.data)
     options.out.mkdir(parents=True, exist_ok=True)
-    train, labels = read(options.data / "train.csv", options.texts)
+    train, labels = read(train_file, options.texts)
     if options.part != "labels":
-        test, _ = read(options.data / "test.csv", None)
+        test, _ = read(test_file, None)
         print(json.dumps(measure_copies(train, test, options.seed, options.out), indent=2))
     if options.part != "copies":
         encoder = options.encoder or None

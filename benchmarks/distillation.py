@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 import csv
 import random
-import sys
 from pathlib import Path
 
 from arms import Arm, figures, run_arms, table
-from sample_rows import sample_rows
+from sample_rows import ag_news_files, sample_rows
 
 import ranklet
 
@@ -69,13 +68,9 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("runs/distillation"))
     options = parser.parse_args()
-    for name in ("train.csv", "test.csv"):
-        if not (options.data / name).is_file():
-            sys.exit(f"error: {options.data / name}: no such file; give --data, columns text,label")
-    parts = split_rows(
-        options.data / "train.csv", options.labelled, options.validation, options.out
-    )
-    test = sample_rows(options.data / "test.csv", options.test_texts, options.out)
+    train_file, test_file = ag_news_files(options.data)
+    parts = split_rows(train_file, options.labelled, options.validation, options.out)
+    test = sample_rows(test_file, options.test_texts, options.out)
     common = ["encoder=minilm", f"data.train={parts['train']}", f"data.test={test}"]
     common += [f"data.validation={parts['validation']}", *options.extra]
     teachers = [

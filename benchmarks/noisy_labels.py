@@ -13,11 +13,10 @@ import argparse
 import csv
 import random
 import statistics
-import sys
 from pathlib import Path
 
-from arms import Arm, Row, read_rows, run_arms, table
-from sample_rows import sample_rows
+from arms import Arm, Row, run_arms, table
+from sample_rows import ag_news_files, sample_rows
 
 CONFUSABLE = {
     "World": "Business",
@@ -71,11 +70,9 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="extra", metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path, default=Path("runs/noisy_labels"))
     options = parser.parse_args()
-    for name in ("train.csv", "test.csv"):
-        if not (options.data / name).is_file():
-            sys.exit(f"error: {options.data / name}: no such file; give --data, columns text,label")
-    train = sample_rows(options.data / "train.csv", options.texts, options.out)
-    test = sample_rows(options.data / "test.csv", options.test_texts, options.out)
+    train_file, test_file = ag_news_files(options.data)
+    train = sample_rows(train_file, options.texts, options.out)
+    test = sample_rows(test_file, options.test_texts, options.out)
     shared = [f"data.test={test}", "training.label_smoothing=0.0", *options.extra]
     rows = {}
     for kind, arms in (
@@ -100,7 +97,6 @@ def main() -> None:
     for kind in ("random", "confusable"):
         for arm in ROBUST:
             print(kept(rows, kind, arm.name))
-    print(f"{len(read_rows(options.out / 'results.jsonl'))} runs")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sample_rows import sample_rows
+from arms import Row, read_rows
+from sample_rows import ag_news_files, sample_rows
 
 import ranklet
 from ranklet.encoder.config import read_config
@@ -27,8 +28,6 @@ from ranklet.encoder.source import encoder_folder
 from ranklet.encoder.weights import load_encoder
 
 KEPT = ("none", "int8", "nf4")
-
-Row = dict[str, Any]
 
 
 def run(job: Row, train: Path, test: Path, out: Path) -> Row:
@@ -104,16 +103,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/quantized_base"))
     parser.add_argument("--set", action="append", default=[], dest="extra", metavar="KEY=VALUE")
     options = parser.parse_args()
-    for name in ("train.csv", "test.csv"):
-        if not (options.data / name).is_file():
-            sys.exit(f"error: {options.data / name}: no such file; give --data, columns text,label")
+    train_file, test_file = ag_news_files(options.data)
     options.out.mkdir(parents=True, exist_ok=True)
     results = options.out / "results.jsonl"
-    train = sample_rows(options.data / "train.csv", options.texts, options.out)
-    test = sample_rows(options.data / "test.csv", options.test_texts, options.out)
-    rows: list[Row] = []
-    if results.is_file():
-        rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    train = sample_rows(train_file, options.texts, options.out)
+    test = sample_rows(test_file, options.test_texts, options.out)
+    rows = read_rows(results)
     wanted = [
         {
             "encoder": options.encoder,

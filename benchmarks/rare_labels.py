@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import csv
 import random
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from arms import Arm, Row, run_arms, table
+from sample_rows import ag_news_files
 
 import ranklet
 from ranklet.data.named_sets import bundled_file
@@ -148,10 +148,8 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="extra", metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path, default=Path("runs/rare_labels"))
     options = parser.parse_args()
-    for name in ("train.csv", "test.csv"):
-        if not (options.data / name).is_file():
-            sys.exit(f"error: {options.data / name}: no such file; give --data, columns text,label")
-    ag_news = [read_texts(options.data / f"{name}.csv") for name in ("train", "test")]
+    train_file, test_file = ag_news_files(options.data)
+    ag_news = [read_texts(path) for path in (train_file, test_file)]
     newsbites = [read_texts(bundled_file("newsbites", name)) for name in ("train", "test")]
     sizes = (options.common, options.common // 4, options.test_texts)
     make = partial(make_set, *ag_news, sizes)

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sample_rows import sample_rows
+from arms import read_rows
+from sample_rows import ag_news_files, sample_rows
 
 import ranklet
 
@@ -172,12 +173,6 @@ def key(name: str, seed: int, options: Any) -> dict[str, Any]:
     }
 
 
-def read_results(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
 def document(results: Sequence[Mapping[str, Any]]) -> str:
     """Write the tables of all systems, Markdown, with the figures that there are."""
     return "\n".join(line for system in SYSTEMS for line in _section(system, results))
@@ -242,15 +237,14 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="fill docs/reproductions.md")
     parser.add_argument("--set", action="append", default=[], dest="extra", metavar="KEY=VALUE")
     options = parser.parse_args()
-    for name in ("train.csv", "test.csv"):
-        if options.seeds and not (options.data / name).is_file():
-            sys.exit(f"error: {options.data / name}: no such file; give --data, columns text,label")
+    if options.seeds:
+        train_file, test_file = ag_news_files(options.data)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "results.jsonl"
-    results = read_results(path)
+    results = read_rows(path)
     if options.seeds:
-        train = sample_rows(options.data / "train.csv", options.texts, options.out)
-        test = sample_rows(options.data / "test.csv", options.test_texts, options.out)
+        train = sample_rows(train_file, options.texts, options.out)
+        test = sample_rows(test_file, options.test_texts, options.out)
     for seed in options.seeds:
         for name in options.recipes:
             wanted = key(name, seed, options)

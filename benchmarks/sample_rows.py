@@ -1,10 +1,20 @@
-"""A part of a CSV file, the same for every run that asks for it."""
+"""The files of AG News, and parts of them that are the same for every run that asks."""
 
 from __future__ import annotations
 
 import csv
 import random
+import sys
 from pathlib import Path
+
+
+def ag_news_files(folder: Path) -> tuple[Path, Path]:
+    """Return the files of AG News in a folder, or end the program if one is missing."""
+    files = (folder / "train.csv", folder / "test.csv")
+    for path in files:
+        if not path.is_file():
+            sys.exit(f"error: {path}: no such file; give --data, columns text,label")
+    return files
 
 
 def sample_rows(source: Path, count: int | None, folder: Path) -> Path:

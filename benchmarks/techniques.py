@@ -9,11 +9,10 @@ head dropout, so that these are arms as well. Rates are chosen on validation wit
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from arms import Arm, run_arms, table
-from sample_rows import sample_rows
+from sample_rows import ag_news_files, sample_rows
 
 RATES = (1e-3, 3e-3)
 PLAIN = "plain"
@@ -79,11 +78,9 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="extra", metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path, default=Path("runs/techniques"))
     options = parser.parse_args()
-    for name in ("train.csv", "test.csv"):
-        if not (options.data / name).is_file():
-            sys.exit(f"error: {options.data / name}: no such file; give --data, columns text,label")
-    train = sample_rows(options.data / "train.csv", options.texts, options.out)
-    test = sample_rows(options.data / "test.csv", options.test_texts, options.out)
+    train_file, test_file = ag_news_files(options.data)
+    train = sample_rows(train_file, options.texts, options.out)
+    test = sample_rows(test_file, options.test_texts, options.out)
     shared = [f"data.train={train}", f"data.test={test}"]
     shared += ["training.label_smoothing=0.0", "head_dropout=0.0", *options.extra]
     arms = [

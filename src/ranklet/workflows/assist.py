@@ -10,8 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ranklet.classifier import TextClassifier
-from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, prepare_memory
 from ranklet.labels import LabelSet
 from ranklet.recipe import Recipe
@@ -104,12 +102,5 @@ def assist(ranks: Ranks, stop: StopRequest, fit_model: Callable[..., object]) ->
         with ranks.apart():
             prepare_memory()
             device = ranks.take_device(choose_device(work.recipe.engine.device))
-            model = _model(work, device)
+            model, _ = build_model(work.recipe, work.labels, work.dtype, device)
         fit_model(model, work, ranks, plan=Assistance(stop), opening=nullcontext(Unrecorded()))
-
-
-def _model(work: SharedTraining, device: torch.device) -> TextClassifier:
-    model, _ = build_model(work.recipe, work.labels, work.dtype, device)
-    if isinstance(model.encoder, NativeEncoder):
-        model.encoder.activation_checkpointing = work.recipe.engine.activation_checkpointing
-    return model

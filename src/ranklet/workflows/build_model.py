@@ -6,6 +6,7 @@ import torch
 
 from ranklet.classifier import TextClassifier
 from ranklet.data.long_texts import DEFAULT_OVERLAP, LongTexts
+from ranklet.encoder.families import NativeEncoder
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.placement import place_adapters, train_biases, train_modules
@@ -64,6 +65,8 @@ def build_model(
         head_dense_init=recipe.head_dense_init,
         seed=recipe.seed,
     )
+    if isinstance(model.encoder, NativeEncoder):
+        model.encoder.activation_checkpointing = recipe.engine.activation_checkpointing
     options = recipe.adapter
     placements = resolve_adapters(recipe, model)
     norms = trained_norms(recipe, model)

@@ -15,7 +15,14 @@ from ranklet.labels import LabelSet, ProblemType
 from ranklet.problem import MultiLabel
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run import Run
-from ranklet.workflows.judge import answer, choose_on_validation, judge, with_threshold, write_wrong
+from ranklet.workflows.judge import (
+    answer,
+    choose_on_validation,
+    judge,
+    predictions_of,
+    with_threshold,
+    write_wrong,
+)
 from ranklet.workflows.load import is_run, load
 from ranklet.workflows.read_splits import EncodedSplit, encode
 
@@ -98,7 +105,7 @@ def evaluate(
     answers = answer(model, test.texts, model.corpus(test.texts, test.labels))
     found = judge(model, answers, "test" if data is None else Path(data).name, columns=columns)
     if errors is not None:
-        write_wrong(Path(errors), model, answers)
+        write_wrong(Path(errors), model, answers, predictions_of(model, answers))
     if accuracy is None or chosen is None:
         return found
     return with_threshold(found, model, answers, accuracy, chosen)

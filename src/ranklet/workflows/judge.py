@@ -165,20 +165,23 @@ def write_answers(run: Run, model: TextClassifier, answers: Mapping[str, Answers
         RunError: A file cannot be written.
     """
     for name, each in answers.items():
-        write_predictions(predictions_file(run, name), predictions_of(model, each))
+        predictions = predictions_of(model, each)
+        write_predictions(predictions_file(run, name), predictions)
         if isinstance(model.problem, SingleLabel):
-            write_wrong(run.evaluation / f"{name}_errors.csv", model, each)
+            write_wrong(run.evaluation / f"{name}_errors.csv", model, each, predictions)
 
 
-def write_wrong(path: Path, model: TextClassifier, answers: Answers) -> int:
-    """Write the wrong answers of one label a text; returns how many there are.
+def write_wrong(
+    path: Path, model: TextClassifier, answers: Answers, predictions: Predictions
+) -> None:
+    """Write the wrong answers of one label a text.
 
     Raises:
         RunError: The file cannot be written.
     """
     probabilities = model.problem.probabilities(answers.logits).numpy()
     true = probabilities[np.arange(len(answers.labels)), answers.labels]
-    return write_errors(path, answers.texts, predictions_of(model, answers), true)
+    write_errors(path, answers.texts, predictions, true)
 
 
 def predictions_file(run: Run, split: str) -> Path:

@@ -10,7 +10,6 @@ from shutil import rmtree
 from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.corpus import TokenCorpus, build_corpus, default_cache_folder
-from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
@@ -124,8 +123,6 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
         splits = replace(splits, train=lesson.train)
     model, adapter = build_model(recipe, splits.labels, dtype, device)
     check_counted(plan, count_trainable(model), "after placing the adapters")
-    if isinstance(model.encoder, NativeEncoder):
-        model.encoder.activation_checkpointing = recipe.engine.activation_checkpointing
 
     with new_run(folder, continued=begin.checkpoint is not None) as run:
         # Only now, so that a training that cannot begin says nothing but why.

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import ranklet
+from ranklet.evaluation.across_seeds import across_seeds
 
 Row = dict[str, Any]
-
-# Two-sided 95 % quantiles of Student's t for n - 1 degrees of freedom, n = 2 .. 10.
-T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
 @dataclass(frozen=True)
@@ -112,13 +110,9 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean of a sample and its 95 % interval (Student's t)."""
-    mean = statistics.mean(values)
-    if len(values) < 2:
-        return mean, float("-inf"), float("inf")
-    quantile = T_95[len(values) - 2] if len(values) - 2 < len(T_95) else 1.96
-    half = quantile * statistics.stdev(values) / len(values) ** 0.5
-    return mean, mean - half, mean + half
+    """Return the mean of a sample and its 95 % interval, without bounds for a single value."""
+    found = across_seeds(values)
+    return found.mean, *(found.interval or (float("-inf"), float("inf")))
 
 
 def table(rows: Sequence[Row], against: str, metric: str = "accuracy") -> str:

@@ -49,6 +49,12 @@ SETTINGS = {
     "dropout curriculum": ("head_dropout=0.1", "training.dropout_schedule=curriculum"),
     "token dropout 0.1": ("training.token_dropout=0.1",),
     "gradient noise": ("training.gradient_noise=0.01",),
+    # Data.
+    "curriculum by length": ("training.curriculum=length",),
+    "square-root sampling": ("training.sampling=square_root",),
+    "word swap 0.1": ("augmentation.word_swap=0.1",),
+    "typo noise 0.1": ("augmentation.typo_noise=0.1",),
+    "sentence truncation 0.1": ("augmentation.sentence_truncation=0.1",),
     # Averages.
     "moving average": ("training.ema_decay=0.98",),
     "soup of 3": ("training.soup=3", "training.evaluate_every=20"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from ranklet.budget.plan import PlanRow
 from ranklet.data.corpus import TokenCorpus, num_texts
 from ranklet.errors import RunError
+from ranklet.evaluation.baselines import baselines_to_json, judge_baselines
 from ranklet.evaluation.figures import Record, evaluation_figures, save_figures, training_figures
 from ranklet.evaluation.report import (
     BudgetRow,
@@ -79,6 +81,34 @@ def write_evaluations(run: Run, evaluations: Mapping[str, Evaluation]) -> None:
         raise RunError(f"{run.evaluation}: cannot be created ({error.strerror})") from error
     for name, evaluation in evaluations.items():
         write_json(run.evaluation / f"{name}.json", to_json(evaluation))
+
+
+def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> None:
+    """Fit what needs no encoder on the training texts and write its figures on the others.
+
+    Args:
+        run: Whose evaluations they stand beside.
+        splits: As they were read, without what a teacher labelled.
+        recipe: Names the problem and the seed.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    held = {"test": splits.test, "validation": splits.validation}
+    found = judge_baselines(
+        splits.train.texts,
+        splits.train.labels,
+        {name: (each.texts, each.labels) for name, each in held.items() if each is not None},
+        splits.labels.names,
+        recipe.data.problem_type,
+        recipe.seed,
+    )
+    write_json(baselines_file(run), baselines_to_json(found))
+
+
+def baselines_file(run: Run) -> Path:
+    """Return where a run keeps the figures of its baselines."""
+    return run.evaluation / "baselines.json"
 
 
 def write_run_report(run: Run) -> None:

@@ -50,7 +50,8 @@ def test_a_run_says_what_needs_no_encoder_and_which_words_misled_it(workplace: P
     }
     _, words = read_importance(Path("run/evaluation/test_importance.json"))
     errors = [int(row["row"]) for row in rows_of("run/evaluation/test_errors.csv")]
-    assert list(words) == errors[: len(words)] and words
+    assert words
+    assert list(words) == errors[: len(words)]
     model, texts = library.load("run"), rows_of("test.csv")
     row = errors[0]
     own = texts[row]["text"].split()

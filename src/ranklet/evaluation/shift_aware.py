@@ -1,13 +1,14 @@
 """Expected accuracy under a shift, learnt from texts with labels that were shifted on purpose.
 
-Every estimator of `unlabelled` says how much accuracy a shift costs, and each is wrong in its own
-way. On shifted copies of the known texts the true loss is known too: a ridge regression, drawn to
-the plain mean of the estimators, learns how much to trust each. How far it is off on kinds of shift
-that it was not fitted on is what the interval tells, besides the chance of drawing these texts.
+What a classifier says of texts sinks with its accuracy, but not as fast: a loss of one point of
+confidence is a loss of two points of accuracy here and of three there. On shifted copies of texts
+with known labels the true loss is known, and a ridge regression without an intercept learns the
+rate, so that texts on which nothing sinks are expected to be as accurate as the known ones. How far
+it is off on kinds of shift that it was not fitted on is what the interval tells, besides chance.
 
-Combining estimators by regression over synthetic shifts is the idea of Deng & Zheng 2021,
-arXiv:2007.02915; errors of what was left out as an interval are those of Papadopoulos et al. 2002
-(normalised inductive conformal prediction), here over a few kinds, so without their guarantee.
+Learning accuracy from synthetic shifts is the idea of Deng & Zheng 2021, arXiv:2007.02915. Scaled
+errors of what was left out as an interval are those of normalised conformal prediction (Papadopoulos
+et al. 2002, doi:10.1007/3-540-36755-1_29), here over too few kinds for its guarantee.
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.unlabelled import (
-    certainty,
-    difference_of_confidences,
-    thresholded_confidence,
-)
+from ranklet.evaluation.metrics import wilson_interval
+from ranklet.evaluation.unlabelled import above_threshold, certainty, difference_of_confidences
 
-CONFIDENCE = "mean confidence"
-DIFFERENCE = "difference of confidences"
-THRESHOLD = "average thresholded confidence"
-ENTROPY = "average thresholded entropy"
-COMBINED = (DIFFERENCE, THRESHOLD, ENTROPY)
 NEIGHBOURS = 10
+RESAMPLES = 20
+CLASSES = "classes"
+# Of the class shares of a resample: 5 gives shares of a quarter a standard deviation of 9 points.
+CONCENTRATION = 5.0
+PENALTY = 0.01
+# An error counts by its share of the loss, of 5 points at least: below, errors are the chance of few
+# texts, and would decide how wide the interval of a large loss is.
+SMALLEST_LOSS = 0.05
+# So much further than shifted texts of the same confidence may new texts lie.
+SLACK = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,56 +41,287 @@ class Answered:
 
     Attributes:
         probabilities: (n, classes) float64, rows sum to 1.
-        states: (n, hidden) float32 of length 1 each, what its last map reads.
+        remoteness: (n,) float64 distance of each text from the known ones, 0..2.
     """
 
     probabilities: NDArray[np.float64]
-    states: NDArray[np.float32]
-
-    def __getitem__(self, rows: NDArray[np.integer]) -> Answered:
-        return Answered(self.probabilities[rows], self.states[rows])
+    remoteness: NDArray[np.float64]
 
 
-def estimate_each(
-    known: Answered, right: NDArray[np.bool_], new: Answered
-) -> dict[str, float]:
-    """Estimate the accuracy on new texts by each estimator, 0..1, by its name.
+@dataclass(frozen=True, eq=False)
+class Shifted:
+    """Known texts that were shifted on purpose.
 
-    Args:
-        known: Answers for texts with known labels.
-        right: (k,) whether each is right.
-        new: Answers for the new texts.
+    Attributes:
+        kind: Kind of the shift; several strengths of it are of one kind.
+        rows: (m,) int64 which of the known texts.
+        answers: What the classifier says of them as they are now.
     """
-    confidence, other = known.probabilities.max(1), new.probabilities.max(1)
-    return {
-        CONFIDENCE: float(other.mean()),
-        DIFFERENCE: difference_of_confidences(confidence, right, other),
-        THRESHOLD: thresholded_confidence(confidence, right, other),
-        ENTROPY: thresholded_confidence(
-            certainty(known.probabilities), right, certainty(new.probabilities)
-        ),
-    }
+
+    kind: str
+    rows: NDArray[np.int64]
+    answers: Answered
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is expected of new texts.
+
+    Attributes:
+        accuracy: 0..1.
+        interval: (low, high), 95 %.
+        estimators: What each estimator says by itself, 0..1, by its name.
+        warning: Why it may not hold, in words; None where nothing speaks against it.
+    """
+
+    accuracy: float
+    interval: tuple[float, float]
+    estimators: Mapping[str, float]
+    warning: str | None
 
 
 def remoteness(
-    known: NDArray[np.float32], states: NDArray[np.float32], own: NDArray[np.integer] | None = None
-) -> float:
-    """Measure how far texts lie from known ones: the mean cosine distance to the tenth nearest.
+    known: NDArray[np.float32],
+    states: NDArray[np.float32],
+    own: NDArray[np.integer] | None = None,
+) -> NDArray[np.float64]:
+    """Measure how far each text lies from known ones: the cosine distance to the tenth nearest.
 
-    "Deep nearest neighbors", Sun et al. 2022, arXiv:2204.06507, section 3. It does not see whether
-    classes became more or less frequent.
+    "Deep nearest neighbors", Sun et al. 2022, arXiv:2204.06507, section 3. That a class became more
+    or less frequent does not show in it.
 
     Args:
-        known: (k, hidden) states of length 1; k >= 2.
-        states: (n, hidden) states of length 1.
+        known: (k, hidden) what the last map of the classifier reads of the known texts; k >= 2.
+        states: (n, hidden) the same of the texts.
         own: (n,) row of each text among the known ones, which does not count; None: none of them.
 
     Returns:
-        0..2.
+        (n,), 0..2.
     """
-    likeness = states @ known.T
+    likeness = _unit(states) @ _unit(known).T
     if own is not None:
         likeness[np.arange(len(own)), own] = -1.0
     rank = min(NEIGHBOURS, len(known) - 1)
-    tenth = np.partition(likeness, -rank, axis=1)[:, -rank]
-    return float(1 - tenth.mean())
+    tenth: NDArray[np.float32] = np.partition(likeness, -rank, axis=1)[:, -rank]
+    return 1.0 - tenth.astype(np.float64)
+
+
+def expect(
+    known: Answered,
+    labels: NDArray[np.int64],
+    shifted: Sequence[Shifted],
+    new: Answered,
+    seed: int = 0,
+) -> Expected:
+    """Estimate the accuracy on new texts.
+
+    Args:
+        known: Answers for texts with labels that the classifier was not trained on; 2 at least.
+        labels: (k,) their class indices.
+        shifted: Answers for some of them, shifted in several ways; one way at least.
+        new: Answers for the new texts.
+        seed: Draws resamples.
+    """
+    right = known.probabilities.argmax(1) == labels
+    own = scores(known.probabilities, right, known.probabilities)
+    found = scores(known.probabilities, right, new.probabilities)
+    falls = [Fall(CLASSES, own.mean(0) - own, right.mean() - right, labels)]
+    for each in shifted:
+        answered, true = each.answers.probabilities, labels[each.rows]
+        fallen = own[each.rows] - scores(known.probabilities, right, answered)
+        lost = right[each.rows] * 1.0 - (answered.argmax(1) == true)
+        falls.append(Fall(each.kind, fallen, lost, true))
+    samples = resample(falls, np.random.default_rng(seed))
+    loss, by_shift = expected_loss(own, found, fit_rates(samples.scores, samples.accuracy))
+    accuracy = float(np.clip(right.mean() - loss, 0.0, 1.0))
+    half = float(
+        np.linalg.norm(
+            [
+                _half_width(float(right.mean()), len(right)),
+                _half_width(accuracy, len(found)),
+                by_shift * max(abs(loss), SMALLEST_LOSS) * relative_error(samples),
+            ]
+        )
+    )
+    lowest = float(right.mean()) - max(float(fall.accuracy.mean()) for fall in falls)
+    return Expected(
+        accuracy,
+        (max(accuracy - half, 0.0), min(accuracy + half, 1.0)),
+        {"mean confidence": float(found[:, 0].mean()), **_by_themselves(own, right, found)},
+        _doubt(known, shifted, new) or _extrapolation(accuracy, lowest),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Fall:
+    """How far scores and accuracy of texts fell.
+
+    Attributes:
+        kind: What made them fall.
+        scores: (m, scores) float64 fall of each score of each text.
+        accuracy: (m,) float64 1 where a text was labelled right and is no more, -1 the other way.
+        labels: (m,) int64 class indices.
+    """
+
+    kind: str
+    scores: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Mean falls of resampled texts.
+
+    Attributes:
+        kinds: (s,) kind of each sample.
+        scores: (s, scores) float64.
+        accuracy: (s,) float64.
+    """
+
+    kinds: NDArray[np.str_]
+    scores: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+
+def scores(
+    known: NDArray[np.float64], right: NDArray[np.bool_], probabilities: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Score texts by confidence, by certainty, and by whether each is above its threshold.
+
+    Args:
+        known: (k, classes) probabilities of the known texts.
+        right: (k,) whether the most probable label of each is the true one.
+        probabilities: (n, classes) of the texts to score.
+
+    Returns:
+        (n, 4), higher where surer.
+    """
+    pairs = (
+        (known.max(1), probabilities.max(1)),
+        (certainty(known), certainty(probabilities)),
+    )
+    above = [above_threshold(old, right, new) for old, new in pairs]
+    return np.stack([*(new for _, new in pairs), *above], axis=1)
+
+
+def resample(falls: Sequence[Fall], generator: np.random.Generator) -> Samples:
+    """Draw texts of each fall with replacement, classes in other shares each time."""
+    kinds, means, lost = list[str](), list[NDArray[np.float64]](), list[float]()
+    for fall in falls:
+        classes = int(fall.labels.max()) + 1
+        for _ in range(RESAMPLES):
+            weights = generator.dirichlet(np.full(classes, CONCENTRATION))[fall.labels]
+            rows = generator.choice(len(weights), len(weights), p=weights / weights.sum())
+            kinds.append(fall.kind)
+            means.append(fall.scores[rows].mean(0))
+            lost.append(float(fall.accuracy[rows].mean()))
+    return Samples(np.array(kinds), np.array(means), np.array(lost))
+
+
+def fit_rates(fallen: NDArray[np.float64], lost: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fit how much accuracy goes with a fall of each score, by ridge regression through 0.
+
+    Args:
+        fallen: (s, scores) mean fall of each score.
+        lost: (s,) loss of accuracy.
+
+    Returns:
+        (scores,) points of accuracy for a point of score.
+    """
+    scale = np.sqrt((fallen**2).mean(0))
+    scale[scale == 0] = 1.0
+    scaled = fallen / scale
+    squares = scaled.T @ scaled + PENALTY * len(scaled) * np.eye(scaled.shape[1])
+    rates: NDArray[np.float64] = np.linalg.solve(squares, scaled.T @ lost) / scale
+    return rates
+
+
+def relative_error(samples: Samples) -> float:
+    """Return what 95 % of the errors stay below, as a share of the loss that was expected.
+
+    Each kind of shift is judged by a fit to the others.
+    """
+    errors = list[NDArray[np.float64]]()
+    for kind in np.unique(samples.kinds):
+        others = samples.kinds != kind
+        rates = fit_rates(samples.scores[others], samples.accuracy[others])
+        loss = samples.scores[~others] @ rates
+        error = np.abs(samples.accuracy[~others] - loss)
+        errors.append(error / np.maximum(np.abs(loss), SMALLEST_LOSS))
+    return float(np.quantile(np.concatenate(errors), 0.95))
+
+
+def expected_loss(
+    own: NDArray[np.float64], found: NDArray[np.float64], rates: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Estimate the loss of accuracy from known to new texts.
+
+    What may be the chance of drawing these texts counts as confidence lost; only what is beyond it
+    counts at the rates of shifts, which would double every chance (James & Stein 1961's positive
+    part, for one figure).
+
+    Args:
+        own: (k, scores) of the known texts.
+        found: (n, scores) of the new texts.
+        rates: (scores,) as `fit_rates` finds them.
+
+    Returns:
+        The loss, and the share of it that is a shift's, 0..1.
+    """
+    fallen = own.mean(0) - found.mean(0)
+    shift = float(fallen @ rates)
+    variance = (own @ rates).var() / len(own) + (found @ rates).var() / len(found)
+    beyond = max(0.0, 1.0 - variance / shift**2) if shift else 0.0
+    return float(beyond * shift + (1 - beyond) * fallen[0]), float(beyond)
+
+
+def _half_width(accuracy: float, rows: int) -> float:
+    low, high = wilson_interval(round(accuracy * rows), rows)
+    return (high - low) / 2
+
+
+def _by_themselves(
+    own: NDArray[np.float64], right: NDArray[np.bool_], found: NDArray[np.float64]
+) -> dict[str, float]:
+    return {
+        "difference of confidences": difference_of_confidences(own[:, 0], right, found[:, 0]),
+        "thresholded confidence": float(found[:, 2].mean()),
+        "thresholded entropy": float(found[:, 3].mean()),
+    }
+
+
+def _extrapolation(accuracy: float, lowest: float) -> str | None:
+    if accuracy >= lowest:
+        return None
+    return (
+        f"the expected accuracy is below that of every shift the estimate was fitted on "
+        f"({lowest:.1%} at the lowest); label some of these texts"
+    )
+
+
+def _doubt(known: Answered, shifted: Sequence[Shifted], new: Answered) -> str | None:
+    sure, home = known.probabilities.max(1), float(known.remoteness.mean())
+    lost = np.array([(sure[s.rows] - s.answers.probabilities.max(1)).mean() for s in shifted])
+    away = np.array([s.answers.remoteness.mean() for s in shifted]) - home
+    far = float(new.remoteness.mean())
+    if far > home + away.max():
+        return (
+            f"these texts lie further from the validation texts ({far:.2f}) than under every shift "
+            f"the estimate was fitted on ({home + away.max():.2f}; unshifted {home:.2f}), and it "
+            "may be far off; label some of these texts"
+        )
+    slope = float(lost @ away / (lost @ lost)) if lost.any() else 0.0
+    usual = home + slope * float(sure.mean() - new.probabilities.max(1).mean())
+    allowed = usual + SLACK * float((away - slope * lost).max())
+    if far > allowed:
+        return (
+            f"these texts lie further from the validation texts ({far:.2f}) than shifted texts that "
+            f"the classifier is as sure of ({allowed:.2f} at most): they seem to be of another "
+            "kind, and the estimate may be far off; label some of them"
+        )
+    return None
+
+
+def _unit(states: NDArray[np.float32]) -> NDArray[np.float32]:
+    return states / np.linalg.norm(states, axis=1, keepdims=True)

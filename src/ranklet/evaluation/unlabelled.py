@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def thresholded_confidence(
+def above_threshold(
     known: NDArray[np.floating], right: NDArray[np.bool_], new: NDArray[np.floating]
-) -> float:
-    """Estimate accuracy as the share of texts above the score that as many known texts exceed.
+) -> NDArray[np.float64]:
+    """Tell which texts score above the threshold that as many known texts exceed as are right.
 
     "Average thresholded confidence", Garg et al. 2022, arXiv:2201.04234, section 4, equations 1 and
-    2. Where texts tie at the threshold, so large a part of them counts as makes the known share
-    exact.
+    2; the mean is their estimate of accuracy, and on the known texts themselves it is exact. A text
+    at the threshold itself counts in part, so that this holds where known texts tie there.
 
     Args:
         known: (k,) scores of texts with known labels, higher where surer; k >= 1.
@@ -28,15 +28,14 @@ def thresholded_confidence(
         new: (n,) scores of the new texts; n >= 1.
 
     Returns:
-        0..1; on the known texts themselves their accuracy.
+        (n,) 1 above the threshold, 0 below it.
     """
     hits = int(right.sum())
     if hits == 0:
-        return 0.0
+        return np.zeros(len(new))
     threshold = np.sort(known)[len(known) - hits]
-    above, tied = known > threshold, known == threshold
-    part = (hits - above.sum()) / tied.sum()
-    return float((new > threshold).mean() + part * (new == threshold).mean())
+    part = (hits - (known > threshold).sum()) / (known == threshold).sum()
+    return np.where(new == threshold, part, new > threshold)
 
 
 def difference_of_confidences(

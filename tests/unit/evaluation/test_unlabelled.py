@@ -12,15 +12,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ranklet.evaluation.unlabelled import (
+    above_threshold,
     agreement,
     certainty,
     difference_of_confidences,
-    thresholded_confidence,
 )
 
 KNOWN = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
 RIGHT = np.array([True, True, False, True, False])
 NEW = np.array([0.95, 0.75, 0.65, 0.4])
+
+
+def thresholded_confidence(known: np.ndarray, right: np.ndarray, new: np.ndarray) -> float:
+    return float(above_threshold(known, right, new).mean())
 
 
 def check_thresholded_confidence(estimate: Callable[..., float]) -> None:

@@ -7,8 +7,8 @@ rate, so that texts on which nothing sinks are expected to be as accurate as the
 it is off on kinds of shift that it was not fitted on is what the interval tells, besides chance.
 
 Learning accuracy from synthetic shifts is the idea of Deng & Zheng 2021, arXiv:2007.02915. Scaled
-errors of what was left out as an interval are those of normalised conformal prediction (Papadopoulos
-et al. 2002, doi:10.1007/3-540-36755-1_29), here over too few kinds for its guarantee.
+errors of what was left out make an interval in normalised conformal prediction (Papadopoulos et al.
+2002, doi:10.1007/3-540-36755-1_29); here there are too few kinds for its guarantee.
 """
 
 from __future__ import annotations
@@ -19,48 +19,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranklet.evaluation.doubt import Answered, Shifted, find_doubt
 from ranklet.evaluation.metrics import wilson_interval
 from ranklet.evaluation.unlabelled import above_threshold, certainty, difference_of_confidences
 
-NEIGHBOURS = 10
 RESAMPLES = 20
 CLASSES = "classes"
 # Of the class shares of a resample: 5 gives shares of a quarter a standard deviation of 9 points.
 CONCENTRATION = 5.0
 PENALTY = 0.01
-# An error counts by its share of the loss, of 5 points at least: below, errors are the chance of few
-# texts, and would decide how wide the interval of a large loss is.
+# An error counts by its share of the loss, of 5 points at least: below, errors are the chance of
+# few texts, and would decide how wide the interval of a large loss is.
 SMALLEST_LOSS = 0.05
-# So much further than shifted texts of the same confidence may new texts lie.
-SLACK = 1.5
-
-
-@dataclass(frozen=True, eq=False)
-class Answered:
-    """What a classifier says of some texts.
-
-    Attributes:
-        probabilities: (n, classes) float64, rows sum to 1.
-        remoteness: (n,) float64 distance of each text from the known ones, 0..2.
-    """
-
-    probabilities: NDArray[np.float64]
-    remoteness: NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Shifted:
-    """Known texts that were shifted on purpose.
-
-    Attributes:
-        kind: Kind of the shift; several strengths of it are of one kind.
-        rows: (m,) int64 which of the known texts.
-        answers: What the classifier says of them as they are now.
-    """
-
-    kind: str
-    rows: NDArray[np.int64]
-    answers: Answered
 
 
 @dataclass(frozen=True)
@@ -78,32 +48,6 @@ class Expected:
     interval: tuple[float, float]
     estimators: Mapping[str, float]
     warning: str | None
-
-
-def remoteness(
-    known: NDArray[np.float32],
-    states: NDArray[np.float32],
-    own: NDArray[np.integer] | None = None,
-) -> NDArray[np.float64]:
-    """Measure how far each text lies from known ones: the cosine distance to the tenth nearest.
-
-    "Deep nearest neighbors", Sun et al. 2022, arXiv:2204.06507, section 3. That a class became more
-    or less frequent does not show in it.
-
-    Args:
-        known: (k, hidden) what the last map of the classifier reads of the known texts; k >= 2.
-        states: (n, hidden) the same of the texts.
-        own: (n,) row of each text among the known ones, which does not count; None: none of them.
-
-    Returns:
-        (n,), 0..2.
-    """
-    likeness = _unit(states) @ _unit(known).T
-    if own is not None:
-        likeness[np.arange(len(own)), own] = -1.0
-    rank = min(NEIGHBOURS, len(known) - 1)
-    tenth: NDArray[np.float32] = np.partition(likeness, -rank, axis=1)[:, -rank]
-    return 1.0 - tenth.astype(np.float64)
 
 
 def expect(
@@ -148,7 +92,7 @@ def expect(
         accuracy,
         (max(accuracy - half, 0.0), min(accuracy + half, 1.0)),
         {"mean confidence": float(found[:, 0].mean()), **_by_themselves(own, right, found)},
-        _doubt(known, shifted, new) or _extrapolation(accuracy, lowest),
+        find_doubt(known, shifted, new) or _extrapolation(accuracy, lowest),
     )
 
 
@@ -298,30 +242,3 @@ def _extrapolation(accuracy: float, lowest: float) -> str | None:
         f"the expected accuracy is below that of every shift the estimate was fitted on "
         f"({lowest:.1%} at the lowest); label some of these texts"
     )
-
-
-def _doubt(known: Answered, shifted: Sequence[Shifted], new: Answered) -> str | None:
-    sure, home = known.probabilities.max(1), float(known.remoteness.mean())
-    lost = np.array([(sure[s.rows] - s.answers.probabilities.max(1)).mean() for s in shifted])
-    away = np.array([s.answers.remoteness.mean() for s in shifted]) - home
-    far = float(new.remoteness.mean())
-    if far > home + away.max():
-        return (
-            f"these texts lie further from the validation texts ({far:.2f}) than under every shift "
-            f"the estimate was fitted on ({home + away.max():.2f}; unshifted {home:.2f}), and it "
-            "may be far off; label some of these texts"
-        )
-    slope = float(lost @ away / (lost @ lost)) if lost.any() else 0.0
-    usual = home + slope * float(sure.mean() - new.probabilities.max(1).mean())
-    allowed = usual + SLACK * float((away - slope * lost).max())
-    if far > allowed:
-        return (
-            f"these texts lie further from the validation texts ({far:.2f}) than shifted texts that "
-            f"the classifier is as sure of ({allowed:.2f} at most): they seem to be of another "
-            "kind, and the estimate may be far off; label some of them"
-        )
-    return None
-
-
-def _unit(states: NDArray[np.float32]) -> NDArray[np.float32]:
-    return states / np.linalg.norm(states, axis=1, keepdims=True)

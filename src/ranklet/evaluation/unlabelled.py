@@ -60,8 +60,8 @@ def difference_of_confidences(
 def agreement(predicted: NDArray[np.integer]) -> float:
     """Estimate mean accuracy as the share of texts on which two classifiers agree, over all pairs.
 
-    "Generalisation disagreement equality", Jiang et al. 2022, arXiv:2106.13799, theorem 4.1: two
-    trainings that differ by seed disagree as often as each errs, where together they are calibrated.
+    "Generalisation disagreement equality", Jiang et al. 2022, arXiv:2106.13799, theorem 4.1: where
+    trainings that differ by seed are calibrated together, two disagree as often as each errs.
 
     Args:
         predicted: (classifiers, n) labels of the new texts by each; two classifiers at least.

@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from scipy.special import softmax
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.shifts import SHIFTS
 from ranklet.data.sources import stream_texts
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import AdapterError, DataError, RunError
-from ranklet.evaluation.calibration import fit_temperature
 from ranklet.evaluation.estimate import Estimate
 from ranklet.evaluation.metrics import share_with_interval
-from ranklet.evaluation.shift_aware import Answered, Expected, Shifted, expect, remoteness
 from ranklet.evaluation.unlabelled import agreement
 from ranklet.problem import MultiLabel
 from ranklet.recipe import load_recipe
 from ranklet.run import Run, open_run
 from ranklet.workflows.evaluate import read_labelled, run_columns, run_data
+from ranklet.workflows.learn_shifts import Judged, judge_new, learn_shifts
 from ranklet.workflows.load import is_run, load
 from ranklet.workflows.own_validation import REMEDY, own_validation
-from ranklet.workflows.predict import CHUNK_TEXTS
 from ranklet.workflows.read_splits import EncodedSplit
 
-# Kinds of shift and their strengths, which the estimate is fitted on.
-FITTED = {
-    "typos": (0.3, 0.6, 1.0),
-    "word_drops": (0.2, 0.4, 0.7),
-    "truncation": (0.3, 0.6, 0.85),
-    "entities": (0.2, 0.6),
-    "reverse": (1.0,),
-    "upper": (1.0,),
-}
 FEWEST_KNOWN = 2
-MOST_KNOWN = 2_000
-MOST_SHIFTED = 3_000
 AGREEMENT = "agreement of the runs"
 
 
@@ -115,91 +97,9 @@ def estimate(
                 f"{run}: gives a text several labels; accuracy is estimated for one label a text"
             )
         known = _known(run, model, validation, label_names)
-        judged.append(_judge(model, known, texts, seed, observe))
+        basis = learn_shifts(model, known, seed, observe)
+        judged.append(judge_new(model, basis, texts, observe))
     return _together(judged, len(texts))
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """What one classifier is expected to do.
-
-    Attributes:
-        expected: Its accuracy on the new texts.
-        hits: Known texts that it labels right.
-        known: How many there are.
-        predicted: (n,) int64 its label of each new text.
-    """
-
-    expected: Expected
-    hits: int
-    known: int
-    predicted: NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """What a classifier computes of some texts.
-
-    Attributes:
-        logits: (n, classes) float32.
-        states: (n, hidden) float32, what its last map reads; the mean over the windows of a text.
-    """
-
-    logits: NDArray[np.float32]
-    states: NDArray[np.float32]
-
-
-def _judge(
-    model: TextClassifier,
-    known: EncodedSplit,
-    texts: Sequence[str],
-    seed: int,
-    observe: Callable[[str], None],
-) -> Judged:
-    generator = np.random.default_rng(seed)
-    rows = _drawn(len(known.texts), MOST_KNOWN, generator)
-    labels = known.labels[rows]
-    old = [known.texts[row] for row in rows.tolist()]
-    observe(f"asking about {len(old):,} texts with known labels")
-    base = _ask(model, old)
-    temperature = fit_temperature(base.logits, labels)
-
-    def answered(asked: Asked, own: NDArray[np.int64] | None = None) -> Answered:
-        probabilities = softmax(asked.logits.astype(np.float64) / temperature, axis=1)
-        return Answered(probabilities, remoteness(base.states, asked.states, own))
-
-    ways = [(kind, strength) for kind, strengths in FITTED.items() for strength in strengths]
-    chosen = _drawn(len(old), MOST_SHIFTED // len(ways), generator)
-    shifted = list[Shifted]()
-    for kind, strength in ways:
-        observe(f"asking about {len(chosen):,} of them, {kind.replace('_', ' ')} {strength:g}")
-        changed = SHIFTS[kind]([old[row] for row in chosen.tolist()], strength, seed)
-        shifted.append(Shifted(kind, chosen, answered(_ask(model, changed), chosen)))
-    parts = list[Answered]()
-    for start in range(0, len(texts), CHUNK_TEXTS):
-        observe(f"asking about new texts: {start:,} of {len(texts):,} done")
-        parts.append(answered(_ask(model, texts[start : start + CHUNK_TEXTS])))
-    new = Answered(
-        np.concatenate([part.probabilities for part in parts]),
-        np.concatenate([part.remoteness for part in parts]),
-    )
-    home = answered(base, np.arange(len(old)))
-    hits = int((base.logits.argmax(1) == labels).sum())
-    expected = expect(home, labels, shifted, new, seed)
-    return Judged(expected, hits, len(old), new.probabilities.argmax(1))
-
-
-def _ask(model: TextClassifier, texts: Sequence[str]) -> Asked:
-    corpus = model.corpus(texts)
-    states = model.predict_features(corpus, np.arange(len(corpus)))
-    last = model.last_module.last_map
-    with torch.inference_mode():
-        logits = last(states.to(last.weight.device)).cpu()
-    if corpus.text_starts is None:
-        return Asked(logits.numpy(), states.numpy())
-    windows = np.diff(corpus.text_starts)
-    sums = np.add.reduceat(states.numpy(), corpus.text_starts[:-1])
-    return Asked(model.per_text(logits, corpus.text_starts).numpy(), sums / windows[:, None])
 
 
 def _together(judged: Sequence[Judged], rows: int) -> Estimate:
@@ -256,9 +156,3 @@ def _known(
             known.source,
         )
     return known
-
-
-def _drawn(count: int, most: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    if count <= most:
-        return np.arange(count)
-    return np.sort(generator.choice(count, most, replace=False))

@@ -166,6 +166,8 @@ def resample(falls: Sequence[Fall], generator: np.random.Generator) -> Samples:
 def fit_rates(fallen: NDArray[np.float64], lost: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fit how much accuracy goes with a fall of each score, by ridge regression through 0.
 
+    Errors count by their share of the loss, or the strongest shift alone would decide.
+
     Args:
         fallen: (s, scores) mean fall of each score.
         lost: (s,) loss of accuracy.
@@ -173,11 +175,13 @@ def fit_rates(fallen: NDArray[np.float64], lost: NDArray[np.float64]) -> NDArray
     Returns:
         (scores,) points of accuracy for a point of score.
     """
-    scale = np.sqrt((fallen**2).mean(0))
+    weights = 1 / np.maximum(np.abs(lost), SMALLEST_LOSS)
+    weighted = fallen * weights[:, None]
+    scale = np.sqrt((weighted**2).mean(0))
     scale[scale == 0] = 1.0
-    scaled = fallen / scale
+    scaled = weighted / scale
     squares = scaled.T @ scaled + PENALTY * len(scaled) * np.eye(scaled.shape[1])
-    rates: NDArray[np.float64] = np.linalg.solve(squares, scaled.T @ lost) / scale
+    rates: NDArray[np.float64] = np.linalg.solve(squares, scaled.T @ (lost * weights)) / scale
     return rates
 
 

@@ -1,7 +1,7 @@
-"""How far the accuracy that `ranklet estimate` expects is from the true one.
+r"""How far the accuracy that `ranklet estimate` expects is from the true one.
 
     python benchmarks/estimate_accuracy.py --data ../shared/ag_news --run runs/seed-0
-    python benchmarks/estimate_accuracy.py --data ../shared/ag_news \\
+    python benchmarks/estimate_accuracy.py --data ../shared/ag_news \
         --run runs/seed-0 --run runs/seed-1 --run runs/seed-2 --texts 2000
 
 Each run estimates its accuracy on rows of test and on six shifts of them: three of kinds that the
@@ -84,11 +84,14 @@ def sets_of(rows: Rows) -> dict[str, tuple[bool, Rows]]:
     found: dict[str, tuple[bool, Rows]] = {"as they are": (True, rows)}
     for kind, strength in FITTED_KINDS.items():
         changed = SHIFTS[kind](texts, strength, 17)
-        found[f"{kind.replace('_', ' ')}, {strength}"] = (True, list(zip(changed, labels)))
+        found[f"{kind.replace('_', ' ')}, {strength}"] = (
+            True,
+            list(zip(changed, labels, strict=True)),
+        )
     for name, change in OTHER_KINDS.items():
         generator = random.Random(17)
         changed = [change(text, generator) for text in texts]
-        found[name] = (False, list(zip(changed, labels)))
+        found[name] = (False, list(zip(changed, labels, strict=True)))
     other = [row for part in ("train", "test") for row in read(bundled_file("newsbites", part))]
     return {**found, "newsbites": (False, other)}
 

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from ranklet.classifier import TextClassifier
     from ranklet.errors import RankletError
     from ranklet.evaluation.audit import Audit
+    from ranklet.evaluation.estimate import Estimate
     from ranklet.evaluation.result import Evaluation
     from ranklet.labels import LabelSet
     from ranklet.recipe import Recipe, load_recipe
     from ranklet.run import Run, open_run
     from ranklet.workflows.audit import audit
     from ranklet.workflows.classify import classify
+    from ranklet.workflows.estimate import estimate
     from ranklet.workflows.evaluate import evaluate
     from ranklet.workflows.fit_ranks import fit_ranks
     from ranklet.workflows.load import load
@@ -33,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Audit",
+    "Estimate",
     "Evaluation",
     "LabelSet",
     "ParameterPlan",
@@ -42,6 +45,7 @@ __all__ = [
     "TextClassifier",
     "audit",
     "classify",
+    "estimate",
     "evaluate",
     "fit_ranks",
     "load",
@@ -57,6 +61,7 @@ __all__ = [
 
 _HOMES = {
     "Audit": "ranklet.evaluation.audit",
+    "Estimate": "ranklet.evaluation.estimate",
     "Evaluation": "ranklet.evaluation.result",
     "LabelSet": "ranklet.labels",
     "ParameterPlan": "ranklet.budget.plan",
@@ -66,6 +71,7 @@ _HOMES = {
     "TextClassifier": "ranklet.classifier",
     "audit": "ranklet.workflows.audit",
     "classify": "ranklet.workflows.classify",
+    "estimate": "ranklet.workflows.estimate",
     "evaluate": "ranklet.workflows.evaluate",
     "fit_ranks": "ranklet.workflows.fit_ranks",
     "load": "ranklet.workflows.load",

@@ -1,24 +1,21 @@
 """The report of a run: one HTML page that needs nothing else.
 
 What a section shows is handed over as plain values; a section without values is left out. The look
-is in `report.html.jinja`. A figure the page has no place for comes at its end, so that a new figure
-needs no change here.
+is in `pages/report.html.jinja`. A figure the page has no place for comes at its end, so that a new
+figure needs no change here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
-from xml.etree import ElementTree
 
-from ranklet.errors import RunError
 from ranklet.evaluation.figures import Record, figure_name
 from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.page import ReportFigure, inline_figures, render_page
 from ranklet.evaluation.result import AVERAGES, SCORES, Evaluation
 
-_NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 _TRAINING_FIGURES = ("training_loss", "validation_loss", "validation_accuracy")
 _EVALUATION_FIGURES = ("class_bars", "confusion_counts", "confusion_shares")
 _FEW_CLASSES = 8  # whose figures fit side by side
@@ -36,19 +33,6 @@ _CAPTIONS = {
     " is more.",
     "confusion_shares": "The same as percentages of the rows of each true class.",
 }
-
-
-@dataclass(frozen=True)
-class ReportFigure:
-    """A figure as the page shows it.
-
-    Attributes:
-        svg: The drawing, as `figure_svg` renders it.
-        caption: What it shows and how to read it, plain text.
-    """
-
-    svg: str
-    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,8 +116,9 @@ def render_report(
     Returns:
         HTML that loads nothing from anywhere; labels and texts are escaped.
     """
-    drawings = _drawings(figures or {})
-    page = _template().render(
+    drawings = inline_figures(figures or {})
+    return render_page(
+        "report.html.jinja",
         title=title,
         subtitle=subtitle,
         sections=[_evaluation_section(evaluation, drawings) for evaluation in evaluations],
@@ -148,8 +133,6 @@ def render_report(
         command=command,
         seconds=seconds,
     )
-    # A lone surrogate, which JSON can smuggle into a label, has no UTF-8 form.
-    return str(page).encode("utf-8", "replace").decode("utf-8")
 
 
 def embed_figures(drawings: Mapping[str, str]) -> dict[str, ReportFigure]:
@@ -157,66 +140,9 @@ def embed_figures(drawings: Mapping[str, str]) -> dict[str, ReportFigure]:
     return {name: ReportFigure(svg, _caption(name)) for name, svg in drawings.items()}
 
 
-def _drawings(figures: Mapping[str, ReportFigure]) -> dict[str, dict[str, Any]]:
-    from markupsafe import Markup
-
-    return {
-        name: {
-            "svg": Markup(_inline_svg(figure.svg, f"figure{number}-", figure.caption)),
-            "caption": figure.caption,
-        }
-        for number, (name, figure) in enumerate(figures.items(), start=1)
-    }
-
-
 def _caption(name: str) -> str:
     kinds = [kind for kind in _CAPTIONS if name == kind or name.endswith(f"_{kind}")]
     return _CAPTIONS[kinds[0]] if kinds else ""
-
-
-def _template() -> Any:
-    from importlib.resources import files
-
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "percent": _percent,
-        "between": _between,
-        "count": "{:,}".format,
-        "loss": partial(_or_dash, "{:.4f}".format),
-        "share": partial(_or_dash, partial(_percent, digits=2)),
-        "number": "{:{}}".format,
-        "duration": _duration,
-    }
-    source = files("ranklet.evaluation").joinpath("report.html.jinja").read_text("utf-8")
-    return environment.from_string(source)
-
-
-def _percent(share: float, digits: int = 1) -> str:
-    return f"{100 * share:.{digits}f}{_NARROW_SPACE}%"
-
-
-def _or_dash(write: Callable[[float], str], value: float | None) -> str:
-    return "\N{EN DASH}" if value is None else write(value)
-
-
-def _between(interval: tuple[float, float], digits: int = 1) -> str:
-    low, high = interval
-    return f"{100 * low:.{digits}f}\N{EN DASH}{100 * high:.{digits}f}"
-
-
-def _duration(seconds: float) -> str:
-    """Write seconds with the two units that matter."""
-    if seconds < 60:
-        return f"{seconds:.1f}{_NARROW_SPACE}s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes}{_NARROW_SPACE}min {rest}{_NARROW_SPACE}s"
-    hours, rest = divmod(round(seconds / 60), 60)
-    return f"{hours:,}{_NARROW_SPACE}h {rest}{_NARROW_SPACE}min"
 
 
 def _evaluation_section(evaluation: Evaluation, drawings: Mapping[str, Any]) -> dict[str, Any]:
@@ -304,48 +230,3 @@ def _without_place(drawings: Mapping[str, Any], evaluations: Sequence[Evaluation
         for name, drawing in drawings.items()
         if name not in placed and name not in _TRAINING_FIGURES
     ]
-
-
-def _inline_svg(svg: str, prefix: str, caption: str) -> str:
-    """Make an SVG file part of a page: no header, ids of its own, a size that follows the page.
-
-    Args:
-        svg: The whole file.
-        prefix: Put before every id, as several figures share the page.
-        caption: Read out to those who cannot see it.
-
-    Raises:
-        RunError: Not well-formed SVG.
-    """
-    try:
-        root = ElementTree.fromstring(svg)
-    except ElementTree.ParseError as error:
-        raise RunError(f"figure: not SVG ({error}); render it with figure_svg") from error
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag.endswith(("}metadata", "}style")):
-                parent.remove(child)
-        _make_local(parent, prefix)
-    width = float(root.get("viewBox", "0 0 360 0").split()[2])
-    # A usual figure shrinks to fit a phone; a wide one would be unreadable and scrolls in its box.
-    least = 0.85 * width if width < 400 else 1.1 * width
-    for name in ("width", "height", "version"):
-        root.attrib.pop(name, None)
-    style = f"min-width: {least:.0f}px; max-width: {1.6 * width:.0f}px"
-    root.attrib |= {"role": "img", "aria-label": caption, "style": style}
-    return ElementTree.tostring(root, encoding="unicode")
-
-
-def _make_local(element: ElementTree.Element, prefix: str) -> None:
-    """Drop the namespaces, which HTML knows by itself, and prefix ids and what refers to them."""
-    element.tag = element.tag.rpartition("}")[2]
-    attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
-    for key, value in attributes.items():
-        if key == "id":
-            attributes[key] = prefix + value
-        elif key == "href" and value.startswith("#"):
-            attributes[key] = f"#{prefix}{value[1:]}"
-        else:
-            attributes[key] = value.replace("url(#", f"url(#{prefix}")
-    element.attrib.clear()
-    element.attrib.update(attributes)

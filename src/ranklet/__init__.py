@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from ranklet.errors import RankletError
     from ranklet.evaluation.audit import Audit
     from ranklet.evaluation.result import Evaluation
+    from ranklet.evaluation.verdicts import Comparison
     from ranklet.labels import LabelSet
     from ranklet.recipe import Recipe, load_recipe
     from ranklet.run import Run, open_run
     from ranklet.workflows.audit import audit
     from ranklet.workflows.classify import classify
+    from ranklet.workflows.compare import compare
     from ranklet.workflows.evaluate import evaluate
     from ranklet.workflows.fit_ranks import fit_ranks
     from ranklet.workflows.load import load
@@ -33,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Audit",
+    "Comparison",
     "Evaluation",
     "LabelSet",
     "ParameterPlan",
@@ -42,6 +45,7 @@ __all__ = [
     "TextClassifier",
     "audit",
     "classify",
+    "compare",
     "evaluate",
     "fit_ranks",
     "load",
@@ -57,6 +61,7 @@ __all__ = [
 
 _HOMES = {
     "Audit": "ranklet.evaluation.audit",
+    "Comparison": "ranklet.evaluation.verdicts",
     "Evaluation": "ranklet.evaluation.result",
     "LabelSet": "ranklet.labels",
     "ParameterPlan": "ranklet.budget.plan",
@@ -66,6 +71,7 @@ _HOMES = {
     "TextClassifier": "ranklet.classifier",
     "audit": "ranklet.workflows.audit",
     "classify": "ranklet.workflows.classify",
+    "compare": "ranklet.workflows.compare",
     "evaluate": "ranklet.workflows.evaluate",
     "fit_ranks": "ranklet.workflows.fit_ranks",
     "load": "ranklet.workflows.load",

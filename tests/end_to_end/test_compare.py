@@ -17,7 +17,7 @@ Command = Callable[..., Any]
 
 FIELDS = (
     "data.test=many.csv",
-    "training.epochs=6",
+    "training.epochs=20",
     "training.learning_rate=0.02",
 )
 

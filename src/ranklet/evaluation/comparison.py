@@ -274,6 +274,6 @@ def _t_interval(
             continue
         freedom = total**2 / (row**2 / max(rows_freedom, 1) + seed**2 / seeds_freedom)
         half = float(t.ppf(1 - SIGNIFICANCE / 2, freedom)) * math.sqrt(total)
-        found.append(Metric(value, (value - half, value + half)))
+        found.append(Metric(value, (max(value - half, -1.0), min(value + half, 1.0))))
         p_values.append(float(2 * t.sf(abs(value) / math.sqrt(total), freedom)))
     return found, p_values[0]

@@ -225,7 +225,10 @@ def _entry(contender: Contender) -> Entry:
 
 def _over_runs(figures: Sequence[Metric]) -> Metric:
     together = across_seeds([figure.value for figure in figures])
-    return figures[0] if together.interval is None else Metric(together.mean, together.interval)
+    if together.interval is None:
+        return figures[0]
+    low, high = together.interval  # of few seeds wider than a share can be
+    return Metric(together.mean, (max(low, 0.0), min(high, 1.0)))
 
 
 def _pair(

@@ -32,6 +32,26 @@ _CAPTIONS = {
     "confusion_counts": "Rows by true and predicted class. Blue is right, orange is wrong, darker"
     " is more.",
     "confusion_shares": "The same as percentages of the rows of each true class.",
+    "validation_scores": "Precision, recall and F1 of the validation rows, each class counting"
+    " alike.",
+    "learning_rate": "Learning rate of the adapters at each step.",
+    "roc": "Each class against the rest: the share of its rows found against the share of other"
+    " rows taken for it, at every threshold. The dotted line is chance; the mean is taken at equal"
+    " false positive rates.",
+    "precision_recall": "Each class against the rest: how many of the rows given it are right,"
+    " against the share of its rows that is found, at every threshold.",
+    "reliability": "Accuracy of the rows of about the same confidence, in 15 bins, with 95 %"
+    " intervals. On the dotted line confidence is what it says; below it the classifier is too"
+    " sure. The error is the mean distance from it, weighted by rows.",
+    "confidence": "Probability of the predicted class, for right and for wrong predictions.",
+    "coverage": "Accuracy where only the surest rows are answered; the band is its 95 % interval.",
+    "slices": "Accuracy on parts of the rows with 95 % intervals, and the number of rows of each."
+    " The dotted line is the accuracy on all rows.",
+    "text_words": "Words of the texts of each split, those of training before the word limits.",
+    "text_tokens": "Tokens read of the texts of each split; longer texts were cut at max_length or"
+    " read in windows, which are added up.",
+    "class_distribution": "Share of the texts of each split that has each class.",
+    "trained_parameters": "Trained parameters by layer and module.",
 }
 
 
@@ -224,7 +244,9 @@ def _training_row(at: Record, since: Sequence[Record], validation: Record) -> di
 
 
 def _without_place(drawings: Mapping[str, Any], evaluations: Sequence[Evaluation]) -> list[Any]:
-    placed = {figure_name(entry.split, kind) for entry in evaluations for kind in _CAPTIONS}
+    placed = {
+        figure_name(entry.split, kind) for entry in evaluations for kind in _EVALUATION_FIGURES
+    }
     return [
         drawing
         for name, drawing in drawings.items()

@@ -5,15 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ranklet.budget.plan import PlanRow
+from ranklet.budget.plan import ParameterPlan, PlanRow
 from ranklet.data.corpus import TokenCorpus, num_texts
 from ranklet.errors import RunError
-from ranklet.evaluation.figures import Record, evaluation_figures, save_figures, training_figures
+from ranklet.evaluation.curves import Curves, curves_from_json
+from ranklet.evaluation.data_description import description_from_json
+from ranklet.evaluation.figures import (
+    Drawing,
+    Record,
+    budget_figures,
+    data_figures,
+    evaluation_figures,
+    save_figures,
+    training_figures,
+)
 from ranklet.evaluation.report import (
     BudgetRow,
     BudgetSection,
@@ -90,10 +101,7 @@ def write_run_report(run: Run) -> None:
     plan, about = read_json(run.plan), read_json(run.environment)
     records = read_records(run)
     evaluations = list(read_evaluations(run).values())
-    figures = training_figures(records)
-    for evaluation in evaluations:
-        figures |= evaluation_figures(evaluation)
-    drawings = save_figures(run.figures, figures)
+    drawings = save_figures(run.figures, run_figures(run))
     recipe = load_recipe(run.recipe)
     page = render_report(
         title=run.folder.name,
@@ -109,6 +117,43 @@ def write_run_report(run: Run) -> None:
         seconds=about["seconds"],
     )
     write_atomically(run.report, page)
+
+
+def run_figures(run: Run) -> dict[str, Drawing]:
+    """Prepare every figure of a run from what lies in its folder, by name.
+
+    The split of the headline, test where there is one, gets all figures of an evaluation; of
+    validation, which chose the weights and the temperature, scores and confusions are enough.
+
+    Raises:
+        RunError: A file is missing or broken.
+    """
+    figures = training_figures(read_records(run))
+    evaluations = read_evaluations(run)
+    for split, evaluation in evaluations.items():
+        is_first = split == next(iter(evaluations))
+        figures |= evaluation_figures(evaluation, read_curves(run, split) if is_first else None)
+    plan = read_json(run.plan)
+    rows = tuple(PlanRow(**row) for row in plan["rows"])
+    figures |= budget_figures(ParameterPlan(rows, plan["budget"]))
+    if run.data.is_file():  # not in runs of earlier versions
+        figures |= data_figures(description_from_json(read_json(run.data)))
+    return figures
+
+
+def curves_file(run: Run, split: str) -> Path:
+    """Return where a run keeps the points of the curves of a split."""
+    return run.evaluation / f"{split}_curves.json"
+
+
+def read_curves(run: Run, split: str) -> Curves | None:
+    """Read the points of the curves of a split; None in runs of earlier versions.
+
+    Raises:
+        RunError: The file is broken.
+    """
+    path = curves_file(run, split)
+    return curves_from_json(read_json(path)) if path.is_file() else None
 
 
 def read_evaluations(run: Run) -> dict[str, Evaluation]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ def comparison_figures(comparison: Comparison, curves: Sequence[RunCurves]) -> d
 
 def _differences(comparison: Comparison) -> Drawing:
     pairs = comparison.pairs
-    columns = {
+    columns: dict[str, list[Any]] = {
         "difference": [pair.difference.accuracy.value for pair in pairs],
         "low": [pair.difference.accuracy.interval[0] for pair in pairs],
         "high": [pair.difference.accuracy.interval[1] for pair in pairs],
@@ -198,8 +198,9 @@ def _draw_tiles(numbers: Numbers) -> Figure:
             colour = "white" if depth[row, column] > 0.6 else INK
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
     names = [tick(name) for name in numbers.categories]
-    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(runs), names, parse_math=False, **slanted)
+    axes.set_xticks(
+        range(runs), names, parse_math=False, rotation=45, ha="right", rotation_mode="anchor"
+    )
     axes.set_yticks(range(runs), names, parse_math=False)
     axes.set_ylim(runs - 0.5, -0.5)
     axes.grid(visible=False)

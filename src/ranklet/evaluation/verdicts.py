@@ -282,7 +282,7 @@ def _needed_in_words(needed: Needed, seeds: tuple[int, int]) -> str:
 
 
 def _two_digits(number: int) -> int:
-    step = 10 ** max(len(str(number)) - 2, 0)
+    step = int(10 ** max(len(str(number)) - 2, 0))
     return math.ceil(number / step) * step
 
 

@@ -264,5 +264,6 @@ def _encoded(
 
 
 def _mean_seconds(runs: Sequence[ComparedRun]) -> float | None:
-    known = [read_json(each.run.environment).get("seconds") for each in runs]
-    return fmean(known) if None not in known else None
+    told = [read_json(each.run.environment).get("seconds") for each in runs]
+    known = [float(seconds) for seconds in told if seconds is not None]
+    return fmean(known) if len(known) == len(runs) else None

@@ -97,7 +97,7 @@ def designs(rows: int) -> dict[str, Design]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, nargs="+", default=[500, 2_000, 7_600])
+    parser.add_argument("--rows", type=int, nargs="+", default=[2_000, 7_600])
     parser.add_argument("--gaps", type=float, nargs="+", default=[0.5, 1.0, 2.0], help="points")
     parser.add_argument("--sets", type=int, default=1_000, help="of equal systems")
     parser.add_argument("--power-sets", type=int, default=200, help="of each gap")

@@ -23,13 +23,19 @@ def compare(
         Literal["test", "validation"], typer.Option(help="Whose texts; choose by validation.")
     ] = "test",
     out: Annotated[Path | None, typer.Option(help="HTML file to write: one page.")] = None,
+    target: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Texts without labels: which run to expect most of."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare runs on the same texts; tell which differences are noise."""
     from ranklet.evaluation.verdicts import to_json
     from ranklet.workflows.compare import compare
 
-    found = compare(runs, split=split, out=out)
+    found = compare(
+        runs, split=split, out=out, target=target, observe=lambda line: typer.echo(line, err=True)
+    )
     if json:
         render.print_json(to_json(found))
         return
@@ -50,6 +56,14 @@ def print_comparison(comparison: Comparison) -> None:
     typer.echo("")
     for pair in comparison.pairs:
         typer.echo(_printable(pair.sentence))
+    if comparison.estimates:
+        from ranklet.evaluation.verdicts import choice_in_words
+
+        typer.echo("\nexpected accuracy on the target, by its 95 % interval")
+        for name, found in comparison.estimates.items():
+            low, high = found.interval
+            typer.echo(_printable(f"  {name}  {found.accuracy:.4f} [{low:.4f}, {high:.4f}]"))
+        typer.echo(_printable(choice_in_words(comparison.estimates)))
     typer.echo("")
     for note in comparison.notes:
         typer.echo(note)

@@ -13,6 +13,7 @@ from ranklet.cli import render
 from ranklet.cli.audit import audit
 from ranklet.cli.compare import compare
 from ranklet.cli.ending import exit_code_of
+from ranklet.cli.estimate import estimate
 
 app = typer.Typer(
     name="ranklet",
@@ -25,6 +26,7 @@ recipes_app = typer.Typer(help="List the built-in recipes, or show one.", no_arg
 app.add_typer(recipes_app, name="recipes", invoke_without_command=True)
 app.command()(audit)
 app.command()(compare)
+app.command()(estimate)
 
 RecipeArgument = Annotated[str, typer.Argument(help="Built-in recipe, or a YAML file.")]
 SetOption = Annotated[

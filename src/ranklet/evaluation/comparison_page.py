@@ -22,6 +22,7 @@ from ranklet.evaluation.verdicts import (
     Comparison,
     Entry,
     Pair,
+    choice_in_words,
     digits,
     p_in_words,
     points,
@@ -69,6 +70,8 @@ def render_comparison(comparison: Comparison, curves: Sequence[RunCurves]) -> st
         figures=figures,
         curves=[figures[name] for name in _CURVES if name in figures],
         agreement=_agreement_table(comparison),
+        estimates=_estimate_table(comparison) if comparison.estimates else None,
+        choice=choice_in_words(comparison.estimates) if comparison.estimates else "",
     )
 
 
@@ -126,6 +129,21 @@ def _pair_table(pairs: Sequence[Pair]) -> Table:
             ]
         )
     return Table("Differences, with 95 % intervals", columns, rows, (1,), sorts=True)
+
+
+def _estimate_table(comparison: Comparison) -> Table:
+    rows = [
+        (
+            name,
+            percent(found.accuracy),
+            between(found.interval),
+            f"{found.rows:,}",
+            found.warning or "",
+        )
+        for name, found in comparison.estimates.items()
+    ]
+    columns = ["run", "expected accuracy", "95 % interval", "texts", "warning"]
+    return Table("Accuracy to expect on the texts without labels", columns, rows, (4,), sorts=True)
 
 
 def _agreement_table(comparison: Comparison) -> Table:

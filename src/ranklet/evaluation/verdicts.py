@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from ranklet.evaluation.comparison import (
     holm,
     needed_to_tell,
 )
+from ranklet.evaluation.estimate import Estimate
 from ranklet.evaluation.metrics import Metric
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.row_answers import Matrix, RowAnswers, agreement, error_agreement
@@ -126,6 +127,8 @@ class Comparison:
         agreement: Share of texts that two runs answer alike.
         error_agreement: Cohen's kappa of which texts two runs answer right.
         notes: What to know before anything is concluded.
+        estimates: Accuracy to expect of each entry on texts without labels, by its name, where
+            there was a target.
     """
 
     split: str
@@ -138,6 +141,7 @@ class Comparison:
     agreement: Matrix
     error_agreement: Matrix
     notes: tuple[str, ...]
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
 
 
 def compare_contenders(
@@ -183,6 +187,18 @@ def compare_contenders(
 def to_json(comparison: Comparison) -> dict[str, Any]:
     """Turn a comparison into JSON values."""
     return asdict(comparison)
+
+
+def choice_in_words(estimates: Mapping[str, Estimate]) -> str:
+    """Say which entry to choose by the accuracy that is expected on texts without labels."""
+    best, *others = sorted(estimates, key=lambda name: -estimates[name].accuracy)
+    low = estimates[best].interval[0]
+    close = [name for name in others if estimates[name].interval[1] >= low]
+    sentence = f"{best} is expected to be best there, {estimates[best].accuracy:.1%}"
+    if close:
+        sentence += f"; the intervals of {', '.join(close)} reach as high: it may as well be noise"
+    warned = [name for name, found in estimates.items() if found.warning is not None]
+    return sentence + (f"; not to be relied on for {', '.join(warned)}" if warned else "")
 
 
 def points(difference: float, rows: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ranklet.evaluation.verdicts import Comparison, compare_contenders
@@ -13,6 +14,7 @@ from ranklet.workflows.compared_runs import (
     as_contenders,
     open_groups,
 )
+from ranklet.workflows.estimate import estimate
 from ranklet.workflows.write_run import read_records
 
 
@@ -21,9 +23,11 @@ def compare(
     *,
     split: ComparedSplit = "test",
     out: str | Path | None = None,
+    target: str | Path | None = None,
     seed: int = 0,
+    observe: Callable[[str], None] = lambda line: None,
 ) -> Comparison:
-    """Compare runs by what they answered to the same texts; nothing is computed again.
+    """Compare runs by what they answered to the same texts; only for a target is anything computed.
 
     Runs whose recipes, data and encoders differ by nothing but the seed are one system. Where all
     given runs are of one system, they are compared with each other, and whatever they differ by is
@@ -33,17 +37,32 @@ def compare(
         runs: Folders of finished runs, or of the runs of several seeds (`train --seeds`).
         split: `test`, or `validation`, by which to choose.
         out: HTML file to write: one page with tables, curves and agreement.
+        target: Texts without labels, as `estimate` reads them: which accuracy to expect of each
+            there; it loads and asks every run.
         seed: Seed of the bootstrap.
+        observe: Receives a line at each long stage of the target.
 
     Raises:
         RunError: A folder holds no finished run or lacks predictions, there is only one run, one
             is named twice, the texts differ, or the page cannot be written.
+        RankletError: Any problem of `estimate` with the target.
     """
     groups = open_groups([Path(path) for path in runs], split)
     same_recipe = len(groups) == 1
     if same_recipe:
         groups = [(run.name, [run]) for run in groups[0][1]]
     comparison = compare_contenders(as_contenders(groups, split), split, same_recipe, seed)
+    if target is not None:
+        estimates = {
+            name: estimate(
+                members[0].run.folder,
+                target,
+                others=[each.run.folder for each in members[1:]],
+                observe=observe,
+            )
+            for name, members in groups
+        }
+        comparison = replace(comparison, estimates=estimates)
     if out is not None:
         write_page(Path(out), comparison, groups)
     return comparison

@@ -134,6 +134,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(ranklet: Command, here: 
         ("seeds/seed-0", "encoder"): "holds no run",
         ("seeds/seed-0", "nowhere"): "no such folder",
         ("seeds", "seeds/seed-1"): "has the recipe, the data and the seed of seeds/seed-1",
+        ("seeds", "sabotaged", "--target", "nowhere.txt"): "nowhere.txt",
         ("seeds", "sabotaged", "--out", "nowhere/page.html"): "create the folder first",
     }.items():
         answer = ranklet("compare", *arguments)
@@ -161,3 +162,13 @@ def test_other_test_files_are_told_by_their_hash(
     predictions.write_text("\n".join(lines) + "\n")
     answer = ranklet("compare", str(tmp_path / "seed-0"), str(tmp_path / "sabotaged"))
     assert "row 0 is labelled 'World', not 'Sports'" in answer.stderr
+
+
+def test_a_target_without_labels_tells_which_to_expect_most_of(
+    ranklet: Command, here: Path
+) -> None:
+    answer = ranklet("compare", "seeds/seed-0", "sabotaged", "--target", "many.csv", "--json")
+    assert answer.returncode == 0, answer.stderr
+    estimates = json.loads(answer.stdout)["estimates"]
+    assert list(estimates) == ["seed-0", "sabotaged"]
+    assert all(0 <= found["accuracy"] <= 1 and found["rows"] == 60 for found in estimates.values())

@@ -79,7 +79,7 @@ def _differences(comparison: Comparison) -> Drawing:
         "verdict": [pair.verdict for pair in pairs],
     }
     units = dict.fromkeys(("difference", "low", "high"), "difference of two shares, -1 to 1")
-    names = tuple(f"{tick(pair.first)} − {tick(pair.second)}" for pair in pairs)  # noqa: RUF001
+    names = tuple(f"{tick(pair.first)}\n\N{MINUS SIGN} {tick(pair.second)}" for pair in pairs)
     title = f"Differences of {comparison.accuracy_name} on {comparison.split}"
     return Drawing(Numbers(title, units, (Series("pairs", columns),), names), _draw_differences)
 
@@ -138,7 +138,7 @@ def _place(curves: Sequence[RunCurves], run: RunCurves) -> int:
 
 def _draw_differences(numbers: Numbers) -> Figure:
     held = numbers.series[0].columns
-    figure, axes = panel(numbers.title, "", width=7.0, height=1.2 + 0.42 * len(numbers.categories))
+    figure, axes = panel(numbers.title, "", height=1.1 + 0.5 * len(numbers.categories))
     axes.axvline(0, color=INK, linewidth=1)
     for row, verdict in enumerate(held["verdict"]):
         colour = BLUE if verdict == "real" else QUIET

@@ -87,7 +87,7 @@ def render_page(template: str, **values: Any) -> str:
 
     environment = _environment()
     style, script = (_source(environment, name) for name in ("page.css", "tables.js"))
-    page = environment.get_template(template).render(
+    page: str = environment.get_template(template).render(
         style=Markup(style), script=Markup(script), script_hash=_policy_hash(script), **values
     )
     # A lone surrogate, which JSON can smuggle into a label, has no UTF-8 form.

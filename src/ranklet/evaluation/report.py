@@ -1,8 +1,8 @@
 """The report of a run: one HTML page that needs nothing else.
 
 What a section shows is handed over as plain values; a section without values is left out. The look
-is in `pages/report.html.jinja`. A figure the page has no place for comes at its end, so that a new
-figure needs no change here.
+is in `pages/report.html.jinja`. A figure the page has no place for comes at its end, and a part of
+a run that the page knows nothing of is a `Section`, so that neither needs a change here.
 """
 
 from __future__ import annotations
@@ -11,17 +11,46 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ranklet.evaluation.baselines import Baseline
+from ranklet.evaluation.error_table import ErrorTable, mark_words
 from ranklet.evaluation.figures import Record, figure_name
-from ranklet.evaluation.metrics import Metric
-from ranklet.evaluation.page import ReportFigure, inline_figures, render_page
-from ranklet.evaluation.result import AVERAGES, SCORES, Evaluation
+from ranklet.evaluation.page import ReportFigure, Section, inline_figures, render_page
+from ranklet.evaluation.report_tables import (
+    MOST_CLASSES_AS_MATRIX,
+    calibration_table,
+    class_table,
+    confusion_table,
+    coverage_table,
+    decision_table,
+    digits_for,
+    headline_rows,
+    score_table,
+    slice_tables,
+    threshold_table,
+)
+from ranklet.evaluation.result import Evaluation
 
-_TRAINING_FIGURES = ("training_loss", "validation_loss", "validation_accuracy")
-_EVALUATION_FIGURES = ("class_bars", "confusion_counts", "confusion_shares")
+_TRAINING_FIGURES = (
+    "training_loss",
+    "validation_loss",
+    "validation_accuracy",
+    "validation_scores",
+    "learning_rate",
+)
+_DATA_FIGURES = ("class_distribution", "text_words", "text_tokens")
+_BUDGET_FIGURES = ("trained_parameters",)
+_EVALUATION_FIGURES = (
+    "class_bars",
+    "confusion_counts",
+    "confusion_shares",
+    "roc",
+    "precision_recall",
+    "reliability",
+    "confidence",
+    "coverage",
+    "slices",
+)
 _FEW_CLASSES = 8  # whose figures fit side by side
-_MOST_CLASSES_AS_MATRIX = 20
-_MOST_CONFUSIONS = 30
-_SCORE_NAMES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 _CAPTIONS = {
     "training_loss": "Loss of the training batches. The line averages neighbouring steps, the"
     " band reaches from their lowest to their highest.",
@@ -96,12 +125,14 @@ class DataSection:
         truncated: Split to the share of its texts that were cut at the maximum length, 0..1.
         duplicates: Where duplicates were found, to their number of rows.
         filtered: Reason for leaving rows out, to their number.
+        leakage: What the duplicates mean for the evaluation, in a sentence or two.
     """
 
     rows: Mapping[str, int]
     truncated: Mapping[str, float] = field(default_factory=dict)
     duplicates: Mapping[str, int] = field(default_factory=dict)
     filtered: Mapping[str, int] = field(default_factory=dict)
+    leakage: str = ""
 
 
 def render_report(
@@ -109,12 +140,17 @@ def render_report(
     title: str,
     subtitle: str = "",
     evaluations: Sequence[Evaluation] = (),
+    baselines: Mapping[str, tuple[Baseline, ...]] | None = None,
+    errors: ErrorTable | None = None,
     budget: BudgetSection | None = None,
     data: DataSection | None = None,
     records: Sequence[Record] = (),
     figures: Mapping[str, ReportFigure] | None = None,
+    further: Sequence[Section] = (),
     recipe: str = "",
+    facts: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
+    hashes: Mapping[str, str] | None = None,
     command: str = "",
     seconds: float | None = None,
 ) -> str:
@@ -124,32 +160,57 @@ def render_report(
         title: Name of the run.
         subtitle: One line under it, such as encoder and data.
         evaluations: One for each split, the one of the headline first.
+        baselines: What simple classifiers reach, by split.
+        errors: Texts that were predicted wrong.
         budget: Trained parameters.
         data: Rows and what was done to them.
         records: Rows of `metrics.jsonl`, for the table beside the curves.
         figures: Name (as in `training_figures` and `evaluation_figures`) to drawing.
+        further: Parts that the page knows nothing of, shown after the errors.
         recipe: The resolved recipe, YAML.
+        facts: What there is to say of the training, each as name and value.
         environment: Names of versions and hardware to their values.
+        hashes: What it was made from, and what was made, to their SHA-256.
         command: Shell command that does it again.
         seconds: Duration of the training.
 
     Returns:
         HTML that loads nothing from anywhere; labels and texts are escaped.
     """
-    drawings = inline_figures(figures or {})
+    named = {name: figure for name, figure in (figures or {}).items()}
+    extra = {
+        f"{index}.{place}": figure
+        for index, part in enumerate(further)
+        for place, figure in enumerate(part.figures)
+    }
+    drawings = inline_figures({**named, **extra})
     return render_page(
         "report.html.jinja",
         title=title,
         subtitle=subtitle,
-        sections=[_evaluation_section(evaluation, drawings) for evaluation in evaluations],
+        sections=[
+            _evaluation_section(number, evaluation, drawings)
+            for number, evaluation in enumerate(evaluations, start=1)
+        ],
+        versus=_versus(evaluations, baselines or {}),
+        errors=errors,
+        mark_words=mark_words,
         budget=budget,
         shares=_budget_shares(budget) if budget else [],
+        budget_figures=_pick(drawings, _BUDGET_FIGURES),
         data=data,
+        data_figures=_pick(drawings, _DATA_FIGURES),
         training=_training_rows(records),
-        curves=[drawings[name] for name in _TRAINING_FIGURES if name in drawings],
-        more=_without_place(drawings, evaluations),
+        curves=_pick(drawings, _TRAINING_FIGURES),
+        further=[
+            (part, [drawings[f"{index}.{place}"] for place in range(len(part.figures))])
+            for index, part in enumerate(further)
+        ],
+        more=_without_place({name: drawings[name] for name in named}, evaluations),
         recipe=recipe,
+        facts=facts or {},
         environment=environment or {},
+        hashes=hashes or {},
         command=command,
         seconds=seconds,
     )
@@ -165,48 +226,41 @@ def _caption(name: str) -> str:
     return _CAPTIONS[kinds[0]] if kinds else ""
 
 
-def _evaluation_section(evaluation: Evaluation, drawings: Mapping[str, Any]) -> dict[str, Any]:
+def _pick(drawings: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
+    return [drawings[name] for name in names if name in drawings]
+
+
+def _evaluation_section(
+    number: int, evaluation: Evaluation, drawings: Mapping[str, Any]
+) -> dict[str, Any]:
     names = {kind: figure_name(evaluation.split, kind) for kind in _EVALUATION_FIGURES}
+    matrix = len(evaluation.labels) <= MOST_CLASSES_AS_MATRIX
+    one_label = evaluation.one_label
+    confusions = decision_table if evaluation.label_sets else confusion_table
     return {
+        "id": f"split{number}",
         "evaluation": evaluation,
-        # A thousandth is more than fewer rows than that can tell.
-        "digits": 2 if evaluation.rows >= 1_000 else 1,
-        "scores": _overall_scores(evaluation),
+        "digits": digits_for(evaluation.rows),
         "figures": {kind: drawings.get(name) for kind, name in names.items()},
         "few": len(evaluation.labels) <= _FEW_CLASSES,
-        "matrix": len(evaluation.labels) <= _MOST_CLASSES_AS_MATRIX,
-        "confusions": [] if evaluation.label_sets else _largest_confusions(evaluation),
+        "scores": score_table(evaluation),
+        "classes": class_table(evaluation),
+        "matrix": matrix and evaluation.label_sets is None,
+        "confusions": confusions(evaluation),
+        "calibration": one_label and calibration_table(one_label.calibration, evaluation.log_loss),
+        "coverage": one_label and coverage_table(one_label.coverage, evaluation.rows),
+        "threshold": evaluation.threshold
+        and threshold_table(evaluation.threshold, evaluation.split, evaluation.rows),
+        "slices": slice_tables(evaluation.slices or (), evaluation.rows),
     }
 
 
-def _overall_scores(evaluation: Evaluation) -> list[tuple[str, Metric]]:
-    averages = [
-        (f"{_SCORE_NAMES[score]}, {kind}", getattr(evaluation, f"{score}_{kind}"))
-        for kind in AVERAGES
-        for score in SCORES
-    ]
-    sets = evaluation.label_sets
-    if sets is not None:
-        averages = [
-            *(
-                (f"{_SCORE_NAMES[score]}, micro", getattr(sets, f"{score}_micro"))
-                for score in SCORES
-            ),
-            *averages,
-            ("Hamming loss", sets.hamming_loss),
-        ]
-    return [(evaluation.accuracy_name.capitalize(), evaluation.accuracy), *averages]
-
-
-def _largest_confusions(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """List the pairs of different labels with the most rows, largest first."""
-    pairs: list[dict[str, Any]] = [
-        {"true": true, "predicted": predicted, "rows": rows, "share": rows / sum(line)}
-        for true, line in zip(evaluation.labels, evaluation.confusion, strict=True)
-        for predicted, rows in zip(evaluation.labels, line, strict=True)
-        if rows and predicted != true
-    ]
-    return sorted(pairs, key=lambda pair: -pair["rows"])[:_MOST_CONFUSIONS]
+def _versus(
+    evaluations: Sequence[Evaluation], baselines: Mapping[str, tuple[Baseline, ...]]
+) -> list[Any]:
+    first = evaluations[0] if evaluations else None
+    known = baselines.get(first.split, ()) if first else ()
+    return headline_rows(first, known) if first and known else []
 
 
 def _budget_shares(budget: BudgetSection) -> list[dict[str, Any]]:
@@ -244,11 +298,6 @@ def _training_row(at: Record, since: Sequence[Record], validation: Record) -> di
 
 
 def _without_place(drawings: Mapping[str, Any], evaluations: Sequence[Evaluation]) -> list[Any]:
-    placed = {
-        figure_name(entry.split, kind) for entry in evaluations for kind in _EVALUATION_FIGURES
-    }
-    return [
-        drawing
-        for name, drawing in drawings.items()
-        if name not in placed and name not in _TRAINING_FIGURES
-    ]
+    placed = {figure_name(each.split, kind) for each in evaluations for kind in _EVALUATION_FIGURES}
+    placed |= {*_TRAINING_FIGURES, *_DATA_FIGURES, *_BUDGET_FIGURES}
+    return [drawing for name, drawing in drawings.items() if name not in placed]

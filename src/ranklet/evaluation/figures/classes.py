@@ -137,10 +137,10 @@ def _draw_slices(numbers: Numbers) -> Figure:
     axes.axvline(numbers.marks["accuracy"], color=QUIET, linewidth=0.8, linestyle=":")
     in_percent(axes.xaxis)
     axes.set_xlabel("accuracy (%)", color=QUIET)
-    for place, text in [(-0.9, "rows"), *enumerate(f"{rows:,}" for rows in counts)]:
+    for line, text in [(-0.9, "rows"), *enumerate(f"{rows:,}" for rows in counts)]:
         axes.annotate(
             text,
-            (1.03, place),
+            (1.03, line),
             xycoords=("axes fraction", "data"),
             va="center",
             color=QUIET,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_CLASSES_WITH_NUMBERS = 20
 _MOST_CLASSES_AS_TILES = 40
+_MOST_CLASSES_WITH_LARGE_NAMES = 12
 
 
 def confusion_counts(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> Drawing:
@@ -66,7 +67,8 @@ def _draw(numbers: Numbers, column: str) -> Figure:
         shares, texts = held, [[f"{100 * share:.1f}" for share in row] for row in held]
     classes = len(held)
     side = min(9.0, max(3.4, 1.6 + 0.42 * classes))
-    names = 0.075 * max(len(tick(label)) for label in numbers.categories)
+    letter = 0.075 if classes <= _MOST_CLASSES_WITH_LARGE_NAMES else 0.055
+    names = letter * max(len(tick(label)) for label in numbers.categories)
     figure, axes = panel(numbers.title, "true", width=side + 0.3 + names, height=side)
     colours = _tile_colours(shares)
     if classes <= _MOST_CLASSES_AS_TILES:
@@ -117,7 +119,7 @@ def _name_axes(axes: Axes, labels: Sequence[str]) -> None:
         rotation_mode="anchor",
     )
     axes.set_yticks(ticks, names, parse_math=False)
-    axes.tick_params(labelsize=9.5 if classes <= 12 else 7)
+    axes.tick_params(labelsize=9.5 if classes <= _MOST_CLASSES_WITH_LARGE_NAMES else 7)
     axes.set_xlabel("predicted", color=QUIET)
     axes.set_ylim(classes - 0.5, -0.5)
     axes.grid(visible=False)

@@ -245,7 +245,9 @@ def _as_file(figure: Figure, kind: FileKind) -> bytes:
     content = io.BytesIO()
     figure.set_dpi(_DPI)
     if kind == "png":
-        FigureCanvasAgg(figure).print_png(content, metadata={"Software": None})
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.print_png(content, metadata={"Software": None})
     else:
-        FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": None})
+        canvas = FigureCanvasSVG(figure)
+        canvas.print_svg(content, metadata={"Date": None, "Creator": None})
     return content.getvalue()

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from ranklet.evaluation.audit import Audit
     from ranklet.evaluation.estimate import Estimate
     from ranklet.evaluation.result import Evaluation
+    from ranklet.evaluation.verdicts import Comparison
     from ranklet.labels import LabelSet
     from ranklet.recipe import Recipe, load_recipe
     from ranklet.run import Run, open_run
     from ranklet.workflows.audit import audit
     from ranklet.workflows.classify import classify
+    from ranklet.workflows.compare import compare
     from ranklet.workflows.estimate import estimate
     from ranklet.workflows.evaluate import evaluate
     from ranklet.workflows.fit_ranks import fit_ranks
@@ -35,6 +37,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Audit",
+    "Comparison",
     "Estimate",
     "Evaluation",
     "LabelSet",
@@ -45,6 +48,7 @@ __all__ = [
     "TextClassifier",
     "audit",
     "classify",
+    "compare",
     "estimate",
     "evaluate",
     "fit_ranks",
@@ -61,6 +65,7 @@ __all__ = [
 
 _HOMES = {
     "Audit": "ranklet.evaluation.audit",
+    "Comparison": "ranklet.evaluation.verdicts",
     "Estimate": "ranklet.evaluation.estimate",
     "Evaluation": "ranklet.evaluation.result",
     "LabelSet": "ranklet.labels",
@@ -71,6 +76,7 @@ _HOMES = {
     "TextClassifier": "ranklet.classifier",
     "audit": "ranklet.workflows.audit",
     "classify": "ranklet.workflows.classify",
+    "compare": "ranklet.workflows.compare",
     "estimate": "ranklet.workflows.estimate",
     "evaluate": "ranklet.workflows.evaluate",
     "fit_ranks": "ranklet.workflows.fit_ranks",

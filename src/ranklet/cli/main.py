@@ -12,6 +12,7 @@ import typer
 from ranklet.cli import render
 from ranklet.cli.audit import audit
 from ranklet.cli.ending import exit_code_of
+from ranklet.cli.stress import stress
 
 app = typer.Typer(
     name="ranklet",
@@ -23,6 +24,7 @@ app = typer.Typer(
 recipes_app = typer.Typer(help="List the built-in recipes, or show one.", no_args_is_help=False)
 app.add_typer(recipes_app, name="recipes", invoke_without_command=True)
 app.command()(audit)
+app.command()(stress)
 
 RecipeArgument = Annotated[str, typer.Argument(help="Built-in recipe, or a YAML file.")]
 SetOption = Annotated[

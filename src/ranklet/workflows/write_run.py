@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,11 @@ def read_evaluations(run: Run) -> dict[str, Evaluation]:
     """
     paths = {name: run.evaluation / f"{name}.json" for name in EVALUATED_SPLITS}
     return {name: from_json(read_json(path)) for name, path in paths.items() if path.is_file()}
+
+
+def stress_file(run: Run) -> Path:
+    """Return where a run keeps what shifts of its test texts did to it."""
+    return run.evaluation / "stress.json"
 
 
 def read_records(run: Run) -> list[Record]:

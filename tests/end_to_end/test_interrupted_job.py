@@ -35,7 +35,7 @@ OPTIONS = ("training.epochs=5", "training.batch_size=4", "training.checkpoint_ev
 @pytest.fixture(autouse=True)
 def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take most of the time of so small a training, and no hash covers them."""
-    monkeypatch.setattr(workflow, "write_run_report", lambda run: None)
+    monkeypatch.setattr(workflow, "write_run_report", lambda run, hashes: None)
 
 
 class Crash(BaseException):

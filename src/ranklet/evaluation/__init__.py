@@ -14,11 +14,11 @@ from ranklet.evaluation.figures import (
     training_figures,
 )
 from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.page import ReportFigure, Section, Table
 from ranklet.evaluation.report import (
     BudgetRow,
     BudgetSection,
     DataSection,
-    ReportFigure,
     embed_figures,
     render_report,
 )
@@ -39,6 +39,8 @@ __all__ = [
     "Evaluation",
     "Metric",
     "ReportFigure",
+    "Section",
+    "Table",
     "embed_figures",
     "evaluate_predictions",
     "evaluation_figures",

@@ -170,8 +170,9 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
         )
         write_evaluations(run, evaluations)
         write_answers(run, model, answers)
-        write_run_report(run)
-        write_json(run.certificate, certify_run(run, recipe, plan, model))
+        certificate = certify_run(run, recipe, plan, model)
+        write_run_report(run, certificate["sha256"])
+        write_json(run.certificate, certificate)  # last: it marks a finished run
     rmtree(run.checkpoints, ignore_errors=True)
     told.finish(run)
     return run

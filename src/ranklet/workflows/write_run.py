@@ -13,8 +13,12 @@ import torch
 
 from ranklet.budget.plan import PlanRow
 from ranklet.data.corpus import TokenCorpus, num_texts
+from ranklet.data.duplicates import DuplicatePolicy
 from ranklet.errors import RunError
+from ranklet.evaluation.baselines import read_baselines
+from ranklet.evaluation.error_table import read_error_table
 from ranklet.evaluation.figures import Record, evaluation_figures, save_figures, training_figures
+from ranklet.evaluation.page import duration
 from ranklet.evaluation.report import (
     BudgetRow,
     BudgetSection,
@@ -33,6 +37,14 @@ from ranklet.workflows.read_splits import Splits
 Corpora = Mapping[str, TokenCorpus]
 
 EVALUATED_SPLITS = ("test", "validation")
+_DUPLICATES = {
+    "train_test": "training rows that occur in test",
+    "train_validation": "training rows that occur in validation",
+    "validation_test": "validation rows that occur in test",
+    "within_train": "training rows that repeat another",
+    "conflicting_labels": "of these, with another label",
+    "dropped": "training rows left out",
+}
 
 
 def describe_training(
@@ -82,8 +94,13 @@ def write_evaluations(run: Run, evaluations: Mapping[str, Evaluation]) -> None:
         write_json(run.evaluation / f"{name}.json", to_json(evaluation))
 
 
-def write_run_report(run: Run) -> None:
+def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
     """Draw the figures and write the report from what lies in the run's folder.
+
+    Args:
+        run: The run; baselines, and the importance of words in its errors, are shown where they
+            lie beside its evaluations.
+        hashes: Of its certificate; None: those of the certificate that it has, if it has one.
 
     Raises:
         RunError: A file is missing, broken or cannot be written.
@@ -96,17 +113,24 @@ def write_run_report(run: Run) -> None:
         figures |= evaluation_figures(evaluation)
     drawings = save_figures(run.figures, figures)
     recipe = load_recipe(run.recipe)
+    baselines = run.evaluation / "baselines.json"
+    if hashes is None and run.certificate.is_file():
+        hashes = read_json(run.certificate)["sha256"]
     page = render_report(
         title=run.folder.name,
         subtitle=f"{recipe.encoder} on {recipe.data.train}",
         evaluations=evaluations,
+        baselines=read_baselines(baselines) if baselines.is_file() else {},
+        errors=read_error_table(run.evaluation, evaluations[0].split) if evaluations else None,
         budget=_budget_section(plan),
-        data=_data_section(about),
+        data=_data_section(about, recipe),
         records=records,
         figures=embed_figures(drawings),
         recipe=run.recipe.read_text(encoding="utf-8"),
+        facts=_training_facts(about),
         environment=about["machine"],
-        command=f"ranklet train {run.recipe}",
+        hashes=_named_hashes(hashes or {}),
+        command=f"ranklet train {run.recipe}\nranklet verify {run.folder}",
         seconds=about["seconds"],
     )
     write_atomically(run.report, page)
@@ -146,7 +170,53 @@ def _budget_section(plan: Mapping[str, Any]) -> BudgetSection:
     return BudgetSection(plan["total"], plan["budget"], shown)
 
 
-def _data_section(about: Mapping[str, Any]) -> DataSection:
-    found = {name.replace("_", " "): n for name, n in about["duplicates"].items() if n}
+def _data_section(about: Mapping[str, Any], recipe: Recipe) -> DataSection:
+    found, policy = about["duplicates"], recipe.data.duplicates
+    named = {text: found[name] for name, text in _DUPLICATES.items() if name in found}
     filtered = {"outside the word limits": about["filtered"]} if about["filtered"] else {}
-    return DataSection(about["rows"], about["truncated"], found, filtered)
+    leakage = _leakage(found, policy, has_test="test" in about["rows"])
+    return DataSection(about["rows"], about["truncated"], named, filtered, leakage)
+
+
+def _leakage(found: Mapping[str, int], policy: DuplicatePolicy, has_test: bool) -> str:
+    """Say what exact duplicates mean for the evaluation."""
+    into_test, kept = found["train_test"], policy == "keep"
+    into_validation, shared = found["train_validation"], found["validation_test"]
+    if not has_test:
+        verdict = "There is no test split: validation chose the weights and is judged by too."
+    elif into_test and kept:
+        verdict = f"Leaked: {into_test:,} training rows occur in test too and were kept, so the"
+        verdict += " scores on test are too good."
+    elif into_test:
+        verdict = f"{into_test:,} training rows that occur in test too were left out of training."
+    else:
+        verdict = "No training row occurs in test."
+    if into_validation:
+        verdict += f" {into_validation:,} occur in validation, and were "
+        verdict += "kept." if kept else "left out."
+    if shared:
+        verdict += f" {shared:,} validation rows occur in test."
+    return verdict + " Case and punctuation do not count; near duplicates: ranklet audit."
+
+
+def _training_facts(about: Mapping[str, Any]) -> dict[str, str]:
+    ended = {"end": "as planned", "patience": "by patience", "interrupt": "by an interrupt"}
+    facts = {
+        "seed": str(about["seed"]),
+        "steps": f"{about['steps']:,}, ended {ended[about['ended_by']]}",
+        "kept": f"step {about['best_step']:,}",
+        "time": duration(about["seconds"]),
+        "peak memory": f"{about['peak_memory_bytes'] / 2**20:,.0f} MiB",
+        "processes": str(about.get("ranks", 1)),
+    }
+    if about["averaged_steps"]:
+        facts["kept"] = "the mean of steps " + ", ".join(map(str, about["averaged_steps"]))
+    return facts
+
+
+def _named_hashes(hashes: Mapping[str, Any]) -> dict[str, str]:
+    """Name the hashes of a certificate as a page shows them; those of its small files stay there."""
+    flat = {name: value for name, value in hashes.items() if isinstance(value, str)}
+    for kind in ("data", "encoder"):
+        flat |= {f"{kind}, {name}": value for name, value in hashes.get(kind, {}).items()}
+    return flat

@@ -1,0 +1,137 @@
+"""The errors of a split as a page shows them: each text with the words that weighed most."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ranklet.errors import RunError
+from ranklet.evaluation.predictions import ERROR_COLUMNS
+from ranklet.files import read_json_object
+
+MOST_ERRORS = 500
+MOST_CHARACTERS = 1_000
+MOST_MARKED_WORDS = 12
+# A text and how its words are marked: `for` or `against` the predicted label, 1 weak to 3 strong.
+Marked = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class ErrorRow:
+    """A text that was predicted wrong.
+
+    Attributes:
+        row: Its number in the data, from 0.
+        text: The text.
+        label: Its true label.
+        predicted: The predicted label.
+        label_probability: Probability of the true label.
+        confidence: Probability of the predicted label.
+        words: Words in the order of the text, each with its importance: above 0 where it speaks for
+            the predicted label, below 0 where it speaks against it.
+    """
+
+    row: int
+    text: str
+    label: str
+    predicted: str
+    label_probability: float
+    confidence: float
+    words: Sequence[tuple[str, float]] = ()
+
+
+@dataclass(frozen=True)
+class ErrorTable:
+    """The errors of a split, those first whose wrong label is the surest.
+
+    Attributes:
+        split: Name of the split.
+        rows: Those that are shown.
+        total: How many there are.
+        file: Where all of them stand.
+        method: How the importance of words was computed; empty where there is none.
+    """
+
+    split: str
+    rows: Sequence[ErrorRow]
+    total: int
+    file: str
+    method: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that the rows have or were given, by name."""
+        return tuple(sorted({name for row in self.rows for name in (row.label, row.predicted)}))
+
+
+def read_error_table(folder: Path, split: str) -> ErrorTable | None:
+    """Read the errors of a split, and the importance of their words where it was computed.
+
+    Args:
+        folder: Holds `SPLIT_errors.csv`, as `write_errors` writes it, and perhaps
+            `SPLIT_importance.json`: `{"method": "...", "rows": {"17": [["word", 0.12], ...]}}`.
+        split: Name of the split.
+
+    Returns:
+        The first 500 errors; None where the folder has no such file.
+
+    Raises:
+        RunError: A file is broken.
+    """
+    path, importance = folder / f"{split}_errors.csv", folder / f"{split}_importance.json"
+    if not path.is_file():
+        return None
+    held = read_json_object(importance, RunError) if importance.is_file() else {}
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            lines = list(csv.DictReader(stream, strict=True))
+        words = {row: _words(each) for row, each in held.get("rows", {}).items()}
+        rows = [_error_row(line, words.get(line["row"], ())) for line in lines[:MOST_ERRORS]]
+    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise RunError(f"{path}: holds no errors as `train` writes them ({error})") from error
+    method = str(held.get("method", "")) if words else ""
+    return ErrorTable(split, rows, len(lines), f"{folder.name}/{path.name}", method)
+
+
+def mark_words(row: ErrorRow) -> list[Marked]:
+    """Cut a text into parts, and mark its 12 most important words by sign and strength.
+
+    The words are found in the text one after the other; one that is not there is passed over. Of a
+    text of more than 1,000 characters the beginning is shown.
+
+    Returns:
+        Parts that make up the text, each with `for1` to `for3`, `against1` to `against3`, or "".
+    """
+    shown = row.text[:MOST_CHARACTERS]
+    strongest = max((abs(score) for _, score in row.words), default=0.0)
+    ranked = sorted((abs(score) for _, score in row.words), reverse=True)
+    least = ranked[:MOST_MARKED_WORDS][-1] if ranked else 0.0
+    parts: list[Marked] = []
+    written = 0
+    place = 0
+    for word, score in row.words:
+        start = shown.find(word, place)
+        if start < 0 or not word:
+            continue
+        place = start + len(word)
+        if score and abs(score) >= least:
+            parts += [(shown[written:start], ""), (word, _mark(score / strongest))]
+            written = place
+    return [part for part in (*parts, (shown[written:], "")) if part[0]]
+
+
+def _mark(share: float) -> str:
+    strength = 1 + (abs(share) >= 1 / 3) + (abs(share) >= 2 / 3)
+    return f"{'for' if share > 0 else 'against'}{strength}"
+
+
+def _words(content: Sequence[Sequence[Any]]) -> tuple[tuple[str, float], ...]:
+    return tuple((str(word), float(score)) for word, score in content)
+
+
+def _error_row(line: Mapping[str, str], words: Sequence[tuple[str, float]]) -> ErrorRow:
+    row, text, label, predicted, share, confidence = (line[name] for name in ERROR_COLUMNS)
+    return ErrorRow(int(row), text, label, predicted, float(share), float(confidence), words)

@@ -1,0 +1,215 @@
+"""What every HTML page of ranklet shares: one file that needs nothing else and may load nothing.
+
+A page is a template below `pages/` that extends `page.html.jinja`, filled with plain values. The
+frame brings the style, the one script, which sorts and filters tables, and a policy that allows
+exactly that script by its hash. Texts and labels are escaped by Jinja; only drawings are let
+through, after they were taken apart as XML and put together again.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from typing import Any
+from xml.etree import ElementTree
+
+from ranklet.errors import RunError
+
+_NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
+_EN_DASH = "\N{EN DASH}"
+# A text, or a text with a second, quieter line below it.
+Cell = str | tuple[str, str]
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """A figure as a page shows it.
+
+    Attributes:
+        svg: The drawing, as `figure_svg` renders it.
+        caption: What it shows and how to read it, plain text.
+    """
+
+    svg: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as a page shows it; what stands in it is plain text.
+
+    Attributes:
+        caption: What it shows.
+        columns: Their headings.
+        rows: Cells of each row; the first is the row's heading.
+        texts: Indices of columns that hold words, beside the first; others hold figures.
+        sorts: Whether a click on a heading sorts it.
+    """
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    texts: Sequence[int] = ()
+    sorts: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page that its template knows nothing of.
+
+    Attributes:
+        title: Its heading.
+        note: What it shows and how to read it, plain text.
+        figures: Its drawings.
+        tables: Its tables.
+    """
+
+    title: str
+    note: str = ""
+    figures: Sequence[ReportFigure] = ()
+    tables: Sequence[Table] = ()
+
+
+def render_page(template: str, **values: Any) -> str:
+    """Fill a template in.
+
+    Args:
+        template: Name of a file below `pages/` that extends `page.html.jinja`.
+        values: What it shows, by the names it uses.
+
+    Returns:
+        HTML that loads nothing from anywhere.
+    """
+    from markupsafe import Markup
+
+    environment = _environment()
+    style, script = (_source(environment, name) for name in ("page.css", "tables.js"))
+    page: str = environment.get_template(template).render(
+        style=Markup(style), script=Markup(script), script_hash=_policy_hash(script), **values
+    )
+    # A lone surrogate, which JSON can smuggle into a label, has no UTF-8 form.
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def inline_figures(figures: Mapping[str, ReportFigure]) -> dict[str, dict[str, Any]]:
+    """Make the figures of one page ready for its template: `svg` and `caption` of each, by name.
+
+    Raises:
+        RunError: A drawing is not well-formed SVG.
+    """
+    from markupsafe import Markup
+
+    return {
+        name: {
+            "svg": Markup(_inline_svg(figure.svg, f"figure{number}-", figure.caption)),
+            "caption": figure.caption,
+        }
+        for number, (name, figure) in enumerate(figures.items(), start=1)
+    }
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Write a share, 0..1, as a percentage."""
+    return f"{100 * share:.{digits}f}{_NARROW_SPACE}%"
+
+
+def between(interval: tuple[float, float], digits: int = 1) -> str:
+    """Write an interval of shares as percentages, without the sign."""
+    low, high = interval
+    return f"{100 * low:.{digits}f}{_EN_DASH}{100 * high:.{digits}f}"
+
+
+def or_dash(write: Callable[[float], str], value: float | None) -> str:
+    """Write a value, or a dash where there is none."""
+    return _EN_DASH if value is None else write(value)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds with the two units that matter."""
+    if seconds < 60:
+        return f"{seconds:.1f}{_NARROW_SPACE}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}{_NARROW_SPACE}min {rest}{_NARROW_SPACE}s"
+    hours, rest = divmod(round(seconds / 60), 60)
+    return f"{hours:,}{_NARROW_SPACE}h {rest}{_NARROW_SPACE}min"
+
+
+def _environment() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("ranklet.evaluation", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "between": between,
+        "count": "{:,}".format,
+        "loss": partial(or_dash, "{:.4f}".format),
+        "share": partial(or_dash, partial(percent, digits=2)),
+        "number": "{:{}}".format,
+        "duration": duration,
+    }
+    return environment
+
+
+def _source(environment: Any, name: str) -> str:
+    source: str = environment.loader.get_source(environment, name)[0]
+    return source
+
+
+def _policy_hash(script: str) -> str:
+    """Name a script as a Content-Security-Policy does (W3C, CSP level 3, section 2.3.1)."""
+    return f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}"
+
+
+def _inline_svg(svg: str, prefix: str, caption: str) -> str:
+    """Make an SVG file part of a page: no header, ids of its own, a size that follows the page.
+
+    Args:
+        svg: The whole file.
+        prefix: Put before every id, as several figures share the page.
+        caption: Read out to those who cannot see it.
+
+    Raises:
+        RunError: Not well-formed SVG.
+    """
+    try:
+        root = ElementTree.fromstring(svg)
+    except ElementTree.ParseError as error:
+        raise RunError(f"figure: not SVG ({error}); render it with figure_svg") from error
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.endswith(("}metadata", "}style")):
+                parent.remove(child)
+        _make_local(parent, prefix)
+    width = float(root.get("viewBox", "0 0 360 0").split()[2])
+    # A usual figure shrinks to fit a phone; a wide one would be unreadable and scrolls in its box.
+    least = 0.85 * width if width < 400 else 1.1 * width
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    style = f"min-width: {least:.0f}px; max-width: {1.6 * width:.0f}px"
+    root.attrib |= {"role": "img", "aria-label": caption, "style": style}
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _make_local(element: ElementTree.Element, prefix: str) -> None:
+    """Drop the namespaces, which HTML knows by itself, and prefix ids and what refers to them."""
+    element.tag = element.tag.rpartition("}")[2]
+    attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
+    for key, value in attributes.items():
+        if key == "id":
+            attributes[key] = prefix + value
+        elif key == "href" and value.startswith("#"):
+            attributes[key] = f"#{prefix}{value[1:]}"
+        else:
+            attributes[key] = value.replace("url(#", f"url(#{prefix}")
+    element.attrib.clear()
+    element.attrib.update(attributes)

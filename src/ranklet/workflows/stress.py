@@ -15,6 +15,7 @@ from ranklet.data.sources import read_column
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import DataError
 from ranklet.evaluation.stress import Stress, accuracy_of, stress_point, sureness_of, to_json
+from ranklet.files import make_folder
 from ranklet.problem import SingleLabel
 from ranklet.run import Run, write_json
 from ranklet.workflows.certify_run import certify_file
@@ -176,6 +177,7 @@ def _answer_changed(
 
 def _write(run: Run, stressed: Stress) -> None:
     path = stress_file(run)
+    make_folder(path.parent)  # a shrunk run may have none
     write_json(path, to_json(stressed))
     certify_file(run, path)
     if run.metrics.is_file():  # a shrunk run has no records, and so no report

@@ -27,6 +27,9 @@ from ranklet.evaluation.report import (
     render_report,
 )
 from ranklet.evaluation.result import Evaluation, from_json, to_json
+from ranklet.evaluation.stress import Stress
+from ranklet.evaluation.stress import from_json as stress_from_json
+from ranklet.evaluation.stress_section import stress_section
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run import Run, read_json, write_json
@@ -111,6 +114,7 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
     figures = training_figures(records)
     for evaluation in evaluations:
         figures |= evaluation_figures(evaluation)
+    stressed = read_stress(run)
     drawings = save_figures(run.figures, figures)
     recipe = load_recipe(run.recipe)
     baselines = run.evaluation / "baselines.json"
@@ -126,6 +130,7 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
         data=_data_section(about, recipe),
         records=records,
         figures=embed_figures(drawings),
+        further=() if stressed is None else (stress_section(stressed),),
         recipe=run.recipe.read_text(encoding="utf-8"),
         facts=_training_facts(about),
         environment=about["machine"],
@@ -149,6 +154,16 @@ def read_evaluations(run: Run) -> dict[str, Evaluation]:
 def stress_file(run: Run) -> Path:
     """Return where a run keeps what shifts of its test texts did to it."""
     return run.evaluation / "stress.json"
+
+
+def read_stress(run: Run) -> Stress | None:
+    """Read what shifts did to a run; None where `ranklet stress` did not measure it.
+
+    Raises:
+        RunError: The file is broken.
+    """
+    path = stress_file(run)
+    return stress_from_json(read_json(path)) if path.is_file() else None
 
 
 def read_records(run: Run) -> list[Record]:
@@ -215,7 +230,7 @@ def _training_facts(about: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _named_hashes(hashes: Mapping[str, Any]) -> dict[str, str]:
-    """Name the hashes of a certificate as a page shows them; those of its small files stay there."""
+    """Name the hashes of a certificate as a page shows them, but those of its small files."""
     flat = {name: value for name, value in hashes.items() if isinstance(value, str)}
     for kind in ("data", "encoder"):
         flat |= {f"{kind}, {name}": value for name, value in hashes.get(kind, {}).items()}

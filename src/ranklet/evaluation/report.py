@@ -188,7 +188,10 @@ def render_report(
         "report.html.jinja",
         title=title,
         subtitle=subtitle,
-        sections=[_evaluation_section(evaluation, drawings) for evaluation in evaluations],
+        sections=[
+            _evaluation_section(number, evaluation, drawings)
+            for number, evaluation in enumerate(evaluations, start=1)
+        ],
         versus=_versus(evaluations, baselines or {}),
         errors=errors,
         mark_words=mark_words,
@@ -227,12 +230,15 @@ def _pick(drawings: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
     return [drawings[name] for name in names if name in drawings]
 
 
-def _evaluation_section(evaluation: Evaluation, drawings: Mapping[str, Any]) -> dict[str, Any]:
+def _evaluation_section(
+    number: int, evaluation: Evaluation, drawings: Mapping[str, Any]
+) -> dict[str, Any]:
     names = {kind: figure_name(evaluation.split, kind) for kind in _EVALUATION_FIGURES}
     matrix = len(evaluation.labels) <= MOST_CLASSES_AS_MATRIX
     one_label = evaluation.one_label
     confusions = decision_table if evaluation.label_sets else confusion_table
     return {
+        "id": f"split{number}",
         "evaluation": evaluation,
         "digits": digits_for(evaluation.rows),
         "figures": {kind: drawings.get(name) for kind, name in names.items()},

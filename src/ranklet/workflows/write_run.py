@@ -230,7 +230,7 @@ def _training_facts(about: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _named_hashes(hashes: Mapping[str, Any]) -> dict[str, str]:
-    """Name the hashes of a certificate as a page shows them, but those of its small files."""
+    """Name the hashes of a certificate as a page shows them, all but those of its small files."""
     flat = {name: value for name, value in hashes.items() if isinstance(value, str)}
     for kind in ("data", "encoder"):
         flat |= {f"{kind}, {name}": value for name, value in hashes.get(kind, {}).items()}

@@ -1,0 +1,402 @@
+"""The report in a real browser: quiet, alone, narrow enough, usable, accessible, printable.
+
+Every check is shown to fail on a page that was spoiled for it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ranklet.evaluation.baselines import Baseline
+from ranklet.evaluation.error_table import ErrorRow, ErrorTable
+from ranklet.evaluation.figures import evaluation_figures, save_figures, training_figures
+from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.page import Section, Table
+from ranklet.evaluation.report import (
+    BudgetRow,
+    BudgetSection,
+    DataSection,
+    embed_figures,
+    render_report,
+)
+from ranklet.evaluation.result import evaluate_predictions
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine"),
+    pytest.mark.slow,
+]
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+ROWS, ERRORS, SHOWN, FEW = 7_600, 600, 500, 40
+MOST_BYTES = 1_500_000
+MOST_PRINTED = 30  # pages
+HOSTILE = "<script>alert('label')</script>"
+HOSTILE_TEXT = "<img src=x onerror=alert(1)><script>alert('text')</script> and zebras"
+LABELS = ("World", "Sports", "Business", HOSTILE)
+WORDS = (
+    "market",
+    "goal",
+    "minister",
+    "chip",
+    "the",
+    "a",
+    "of",
+    "striker",
+    "bank",
+    "orbit",
+    "treaty",
+)
+
+
+@dataclass
+class Opened:
+    """A page in the browser and what it did."""
+
+    page: Any
+    console: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield started
+        started.close()
+
+
+@contextmanager
+def opened(
+    browser: Any, path: Path, width: int = 1440, scheme: str = "light", script: bool = True
+) -> Iterator[Opened]:
+    viewport = {"width": width, "height": 900}
+    context = browser.new_context(
+        viewport=viewport, color_scheme=scheme, java_script_enabled=script
+    )
+    found = Opened(context.new_page())
+    found.page.on("console", lambda message: found.console.append(message.text))
+    found.page.on("pageerror", lambda error: found.console.append(str(error)))
+    found.page.on("request", lambda request: found.requests.append(request.url))
+    found.page.on("requestfailed", lambda request: found.refused.append(request.failure))
+    found.page.on("dialog", lambda dialog: (found.dialogs.append(dialog.message), dialog.dismiss()))
+    found.page.goto(path.as_uri())
+    yield found
+    context.close()
+
+
+def error_rows(random: np.random.Generator, number: int) -> Iterator[ErrorRow]:
+    for row in range(number):
+        words = random.choice(WORDS, int(random.integers(20, 70))).tolist()
+        text = HOSTILE_TEXT if row == 3 else f"{' '.join(words)} {row}"
+        label, predicted = random.choice(len(LABELS), 2, replace=False)
+        yield ErrorRow(
+            row * 11,
+            text,
+            LABELS[label],
+            LABELS[predicted],
+            float(random.uniform(0, 0.5)),
+            1 - row / 1_000,
+            tuple((word, float(random.normal())) for word in text.split()),
+        )
+
+
+def records() -> Iterator[Mapping[str, Any]]:
+    for step in range(1, 101):
+        yield {"kind": "train", "step": step, "epoch": step / 50, "loss": 1 / step}
+    scores = {"loss": 0.3, "accuracy": 0.9, "macro_f1": 0.9}
+    yield {"kind": "validation", "step": 100, "epoch": 2.0, **scores}
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Everything a report can show but its errors, of 7,600 random test rows."""
+    random = np.random.default_rng(1)
+    truth = random.integers(0, len(LABELS), ROWS)
+    predicted = truth.copy()
+    wrong = random.choice(ROWS, ERRORS, replace=False)
+    predicted[wrong] = (truth[wrong] + 1) % len(LABELS)
+    probabilities = random.dirichlet(np.ones(len(LABELS)), ROWS)
+    probabilities[np.arange(ROWS), predicted] += 1
+    evaluations = [
+        evaluate_predictions((probabilities / 2).astype(np.float32), truth, LABELS, split)
+        for split in ("test", "validation")
+    ]
+    held = list(records())
+    figures = training_figures(held)
+    for evaluation in evaluations:
+        figures |= evaluation_figures(evaluation)
+    drawings = save_figures(tmp_path_factory.mktemp("figures"), figures)
+    sure = Metric(0.9, (0.89, 0.91))
+    typos = Table("Typos", ("by", "rows"), [("a", "1")])
+    return {
+        "title": HOSTILE,
+        "subtitle": "a random evaluation",
+        "evaluations": evaluations,
+        "baselines": {"test": (Baseline("majority class", sure, sure),)},
+        "budget": BudgetSection(30, 40, [BudgetRow("layer.0.query", "adapter", 4, 30)]),
+        "data": DataSection({"train": 9}, {"train": 0.1}, {"in test": 1}, {}, "Nothing leaked."),
+        "records": held,
+        "figures": embed_figures(drawings),
+        "further": [Section("Under stress", "With typos.", (), (typos,))],
+        "recipe": "encoder: minilm\n",
+        "facts": {"steps": "100"},
+        "environment": {"torch": "2.13"},
+        "hashes": {"recipe": "0" * 64},
+        "command": "ranklet train recipe.yaml",
+        "seconds": 61.0,
+    }
+
+
+def write_report(folder: Path, parts: Mapping[str, Any], shown: int) -> Path:
+    rows = tuple(error_rows(np.random.default_rng(2), shown))
+    method = "occlusion, the fall of the probability of the predicted label without the word"
+    errors = ErrorTable("test", rows, ERRORS, "evaluation/test_errors.csv", method)
+    path = folder / "report.html"
+    path.write_text(render_report(**parts, errors=errors), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, parts: dict[str, Any]) -> Path:
+    """A report with as many errors as one shows at most."""
+    return write_report(tmp_path_factory.mktemp("report"), parts, SHOWN)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, parts: dict[str, Any]) -> Path:
+    """A report with a few errors, which a browser has read sooner."""
+    return write_report(tmp_path_factory.mktemp("small"), parts, FEW)
+
+
+def spoiled(report: Path, old: str, new: str, *, allowed: bool = False) -> Path:
+    """Write the report with one thing changed; `allowed` takes its policy away as well."""
+    page = report.read_text(encoding="utf-8")
+    assert old in page
+    page = page.replace(old, new, 1)
+    if allowed:
+        page, times = re.subn('<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
+        assert times == 1
+    path = report.with_name("spoiled.html")
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def added(report: Path, element: str, *, allowed: bool = False) -> Path:
+    """Write the report with one more element in it."""
+    return spoiled(report, "<main>", f"<main>{element}", allowed=allowed)
+
+
+def visited(browser: Any, path: Path) -> Opened:
+    """Open a page, let it come to rest and close it again."""
+    with opened(browser, path) as found:
+        found.page.wait_for_load_state("networkidle")
+    return found
+
+
+def fits(browser: Any, path: Path, width: int) -> bool:
+    with opened(browser, path, width) as found:
+        return bool(found.page.evaluate("document.documentElement.scrollWidth") == width)
+
+
+def barriers(browser: Any, path: Path, width: int, scheme: str) -> list[str]:
+    """Let axe look for what keeps people out; serious and critical things only."""
+    with opened(browser, path, width, scheme) as found:
+        violations = axe.Axe().run(found.page).response["violations"]
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:200]}"
+        for each in violations
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def printed_pages(browser: Any, path: Path) -> int:
+    with opened(browser, path) as found:
+        content = found.page.pdf(format="A4")
+    assert content.startswith(b"%PDF-")
+    return len(re.findall(rb"/Type\s*/Page\b", content))
+
+
+def cells(page: Any, column: int) -> list[str]:
+    rows = page.locator("#error-rows tbody tr:visible")
+    return [text.strip() for text in rows.locator(f"td:nth-child({column + 1})").all_inner_texts()]
+
+
+def heading(page: Any, name: str) -> Any:
+    return page.locator("#error-rows th", has_text=re.compile(f"^{name}"))
+
+
+def test_it_says_nothing_asks_for_nothing_and_opens_nothing(browser: Any, report: Path) -> None:
+    found = visited(browser, report)
+    assert (found.console, found.dialogs, found.refused) == ([], [], [])
+    assert found.requests == [report.as_uri()]
+
+
+def test_what_a_page_says_is_heard(browser: Any, small: Path) -> None:
+    assert visited(browser, added(small, "<script>console.log(1)</script>", allowed=True)).console
+
+
+def test_what_a_page_asks_for_is_seen(browser: Any, small: Path) -> None:
+    image = '<img alt="" src="https://localhost:9/pixel.png">'
+    found = visited(browser, added(small, image, allowed=True))
+    assert len(found.requests) == 2
+    assert found.refused != ["csp"]
+    assert visited(browser, added(small, image)).refused == ["csp"], "the policy lets it load"
+
+
+def test_a_dialog_is_seen(browser: Any, small: Path) -> None:
+    main = f"<main>{HOSTILE}"
+    assert visited(browser, spoiled(small, "<main>", main, allowed=True)).dialogs == ["label"]
+    assert visited(browser, spoiled(small, "<main>", main)).dialogs == [], "the policy lets it run"
+
+
+def test_scripts_in_texts_and_labels_stay_text(browser: Any, small: Path) -> None:
+    with opened(browser, small) as found:
+        assert HOSTILE_TEXT in cells(found.page, 0)
+        assert HOSTILE in cells(found.page, 1)
+        assert found.page.title() == f"{HOSTILE} \N{EN DASH} ranklet report"
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_sticks_out_at_the_side(browser: Any, report: Path, width: int) -> None:
+    assert fits(browser, report, width)
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_what_sticks_out_is_seen(browser: Any, small: Path, width: int) -> None:
+    assert fits(browser, small, width)
+    assert not fits(browser, added(small, '<div style="width: 2000px">wide</div>'), width)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_axe_finds_nothing_serious(browser: Any, small: Path, width: int, scheme: str) -> None:
+    assert barriers(browser, small, width, scheme) == []
+
+
+def test_axe_finds_what_is_serious(browser: Any, small: Path) -> None:
+    pale = added(small, '<p style="color: #bbb; background: #fff">pale</p><select></select>')
+    found = barriers(browser, pale, 390, "light")
+    assert [each.split(":")[0] for each in found] == ["color-contrast", "select-name"]
+
+
+def test_the_page_is_small_and_prints(browser: Any, report: Path) -> None:
+    assert report.stat().st_size < MOST_BYTES
+    assert 3 < printed_pages(browser, report) <= MOST_PRINTED
+    rule = "#error-rows tbody tr:nth-child(n + 51) { display: none; }"
+    assert printed_pages(browser, spoiled(report, rule, "")) > MOST_PRINTED
+
+
+def sorts(page: Any, by_keyboard: bool) -> bool:
+    """Whether the table follows its headings, figures as figures, and says so."""
+
+    def press(name: str) -> None:
+        button = heading(page, name).locator("button")
+        if not button.count():
+            return
+        if by_keyboard:
+            button.focus()
+            page.keyboard.press("Enter")
+        else:
+            button.click()
+
+    before = cells(page, 5)
+    press("row")
+    up = heading(page, "row").get_attribute("aria-sort") == "ascending"
+    up = up and cells(page, 5) == sorted(before, key=int)
+    press("row")
+    down = heading(page, "row").get_attribute("aria-sort") == "descending"
+    down = down and cells(page, 5) == sorted(before, key=int, reverse=True)
+    press("true label")
+    labels = cells(page, 1)
+    others = page.locator("#error-rows th[aria-sort]").count()
+    return up and down and others == 1 and sorted(labels, key=str.casefold) == labels
+
+
+@pytest.mark.parametrize("by_keyboard", [False, True])
+def test_the_errors_are_sorted(browser: Any, small: Path, by_keyboard: bool) -> None:
+    with opened(browser, small) as found:
+        assert heading(found.page, "confidence").get_attribute("aria-sort") == "descending"
+        assert sorts(found.page, by_keyboard)
+    as_text = spoiled(small, "first - second ||", "")
+    with opened(browser, spoiled_with_its_hash(as_text)) as found:
+        assert not sorts(found.page, by_keyboard)
+
+
+def spoiled_with_its_hash(path: Path) -> Path:
+    """Let the policy of a page allow its changed script."""
+    page = path.read_text(encoding="utf-8")
+    return_path = path.with_name("spoiled.html")
+    page = re.sub("script-src [^;]*;", "script-src 'unsafe-inline';", page)
+    return_path.write_text(page, encoding="utf-8")
+    return return_path
+
+
+def test_the_headings_are_reached_by_tab(browser: Any, small: Path) -> None:
+    with opened(browser, small) as found:
+        found.page.get_by_label("Predicted label").focus()
+        for _ in range(2):  # the box that scrolls, then the first heading
+            found.page.keyboard.press("Tab")
+        assert found.page.evaluate("document.activeElement.textContent") == "text"
+
+
+def filters(page: Any) -> bool:
+    """Whether only matching rows are left, by text and by both labels, and how many is said."""
+    rows = list(zip(*(cells(page, column) for column in range(3)), strict=True))
+    page.get_by_role("searchbox").press_sequentially("STRIKER")
+    page.get_by_label("True label").select_option(HOSTILE)
+    page.get_by_label("Predicted label").select_option("World")
+    wanted = [row for row in rows if "striker" in row[0] and row[1:] == (HOSTILE, "World")]
+    left = list(zip(*(cells(page, column) for column in range(3)), strict=True))
+    said = page.locator("output").inner_text()
+    return 0 < len(left) < 100 and left == wanted and said == f"{len(left)} of {SHOWN} rows"
+
+
+def test_the_errors_are_filtered(browser: Any, report: Path) -> None:
+    with opened(browser, report) as found:
+        assert filters(found.page)
+        found.page.get_by_role("searchbox").fill("")
+        for name in ("True label", "Predicted label"):
+            found.page.get_by_label(name).select_option("any")
+        assert len(cells(found.page, 0)) == SHOWN
+    case_counts = spoiled_with_its_hash(
+        spoiled(report, "field.value.trim().toLowerCase()", "field.value")
+    )
+    with opened(browser, case_counts) as found:
+        assert not filters(found.page)
+
+
+def test_a_long_text_opens_by_keyboard(browser: Any, small: Path) -> None:
+    with opened(browser, small) as found:
+        summary = found.page.locator("#error-rows summary").first
+        clamped = summary.bounding_box()["height"]
+        summary.focus()
+        found.page.keyboard.press("Enter")
+        assert summary.bounding_box()["height"] > clamped
+
+
+def test_without_script_the_errors_are_there_and_nothing_is_dead(browser: Any, small: Path) -> None:
+    with opened(browser, small, script=False) as found:
+        assert len(cells(found.page, 0)) == FEW
+        assert found.page.locator("#error-rows button").count() == 0
+        assert not found.page.locator(".filters").is_visible()

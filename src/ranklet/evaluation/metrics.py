@@ -134,6 +134,14 @@ def macro_average(scores: Scores) -> Scores:
     return np.asarray(scores.mean(-1))
 
 
+def macro_scores(scores: ClassScores) -> dict[str, float]:
+    """Average precision, recall and F1 of all classes with equal weight, by name."""
+    return {
+        f"macro_{name}": float(macro_average(getattr(scores, name)))
+        for name in ("precision", "recall", "f1")
+    }
+
+
 def weighted_average(scores: Scores, support: NDArray[Any]) -> Scores:
     """Average (..., classes) scores, each class weighted by its rows; 0 without any row."""
     return _ratio((scores * support).sum(-1), support.sum(-1))

@@ -105,6 +105,9 @@ def test_a_run_keeps_it_certified_and_its_report_shows_it(
     page = Path("run/report.html").read_text(encoding="utf-8")
     assert "Under stress" in page
     assert "word_drops" not in page
+    numbers = json.loads(Path("run/figures/stress.json").read_text())
+    assert [each["name"] for each in numbers["series"]] == ["typos", "reverse"]
+    assert Path("run/figures/stress.png").is_file()
     held = json.loads(Path("run/certificate.json").read_text())["sha256"]["files"]
     assert list(held) == sorted(held)
     assert ranklet("verify", "run").returncode == 0
@@ -184,6 +187,11 @@ def test_several_columns_are_joined_backwards(
     assert point_of(found, "reverse")["changed"] == 2
 
 
+def test_no_rows_are_refused_in_python_too(workplace: Path) -> None:
+    with pytest.raises(library.RankletError, match="rows: 0 is too few; draw at least 1"):
+        library.stress("run", rows=0)
+
+
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
@@ -195,7 +203,7 @@ def test_several_columns_are_joined_backwards(
         ("stress run --strengths 0", "strengths: 0 is no strength"),
         ("stress run --strengths nan", "strengths: nan is no strength"),
         ("stress run --strengths half", " .. 'half' is not a list of numbers such as 0.1,0.5"),
-        ("stress run --rows 0", " .. 0 is not in the range x>=1"),
+        ("stress run --rows 0", "Invalid value for '--rows': Input should be greater"),
         ("stress run/adapter", "run/adapter: no test data; name some with --data"),
         ("stress nowhere --data test.csv", "nowhere: no such folder"),
         ("stress run --data test.csv --label-column topic", "test.csv .. no column 'topic'"),

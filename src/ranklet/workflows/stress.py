@@ -71,11 +71,14 @@ def stress(
         strength.
 
     Raises:
-        DataError: No data is named, it cannot be used, or there is no such kind or strength.
+        DataError: No data is named, it cannot be used, or there is no such kind, strength or number
+            of rows.
         RunError: The run cannot be written.
         RankletError: The classifier cannot be loaded.
     """
     chosen, levels = _kinds(kinds), _strengths(strengths)
+    if rows < 1:
+        raise DataError(f"{rows} is too few; draw at least 1", "rows")
     section = run_data(Path(path))
     source = data or (section.test if section is not None else None)
     if source is None:

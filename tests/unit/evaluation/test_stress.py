@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ranklet.errors import RunError
+from ranklet.evaluation.figures import stress_figures
 from ranklet.evaluation.page import Section
 from ranklet.evaluation.predictions import Predictions
 from ranklet.evaluation.stress import (
@@ -105,6 +106,32 @@ def test_what_was_not_written_by_it_is_refused() -> None:
         from_json(content)
 
 
+def test_the_figure_has_a_panel_for_each_shift_from_the_clean_texts_on() -> None:
+    clean = predictions("aaba", [1.0, 1.0, 1.0, 0.5])
+    found = stressed(clean, clean, predictions("bbaa", [0.9] * 4))
+    numbers = stress_figures(found)["stress"].numbers
+    assert numbers.title == "Accuracy under shifts of the texts"
+    assert numbers.marks == {"clean": 0.75}
+    (series,) = numbers.series
+    assert (series.name, series.columns["strength"]) == ("typos", [0.0, 0.5, 1.0])
+    assert series.columns["accuracy"] == [0.75, 0.75, 0.0]
+    assert series.columns["confidence"] == pytest.approx([0.875, 0.875, 0.9])
+    figure = stress_figures(found)["stress"].figure()
+    (axes,) = figure.axes
+    low, high = axes.get_ylim()
+    assert low <= 0.0
+    assert high >= 1.0
+    assert [axes.get_title("left"), len(axes.lines)] == ["typos", 3]
+
+
+def test_several_labels_have_no_confidence_to_draw() -> None:
+    found = stressed(predictions("aaba"), predictions("aabb"))
+    drawing = stress_figures(found)["stress"]
+    assert "confidence" not in drawing.numbers.series[0].columns
+    assert len(drawing.figure().axes[0].lines) == 2
+    assert stress_section(found).tables[0].rows[0][-2:] == ["\u2013", "\u2013"]
+
+
 def test_the_section_has_a_row_for_the_clean_texts_and_each_point() -> None:
     clean = predictions("aaba", [1.0, 1.0, 1.0, 0.5])
     section = stress_section(stressed(clean, clean, predictions("bbaa", [0.9] * 4)))
@@ -113,6 +140,7 @@ def test_the_section_has_a_row_for_the_clean_texts_and_each_point() -> None:
     (table,) = section.tables
     assert [row[0] for row in table.rows] == ["clean", "typos", "typos"]
     assert {len(row) for row in table.rows} == {len(table.columns)}
-    assert table.rows[2][4] == ("-75.0", "-93.6 to -6.4") or table.rows[2][4][0] == "-75.0"
+    # lost 3 of 4: shares 4/6 and 1/6; -0.5 - 1.96 * sqrt((5/6 - 1/4) / 6) is below -1
+    assert table.rows[2][4] == ("-75.0", "-100.0 to +11.1")
     assert table.rows[1][4][0] == "+0.0"
     assert table.rows[2][-2].startswith("90.0")

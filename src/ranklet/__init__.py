@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from ranklet.classifier import TextClassifier
     from ranklet.errors import RankletError
     from ranklet.evaluation.audit import Audit
+    from ranklet.evaluation.estimate import Estimate
     from ranklet.evaluation.result import Evaluation
+    from ranklet.evaluation.verdicts import Comparison
     from ranklet.labels import LabelSet
     from ranklet.recipe import Recipe, load_recipe
     from ranklet.run import Run, open_run
     from ranklet.workflows.audit import audit
     from ranklet.workflows.classify import classify
+    from ranklet.workflows.compare import compare
+    from ranklet.workflows.estimate import estimate
     from ranklet.workflows.evaluate import evaluate
     from ranklet.workflows.fit_ranks import fit_ranks
     from ranklet.workflows.load import load
@@ -34,6 +38,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Audit",
+    "Comparison",
+    "Estimate",
     "Evaluation",
     "LabelSet",
     "ParameterPlan",
@@ -43,6 +49,8 @@ __all__ = [
     "TextClassifier",
     "audit",
     "classify",
+    "compare",
+    "estimate",
     "evaluate",
     "fit_ranks",
     "load",
@@ -59,6 +67,8 @@ __all__ = [
 
 _HOMES = {
     "Audit": "ranklet.evaluation.audit",
+    "Comparison": "ranklet.evaluation.verdicts",
+    "Estimate": "ranklet.evaluation.estimate",
     "Evaluation": "ranklet.evaluation.result",
     "LabelSet": "ranklet.labels",
     "ParameterPlan": "ranklet.budget.plan",
@@ -68,6 +78,8 @@ _HOMES = {
     "TextClassifier": "ranklet.classifier",
     "audit": "ranklet.workflows.audit",
     "classify": "ranklet.workflows.classify",
+    "compare": "ranklet.workflows.compare",
+    "estimate": "ranklet.workflows.estimate",
     "evaluate": "ranklet.workflows.evaluate",
     "fit_ranks": "ranklet.workflows.fit_ranks",
     "load": "ranklet.workflows.load",

@@ -117,7 +117,7 @@ def error_rows(random: np.random.Generator, number: int) -> Iterator[ErrorRow]:
             LABELS[predicted],
             float(random.uniform(0, 0.5)),
             1 - row / 1_000,
-            tuple((word, float(random.normal())) for word in text.split()),
+            words=tuple((word, float(random.normal())) for word in text.split()),
         )
 
 

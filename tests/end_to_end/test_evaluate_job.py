@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import ranklet as library
+from ranklet.evaluation.baselines import LINEAR, MAJORITY, read_baselines
+from ranklet.evaluation.importance import read_importance
 from ranklet.evaluation.result import from_json
 
 
@@ -37,6 +39,25 @@ def test_a_run_keeps_what_was_said_about_each_row(workplace: Path) -> None:
         assert {row["text"] for row in errors} <= {row["text"] for row in source_rows(split)}
     held = json.loads(Path("run/certificate.json").read_text())["sha256"]["files"]
     assert {"evaluation/test_predictions.csv", "evaluation/validation_errors.csv"} <= held.keys()
+
+
+def test_a_run_says_what_needs_no_encoder_and_which_words_misled_it(workplace: Path) -> None:
+    found = read_baselines(Path("run/evaluation/baselines.json"))
+    labels = [row["label"] for row in rows_of("test.csv")]
+    assert [each.name for each in found["test"]] == [MAJORITY, LINEAR]
+    assert found["test"][0].accuracy.value in {
+        labels.count(label) / len(labels) for label in set(labels)
+    }
+    _, words = read_importance(Path("run/evaluation/test_importance.json"))
+    errors = [int(row["row"]) for row in rows_of("run/evaluation/test_errors.csv")]
+    assert words
+    assert list(words) == errors[: len(words)]
+    model, texts = library.load("run"), rows_of("test.csv")
+    row = errors[0]
+    own = texts[row]["text"].split()
+    probabilities = model.predict_proba([" ".join(own), " ".join(own[1:])])
+    lost = probabilities[:, probabilities[0].argmax()]
+    assert words[row][0] == (own[0], pytest.approx(lost[0] - lost[1], abs=1e-4))
 
 
 def source_rows(split: str) -> list[dict[str, str]]:

@@ -1,25 +1,35 @@
-"""What simple classifiers reach on the same rows: what a figure has to be compared with."""
+"""What needs no encoder: the figures that a trained classifier has to beat on the same split."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ranklet.errors import RunError
+from ranklet.evaluation.by_problem import evaluate_answers
 from ranklet.evaluation.metrics import Metric
 from ranklet.files import read_json_object
+from ranklet.labels import ProblemType
+from ranklet.problem import choose_problem
+
+MAJORITY = "majority class"
+LINEAR = "TF-IDF + linear SVM"
+WORD = r"(?u)\w+"
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Scores of a simple classifier that was trained on the same texts.
+    """A simple classifier on one split.
 
     Attributes:
         name: What it is.
-        accuracy: Share of the rows that it predicts right.
-        f1_macro: Mean of its classes' F1.
+        accuracy: As in `Evaluation`.
+        f1_macro: As in `Evaluation`.
     """
 
     name: str
@@ -27,22 +37,86 @@ class Baseline:
     f1_macro: Metric
 
 
+def judge_baselines(
+    texts: Sequence[str],
+    labels: NDArray[np.int64],
+    splits: Mapping[str, tuple[Sequence[str], NDArray[np.int64]]],
+    label_names: Sequence[str],
+    problem_type: ProblemType,
+    seed: int = 0,
+) -> dict[str, tuple[Baseline, ...]]:
+    """Fit simple classifiers on training texts and evaluate them.
+
+    They are the most frequent label (the more frequent answer about each, where a text may have
+    several) and a linear support vector machine on the TF-IDF of words and pairs of words, which is
+    hard to beat on topics (Wang & Manning 2012, "Baselines and Bigrams", ACL). Where no text holds
+    a word, there is only the first.
+
+    Args:
+        texts: Training texts.
+        labels: (texts,) int64 class indices, or (texts, labels) int64 of 0 and 1.
+        splits: Name to texts and labels of what is evaluated.
+        label_names: Names in the order of the indices.
+        problem_type: Whether a text has one label or any number of them.
+        seed: Of the support vector machine and of the intervals.
+
+    Returns:
+        For each split its baselines.
+    """
+    problem = choose_problem(problem_type, len(label_names))
+    found: dict[str, tuple[Baseline, ...]] = {}
+    models = _fitted(texts, labels, seed)
+    for split, (held_texts, held_labels) in splits.items():
+        baselines = []
+        for name, model in models.items():
+            predicted = np.asarray(model.predict(held_texts))
+            answers = predicted if predicted.ndim == 2 else np.eye(len(label_names))[predicted]
+            evaluation = evaluate_answers(
+                problem, answers.astype(np.float32), held_labels, label_names, split, seed
+            )
+            baselines.append(Baseline(name, evaluation.accuracy, evaluation.f1_macro))
+        found[split] = tuple(baselines)
+    return found
+
+
+def baselines_to_json(found: Mapping[str, Sequence[Baseline]]) -> dict[str, Any]:
+    """Turn baselines into JSON values, by split."""
+    return {split: [asdict(each) for each in baselines] for split, baselines in found.items()}
+
+
 def read_baselines(path: Path) -> dict[str, tuple[Baseline, ...]]:
-    """Read the baselines of every split.
+    """Read what `baselines_to_json` made; nothing where there is no such file.
 
     Raises:
-        RunError: The file is missing or broken.
+        RunError: The file is broken.
     """
+    from pydantic import TypeAdapter, ValidationError
+
+    if not path.is_file():
+        return {}
     content = read_json_object(path, RunError)
     try:
-        return {split: tuple(map(_baseline, each)) for split, each in content.items()}
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path}: not as written ({error})") from error
+        return TypeAdapter(dict[str, tuple[Baseline, ...]]).validate_python(content)
+    except ValidationError as error:
+        raise RunError(f"{path}: holds no baselines as `train` writes them") from error
 
 
-def _baseline(content: Mapping[str, Any]) -> Baseline:
-    scores = {
-        name: Metric(float(content[name]["value"]), tuple(map(float, content[name]["interval"])))
-        for name in ("accuracy", "f1_macro")
-    }
-    return Baseline(name=str(content["name"]), **scores)
+def _fitted(texts: Sequence[str], labels: NDArray[np.int64], seed: int) -> dict[str, Any]:
+    import warnings
+
+    from sklearn.dummy import DummyClassifier
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import LinearSVC
+
+    models: dict[str, Any] = {MAJORITY: DummyClassifier(strategy="most_frequent")}
+    features = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=WORD)
+    if any(map(features.build_analyzer(), texts)) and len(np.unique(labels)) > 1:
+        machine = LinearSVC(random_state=seed)
+        machine = OneVsRestClassifier(machine) if labels.ndim == 2 else machine
+        models[LINEAR] = make_pipeline(features, machine)
+    with warnings.catch_warnings():
+        # A label that every text has, or one more round of the solver, makes no other baseline.
+        warnings.simplefilter("ignore")
+        return {name: model.fit(texts, labels) for name, model in models.items()}

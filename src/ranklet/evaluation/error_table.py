@@ -6,11 +6,10 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ranklet.errors import RunError
+from ranklet.evaluation.importance import Words, read_importance
 from ranklet.evaluation.predictions import ERROR_COLUMNS
-from ranklet.files import read_json_object
 
 MOST_ERRORS = 500
 MOST_CHARACTERS = 1_000
@@ -30,6 +29,7 @@ class ErrorRow:
         predicted: The predicted label.
         label_probability: Probability of the true label.
         confidence: Probability of the predicted label.
+        is_suspect: Whether the label is more likely to be wrong than the prediction.
         words: Words in the order of the text, each with its importance: above 0 where it speaks for
             the predicted label, below 0 where it speaks against it.
     """
@@ -40,7 +40,8 @@ class ErrorRow:
     predicted: str
     label_probability: float
     confidence: float
-    words: Sequence[tuple[str, float]] = ()
+    is_suspect: bool = False
+    words: Words = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def read_error_table(folder: Path, split: str) -> ErrorTable | None:
 
     Args:
         folder: Holds `SPLIT_errors.csv`, as `write_errors` writes it, and perhaps
-            `SPLIT_importance.json`: `{"method": "...", "rows": {"17": [["word", 0.12], ...]}}`.
+            `SPLIT_importance.json`.
         split: Name of the split.
 
     Returns:
@@ -84,16 +85,16 @@ def read_error_table(folder: Path, split: str) -> ErrorTable | None:
     path, importance = folder / f"{split}_errors.csv", folder / f"{split}_importance.json"
     if not path.is_file():
         return None
-    held = read_json_object(importance, RunError) if importance.is_file() else {}
+    method, words = read_importance(importance)
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             lines = list(csv.DictReader(stream, strict=True))
-        words = {row: _words(each) for row, each in held.get("rows", {}).items()}
-        rows = [_error_row(line, words.get(line["row"], ())) for line in lines[:MOST_ERRORS]]
-    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        rows = [_error_row(line, words) for line in lines[:MOST_ERRORS]]
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise RunError(f"{path}: holds no errors as `train` writes them ({error})") from error
-    method = str(held.get("method", "")) if words else ""
-    return ErrorTable(split, rows, len(lines), f"{folder.name}/{path.name}", method)
+    return ErrorTable(
+        split, rows, len(lines), f"{folder.name}/{path.name}", method if words else ""
+    )
 
 
 def mark_words(row: ErrorRow) -> list[Marked]:
@@ -128,10 +129,15 @@ def _mark(share: float) -> str:
     return f"{'for' if share > 0 else 'against'}{strength}"
 
 
-def _words(content: Sequence[Sequence[Any]]) -> tuple[tuple[str, float], ...]:
-    return tuple((str(word), float(score)) for word, score in content)
-
-
-def _error_row(line: Mapping[str, str], words: Sequence[tuple[str, float]]) -> ErrorRow:
-    row, text, label, predicted, share, confidence = (line[name] for name in ERROR_COLUMNS)
-    return ErrorRow(int(row), text, label, predicted, float(share), float(confidence), words)
+def _error_row(line: Mapping[str, str], words: Mapping[int, Words]) -> ErrorRow:
+    row, text, label, predicted, share, confidence, suspect = (line[name] for name in ERROR_COLUMNS)
+    return ErrorRow(
+        row=int(row),
+        text=text,
+        label=label,
+        predicted=predicted,
+        label_probability=float(share),
+        confidence=float(confidence),
+        is_suspect=bool(int(suspect)),
+        words=words.get(int(row), ()),
+    )

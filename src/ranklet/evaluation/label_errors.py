@@ -124,7 +124,9 @@ def confident_joint(
         (given, confident) int64; rows that are confident of no class are not counted.
     """
     classes = probabilities.shape[1]
-    thresholds = np.array([probabilities[labels == each, each].mean() for each in range(classes)])
+    own = [probabilities[labels == each, each] for each in range(classes)]
+    # Nobody is confident of a class without rows.
+    thresholds = np.array([each.mean() if len(each) else np.inf for each in own])
     # A mean of equal numbers may come out above them.
     confident = probabilities >= thresholds - 1e-12
     best = np.where(confident, probabilities, -1.0).argmax(axis=1)

@@ -251,13 +251,24 @@ def bootstrap_intervals(
     Returns:
         (low, high), both (k,) float64.
     """
-    block = max(1, _CELLS_PER_BLOCK // confusion.size)
-    random = np.random.default_rng(seed)
-    sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
-    values = np.concatenate([statistic(_resample(confusion, size, random)) for size in sizes])
+    values = bootstrap_values(confusion, statistic, seed, resamples)
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail], axis=0)
     return low, high
+
+
+def bootstrap_values(
+    confusion: Counts, statistic: Callable[[Counts], Scores], seed: int, resamples: int = 2_000
+) -> Scores:
+    """Compute statistics of resampled counts; see `bootstrap_intervals`.
+
+    Returns:
+        (resamples, k) float64.
+    """
+    block = max(1, _CELLS_PER_BLOCK // confusion.size)
+    random = np.random.default_rng(seed)
+    sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
+    return np.concatenate([statistic(_resample(confusion, size, random)) for size in sizes])
 
 
 def require_predictions(

@@ -19,7 +19,15 @@ from ranklet.files import open_atomically
 from ranklet.labels import SEPARATOR, Label, names_of
 
 COLUMNS = ("row", "label", "predicted", "confidence", "correct")
-ERROR_COLUMNS = ("row", "text", "label", "predicted", "probability of label", "confidence")
+ERROR_COLUMNS = (
+    "row",
+    "text",
+    "label",
+    "predicted",
+    "probability of label",
+    "confidence",
+    "likely wrong label",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,14 +101,16 @@ def write_errors(
     texts: Sequence[str],
     predictions: Predictions,
     label_probabilities: NDArray[np.float32],
+    suspects: NDArray[np.bool_],
 ) -> int:
-    """Write the rows that were predicted wrong, those first whose wrong label is the surest.
+    """Write the rows that were predicted wrong, those first whose predicted label is the surest.
 
     Args:
         path: A csv file.
         texts: Of all rows.
         predictions: Of all rows, one label each.
         label_probabilities: (n,) probability of each row's true label.
+        suspects: (n,) whether the label is more likely to be wrong than the prediction.
 
     Returns:
         How many rows there are in the file.
@@ -117,7 +127,8 @@ def write_errors(
         for row in wrong.tolist():
             shares = (label_probabilities[row], predictions.confidence[row])
             names = (predictions.labels[row], predictions.predicted[row])
-            table.writerow((row, texts[row], *names, *(f"{share:.6f}" for share in shares)))
+            cells = (*names, *(f"{share:.6f}" for share in shares), int(suspects[row]))
+            table.writerow((row, texts[row], *cells))
     return len(wrong)
 
 

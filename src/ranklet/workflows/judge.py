@@ -20,6 +20,7 @@ from ranklet.evaluation.by_problem import (
     rightly_answered,
 )
 from ranklet.evaluation.curves import Curves, curves_to_json
+from ranklet.evaluation.label_errors import pruned
 from ranklet.evaluation.one_label import confidence_of
 from ranklet.evaluation.predictions import (
     Predictions,
@@ -189,12 +190,16 @@ def write_wrong(
 ) -> None:
     """Write the wrong answers of one label a text.
 
+    A label is likely to be wrong where confident learning takes it for one by these answers; the
+    classifier must not have been trained on the texts.
+
     Raises:
         RunError: The file cannot be written.
     """
     probabilities = model.problem.probabilities(answers.logits).numpy()
     true = probabilities[np.arange(len(answers.labels)), answers.labels]
-    write_errors(path, answers.texts, predictions, true)
+    suspects = pruned(answers.labels, probabilities.astype(np.float64))
+    write_errors(path, answers.texts, predictions, true, suspects)
 
 
 def predictions_file(run: Run, split: str) -> Path:

@@ -38,6 +38,7 @@ from ranklet.workflows.certify_run import certify_run
 from ranklet.workflows.consult_teachers import consult_teachers
 from ranklet.workflows.continue_run import CheckpointPlan, find_beginning, origin_of
 from ranklet.workflows.describe_data import describe_data
+from ranklet.workflows.explain_errors import write_words
 from ranklet.workflows.fit_model import fit_model
 from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.judge import answer_splits, judge_splits, write_answers
@@ -51,6 +52,7 @@ from ranklet.workflows.techniques import check_class_weights
 from ranklet.workflows.write_run import (
     Corpora,
     describe_training,
+    write_baselines,
     write_evaluations,
     write_run_report,
 )
@@ -121,6 +123,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
     plan = plan_for_labels(recipe, len(splits.labels))
     enforce_budget(plan)
 
+    labelled = splits
     if lesson is not None:
         splits = replace(splits, train=lesson.train)
     model, adapter = build_model(recipe, splits.labels, dtype, device)
@@ -173,6 +176,8 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
         write_json(run.data, description_to_json(describe_data(recipe.data, splits, corpora)))
         write_evaluations(run, evaluations)
         write_answers(run, model, answers)
+        write_words(run, model, answers)
+        write_baselines(run, labelled, recipe)
         certificate = certify_run(run, recipe, plan, model)
         write_run_report(run, certificate["sha256"])
         write_json(run.certificate, certificate)  # last: it marks a finished run

@@ -15,7 +15,7 @@ from ranklet.budget.plan import ParameterPlan, PlanRow
 from ranklet.data.corpus import TokenCorpus, num_texts
 from ranklet.data.duplicates import DuplicatePolicy
 from ranklet.errors import RunError
-from ranklet.evaluation.baselines import read_baselines
+from ranklet.evaluation.baselines import baselines_to_json, judge_baselines, read_baselines
 from ranklet.evaluation.curves import Curves, curves_from_json
 from ranklet.evaluation.data_description import description_from_json
 from ranklet.evaluation.error_table import read_error_table
@@ -108,6 +108,34 @@ def write_evaluations(run: Run, evaluations: Mapping[str, Evaluation]) -> None:
         write_json(run.evaluation / f"{name}.json", to_json(evaluation))
 
 
+def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> None:
+    """Fit what needs no encoder on the training texts and write its figures on the others.
+
+    Args:
+        run: Whose evaluations they stand beside.
+        splits: As they were read, without what a teacher labelled.
+        recipe: Names the problem and the seed.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    held = {"test": splits.test, "validation": splits.validation}
+    found = judge_baselines(
+        splits.train.texts,
+        splits.train.labels,
+        {name: (each.texts, each.labels) for name, each in held.items() if each is not None},
+        splits.labels.names,
+        recipe.data.problem_type,
+        recipe.seed,
+    )
+    write_json(baselines_file(run), baselines_to_json(found))
+
+
+def baselines_file(run: Run) -> Path:
+    """Return where a run keeps the figures of its baselines."""
+    return run.evaluation / "baselines.json"
+
+
 def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
     """Draw the figures and write the report from what lies in the run's folder.
 
@@ -126,14 +154,13 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
     stressed = read_stress(run)
     under_stress = drawings.pop("stress", None)
     recipe = load_recipe(run.recipe)
-    baselines = run.evaluation / "baselines.json"
     if hashes is None and run.certificate.is_file():
         hashes = read_json(run.certificate)["sha256"]
     page = render_report(
         title=run.folder.name,
         subtitle=f"{recipe.encoder} on {recipe.data.train}",
         evaluations=evaluations,
-        baselines=read_baselines(baselines) if baselines.is_file() else {},
+        baselines=read_baselines(baselines_file(run)),
         errors=read_error_table(run.evaluation, evaluations[0].split) if evaluations else None,
         budget=_budget_section(plan),
         data=_data_section(about, recipe),

@@ -13,8 +13,11 @@ import pytest
 
 from ranklet.errors import RunError
 from ranklet.evaluation import report
+from ranklet.evaluation.baselines import Baseline
+from ranklet.evaluation.error_table import ErrorRow, ErrorTable
 from ranklet.evaluation.figures import evaluation_figures, figure_svg, training_figures
-from ranklet.evaluation.page import ReportFigure, duration
+from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.page import ReportFigure, Section, Table, duration
 from ranklet.evaluation.report import (
     BudgetRow,
     BudgetSection,
@@ -25,7 +28,7 @@ from ranklet.evaluation.report import (
 from ranklet.evaluation.result import evaluate_predictions
 
 DASH = "\N{EN DASH}"
-EMPTY_ELEMENTS = {"meta", "link", "wbr", "br", "img", "hr"}
+EMPTY_ELEMENTS = {"meta", "link", "wbr", "br", "img", "hr", "input"}
 
 
 class Page(HTMLParser):
@@ -97,6 +100,9 @@ PARTS = {
     "records": RECORDS,
     "recipe": "encoder: minilm\nseed: 1\n",
     "environment": {"torch": "2.13.0"},
+    "facts": {"steps": "4, ended as planned"},
+    "hashes": {"recipe": "c8a037"},
+    "further": [Section("Under stress", "", (), [Table("Typos", ("by", "rows"), [("one", "7")])])],
     "command": "ranklet train quickstart",
     "seconds": 372.0,
 }
@@ -186,6 +192,9 @@ SECTIONS = {
     "records": "At each validation",
     "recipe": "Recipe, resolved",
     "environment": "Versions and hardware",
+    "facts": "4, ended as planned",
+    "hashes": "SHA-256",
+    "further": "Under stress",
     "command": "Command",
     "seconds": "Training took",
 }
@@ -236,6 +245,8 @@ HOSTILE = "<script>alert('x')</script>\"' onload=y {{ 7 * 7 }} &amp;"
 
 def test_hostile_text_is_only_text_wherever_it_stands():
     figure = ReportFigure('<svg viewBox="0 0 9 9"/>', HOSTILE)
+    table = Table(HOSTILE, (HOSTILE,), [(HOSTILE,), ((HOSTILE, HOSTILE),)])
+    wrong = ErrorRow(1, f"{HOSTILE} onload", HOSTILE, "b", 0.1, 0.9, [("onload", 1.0)])
     page = Page(
         render_report(
             title=HOSTILE,
@@ -247,13 +258,21 @@ def test_hostile_text_is_only_text_wherever_it_stands():
             recipe=HOSTILE,
             environment={HOSTILE: HOSTILE},
             command=HOSTILE,
+            errors=ErrorTable(HOSTILE, [wrong], 1, HOSTILE, HOSTILE),
+            baselines={HOSTILE: (Baseline(HOSTILE, Metric(0.5, (0, 1)), Metric(0.5, (0, 1))),)},
+            further=[Section(HOSTILE, HOSTILE, [figure], [table])],
+            facts={HOSTILE: HOSTILE},
+            hashes={HOSTILE: HOSTILE},
         )
     )
     assert [tag for tag, _ in page.elements].count("script") == 1
     assert not any("onload" in attributes for _, attributes in page.elements)
-    # Title 2, subtitle, split 2, label 3, module 1 and its kind 2, data 3, caption, recipe,
-    # environment 2, command.
-    assert page.words().count(HOSTILE) == 19
+    assert not {"onerror", "onload"} & {name for _, held in page.elements for name in held}
+    # Title 2, subtitle, split 3 and in the caption of baselines, label 4, module 1 and its kind 2,
+    # data 3, captions 2, recipe, environment, facts and hashes 6, command; errors: split 2, file,
+    # method, label and choices of labels 3; baseline; the further part: title 2, note, table 5.
+    assert page.words().count(HOSTILE) == 45
+    assert [data for data in page.text if data == "onload"] == ["onload"]
     assert "49" not in page.words()
 
 

@@ -34,6 +34,12 @@ def test_so_many_are_pruned_as_the_joint_says() -> None:
     assert np.flatnonzero(pruned(LABELS, PROBABILITIES)).tolist() == [3]
 
 
+def test_a_class_without_rows_has_nobody_confident_of_it() -> None:
+    three = np.concatenate([PROBABILITIES, np.zeros((8, 1))], axis=1)
+    assert confident_joint(LABELS, three).tolist() == [[3, 1, 0], [0, 3, 0], [0, 0, 0]]
+    assert np.flatnonzero(pruned(LABELS, three)).tolist() == [3]
+
+
 def test_errors_carry_label_margin_and_noise() -> None:
     found = find_label_errors(LABELS, [PROBABILITIES])
     assert (found.rows.tolist(), found.suggested.tolist()) == ([3], [1])

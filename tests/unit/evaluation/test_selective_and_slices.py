@@ -139,8 +139,9 @@ def test_a_damaged_file_is_refused(tmp_path, content):
 def test_the_surest_errors_come_first(tmp_path):
     path = tmp_path / "errors.csv"
     true = np.array([0.2, 0.1, 0.05], dtype=np.float32)
-    assert write_errors(path, ["one,\ntwo", "right", "three"], PREDICTIONS, true) == 2
+    suspects = np.array([False, True, True])
+    assert write_errors(path, ["one,\ntwo", "right", "three"], PREDICTIONS, true, suspects) == 2
     with path.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["text"] for row in rows] == ["three", "one,\ntwo"]
-    assert list(rows[0].values()) == ["2", "three", "a", 'c, "x"', "0.050000", "0.900000"]
+    assert list(rows[0].values()) == ["2", "three", "a", 'c, "x"', "0.050000", "0.900000", "1"]

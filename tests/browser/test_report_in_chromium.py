@@ -117,7 +117,8 @@ def error_rows(random: np.random.Generator, number: int) -> Iterator[ErrorRow]:
             LABELS[predicted],
             float(random.uniform(0, 0.5)),
             1 - row / 1_000,
-            tuple((word, float(random.normal())) for word in text.split()),
+            is_suspect=row % 9 == 0,
+            words=tuple((word, float(random.normal())) for word in text.split()),
         )
 
 
@@ -320,13 +321,13 @@ def sorts(page: Any, by_keyboard: bool) -> bool:
         else:
             button.click()
 
-    before = cells(page, 5)
+    before = cells(page, 6)
     press("row")
     up = heading(page, "row").get_attribute("aria-sort") == "ascending"
-    up = up and cells(page, 5) == sorted(before, key=int)
+    up = up and cells(page, 6) == sorted(before, key=int)
     press("row")
     down = heading(page, "row").get_attribute("aria-sort") == "descending"
-    down = down and cells(page, 5) == sorted(before, key=int, reverse=True)
+    down = down and cells(page, 6) == sorted(before, key=int, reverse=True)
     press("true label")
     labels = cells(page, 1)
     others = page.locator("#error-rows th[aria-sort]").count()

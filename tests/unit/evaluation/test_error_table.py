@@ -19,7 +19,7 @@ from ranklet.evaluation.predictions import Predictions, write_errors
 
 
 def row_of(text: str, *words: tuple[str, float]) -> ErrorRow:
-    return ErrorRow(0, text, "a", "b", 0.1, 0.9, words)
+    return ErrorRow(0, text, "a", "b", 0.1, 0.9, words=words)
 
 
 def write(folder: Path, number: int) -> None:
@@ -32,7 +32,8 @@ def write(folder: Path, number: int) -> None:
     )
     texts = [f'text "{row}",\nsecond line' for row in range(number)]
     shares = np.full(number, 0.125, dtype=np.float32)
-    write_errors(folder / "test_errors.csv", texts, predictions, shares)
+    suspects = np.arange(number) == 1
+    write_errors(folder / "test_errors.csv", texts, predictions, shares, suspects)
 
 
 def test_errors_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -41,7 +42,8 @@ def test_errors_are_read_as_they_were_written(tmp_path: Path) -> None:
     (tmp_path / "test_importance.json").write_text(json.dumps(importance))
     table = read_error_table(tmp_path, "test")
     assert table is not None
-    assert table.rows[0] == ErrorRow(0, 'text "0",\nsecond line', "a", "b", 0.125, 0.9, ())
+    assert table.rows[0] == ErrorRow(0, 'text "0",\nsecond line', "a", "b", 0.125, 0.9)
+    assert table.rows[1].is_suspect
     assert table.rows[1].words == (("text", 0.5), ("second", -0.25))
     assert (table.total, table.method, table.labels) == (2, "occlusion", ("a", "b"))
     assert table.file == f"{tmp_path.name}/test_errors.csv"

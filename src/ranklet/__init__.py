@@ -13,18 +13,23 @@ if TYPE_CHECKING:
     from ranklet.classifier import TextClassifier
     from ranklet.errors import RankletError
     from ranklet.evaluation.audit import Audit
+    from ranklet.evaluation.estimate import Estimate
     from ranklet.evaluation.result import Evaluation
+    from ranklet.evaluation.verdicts import Comparison
     from ranklet.labels import LabelSet
     from ranklet.recipe import Recipe, load_recipe
     from ranklet.run import Run, open_run
     from ranklet.workflows.audit import audit
     from ranklet.workflows.classify import classify
+    from ranklet.workflows.compare import compare
+    from ranklet.workflows.estimate import estimate
     from ranklet.workflows.evaluate import evaluate
     from ranklet.workflows.fit_ranks import fit_ranks
     from ranklet.workflows.load import load
     from ranklet.workflows.plan import plan
     from ranklet.workflows.predict import predict
     from ranklet.workflows.shrink import shrink
+    from ranklet.workflows.stress import stress
     from ranklet.workflows.train import train
     from ranklet.workflows.train_seeds import train_seeds
     from ranklet.workflows.verify import verify
@@ -33,6 +38,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Audit",
+    "Comparison",
+    "Estimate",
     "Evaluation",
     "LabelSet",
     "ParameterPlan",
@@ -42,6 +49,8 @@ __all__ = [
     "TextClassifier",
     "audit",
     "classify",
+    "compare",
+    "estimate",
     "evaluate",
     "fit_ranks",
     "load",
@@ -50,6 +59,7 @@ __all__ = [
     "plan",
     "predict",
     "shrink",
+    "stress",
     "train",
     "train_seeds",
     "verify",
@@ -57,6 +67,8 @@ __all__ = [
 
 _HOMES = {
     "Audit": "ranklet.evaluation.audit",
+    "Comparison": "ranklet.evaluation.verdicts",
+    "Estimate": "ranklet.evaluation.estimate",
     "Evaluation": "ranklet.evaluation.result",
     "LabelSet": "ranklet.labels",
     "ParameterPlan": "ranklet.budget.plan",
@@ -66,6 +78,8 @@ _HOMES = {
     "TextClassifier": "ranklet.classifier",
     "audit": "ranklet.workflows.audit",
     "classify": "ranklet.workflows.classify",
+    "compare": "ranklet.workflows.compare",
+    "estimate": "ranklet.workflows.estimate",
     "evaluate": "ranklet.workflows.evaluate",
     "fit_ranks": "ranklet.workflows.fit_ranks",
     "load": "ranklet.workflows.load",
@@ -74,6 +88,7 @@ _HOMES = {
     "plan": "ranklet.workflows.plan",
     "predict": "ranklet.workflows.predict",
     "shrink": "ranklet.workflows.shrink",
+    "stress": "ranklet.workflows.stress",
     "train": "ranklet.workflows.train",
     "train_seeds": "ranklet.workflows.train_seeds",
     "verify": "ranklet.workflows.verify",

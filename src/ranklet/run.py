@@ -48,6 +48,11 @@ class Run:
         return self.folder / "environment.json"
 
     @property
+    def data(self) -> Path:
+        """Lengths and labels of the texts, by split."""
+        return self.folder / "data.json"
+
+    @property
     def metrics(self) -> Path:
         """Every training and validation record, one JSON object a line."""
         return self.folder / "metrics.jsonl"
@@ -89,7 +94,7 @@ class Run:
         The plan is what is written first and removed last, so that a run which ended at any moment
         is known as one.
         """
-        files = (self.recipe, self.plan, self.environment, self.metrics, self.report)
+        files = (self.recipe, self.plan, self.environment, self.data, self.metrics, self.report)
         folders = (self.adapter, self.evaluation, self.figures, self.events, self.checkpoints)
         names = {path.name for path in (*files, *folders)}
         held = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()

@@ -25,7 +25,7 @@ from ranklet.cli import ending
 from ranklet.cli.main import run as run_command_line
 from ranklet.encoder.config import read_config
 from ranklet.encoder.model import Encoder
-from ranklet.evaluation import figures
+from ranklet.evaluation.figures import drawing, training
 
 Answer = subprocess.CompletedProcess[str]
 Command = Callable[..., Answer]
@@ -100,15 +100,16 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @cache
-def drawing(kind: Literal["png", "svg"]) -> bytes:
-    return figures._rendered(figures.training_loss([]), kind)
+def empty_figure(kind: Literal["png", "svg"]) -> bytes:
+    (rendered,) = drawing._rendered(training.training_loss([]), [kind])
+    return rendered
 
 
 @pytest.fixture(autouse=True)
 def _one_drawing(made_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let one drawing stand for all but those of `made_once`: they are most of a tiny training."""
-    drawings = {kind: drawing(kind) for kind in ("png", "svg")}
-    monkeypatch.setattr(figures, "_rendered", lambda figure, kind: drawings[kind])
+    files = {kind: empty_figure(kind) for kind in ("png", "svg")}
+    monkeypatch.setattr(drawing, "_rendered", lambda _, kinds: [files[kind] for kind in kinds])
 
 
 @pytest.fixture

@@ -54,9 +54,20 @@ def test_a_run_holds_everything_it_promises(made_once: Path) -> None:
         assert path.stat().st_size > 0
     kinds = ("training_loss", "validation_loss", "validation_accuracy", "test_confusion_counts",
              "test_confusion_shares", "test_class_bars")  # fmt: skip
-    for name in kinds:
+    further = ("validation_scores", "learning_rate", "test_roc", "test_precision_recall",
+               "test_reliability", "test_confidence", "test_coverage", "test_slices",
+               "validation_class_bars", "text_words", "text_tokens", "class_distribution",
+               "trained_parameters")  # fmt: skip
+    for name in (*kinds, *further):
         assert (run.figures / f"{name}.svg").is_file()
         assert (run.figures / f"{name}.png").is_file()
+        assert read_json(run.figures / f"{name}.json")["series"]
+    data = read_json(run.data)
+    assert data["rows"] == {"train": 18, "validation": 6, "test": 6}
+    assert data["words"]["texts"]["test"] == [0, 0, 0, 0, 0, 6]
+    assert data["label_rows"]["test"] == [3, 3]
+    records = [json.loads(line) for line in run.metrics.read_text().splitlines()]
+    assert {"macro_precision", "macro_recall", "macro_f1"} <= set(records[-1])
     names = {path.name for path in run.adapter.iterdir()}
     assert {"adapter_config.json", "adapter_model.safetensors", "labels.json"} <= names
     assert {"probes.json", "tokenizer.json", "README.md"} <= names

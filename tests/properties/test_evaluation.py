@@ -96,6 +96,8 @@ def test_the_training_loop_sees_the_same_numbers(case):
     whole = evaluate_predictions(probabilities, labels, names(probabilities.shape[1]), "test")
     assert validation_metrics(probabilities, labels) == {
         "accuracy": whole.accuracy.value,
+        "macro_precision": whole.precision_macro.value,
+        "macro_recall": whole.recall_macro.value,
         "macro_f1": whole.f1_macro.value,
         "loss": whole.log_loss,
     }

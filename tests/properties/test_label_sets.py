@@ -115,6 +115,8 @@ def test_every_figure_equals_scikit_learn(case: tuple[np.ndarray, np.ndarray, Mu
     assert from_json(json.loads(json.dumps(to_json(ours)))) == ours
     assert label_set_metrics(probabilities, truth, problem) == {
         "accuracy": pytest.approx(ours.accuracy.value),
+        "macro_precision": pytest.approx(ours.precision_macro.value),
+        "macro_recall": pytest.approx(ours.recall_macro.value),
         "macro_f1": pytest.approx(ours.f1_macro.value),
         "loss": ours.log_loss,
     }

@@ -11,7 +11,10 @@ import typer
 
 from ranklet.cli import render
 from ranklet.cli.audit import audit
+from ranklet.cli.compare import compare
 from ranklet.cli.ending import exit_code_of
+from ranklet.cli.estimate import estimate
+from ranklet.cli.stress import stress
 
 app = typer.Typer(
     name="ranklet",
@@ -23,6 +26,9 @@ app = typer.Typer(
 recipes_app = typer.Typer(help="List the built-in recipes, or show one.", no_args_is_help=False)
 app.add_typer(recipes_app, name="recipes", invoke_without_command=True)
 app.command()(audit)
+app.command()(compare)
+app.command()(estimate)
+app.command()(stress)
 
 RecipeArgument = Annotated[str, typer.Argument(help="Built-in recipe, or a YAML file.")]
 SetOption = Annotated[

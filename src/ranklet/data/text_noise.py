@@ -16,8 +16,8 @@ from ranklet.data.long_texts import LongTexts
 from ranklet.data.tokenizer import tokenize
 
 # A sentence ends with its mark, a quotation mark or bracket behind it, and white space.
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'\u201d\u2019)\]]*\s+|[\u3002\uff01\uff1f]+")
-_SPACE = re.compile(r"(\s+)")
+SENTENCE_END = re.compile(r"[.!?…]+[\"'\u201d\u2019)\]]*\s+|[\u3002\uff01\uff1f]+")
+SPACE = re.compile(r"(\s+)")
 
 # Shortest word with two inner characters that can change places.
 _SHORTEST_TYPO = 4
@@ -63,20 +63,20 @@ def add_noise(text: str, noise: TextNoise, generator: np.random.Generator) -> st
     """
     if noise.sentence_truncation and generator.random() < noise.sentence_truncation:
         text = _first_sentences(text, generator)
-    parts = _SPACE.split(text)
+    parts = SPACE.split(text)
     # Words and white space by turns; at the ends stand empty words where a text begins with space.
     places = [place for place in range(0, len(parts), 2) if parts[place]]
     words = [parts[place] for place in places]
     words = _swapped(words, noise.word_swap, generator)
-    words = _changed(words, noise.case_noise, generator, _other_case)
-    words = _changed(words, noise.typo_noise, generator, _typo)
+    words = changed_words(words, noise.case_noise, generator, _other_case)
+    words = changed_words(words, noise.typo_noise, generator, _typo)
     for place, word in zip(places, words, strict=True):
         parts[place] = word
     return "".join(parts)
 
 
 def _first_sentences(text: str, generator: np.random.Generator) -> str:
-    ends = [match.end() for match in _SENTENCE_END.finditer(text) if match.end() < len(text)]
+    ends = [match.end() for match in SENTENCE_END.finditer(text) if match.end() < len(text)]
     return text[: ends[generator.integers(len(ends))]].rstrip() if ends else text
 
 
@@ -90,12 +90,20 @@ def _swapped(words: Sequence[str], share: float, generator: np.random.Generator)
     return found
 
 
-def _changed(
+def changed_words(
     words: list[str],
     share: float,
     generator: np.random.Generator,
     change: Callable[[str, np.random.Generator], str],
 ) -> list[str]:
+    """Change each word with a probability; which ones are drawn first, all of them at once.
+
+    Args:
+        words: Without white space.
+        share: Probability of each word, 0..1.
+        generator: Draws; equal states choose equal words, more of them with a larger share.
+        change: Gives the new word.
+    """
     if not share:
         return words
     chosen = generator.random(len(words)) < share

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranklet.evaluation.calibration import fit_temperature
+from ranklet.evaluation.curves import Curves, confidence_bins, ranking_curves, selective_curve
 from ranklet.evaluation.label_sets import evaluate_label_sets, label_set_metrics
+from ranklet.evaluation.one_label import confidence_of
 from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
 from ranklet.evaluation.thresholds import tune_thresholds
 from ranklet.labels import Label
@@ -63,6 +65,24 @@ def tuned(problem: Problem, logits: Tensor, labels: NDArray[np.int64]) -> Proble
         return replace(problem, temperature=fit_temperature(logits.numpy(), labels))
     return replace(
         problem, thresholds=tune_thresholds(problem.probabilities(logits).numpy(), labels)
+    )
+
+
+def answer_curves(
+    problem: Problem,
+    probabilities: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    label_names: Sequence[str],
+) -> Curves:
+    """Compute the points of every curve; arguments as of what `evaluate_answers` calls."""
+    if not isinstance(problem, SingleLabel):
+        return ranking_curves(probabilities, labels.astype(bool), label_names)
+    is_true = labels[:, None] == np.arange(len(label_names))
+    confidence, right = confidence_of(probabilities, labels)
+    return replace(
+        ranking_curves(probabilities, is_true, label_names),
+        coverage=selective_curve(confidence, right),
+        confidence=confidence_bins(confidence, right),
     )
 
 

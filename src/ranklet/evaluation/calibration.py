@@ -46,6 +46,7 @@ class Calibration:
         error_before: The same at temperature 1.
         log_loss_before: Mean negative log probability of the true labels at temperature 1, nats.
         reliability: The bins that hold rows, by confidence.
+        reliability_before: The same at temperature 1; empty in files of earlier versions.
     """
 
     temperature: float
@@ -53,6 +54,7 @@ class Calibration:
     error_before: float
     log_loss_before: float
     reliability: tuple[ReliabilityBin, ...]
+    reliability_before: tuple[ReliabilityBin, ...] = ()
 
 
 def reliability_bins(

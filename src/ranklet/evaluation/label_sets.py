@@ -88,7 +88,8 @@ def label_set_metrics(
         problem: The thresholds.
 
     Returns:
-        `accuracy` (exact match) and `macro_f1` (shares) and `loss` (nats).
+        `accuracy` (exact match), `macro_precision`, `macro_recall` and `macro_f1` (shares) and
+        `loss` (nats).
     """
     decided = problem.decide(probabilities)
     scores = metrics.scores_of_counts(
@@ -96,7 +97,7 @@ def label_set_metrics(
     )
     return {
         "accuracy": float((decided == labels).all(1).mean()),
-        "macro_f1": float(metrics.macro_average(scores.f1)),
+        **metrics.macro_scores(scores),
         "loss": binary_log_loss(probabilities, labels),
     }
 

@@ -134,6 +134,14 @@ def macro_average(scores: Scores) -> Scores:
     return np.asarray(scores.mean(-1))
 
 
+def macro_scores(scores: ClassScores) -> dict[str, float]:
+    """Average precision, recall and F1 of all classes with equal weight, by name."""
+    return {
+        f"macro_{name}": float(macro_average(getattr(scores, name)))
+        for name in ("precision", "recall", "f1")
+    }
+
+
 def weighted_average(scores: Scores, support: NDArray[Any]) -> Scores:
     """Average (..., classes) scores, each class weighted by its rows; 0 without any row."""
     return _ratio((scores * support).sum(-1), support.sum(-1))
@@ -243,13 +251,24 @@ def bootstrap_intervals(
     Returns:
         (low, high), both (k,) float64.
     """
-    block = max(1, _CELLS_PER_BLOCK // confusion.size)
-    random = np.random.default_rng(seed)
-    sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
-    values = np.concatenate([statistic(_resample(confusion, size, random)) for size in sizes])
+    values = bootstrap_values(confusion, statistic, seed, resamples)
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail], axis=0)
     return low, high
+
+
+def bootstrap_values(
+    confusion: Counts, statistic: Callable[[Counts], Scores], seed: int, resamples: int = 2_000
+) -> Scores:
+    """Compute statistics of resampled counts; see `bootstrap_intervals`.
+
+    Returns:
+        (resamples, k) float64.
+    """
+    block = max(1, _CELLS_PER_BLOCK // confusion.size)
+    random = np.random.default_rng(seed)
+    sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
+    return np.concatenate([statistic(_resample(confusion, size, random)) for size in sizes])
 
 
 def require_predictions(

@@ -103,10 +103,12 @@ def _calibration(
     before = probabilities
     if temperature != 1.0:
         before = at_temperature(probabilities, 1 / temperature).astype(np.float32)
+    bins_before = reliability_bins(*confidence_of(before, labels))
     return Calibration(
         temperature=temperature,
         error=expected_calibration_error(bins),
-        error_before=expected_calibration_error(reliability_bins(*confidence_of(before, labels))),
+        error_before=expected_calibration_error(bins_before),
         log_loss_before=log_loss(before, labels),
         reliability=bins,
+        reliability_before=bins_before,
     )

@@ -174,8 +174,8 @@ def validation_metrics(
         labels: (n,) int64 class indices.
 
     Returns:
-        `accuracy` and `macro_f1` (shares) and `loss` (nats; NaN if a true label's probability is
-        NaN, which the training loop reports with its step).
+        `accuracy`, `macro_precision`, `macro_recall` and `macro_f1` (shares) and `loss` (nats; NaN
+        if a true label's probability is NaN, which the training loop reports with its step).
 
     Raises:
         DataError: A label outside the classes.
@@ -183,7 +183,7 @@ def validation_metrics(
     confusion = metrics.confusion_matrix(labels, probabilities.argmax(1), probabilities.shape[1])
     return {
         "accuracy": float(metrics.accuracy(confusion)),
-        "macro_f1": float(metrics.macro_average(metrics.class_scores(confusion).f1)),
+        **metrics.macro_scores(metrics.class_scores(confusion)),
         "loss": metrics.log_loss(probabilities, labels),
     }
 

@@ -6,6 +6,7 @@ selective classification", Journal of Machine Learning Research 11, 1605-1641.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,15 +66,17 @@ def covered(
 
 
 def accuracy_by_coverage(
-    confidence: NDArray[np.floating], right: NDArray[np.bool_]
+    confidence: NDArray[np.floating],
+    right: NDArray[np.bool_],
+    shares: Sequence[float] = COVERAGES,
 ) -> tuple[Coverage, ...]:
-    """Answer the surest rows only: all of them, 95 %, 90 %, ... 50 %.
+    """Answer the surest rows only: all of them, 95 %, 90 %, ... 50 %, or other shares.
 
     Rows that are as sure as the last one answered are answered too, so the coverage may be larger.
     Arguments as of `covered`.
     """
     ranked = np.sort(confidence.astype(np.float64))[::-1]
-    counts = [max(1, round(share * len(ranked))) for share in COVERAGES]
+    counts = [max(1, round(share * len(ranked))) for share in shares]
     return tuple(covered(confidence, right, ranked[count - 1]) for count in counts)
 
 

@@ -13,7 +13,13 @@ from torch import Tensor
 from ranklet.classifier import TextClassifier
 from ranklet.data.corpus import TokenCorpus, text_labels
 from ranklet.errors import RunError
-from ranklet.evaluation.by_problem import evaluate_answers, label_names_of, rightly_answered
+from ranklet.evaluation.by_problem import (
+    answer_curves,
+    evaluate_answers,
+    label_names_of,
+    rightly_answered,
+)
+from ranklet.evaluation.curves import Curves, curves_to_json
 from ranklet.evaluation.label_errors import pruned
 from ranklet.evaluation.one_label import confidence_of
 from ranklet.evaluation.predictions import (
@@ -33,9 +39,9 @@ from ranklet.evaluation.slices import (
     slice_rows,
 )
 from ranklet.problem import SingleLabel
-from ranklet.run import Run
+from ranklet.run import Run, write_json
 from ranklet.workflows.read_splits import Splits
-from ranklet.workflows.write_run import EVALUATED_SPLITS, Corpora
+from ranklet.workflows.write_run import EVALUATED_SPLITS, Corpora, curves_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +166,7 @@ def predictions_of(model: TextClassifier, answers: Answers) -> Predictions:
 
 
 def write_answers(run: Run, model: TextClassifier, answers: Mapping[str, Answers]) -> None:
-    """Write the predictions of every evaluated split, and the errors of one label a text.
+    """Write predictions and curves of every evaluated split, and the errors of one label a text.
 
     Raises:
         RunError: A file cannot be written.
@@ -168,8 +174,15 @@ def write_answers(run: Run, model: TextClassifier, answers: Mapping[str, Answers
     for name, each in answers.items():
         predictions = predictions_of(model, each)
         write_predictions(predictions_file(run, name), predictions)
+        write_json(curves_file(run, name), curves_to_json(curves_of(model, each)))
         if isinstance(model.problem, SingleLabel):
             write_wrong(run.evaluation / f"{name}_errors.csv", model, each, predictions)
+
+
+def curves_of(model: TextClassifier, answers: Answers) -> Curves:
+    """Compute the points of every curve of some answers."""
+    probabilities = model.problem.probabilities(answers.logits).numpy()
+    return answer_curves(model.problem, probabilities, answers.labels, model.labels.names)
 
 
 def write_wrong(

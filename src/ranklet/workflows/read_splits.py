@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ranklet.data.cleaning import clean, filter_by_words
+from ranklet.data.cleaning import clean, count_words, filter_by_words
 from ranklet.data.duplicates import DuplicateReport, resolve_duplicates
 from ranklet.data.examples import Examples, distinct_labels, encode_labels
 from ranklet.data.named_sets import NAMED_SETS
@@ -44,6 +44,7 @@ class Splits:
         test: What is reported, or None.
         duplicates: Duplicates found and dropped.
         filtered: Training rows outside the word limits.
+        filtered_words: The words of each.
     """
 
     labels: LabelSet
@@ -52,6 +53,7 @@ class Splits:
     test: EncodedSplit | None
     duplicates: DuplicateReport
     filtered: int
+    filtered_words: tuple[int, ...] = ()
 
 
 def read_splits(data: DataSection, seed: int) -> Splits:
@@ -87,6 +89,7 @@ def read_splits(data: DataSection, seed: int) -> Splits:
         test=None if test is None else encode(test, labels),
         duplicates=duplicates,
         filtered=filtered,
+        filtered_words=_words_outside(train, data.min_words, data.max_words),
     )
 
 
@@ -115,6 +118,12 @@ def data_hashes(data: DataSection) -> dict[str, str]:
         for field, source in named.items()
         if isinstance(source, str) and source not in NAMED_SETS and Path(source).is_file()
     }
+
+
+def _words_outside(train: Examples, low: int | None, high: int | None) -> tuple[int, ...]:
+    words = map(count_words, train.texts)
+    limit = float("inf") if high is None else high
+    return tuple(count for count in words if not (low or 0) <= count <= limit)
 
 
 def _label_set(train: Examples) -> LabelSet:

@@ -14,6 +14,7 @@ from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memor
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.by_problem import tuned
+from ranklet.evaluation.data_description import description_to_json
 from ranklet.files import write_atomically
 from ranklet.launch import read_launch
 from ranklet.recipe import Recipe, to_yaml
@@ -36,6 +37,7 @@ from ranklet.workflows.build_model import build_model, classifier_settings
 from ranklet.workflows.certify_run import certify_run
 from ranklet.workflows.consult_teachers import consult_teachers
 from ranklet.workflows.continue_run import CheckpointPlan, find_beginning, origin_of
+from ranklet.workflows.describe_data import describe_data
 from ranklet.workflows.explain_errors import write_words
 from ranklet.workflows.fit_model import fit_model
 from ranklet.workflows.fit_ranks import fit_ranks
@@ -171,6 +173,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
         write_json(
             run.environment, {**about, "ranks": ranks.count, "checkpoints": vars(writer.figures)}
         )
+        write_json(run.data, description_to_json(describe_data(recipe.data, splits, corpora)))
         write_evaluations(run, evaluations)
         write_answers(run, model, answers)
         write_words(run, model, answers)

@@ -11,13 +11,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from ranklet.budget.plan import PlanRow
+from ranklet.budget.plan import ParameterPlan, PlanRow
 from ranklet.data.corpus import TokenCorpus, num_texts
 from ranklet.data.duplicates import DuplicatePolicy
 from ranklet.errors import RunError
 from ranklet.evaluation.baselines import baselines_to_json, judge_baselines, read_baselines
+from ranklet.evaluation.curves import Curves, curves_from_json
+from ranklet.evaluation.data_description import description_from_json
 from ranklet.evaluation.error_table import read_error_table
-from ranklet.evaluation.figures import Record, evaluation_figures, save_figures, training_figures
+from ranklet.evaluation.figures import (
+    Drawing,
+    Record,
+    budget_figures,
+    data_figures,
+    evaluation_figures,
+    save_figures,
+    stress_figures,
+    training_figures,
+)
 from ranklet.evaluation.page import duration
 from ranklet.evaluation.report import (
     BudgetRow,
@@ -27,6 +38,9 @@ from ranklet.evaluation.report import (
     render_report,
 )
 from ranklet.evaluation.result import Evaluation, from_json, to_json
+from ranklet.evaluation.stress import Stress
+from ranklet.evaluation.stress import from_json as stress_from_json
+from ranklet.evaluation.stress_section import stress_section
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run import Run, read_json, write_json
@@ -136,10 +150,9 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
     plan, about = read_json(run.plan), read_json(run.environment)
     records = read_records(run)
     evaluations = list(read_evaluations(run).values())
-    figures = training_figures(records)
-    for evaluation in evaluations:
-        figures |= evaluation_figures(evaluation)
-    drawings = save_figures(run.figures, figures)
+    drawings = save_figures(run.figures, run_figures(run))
+    stressed = read_stress(run)
+    under_stress = drawings.pop("stress", None)
     recipe = load_recipe(run.recipe)
     if hashes is None and run.certificate.is_file():
         hashes = read_json(run.certificate)["sha256"]
@@ -153,6 +166,7 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
         data=_data_section(about, recipe),
         records=records,
         figures=embed_figures(drawings),
+        further=() if stressed is None else (stress_section(stressed, under_stress),),
         recipe=run.recipe.read_text(encoding="utf-8"),
         facts=_training_facts(about),
         environment=about["machine"],
@@ -163,6 +177,46 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
     write_atomically(run.report, page)
 
 
+def run_figures(run: Run) -> dict[str, Drawing]:
+    """Prepare every figure of a run from what lies in its folder, by name.
+
+    The split of the headline, test where there is one, gets all figures of an evaluation; of
+    validation, which chose the weights and the temperature, scores and confusions are enough.
+
+    Raises:
+        RunError: A file is missing or broken.
+    """
+    figures = training_figures(read_records(run))
+    evaluations = read_evaluations(run)
+    for split, evaluation in evaluations.items():
+        is_first = split == next(iter(evaluations))
+        figures |= evaluation_figures(evaluation, read_curves(run, split) if is_first else None)
+    plan = read_json(run.plan)
+    rows = tuple(PlanRow(**row) for row in plan["rows"])
+    figures |= budget_figures(ParameterPlan(rows, plan["budget"]))
+    if run.data.is_file():  # not in runs of earlier versions
+        figures |= data_figures(description_from_json(read_json(run.data)))
+    stressed = read_stress(run)
+    if stressed is not None:
+        figures |= stress_figures(stressed)
+    return figures
+
+
+def curves_file(run: Run, split: str) -> Path:
+    """Return where a run keeps the points of the curves of a split."""
+    return run.evaluation / f"{split}_curves.json"
+
+
+def read_curves(run: Run, split: str) -> Curves | None:
+    """Read the points of the curves of a split; None in runs of earlier versions.
+
+    Raises:
+        RunError: The file is broken.
+    """
+    path = curves_file(run, split)
+    return curves_from_json(read_json(path)) if path.is_file() else None
+
+
 def read_evaluations(run: Run) -> dict[str, Evaluation]:
     """Read the evaluations that a run has, by split.
 
@@ -171,6 +225,21 @@ def read_evaluations(run: Run) -> dict[str, Evaluation]:
     """
     paths = {name: run.evaluation / f"{name}.json" for name in EVALUATED_SPLITS}
     return {name: from_json(read_json(path)) for name, path in paths.items() if path.is_file()}
+
+
+def stress_file(run: Run) -> Path:
+    """Return where a run keeps what shifts of its test texts did to it."""
+    return run.evaluation / "stress.json"
+
+
+def read_stress(run: Run) -> Stress | None:
+    """Read what shifts did to a run; None where `ranklet stress` did not measure it.
+
+    Raises:
+        RunError: The file is broken.
+    """
+    path = stress_file(run)
+    return stress_from_json(read_json(path)) if path.is_file() else None
 
 
 def read_records(run: Run) -> list[Record]:

@@ -18,6 +18,7 @@ from ranklet.run import Run, check_vacant, new_run, open_records
     [
         ("plan.json", True),
         ("plan.json recipe.yaml metrics.jsonl checkpoints .ranklet-0123.tmp", True),
+        ("plan.json data.json evaluation figures", True),
         (".ranklet-0123.tmp", True),  # the end came with the first file
         ("recipe.yaml", False),  # a person's own
         ("metrics.jsonl checkpoints", False),

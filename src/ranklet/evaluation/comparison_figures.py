@@ -1,0 +1,234 @@
+"""Figures of several runs side by side: differences, curves over one another, agreement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranklet.evaluation.figures.drawing import (
+    BLUE,
+    INK,
+    QUIET,
+    Drawing,
+    Numbers,
+    Series,
+    in_percent,
+    legend_below,
+    line_style,
+    name_bars,
+    panel,
+    tick,
+)
+from ranklet.evaluation.figures.training import Record
+from ranklet.evaluation.verdicts import Comparison
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_POINTS = 60  # lines over one another need fewer than a line of its own
+_LEAST_COVERAGE = 0.2  # of fewer rows an accuracy says little
+_MOST_TILES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class RunCurves:
+    """What is drawn of one run.
+
+    Attributes:
+        entry: Name of the entry of the comparison that it belongs to; runs of one share a colour.
+        name: Its own name.
+        records: Rows of its `metrics.jsonl`.
+        confidence: (n,) probability of each predicted label; None where a text may have several.
+        right: (n,) whether it is the true one.
+    """
+
+    entry: str
+    name: str
+    records: Sequence[Record]
+    confidence: NDArray[np.floating] | None
+    right: NDArray[np.bool_]
+
+
+def comparison_figures(comparison: Comparison, curves: Sequence[RunCurves]) -> dict[str, Drawing]:
+    """Prepare every figure that there are numbers for, by name."""
+    drawings = {
+        "validation_accuracy": _curve(curves, "validation", "accuracy", "Validation accuracy"),
+        "validation_loss": _curve(curves, "validation", "loss", "Validation loss"),
+        "training_loss": _curve(curves, "train", "loss", "Training loss"),
+        "coverage": _coverage(curves, comparison.split),
+    }
+    held = {name: drawing for name, drawing in drawings.items() if drawing.numbers.series}
+    found = {"differences": _differences(comparison), **held}
+    if len(comparison.runs) <= _MOST_TILES:
+        found["agreement"] = _agreement(comparison)
+    return found
+
+
+def _differences(comparison: Comparison) -> Drawing:
+    pairs = comparison.pairs
+    columns: dict[str, list[Any]] = {
+        "difference": [pair.difference.accuracy.value for pair in pairs],
+        "low": [pair.difference.accuracy.interval[0] for pair in pairs],
+        "high": [pair.difference.accuracy.interval[1] for pair in pairs],
+        "verdict": [pair.verdict for pair in pairs],
+    }
+    units = dict.fromkeys(("difference", "low", "high"), "difference of two shares, -1 to 1")
+    names = tuple(f"{tick(pair.first)}\n\N{MINUS SIGN} {tick(pair.second)}" for pair in pairs)
+    title = f"Differences of {comparison.accuracy_name} on {comparison.split}"
+    return Drawing(Numbers(title, units, (Series("pairs", columns),), names), _draw_differences)
+
+
+def _curve(curves: Sequence[RunCurves], kind: str, field: str, title: str) -> Drawing:
+    series = []
+    for each in curves:
+        points = [
+            (record["epoch"], record[field])
+            for record in each.records
+            if record.get("kind") == kind and math.isfinite(record.get(field, math.nan))
+        ]
+        parts = np.array_split(np.asarray(points, dtype=np.float64), min(_POINTS, len(points)) or 1)
+        means = [part.mean(0).tolist() for part in parts if len(part)]
+        if means:
+            columns = {"epoch": [mean[0] for mean in means], field: [mean[1] for mean in means]}
+            series.append(Series(each.name, columns, {"entry": _place(curves, each)}))
+    units = {"epoch": "epochs", field: "nats" if field == "loss" else "share, 0 to 1"}
+    return Drawing(Numbers(title, units, tuple(series), _entries(curves)), _draw_curve)
+
+
+def _coverage(curves: Sequence[RunCurves], split: str) -> Drawing:
+    """Show the accuracy of the surest rows; rows of equal confidence in the order of the data."""
+    series = []
+    for each in curves:
+        if each.confidence is None:
+            continue
+        order = np.argsort(-each.confidence.astype(np.float64), kind="stable")
+        rows = len(order)
+        shares = each.right[order].cumsum() / np.arange(1, rows + 1)
+        least = max(1, math.ceil(_LEAST_COVERAGE * rows))
+        counts = np.unique(np.linspace(least, rows, _POINTS).round().astype(int))
+        columns = {"coverage": (counts / rows).tolist(), "accuracy": shares[counts - 1].tolist()}
+        series.append(Series(each.name, columns, {"entry": _place(curves, each)}))
+    units = dict.fromkeys(("coverage", "accuracy"), "share, 0 to 1")
+    title = f"Accuracy of the surest rows, {split}"
+    return Drawing(Numbers(title, units, tuple(series), _entries(curves)), _draw_coverage)
+
+
+def _agreement(comparison: Comparison) -> Drawing:
+    series = tuple(
+        Series(name, {"agreement": [math.nan if value is None else value for value in row]})
+        for name, row in zip(comparison.runs, comparison.agreement, strict=True)
+    )
+    units = {"agreement": "share of rows answered alike"}
+    return Drawing(Numbers("Rows answered alike (%)", units, series, comparison.runs), _draw_tiles)
+
+
+def _entries(curves: Sequence[RunCurves]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.entry for each in curves))
+
+
+def _place(curves: Sequence[RunCurves], run: RunCurves) -> int:
+    return _entries(curves).index(run.entry)
+
+
+def _draw_differences(numbers: Numbers) -> Figure:
+    held = numbers.series[0].columns
+    figure, axes = panel(numbers.title, "", height=1.1 + 0.5 * len(numbers.categories))
+    axes.axvline(0, color=INK, linewidth=1)
+    for row, verdict in enumerate(held["verdict"]):
+        colour = BLUE if verdict == "real" else QUIET
+        low, value, high = (100 * held[name][row] for name in ("low", "difference", "high"))
+        axes.plot([low, high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+        filled = colour if verdict == "real" else "white"
+        axes.plot(value, row, marker="o", markersize=7, color=colour, markerfacecolor=filled)
+    name_bars(axes, numbers.categories)
+    axes.set_yticklabels(numbers.categories, parse_math=False)
+    axes.set_xlabel("percentage points, with 95 % interval", color=QUIET)
+    return figure
+
+
+def _draw_curve(numbers: Numbers) -> Figure:
+    from matplotlib.ticker import MaxNLocator
+
+    field = next(name for name in numbers.units if name != "epoch")
+    figure, axes = panel(numbers.title, "loss (nats)" if field == "loss" else f"{field} (%)")
+    lines = _lines(axes, numbers, "epoch", field)
+    last = max((max(each.columns["epoch"]) for each in numbers.series), default=1.0)
+    axes.set_xlim(0, 1.02 * last)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=bool(last >= 3)))
+    axes.set_xlabel("epoch", color=QUIET)
+    if field == "accuracy":
+        in_percent(axes.yaxis)
+    _legend(figure, lines, numbers.categories)
+    return figure
+
+
+def _draw_coverage(numbers: Numbers) -> Figure:
+    figure, axes = panel(numbers.title, "accuracy (%)")
+    lines = _lines(axes, numbers, "coverage", "accuracy")
+    axes.set_xlim(1, _LEAST_COVERAGE)
+    axes.set_xlabel("rows answered, surest first (%)", color=QUIET)
+    in_percent(axes.xaxis)
+    in_percent(axes.yaxis)
+    _legend(figure, lines, numbers.categories)
+    return figure
+
+
+def _draw_tiles(numbers: Numbers) -> Figure:
+    shares = np.array([each.columns["agreement"] for each in numbers.series])
+    runs = len(shares)
+    side = max(2.6, 1.7 + 0.55 * runs)
+    figure, axes = panel(numbers.title, "", width=side + 0.9, height=side)
+    different = shares[~np.eye(runs, dtype=bool)]
+    low = np.nanmin(different) if np.isfinite(different).any() else 0.0
+    # The shade runs over what there is, since most runs agree on most rows.
+    depth = np.nan_to_num((shares - low) / max(1 - low, 1e-9))
+    blue = np.array([8, 81, 156]) / 255
+    colours = 1 - (0.08 + 0.72 * depth)[..., None] * (1 - blue)
+    edges = np.arange(runs + 1) - 0.5
+    axes.pcolormesh(edges, edges, colours, edgecolors="white", linewidth=1.5)
+    for row, line in enumerate(shares):
+        for column, share in enumerate(line):
+            text = "–" if math.isnan(share) else f"{100 * share:.1f}"  # noqa: RUF001
+            colour = "white" if depth[row, column] > 0.6 else INK
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
+    names = [tick(name) for name in numbers.categories]
+    axes.set_xticks(
+        range(runs), names, parse_math=False, rotation=45, ha="right", rotation_mode="anchor"
+    )
+    axes.set_yticks(range(runs), names, parse_math=False)
+    axes.set_ylim(runs - 0.5, -0.5)
+    axes.grid(visible=False)
+    axes.spines["bottom"].set_visible(False)
+    return figure
+
+
+def _lines(axes: Axes, numbers: Numbers, across: str, field: str) -> Mapping[int, object]:
+    """Draw a line a run; return one line of each entry, by its place."""
+    shown: dict[int, object] = {}
+    places = [int(each.facts["entry"]) for each in numbers.series]
+    for place, each in zip(places, numbers.series, strict=True):
+        several = places.count(place) > 1
+        style = line_style(place) | ({"linewidth": 1.1, "alpha": 0.7} if several else {})
+        values = each.columns[field]
+        marker = "o" if len(values) <= _POINTS / 3 else ""
+        (shown[place],) = axes.plot(
+            each.columns[across], values, marker=marker, markersize=3.5, **style
+        )
+    return shown
+
+
+def _legend(figure: Figure, lines: Mapping[int, object], entries: Sequence[str]) -> None:
+    places = sorted(lines)
+    columns = 2 if max(len(entries[place]) for place in places) > 14 else 3
+    legend_below(
+        figure,
+        [lines[place] for place in places],
+        [tick(entries[place]) for place in places],
+        columns,
+    )

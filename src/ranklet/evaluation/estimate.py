@@ -1,0 +1,37 @@
+"""Estimate: the accuracy expected on texts without labels, and its JSON form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ranklet.evaluation.metrics import Metric
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The accuracy expected on texts without labels.
+
+    Attributes:
+        accuracy: Expected share of the texts that are labelled right, 0..1.
+        interval: (low, high), 95 %, around `accuracy`.
+        rows: Number of texts.
+        validation: Accuracy on the texts with labels that the estimate builds on.
+        validation_rows: Number of those.
+        estimators: What each way of estimating says by itself, 0..1, by its name.
+        warning: Why the estimate may not hold, in words; None where nothing speaks against it.
+    """
+
+    accuracy: float
+    interval: tuple[float, float]
+    rows: int
+    validation: Metric
+    validation_rows: int
+    estimators: Mapping[str, float]
+    warning: str | None
+
+
+def to_json(estimate: Estimate) -> dict[str, Any]:
+    """Return an estimate as JSON values."""
+    return asdict(estimate)

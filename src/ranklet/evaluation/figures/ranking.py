@@ -1,0 +1,119 @@
+"""ROC and precision-recall curves, each label against the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ranklet.evaluation.curves import Curve, Curves
+from ranklet.evaluation.figures.drawing import (
+    GRID,
+    INK,
+    QUIET,
+    Drawing,
+    Numbers,
+    Series,
+    in_percent,
+    legend_below,
+    line_style,
+    panel,
+    tick,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_SHARE = "share, 0 to 1"
+_CLOSE_UP = 0.95  # smallest area from which on all that can be seen is in one corner
+
+
+def roc_curves(curves: Curves) -> Drawing:
+    """Show the ROC curve of each label against the rest, with its area."""
+    columns = ("false_positive_rate", "true_positive_rate")
+    return Drawing(_numbers("ROC curves", curves.roc, curves.labels, columns), _draw_roc)
+
+
+def precision_recall_curves(curves: Curves) -> Drawing:
+    """Show precision over recall of each label against the rest, with its average precision."""
+    columns = ("recall", "precision")
+    numbers = _numbers("Precision-recall curves", curves.precision_recall, curves.labels, columns)
+    return Drawing(numbers, _draw_precision_recall)
+
+
+def _numbers(title: str, curves: Sequence[Curve], labels: int, columns: tuple[str, str]) -> Numbers:
+    own = sum(curve.label is not None for curve in curves)
+    if own < labels:
+        title += f": the {own} lowest of {labels}"
+    units = {**dict.fromkeys((*columns, "area"), _SHARE), "mean_of": "labels"}
+    return Numbers(title, units, tuple(_series(curve, labels, columns) for curve in curves))
+
+
+def _series(curve: Curve, labels: int, columns: tuple[str, str]) -> Series:
+    points = dict(zip(columns, (curve.x, curve.y), strict=True))
+    if curve.label is None:
+        return Series(f"mean of all {labels}", points, {"area": curve.area, "mean_of": labels})
+    return Series(curve.label, points, {"area": curve.area})
+
+
+def _draw_roc(numbers: Numbers) -> Figure:
+    figure, axes = _with_lines(numbers, "area")
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":", zorder=1)
+    axes.set_xlabel("false positive rate (%)", color=QUIET)
+    axes.set_ylabel("true positive rate (%)", color=QUIET)
+    _add_close_up(axes, numbers, (0, 0.2), (0.36, 0.12, 0.6, 0.6))
+    return figure
+
+
+def _draw_precision_recall(numbers: Numbers) -> Figure:
+    figure, axes = _with_lines(numbers, "average precision", drawstyle="steps-pre")
+    axes.set_xlabel("recall (%)", color=QUIET)
+    axes.set_ylabel("precision (%)", color=QUIET)
+    _add_close_up(axes, numbers, (0.8, 1), (0.1, 0.12, 0.6, 0.6), drawstyle="steps-pre")
+    return figure
+
+
+def _with_lines(numbers: Numbers, area: str, **style: Any) -> tuple[Figure, Axes]:
+    """Draw every curve in a square from 0 to 1, explained below with its area."""
+    rows = (len(numbers.series) + 1) // 2
+    figure, axes = panel(numbers.title, "", height=4.1 + 0.2 * rows)
+    axes.set(xlim=(0, 1), ylim=(0, 1.01))
+    for axis in (axes.xaxis, axes.yaxis):
+        in_percent(axis)
+    lines = [_line(axes, each, place, style) for place, each in enumerate(numbers.series)]
+    names = [f"{tick(each.name)}  {each.facts['area']:.3f}" for each in numbers.series]
+    legend_below(figure, lines, names, 2, title=f"class and {area}")
+    return figure, axes
+
+
+def _line(axes: Axes, series: Series, place: int, style: dict[str, Any]) -> Any:
+    look = line_style(place)
+    if "mean_of" in series.facts:
+        look = {"color": INK, "linewidth": 1.8, "linestyle": (0, (4, 1.5))}
+    (line,) = axes.plot(*series.columns.values(), **look, **style)
+    return line
+
+
+def _add_close_up(
+    axes: Axes,
+    numbers: Numbers,
+    x: tuple[float, float],
+    bounds: tuple[float, float, float, float],
+    **style: Any,
+) -> None:
+    """Draw an upper corner again, larger, where good curves leave the rest of the square empty."""
+    if min((each.facts["area"] for each in numbers.series), default=0.0) < _CLOSE_UP:
+        return
+    corner = axes.inset_axes(bounds, xlim=x, ylim=(0.8, 1.002))
+    for place, each in enumerate(numbers.series):
+        _line(corner, each, place, style)
+    for axis in (corner.xaxis, corner.yaxis):
+        in_percent(axis)
+    corner.set_xticks(np.linspace(*x, 3))
+    corner.set_yticks([0.8, 0.9, 1.0])
+    corner.tick_params(colors=QUIET, length=0, labelsize=8)
+    corner.grid(color=GRID, linewidth=0.8)
+    corner.spines[:].set_color(GRID)
+    axes.indicate_inset_zoom(corner, edgecolor=QUIET, alpha=0.35)

@@ -1,0 +1,216 @@
+"""Figures of a training: what its records say, step by step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ranklet.evaluation.figures.drawing import (
+    BLUE,
+    QUIET,
+    VERMILION,
+    Drawing,
+    Numbers,
+    Series,
+    in_percent,
+    legend_below,
+    line_style,
+    panel,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Record = Mapping[str, Any]
+
+POINTS = 120  # more than a line of this width can show
+_PLACES = {"step": "optimizer steps", "epoch": "epochs"}
+_SHARE = "share, 0 to 1"
+_SCORES = {"macro_precision": "precision", "macro_recall": "recall", "macro_f1": "F1"}
+
+
+def training_figures(records: Sequence[Record]) -> dict[str, Drawing]:
+    """Prepare every curve that the records of a training have points for, by name.
+
+    Args:
+        records: Rows of `metrics.jsonl`; a record that lacks a number, or holds one that is not
+            finite, is left out of that curve.
+    """
+    drawings = {
+        "training_loss": training_loss(records),
+        "validation_loss": validation_loss(records),
+        "validation_accuracy": validation_accuracy(records),
+        "validation_scores": validation_scores(records),
+        "learning_rate": learning_rate(records),
+    }
+    return {
+        name: drawing
+        for name, drawing in drawings.items()
+        if drawing.numbers.series[0].columns["epoch"]
+    }
+
+
+def training_loss(records: Sequence[Record]) -> Drawing:
+    """Show the training loss by epoch, with the range of what each of at most 120 points averages.
+
+    Args:
+        records: Rows of `metrics.jsonl`; those of kind `train` are shown.
+    """
+    held = _points(records, "train", "loss")
+    losses = np.asarray(held["loss"])
+    parts = [
+        part
+        for part in np.array_split(np.arange(len(losses)), min(POINTS, len(losses)) or 1)
+        if len(part)
+    ]
+    columns = {
+        **{name: [float(np.mean(np.asarray(held[name])[part])) for part in parts] for name in held},
+        "lowest": [float(losses[part].min()) for part in parts],
+        "highest": [float(losses[part].max()) for part in parts],
+    }
+    units = {**_PLACES, **dict.fromkeys(("loss", "lowest", "highest"), "nats")}
+    return Drawing(Numbers("Training loss", units, (Series("training", columns),)), _draw_loss)
+
+
+def validation_loss(records: Sequence[Record]) -> Drawing:
+    """Show the validation loss by epoch and mark the lowest; rows of `metrics.jsonl`."""
+    columns = _points(records, "validation", "loss")
+    units = {**_PLACES, "loss": "nats"}
+    numbers = Numbers("Validation loss", units, (Series("validation", columns),))
+    return Drawing(numbers, _draw_validation_loss)
+
+
+def validation_accuracy(records: Sequence[Record]) -> Drawing:
+    """Show the validation accuracy by epoch and mark the highest; rows of `metrics.jsonl`."""
+    columns = _points(records, "validation", "accuracy")
+    units = {**_PLACES, "accuracy": _SHARE}
+    numbers = Numbers("Validation accuracy", units, (Series("validation", columns),))
+    return Drawing(numbers, _draw_validation_accuracy)
+
+
+def validation_scores(records: Sequence[Record]) -> Drawing:
+    """Show macro precision, recall and F1 of validation by step; rows of `metrics.jsonl`."""
+    held = _points(records, "validation", *_SCORES)
+    series = tuple(
+        Series(score, {"step": held["step"], "epoch": held["epoch"], "score": held[name]})
+        for name, score in _SCORES.items()
+    )
+    units = {**_PLACES, "score": _SHARE}
+    return Drawing(Numbers("Validation scores, macro", units, series), _draw_scores)
+
+
+def learning_rate(records: Sequence[Record]) -> Drawing:
+    """Show the learning rate by step, at no more than 120 of them; rows of `metrics.jsonl`."""
+    held = _points(records, "train", "learning_rate")
+    steps = len(held["step"])
+    kept = np.unique(np.linspace(0, max(steps - 1, 0), min(POINTS, steps)).round().astype(int))
+    columns = {name: [values[place] for place in kept] for name, values in held.items()}
+    units = {**_PLACES, "learning_rate": "step size of the first group of parameters"}
+    return Drawing(Numbers("Learning rate", units, (Series("training", columns),)), _draw_rate)
+
+
+def _points(records: Sequence[Record], kind: str, *fields: str) -> dict[str, list[float]]:
+    """Collect step, epoch and fields of one kind of record where all fields are finite."""
+    held = [
+        record
+        for record in records
+        if record.get("kind") == kind
+        and all(math.isfinite(record.get(name, math.nan)) for name in fields)
+    ]
+    return {name: [record[name] for record in held] for name in (*_PLACES, *fields)}
+
+
+def _draw_loss(numbers: Numbers) -> Figure:
+    figure, axes = panel(numbers.title, "loss (nats)")
+    held = numbers.series[0].columns
+    epochs, losses = held["epoch"], held["loss"]
+    if held["lowest"] != held["highest"]:
+        axes.fill_between(
+            epochs, held["lowest"], held["highest"], color=BLUE, alpha=0.18, linewidth=0
+        )
+    axes.plot(epochs, losses, color=BLUE, linewidth=1.5, marker="o" if len(losses) == 1 else "")
+    axes.set_ylim(bottom=0)
+    _along(axes, "epoch", epochs)
+    return figure
+
+
+def _draw_validation_loss(numbers: Numbers) -> Figure:
+    figure, axes = panel(numbers.title, "loss (nats)")
+    losses = numbers.series[0].columns["loss"]
+    _line(axes, numbers, "loss")
+    if losses:
+        best = int(np.argmin(losses))
+        _mark(axes, numbers, "loss", best, f"lowest {losses[best]:.4f}")
+    return figure
+
+
+def _draw_validation_accuracy(numbers: Numbers) -> Figure:
+    figure, axes = panel(numbers.title, "accuracy (%)")
+    shares = numbers.series[0].columns["accuracy"]
+    _line(axes, numbers, "accuracy")
+    if shares:
+        best = int(np.argmax(shares))
+        _mark(axes, numbers, "accuracy", best, f"highest {100 * shares[best]:.2f} %")
+    in_percent(axes.yaxis)
+    return figure
+
+
+def _draw_scores(numbers: Numbers) -> Figure:
+    figure, axes = panel(numbers.title, "score (%)", height=3.4)
+    lines = []
+    for number, each in enumerate(numbers.series):
+        steps = each.columns["step"]
+        marker = "os^"[number] if len(steps) <= POINTS / 4 else ""
+        style = line_style(number) | {"marker": marker, "markersize": 4}
+        lines += axes.plot(steps, each.columns["score"], **style)
+        _along(axes, "step", steps)
+    in_percent(axes.yaxis)
+    legend_below(figure, lines, [each.name for each in numbers.series], 3)
+    return figure
+
+
+def _draw_rate(numbers: Numbers) -> Figure:
+    from matplotlib.ticker import ScalarFormatter
+
+    figure, axes = panel(numbers.title, "learning rate")
+    held = numbers.series[0].columns
+    steps, rates = held["step"], held["learning_rate"]
+    axes.plot(steps, rates, color=BLUE, linewidth=1.5, marker="o" if len(steps) == 1 else "")
+    axes.set_ylim(0, 1.08 * max(rates, default=0) or 1)
+    formatter = ScalarFormatter(useMathText=True)
+    formatter.set_powerlimits((-2, 3))
+    axes.yaxis.set_major_formatter(formatter)
+    axes.yaxis.get_offset_text().set(color=QUIET, fontsize=9.5)
+    axes.yaxis.set_offset_position("right")
+    _along(axes, "step", steps)
+    return figure
+
+
+def _line(axes: Axes, numbers: Numbers, column: str) -> None:
+    epochs, values = (numbers.series[0].columns[name] for name in ("epoch", column))
+    marker = "o" if len(values) <= POINTS / 2 else ""
+    axes.plot(epochs, values, color=BLUE, linewidth=1.5, marker=marker, markersize=4)
+    _along(axes, "epoch", epochs)
+
+
+def _mark(axes: Axes, numbers: Numbers, column: str, best: int, note: str) -> None:
+    epochs, values = (numbers.series[0].columns[name] for name in ("epoch", column))
+    axes.plot(epochs[best], values[best], color=VERMILION, marker="D", markersize=7)
+    text = f"{note} at epoch {epochs[best]:g}"
+    axes.set_title(text, loc="right", fontsize=9, color=VERMILION, pad=9)
+
+
+def _along(axes: Axes, name: str, places: Sequence[float]) -> None:
+    """Let a horizontal axis run from 0 to the end of a training."""
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+    last = max(places, default=0) or 1.0
+    axes.set_xlim(0, 1.02 * last)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=bool(last >= 3)))
+    if name == "step":
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.set_xlabel(name, color=QUIET)

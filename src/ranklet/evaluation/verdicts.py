@@ -1,0 +1,311 @@
+"""Comparison: several systems on the same texts, each difference called noise or real, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from typing import Any, Literal
+
+from ranklet.errors import RunError
+from ranklet.evaluation.across_seeds import across_seeds
+from ranklet.evaluation.comparison import (
+    SIGNIFICANCE,
+    Difference,
+    Needed,
+    compare_answers,
+    holm,
+    needed_to_tell,
+)
+from ranklet.evaluation.estimate import Estimate
+from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.result import Evaluation
+from ranklet.evaluation.row_answers import Matrix, RowAnswers, agreement, error_agreement
+
+Verdict = Literal["noise", "real"]
+
+CHOOSING_BY_TEST = (
+    "These are test rows. Whoever picks the best of several runs by them picks its luck too, so "
+    "its figure is too good. Choose by validation, and report the test figure of the one chosen."
+)
+CHOSEN_BY_VALIDATION = (
+    "Validation rows also chose the best step of each run and its temperature or thresholds, so "
+    "all figures here are a little too good; report test figures."
+)
+ROWS_BY_SEED = "Every seed has validation rows of its own, so runs are compared seed by seed."
+SEVERAL_PAIRS = (
+    "With {} pairs one is easily different by chance, so each p is corrected (Holm); the intervals "
+    "are not."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """A run, or runs that differ by nothing but their seed, to be compared with others.
+
+    Attributes:
+        name: What it is called.
+        runs: Names of its runs by seed.
+        evaluations: Figures of each run, by seed.
+        answers: Answers of each run, by seed.
+        parameters: Trained parameters of one run.
+        seconds: Training time of one run, the mean of several; None where it is not known.
+        fields: The fields of its recipe in which the contenders differ.
+    """
+
+    name: str
+    runs: Mapping[int, str]
+    evaluations: Mapping[int, Evaluation]
+    answers: Mapping[int, RowAnswers]
+    parameters: int
+    seconds: float | None
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a contender reached.
+
+    Attributes:
+        name: What it is called.
+        runs: Names of its runs.
+        seeds: Their seeds.
+        accuracy: Of one run, with Wilson's interval over texts; of several, their mean with
+            Student's interval over seeds.
+        f1_macro: The same, one run's with a bootstrap interval.
+        parameters: Trained parameters of one run.
+        seconds: Training time of one run, the mean of several.
+        fields: The fields of its recipe in which the entries differ.
+    """
+
+    name: str
+    runs: tuple[str, ...]
+    seeds: tuple[int, ...]
+    accuracy: Metric
+    f1_macro: Metric
+    parameters: int
+    seconds: float | None
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two entries and what their difference is.
+
+    Attributes:
+        first: Name of one entry.
+        second: Name of the other.
+        difference: What the first has over the second.
+        p: Its p, corrected for the number of pairs.
+        verdict: `real` where p is below 0.05 and the recipes differ, else `noise`.
+        needed: What it would take to tell such a difference from none; None where it is told.
+        sentence: All of it in words.
+    """
+
+    first: str
+    second: str
+    difference: Difference
+    p: float
+    verdict: Verdict
+    needed: Needed | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several systems on the same texts.
+
+    Attributes:
+        split: `test` or `validation`.
+        rows: Texts of each run.
+        accuracy_name: What `accuracy` is called here.
+        same_recipe: Whether all runs differ by nothing but their seed; then each is an entry.
+        entries: What each reached.
+        pairs: Every two of them.
+        runs: Names of all runs, in the order of the matrices.
+        agreement: Share of texts that two runs answer alike.
+        error_agreement: Cohen's kappa of which texts two runs answer right.
+        notes: What to know before anything is concluded.
+        estimates: Accuracy to expect of each entry on texts without labels, by its name, where
+            there was a target.
+    """
+
+    split: str
+    rows: int
+    accuracy_name: str
+    same_recipe: bool
+    entries: tuple[Entry, ...]
+    pairs: tuple[Pair, ...]
+    runs: tuple[str, ...]
+    agreement: Matrix
+    error_agreement: Matrix
+    notes: tuple[str, ...]
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
+
+
+def compare_contenders(
+    contenders: Sequence[Contender], split: str, same_recipe: bool, seed: int = 0
+) -> Comparison:
+    """Compare every two contenders.
+
+    Args:
+        contenders: At least two.
+        split: What the texts are called.
+        same_recipe: Whether they differ by nothing but their seed.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        RunError: Two of them have no rows in common.
+    """
+    couples = list(combinations(contenders, 2))
+    differences = [_difference(first, second, seed) for first, second in couples]
+    corrected = holm([found.p for found in differences])
+    pairs = tuple(
+        _pair(first.name, second.name, found, p, same_recipe, len(couples))
+        for (first, second), found, p in zip(couples, differences, corrected, strict=True)
+    )
+    runs = [
+        (each.runs[seed], answers) for each in contenders for seed, answers in each.answers.items()
+    ]
+    answers = [held for _, held in runs]
+    first = next(iter(contenders[0].evaluations.values()))
+    return Comparison(
+        split=split,
+        rows=first.rows,
+        accuracy_name=first.accuracy_name,
+        same_recipe=same_recipe,
+        entries=tuple(map(_entry, contenders)),
+        pairs=pairs,
+        runs=tuple(name for name, _ in runs),
+        agreement=agreement(answers),
+        error_agreement=error_agreement(answers),
+        notes=tuple(_notes(split, len(couples), len({each.rows for each in answers}) > 1)),
+    )
+
+
+def to_json(comparison: Comparison) -> dict[str, Any]:
+    """Turn a comparison into JSON values."""
+    return asdict(comparison)
+
+
+def choice_in_words(estimates: Mapping[str, Estimate]) -> str:
+    """Say which entry to choose by the accuracy that is expected on texts without labels."""
+    best, *others = sorted(estimates, key=lambda name: -estimates[name].accuracy)
+    low = estimates[best].interval[0]
+    close = [name for name in others if estimates[name].interval[1] >= low]
+    sentence = f"{best} is expected to be best there, {estimates[best].accuracy:.1%}"
+    if close:
+        sentence += f"; the intervals of {', '.join(close)} reach as high: it may as well be noise"
+    warned = [name for name, found in estimates.items() if found.warning is not None]
+    return sentence + (f"; not to be relied on for {', '.join(warned)}" if warned else "")
+
+
+def points(difference: float, rows: int) -> str:
+    """Write a difference of shares in percentage points, with its sign."""
+    return f"{100 * difference:+.{digits(rows)}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def digits(rows: int) -> int:
+    """Return the decimals that a percentage of so many rows deserves."""
+    return 2 if rows >= 1_000 else 1
+
+
+def p_in_words(p: float) -> str:
+    """Write a p with two digits."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
+
+
+def _difference(first: Contender, second: Contender, seed: int) -> Difference:
+    try:
+        return compare_answers(first.answers, second.answers, seed)
+    except RunError as error:
+        raise RunError(
+            f"{first.name} and {second.name}: {error}, or have data.validation name a file"
+        ) from error
+
+
+def _entry(contender: Contender) -> Entry:
+    held = list(contender.evaluations.values())
+    return Entry(
+        name=contender.name,
+        runs=tuple(contender.runs.values()),
+        seeds=tuple(contender.runs),
+        accuracy=_over_runs([each.accuracy for each in held]),
+        f1_macro=_over_runs([each.f1_macro for each in held]),
+        parameters=contender.parameters,
+        seconds=contender.seconds,
+        fields=contender.fields,
+    )
+
+
+def _over_runs(figures: Sequence[Metric]) -> Metric:
+    together = across_seeds([figure.value for figure in figures])
+    if together.interval is None:
+        return figures[0]
+    low, high = together.interval  # of few seeds wider than a share can be
+    return Metric(together.mean, (max(low, 0.0), min(high, 1.0)))
+
+
+def _pair(
+    first: str, second: str, found: Difference, p: float, same_recipe: bool, pairs: int
+) -> Pair:
+    verdict: Verdict = "real" if p < SIGNIFICANCE and not same_recipe else "noise"
+    told = p < SIGNIFICANCE
+    needed = None if told else needed_to_tell(found, SIGNIFICANCE / pairs)
+    corrected = f", corrected for {pairs} pairs" if pairs > 1 else ""
+    sentence = (
+        f"{_claim(first, second, found)}: {verdict} ({p_in_words(p)}{corrected})"
+        f"{_comment(found, same_recipe, told, needed)}"
+    )
+    return Pair(first, second, found, p, verdict, needed, sentence)
+
+
+def _claim(first: str, second: str, found: Difference) -> str:
+    value = found.accuracy.value
+    size = f"{abs(100 * value):.{digits(found.rows)}f} points"
+    low, high = (points(bound, found.rows) for bound in found.accuracy.interval)
+    order = f"{first} is {size} {'above' if value > 0 else 'below'} {second}"
+    where = f"on {found.rows:,} rows"
+    if found.seeds != (1, 1):
+        one, other = found.seeds
+        where += f", {one} {'seeds each' if one == other else f'and {other} seeds'}"
+    return f"{order if value else f'{first} and {second} are equal'} {where} [{low}, {high}]"
+
+
+def _comment(found: Difference, same_recipe: bool, told: bool, needed: Needed | None) -> str:
+    if same_recipe:
+        which = "these two trained models do differ, but " if told else ""
+        return (
+            f"; {which}the recipe is one and only the seed differs, so neither is to be preferred"
+        )
+    if told:
+        if found.seeds == (1, 1):
+            return (
+                "; between these two trained models: with one seed each, it may still be the seed"
+            )
+        return ""
+    return "" if needed is None else f"; {_needed_in_words(needed, found.seeds)} would tell"
+
+
+def _needed_in_words(needed: Needed, seeds: tuple[int, int]) -> str:
+    ways = []
+    if needed.seeds is not None:
+        ways.append(f"about {max(needed.seeds, max(seeds) + 1):,} seeds each")
+    if needed.rows is not None:
+        ways.append(f"about {_two_digits(needed.rows):,} rows")
+    return " or ".join(ways) or "only more seeds and more rows together"
+
+
+def _two_digits(number: int) -> int:
+    step = int(10 ** max(len(str(number)) - 2, 0))
+    return math.ceil(number / step) * step
+
+
+def _notes(split: str, pairs: int, rows_by_seed: bool) -> list[str]:
+    notes = [CHOOSING_BY_TEST if split == "test" else CHOSEN_BY_VALIDATION]
+    if rows_by_seed:
+        notes.append(ROWS_BY_SEED)
+    if pairs > 1:
+        notes.append(SEVERAL_PAIRS.format(pairs))
+    return notes

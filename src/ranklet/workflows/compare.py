@@ -1,0 +1,93 @@
+"""compare: several runs on the same texts, and which of their differences are noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ranklet.evaluation.verdicts import Comparison, compare_contenders
+from ranklet.files import write_atomically
+from ranklet.workflows.compared_runs import (
+    ComparedRun,
+    ComparedSplit,
+    as_contenders,
+    open_groups,
+)
+from ranklet.workflows.estimate import estimate
+from ranklet.workflows.write_run import read_records
+
+
+def compare(
+    runs: Sequence[str | Path],
+    *,
+    split: ComparedSplit = "test",
+    out: str | Path | None = None,
+    target: str | Path | None = None,
+    seed: int = 0,
+    observe: Callable[[str], None] = lambda line: None,
+) -> Comparison:
+    """Compare runs by what they answered to the same texts; only for a target is anything computed.
+
+    Runs whose recipes, data and encoders differ by nothing but the seed are one system. Where all
+    given runs are of one system, they are compared with each other, and whatever they differ by is
+    noise: of the seed.
+
+    Args:
+        runs: Folders of finished runs, or of the runs of several seeds (`train --seeds`).
+        split: `test`, or `validation`, by which to choose.
+        out: HTML file to write: one page with tables, curves and agreement.
+        target: Texts without labels, as `estimate` reads them: which accuracy to expect of each
+            there; it loads and asks every run.
+        seed: Seed of the bootstrap.
+        observe: Receives a line at each long stage of the target.
+
+    Raises:
+        RunError: A folder holds no finished run or lacks predictions, there is only one run, one
+            is named twice, the texts differ, or the page cannot be written.
+        RankletError: Any problem of `estimate` with the target.
+    """
+    groups = open_groups([Path(path) for path in runs], split)
+    same_recipe = len(groups) == 1
+    if same_recipe:
+        groups = [(run.name, [run]) for run in groups[0][1]]
+    comparison = compare_contenders(as_contenders(groups, split), split, same_recipe, seed)
+    if target is not None:
+        estimates = {
+            name: estimate(
+                members[0].run.folder,
+                target,
+                others=[each.run.folder for each in members[1:]],
+                observe=observe,
+            )
+            for name, members in groups
+        }
+        comparison = replace(comparison, estimates=estimates)
+    if out is not None:
+        write_page(Path(out), comparison, groups)
+    return comparison
+
+
+def write_page(
+    path: Path, comparison: Comparison, groups: Sequence[tuple[str, Sequence[ComparedRun]]]
+) -> None:
+    """Write a comparison as an HTML page.
+
+    Raises:
+        RunError: The records of a run are broken, or the page cannot be written.
+    """
+    from ranklet.evaluation.comparison_figures import RunCurves
+    from ranklet.evaluation.comparison_page import render_comparison
+
+    curves = [
+        RunCurves(
+            entry=name,
+            name=each.name,
+            records=read_records(each.run) if each.run.metrics.is_file() else [],
+            confidence=each.predictions.confidence,
+            right=each.predictions.right,
+        )
+        for name, members in groups
+        for each in members
+    ]
+    write_atomically(path, render_comparison(comparison, curves))

@@ -1,0 +1,52 @@
+"""describe_data: lengths and labels of the texts of a run, by split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranklet.data.cleaning import count_words
+from ranklet.data.corpus import TokenCorpus
+from ranklet.evaluation.data_description import DataDescription, count_labels, count_lengths
+from ranklet.recipe import DataSection
+from ranklet.workflows.read_splits import Splits
+
+
+def describe_data(
+    data: DataSection, splits: Splits, corpora: Mapping[str, TokenCorpus]
+) -> DataDescription:
+    """Count words, tokens and labels of every split.
+
+    Args:
+        data: Names the limits.
+        splits: The texts.
+        corpora: The same, tokenized, by split.
+    """
+    named = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    found = {name: split for name, split in named.items() if split is not None}
+    words = {name: [count_words(text) for text in split.texts] for name, split in found.items()}
+    words["train"] += splits.filtered_words
+    classes = len(splits.labels)
+    return DataDescription(
+        words=count_lengths(words, _limits(data, "min_words", "max_words")),
+        tokens=count_lengths(
+            {name: _tokens(corpora[name]) for name in found}, _limits(data, "max_length")
+        ),
+        labels=splits.labels.names,
+        rows={name: len(split.texts) for name, split in found.items()},
+        label_rows={name: count_labels(split.labels, classes) for name, split in found.items()},
+    )
+
+
+def _limits(data: DataSection, *fields: str) -> dict[str, int]:
+    held = {name: getattr(data, name) for name in fields}
+    return {name: limit for name, limit in held.items() if limit is not None}
+
+
+def _tokens(corpus: TokenCorpus) -> NDArray[np.int64]:
+    starts = corpus.text_starts
+    if starts is None:
+        return corpus.lengths
+    return np.add.reduceat(corpus.lengths, starts[:-1])

@@ -246,7 +246,7 @@ HOSTILE = "<script>alert('x')</script>\"' onload=y {{ 7 * 7 }} &amp;"
 def test_hostile_text_is_only_text_wherever_it_stands():
     figure = ReportFigure('<svg viewBox="0 0 9 9"/>', HOSTILE)
     table = Table(HOSTILE, (HOSTILE,), [(HOSTILE,), ((HOSTILE, HOSTILE),)])
-    wrong = ErrorRow(1, f"{HOSTILE} onload", HOSTILE, "b", 0.1, 0.9, [("onload", 1.0)])
+    wrong = ErrorRow(1, f"{HOSTILE} onload", HOSTILE, "b", 0.1, 0.9, words=[("onload", 1.0)])
     page = Page(
         render_report(
             title=HOSTILE,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ranklet.workflows.plan import plan
     from ranklet.workflows.predict import predict
     from ranklet.workflows.shrink import shrink
+    from ranklet.workflows.stress import stress
     from ranklet.workflows.train import train
     from ranklet.workflows.train_seeds import train_seeds
     from ranklet.workflows.verify import verify
@@ -58,6 +59,7 @@ __all__ = [
     "plan",
     "predict",
     "shrink",
+    "stress",
     "train",
     "train_seeds",
     "verify",
@@ -86,6 +88,7 @@ _HOMES = {
     "plan": "ranklet.workflows.plan",
     "predict": "ranklet.workflows.predict",
     "shrink": "ranklet.workflows.shrink",
+    "stress": "ranklet.workflows.stress",
     "train": "ranklet.workflows.train",
     "train_seeds": "ranklet.workflows.train_seeds",
     "verify": "ranklet.workflows.verify",

@@ -9,7 +9,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,15 @@ import numpy as np
 import pytest
 
 from ranklet.evaluation.baselines import Baseline
+from ranklet.evaluation.by_problem import answer_curves
+from ranklet.evaluation.data_description import DataDescription, count_labels, count_lengths
 from ranklet.evaluation.error_table import ErrorRow, ErrorTable
-from ranklet.evaluation.figures import evaluation_figures, save_figures, training_figures
+from ranklet.evaluation.figures import (
+    data_figures,
+    evaluation_figures,
+    save_figures,
+    training_figures,
+)
 from ranklet.evaluation.metrics import Metric
 from ranklet.evaluation.page import Section, Table
 from ranklet.evaluation.report import (
@@ -29,6 +36,8 @@ from ranklet.evaluation.report import (
     render_report,
 )
 from ranklet.evaluation.result import evaluate_predictions
+from ranklet.evaluation.slices import by_confidence, slice_rows
+from ranklet.problem import choose_problem
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
@@ -117,14 +126,22 @@ def error_rows(random: np.random.Generator, number: int) -> Iterator[ErrorRow]:
             LABELS[predicted],
             float(random.uniform(0, 0.5)),
             1 - row / 1_000,
+            is_suspect=row % 9 == 0,
             words=tuple((word, float(random.normal())) for word in text.split()),
         )
 
 
 def records() -> Iterator[Mapping[str, Any]]:
     for step in range(1, 101):
-        yield {"kind": "train", "step": step, "epoch": step / 50, "loss": 1 / step}
-    scores = {"loss": 0.3, "accuracy": 0.9, "macro_f1": 0.9}
+        yield {
+            "kind": "train",
+            "step": step,
+            "epoch": step / 50,
+            "loss": 1 / step,
+            "learning_rate": 1 - step / 100,
+        }
+    scores = {"loss": 0.3, "accuracy": 0.9}
+    scores |= dict.fromkeys(("macro_f1", "macro_precision", "macro_recall"), 0.9)
     yield {"kind": "validation", "step": 100, "epoch": 2.0, **scores}
 
 
@@ -136,16 +153,31 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     predicted = truth.copy()
     wrong = random.choice(ROWS, ERRORS, replace=False)
     predicted[wrong] = (truth[wrong] + 1) % len(LABELS)
-    probabilities = random.dirichlet(np.ones(len(LABELS)), ROWS)
-    probabilities[np.arange(ROWS), predicted] += 1
+    shares = random.dirichlet(np.ones(len(LABELS)), ROWS)
+    shares[np.arange(ROWS), predicted] += 1
+    probabilities = (shares / 2).astype(np.float32)
+    right, groups = predicted == truth, by_confidence(probabilities.max(1))
     evaluations = [
-        evaluate_predictions((probabilities / 2).astype(np.float32), truth, LABELS, split)
+        replace(
+            evaluate_predictions(probabilities, truth, LABELS, split),
+            slices=slice_rows(groups, right),
+        )
         for split in ("test", "validation")
     ]
+    problem = choose_problem("single_label_classification", len(LABELS))
+    curves = answer_curves(problem, probabilities, truth, LABELS)
     held = list(records())
-    figures = training_figures(held)
-    for evaluation in evaluations:
-        figures |= evaluation_figures(evaluation)
+    lengths = {"train": random.integers(5, 90, ROWS), "test": random.integers(5, 90, ROWS)}
+    described = DataDescription(
+        words=count_lengths(lengths, {"min_words": 8}),
+        tokens=count_lengths(lengths, {"max_length": 64}),
+        labels=LABELS,
+        rows=dict.fromkeys(lengths, ROWS),
+        label_rows=dict.fromkeys(lengths, count_labels(truth, len(LABELS))),
+    )
+    figures = training_figures(held) | data_figures(described)
+    for evaluation, drawn in zip(evaluations, (curves, None), strict=True):
+        figures |= evaluation_figures(evaluation, drawn)
     drawings = save_figures(tmp_path_factory.mktemp("figures"), figures)
     sure = Metric(0.9, (0.89, 0.91))
     typos = Table("Typos", ("by", "rows"), [("a", "1")])
@@ -320,13 +352,13 @@ def sorts(page: Any, by_keyboard: bool) -> bool:
         else:
             button.click()
 
-    before = cells(page, 5)
+    before = cells(page, 6)
     press("row")
     up = heading(page, "row").get_attribute("aria-sort") == "ascending"
-    up = up and cells(page, 5) == sorted(before, key=int)
+    up = up and cells(page, 6) == sorted(before, key=int)
     press("row")
     down = heading(page, "row").get_attribute("aria-sort") == "descending"
-    down = down and cells(page, 5) == sorted(before, key=int, reverse=True)
+    down = down and cells(page, 6) == sorted(before, key=int, reverse=True)
     press("true label")
     labels = cells(page, 1)
     others = page.locator("#error-rows th[aria-sort]").count()

@@ -286,7 +286,7 @@ def test_the_example_training_runs_and_leaves_what_the_documents_say(
     assert entries(run) == set(first_columns(section(ARCHITECTURE, "A run folder")))
     adapter = first_columns(section(ARCHITECTURE, "A saved adapter folder"))
     assert entries(run / "adapter") == set(adapter)
-    kinds = (".json", "_predictions.csv", "_errors.csv")
+    kinds = (".json", "_predictions.csv", "_errors.csv", "_curves.json")
     of_splits = {f"{split}{kind}" for split in ("test", "validation") for kind in kinds}
     others = {"test_importance.json", "baselines.json"}
     assert entries(run / "evaluation") == of_splits | others

@@ -63,7 +63,7 @@ def test_a_run_holds_everything_it_promises(made_once: Path) -> None:
         assert (run.figures / f"{name}.png").is_file()
         assert read_json(run.figures / f"{name}.json")["series"]
     data = read_json(run.data)
-    assert data["rows"] == {"train": 24, "validation": 6, "test": 6}
+    assert data["rows"] == {"train": 18, "validation": 6, "test": 6}
     assert data["words"]["texts"]["test"] == [0, 0, 0, 0, 0, 6]
     assert data["label_rows"]["test"] == [3, 3]
     records = [json.loads(line) for line in run.metrics.read_text().splitlines()]

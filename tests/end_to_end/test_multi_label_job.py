@@ -79,6 +79,18 @@ def read_json(path: str) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def test_stress_counts_texts_with_all_their_labels(place: Path, ranklet: Command) -> None:
+    answer = ranklet("stress", "run", "--kinds", "word_drops", "--strengths", "1", "--json")
+    assert answer.returncode == 0, answer.stderr
+    found = json.loads(answer.stdout)
+    assert (found["accuracy_name"], found["sureness"]) == ("exact match", None)
+    assert found["accuracy"]["value"] == library.evaluate("run").accuracy.value
+    (point,) = found["points"]
+    # One word is left of each text, so a text of both labels loses one of them.
+    assert point["flipped"] >= point["lost"] > 0
+    assert ranklet("verify", "run").returncode == 0
+
+
 def test_a_run_states_what_its_answers_are(place: Path) -> None:
     settings = read_json("run/adapter/classifier.json")
     assert settings["problem_type"] == "multi_label_classification"

@@ -14,6 +14,7 @@ from ranklet.cli.audit import audit
 from ranklet.cli.compare import compare
 from ranklet.cli.ending import exit_code_of
 from ranklet.cli.estimate import estimate
+from ranklet.cli.stress import stress
 
 app = typer.Typer(
     name="ranklet",
@@ -27,6 +28,7 @@ app.add_typer(recipes_app, name="recipes", invoke_without_command=True)
 app.command()(audit)
 app.command()(compare)
 app.command()(estimate)
+app.command()(stress)
 
 RecipeArgument = Annotated[str, typer.Argument(help="Built-in recipe, or a YAML file.")]
 SetOption = Annotated[

@@ -104,4 +104,5 @@ def find_doubt(known: Answered, shifted: Sequence[Shifted], new: Answered) -> st
 
 def _unit(states: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(states, axis=1, keepdims=True)
-    return states / np.maximum(lengths, np.finfo(np.float32).tiny)
+    units: NDArray[np.float32] = states / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return units

@@ -35,7 +35,8 @@ def above_threshold(
         return np.zeros(len(new))
     threshold = np.sort(known)[len(known) - hits]
     part = (hits - (known > threshold).sum()) / (known == threshold).sum()
-    return np.where(new == threshold, part, new > threshold)
+    counted: NDArray[np.float64] = np.where(new == threshold, part, new > threshold)
+    return counted
 
 
 def difference_of_confidences(

@@ -14,7 +14,7 @@ from ranklet.files import sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.lora.initial import plain_tensors
 from ranklet.recipe import Recipe, recipe_hash
-from ranklet.run import Run
+from ranklet.run import Run, read_json, write_json
 from ranklet.saved_head import HEAD_FILE, read_tensors
 from ranklet.workflows.read_splits import data_hashes
 from ranklet.workflows.write_run import read_records
@@ -84,6 +84,28 @@ def file_hashes(run: Run) -> dict[str, str]:
         for path in sorted(paths)
         if path.is_file()
     }
+
+
+def certify_file(run: Run, path: Path) -> None:
+    """Add a file that was written after the training to the certificate of a run.
+
+    What the certificate says of everything else stays as it is, so nothing that changed meanwhile
+    is certified by this. One from before there were hashes of files gets none.
+
+    Args:
+        run: A finished run.
+        path: In its `evaluation`.
+
+    Raises:
+        RunError: The certificate or the file cannot be read, or the certificate not be written.
+    """
+    certificate = read_json(run.certificate)
+    hashes = certificate.get("sha256")
+    held = hashes.get("files") if isinstance(hashes, dict) else None
+    if isinstance(hashes, dict) and isinstance(held, dict):
+        files = {**held, path.relative_to(run.folder).as_posix(): sha256_file(path)}
+        changed = {**hashes, "files": dict(sorted(files.items()))}
+        write_json(run.certificate, {**certificate, "sha256": changed})
 
 
 def metrics_hash(run: Run) -> str:

@@ -156,7 +156,8 @@ def _ask(model: TextClassifier, texts: Sequence[str]) -> Asked:
         return Asked(logits.numpy(), states.numpy())
     windows = np.diff(corpus.text_starts)
     sums = np.add.reduceat(states.numpy(), corpus.text_starts[:-1])
-    return Asked(model.per_text(logits, corpus.text_starts).numpy(), sums / windows[:, None])
+    means = (sums / windows[:, None]).astype(np.float32)
+    return Asked(model.per_text(logits, corpus.text_starts).numpy(), means)
 
 
 def _drawn(count: int, most: int, generator: np.random.Generator) -> NDArray[np.int64]:

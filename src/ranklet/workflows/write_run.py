@@ -26,6 +26,7 @@ from ranklet.evaluation.figures import (
     data_figures,
     evaluation_figures,
     save_figures,
+    stress_figures,
     training_figures,
 )
 from ranklet.evaluation.page import duration
@@ -37,6 +38,9 @@ from ranklet.evaluation.report import (
     render_report,
 )
 from ranklet.evaluation.result import Evaluation, from_json, to_json
+from ranklet.evaluation.stress import Stress
+from ranklet.evaluation.stress import from_json as stress_from_json
+from ranklet.evaluation.stress_section import stress_section
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run import Run, read_json, write_json
@@ -147,6 +151,8 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
     records = read_records(run)
     evaluations = list(read_evaluations(run).values())
     drawings = save_figures(run.figures, run_figures(run))
+    stressed = read_stress(run)
+    under_stress = drawings.pop("stress", None)
     recipe = load_recipe(run.recipe)
     if hashes is None and run.certificate.is_file():
         hashes = read_json(run.certificate)["sha256"]
@@ -160,6 +166,7 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
         data=_data_section(about, recipe),
         records=records,
         figures=embed_figures(drawings),
+        further=() if stressed is None else (stress_section(stressed, under_stress),),
         recipe=run.recipe.read_text(encoding="utf-8"),
         facts=_training_facts(about),
         environment=about["machine"],
@@ -189,6 +196,9 @@ def run_figures(run: Run) -> dict[str, Drawing]:
     figures |= budget_figures(ParameterPlan(rows, plan["budget"]))
     if run.data.is_file():  # not in runs of earlier versions
         figures |= data_figures(description_from_json(read_json(run.data)))
+    stressed = read_stress(run)
+    if stressed is not None:
+        figures |= stress_figures(stressed)
     return figures
 
 
@@ -215,6 +225,21 @@ def read_evaluations(run: Run) -> dict[str, Evaluation]:
     """
     paths = {name: run.evaluation / f"{name}.json" for name in EVALUATED_SPLITS}
     return {name: from_json(read_json(path)) for name, path in paths.items() if path.is_file()}
+
+
+def stress_file(run: Run) -> Path:
+    """Return where a run keeps what shifts of its test texts did to it."""
+    return run.evaluation / "stress.json"
+
+
+def read_stress(run: Run) -> Stress | None:
+    """Read what shifts did to a run; None where `ranklet stress` did not measure it.
+
+    Raises:
+        RunError: The file is broken.
+    """
+    path = stress_file(run)
+    return stress_from_json(read_json(path)) if path.is_file() else None
 
 
 def read_records(run: Run) -> list[Record]:

@@ -249,8 +249,8 @@ def test_the_file_of_numbers_holds_what_is_drawn(place, tmp_path):
     figures.save_figures(tmp_path, {"figure": drawing})
     held = json.loads((tmp_path / "figure.json").read_text())["series"]
     axes = drawing.figure().axes[0]
-    shown = [np.asarray(line.get_ydata()) for line in axes.lines]
-    shown += [np.asarray(line.get_xdata()) for line in axes.lines]
+    shown = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
+    shown += [np.asarray(line.get_xdata(), dtype=float) for line in axes.lines]
     shown += [np.asarray(steps.get_data().values) for steps in axes.patches if is_stairs(steps)]
     groups = [bars for bars in axes.containers if isinstance(bars, BarContainer)]
     shown += [np.array([bar.get_width() for bar in bars]) for bars in groups]

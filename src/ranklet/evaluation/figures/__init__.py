@@ -10,6 +10,7 @@ from ranklet.evaluation.figures.budget import budget_figures
 from ranklet.evaluation.figures.data import data_figures
 from ranklet.evaluation.figures.drawing import Drawing, figure_name, figure_svg, save_figures
 from ranklet.evaluation.figures.evaluation import evaluation_figures
+from ranklet.evaluation.figures.stress import stress_figures
 from ranklet.evaluation.figures.training import Record, training_figures
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "figure_name",
     "figure_svg",
     "save_figures",
+    "stress_figures",
     "training_figures",
 ]

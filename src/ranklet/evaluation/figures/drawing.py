@@ -145,13 +145,24 @@ def save_figures(folder: Path, drawings: Mapping[str, Drawing]) -> dict[str, str
 
 
 def panel(title: str, ylabel: str, width: float = 5.0, height: float = 3.1) -> tuple[Figure, Axes]:
-    """Make an empty figure in the house style; sizes in inches."""
+    """Make a figure of one empty panel in the house style; sizes in inches."""
+    figure = empty_figure(width, height)
+    axes = figure.add_subplot()
+    dress(axes, title, ylabel)
+    return figure, axes
+
+
+def empty_figure(width: float, height: float) -> Figure:
+    """Make a figure without panels; sizes in inches."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
-    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white", layout=layout)
-    axes = figure.add_subplot()
+    return Figure(figsize=(width, height), dpi=_DPI, facecolor="white", layout=layout)
+
+
+def dress(axes: Axes, title: str, ylabel: str = "") -> None:
+    """Give a panel the house style."""
     axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", color=INK, pad=9)
     axes.set_ylabel(ylabel, color=QUIET)
     axes.set_axisbelow(True)
@@ -159,7 +170,6 @@ def panel(title: str, ylabel: str, width: float = 5.0, height: float = 3.1) -> t
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(QUIET)
     axes.tick_params(colors=QUIET, labelcolor=INK, length=0, labelsize=9.5)
-    return figure, axes
 
 
 def line_style(number: int) -> dict[str, Any]:

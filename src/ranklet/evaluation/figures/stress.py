@@ -1,0 +1,107 @@
+"""Accuracy and confidence of a classifier under shifts of its texts."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ranklet.evaluation.figures.drawing import (
+    BLUE,
+    QUIET,
+    VERMILION,
+    Drawing,
+    Numbers,
+    Series,
+    dress,
+    empty_figure,
+    in_percent,
+    legend_below,
+)
+from ranklet.evaluation.stress import Stress, StressPoint
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_SHARE = "share, 0 to 1"
+_MOST_BESIDE = 4  # panels in a row
+
+
+def stress_figures(stress: Stress) -> dict[str, Drawing]:
+    """Show accuracy and mean confidence over the strength of each shift, under the name `stress`.
+
+    Args:
+        stress: What was measured; its clean texts are strength 0 of every shift.
+    """
+    by_kind = {
+        kind: [point for point in stress.points if point.kind == kind] for kind in stress.kinds
+    }
+    units = {
+        **dict.fromkeys(("accuracy", "low", "high", "confidence", "clean"), _SHARE),
+        "strength": "0 to 1",
+    }
+    series = tuple(Series(kind, _columns(stress, held)) for kind, held in by_kind.items())
+    title = f"{stress.accuracy_name.capitalize()} under shifts of the texts"
+    marks = {"clean": stress.accuracy.value}
+    return {"stress": Drawing(Numbers(title, units, series, marks=marks), _draw)}
+
+
+def _columns(stress: Stress, points: list[StressPoint]) -> dict[str, list[float]]:
+    accuracy = [stress.accuracy, *(point.accuracy for point in points)]
+    sureness = [stress.sureness, *(point.sureness for point in points)]
+    confidence = [each.confidence for each in sureness if each is not None]
+    return {
+        "strength": [0.0, *(point.strength for point in points)],
+        "accuracy": [metric.value for metric in accuracy],
+        "low": [metric.interval[0] for metric in accuracy],
+        "high": [metric.interval[1] for metric in accuracy],
+        **({"confidence": confidence} if confidence else {}),
+    }
+
+
+def _draw(numbers: Numbers) -> Figure:
+    beside = min(_MOST_BESIDE, len(numbers.series))
+    below = math.ceil(len(numbers.series) / beside)
+    figure = empty_figure(width=max(4.2, 2.4 * beside), height=0.9 + 2.2 * below)
+    grid = figure.subplots(below, beside, sharey=True, squeeze=False).ravel().tolist()
+    lowest = min(value for each in numbers.series for value in _shown(each))
+    artists: list[Any] = []
+    for each, axes in zip(numbers.series, grid, strict=False):
+        artists = _draw_kind(axes, each, numbers.marks["clean"])
+        axes.set_ylim(max(0.0, lowest - 0.03), 1.005)
+    for axes in grid[len(numbers.series) :]:
+        axes.set_visible(False)
+    names = ("right (%)", "right of the clean texts", "mean confidence (%)")
+    legend_below(figure, artists, names[: len(artists)], 3)
+    return figure
+
+
+def _shown(series: Series) -> list[float]:
+    return [*series.columns["low"], *series.columns.get("confidence", ())]
+
+
+def _draw_kind(axes: Axes, series: Series, clean: float) -> list[Any]:
+    """Draw one shift; return what the legend explains."""
+    dress(axes, series.name.replace("_", " "))
+    held = series.columns
+    axes.fill_between(
+        held["strength"], held["low"], held["high"], color=BLUE, alpha=0.18, linewidth=0
+    )
+    artists: list[Any] = axes.plot(
+        held["strength"], held["accuracy"], color=BLUE, marker="o", markersize=3.5, linewidth=1.5
+    )
+    artists.append(axes.axhline(clean, color=QUIET, linewidth=0.9, linestyle=":"))
+    if "confidence" in held:
+        artists += axes.plot(
+            held["strength"],
+            held["confidence"],
+            color=VERMILION,
+            linewidth=1.5,
+            linestyle=(0, (4, 1.5)),
+        )
+    axes.set_xlim(0, 1.02)
+    axes.set_xticks([0, 0.5, 1])
+    axes.set_xlabel("strength (%)", color=QUIET, fontsize=9)
+    for axis in (axes.xaxis, axes.yaxis):
+        in_percent(axis)
+    return artists

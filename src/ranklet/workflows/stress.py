@@ -1,0 +1,187 @@
+"""stress: what typos, capitals, cut texts and other shifts do to a trained classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ranklet.classifier import TextClassifier
+from ranklet.data.hints import listed, nearest
+from ranklet.data.shifts import SHIFTS, reverse_parts
+from ranklet.data.sources import read_column
+from ranklet.encoder.precision import Device, Precision, prepare_memory
+from ranklet.errors import DataError
+from ranklet.evaluation.stress import Stress, accuracy_of, stress_point, sureness_of, to_json
+from ranklet.files import make_folder
+from ranklet.problem import SingleLabel
+from ranklet.run import Run, write_json
+from ranklet.workflows.certify_run import certify_file
+from ranklet.workflows.evaluate import read_labelled, run_columns, run_data
+from ranklet.workflows.judge import Answers, answer, predictions_of
+from ranklet.workflows.load import is_run, load
+from ranklet.workflows.write_run import stress_file, write_run_report
+
+STRENGTHS = (0.1, 0.25, 0.5, 1.0)
+ROWS = 1_000
+
+
+def stress(
+    path: str | Path,
+    data: str | None = None,
+    *,
+    text_column: str | Sequence[str] | None = None,
+    label_column: str | None = None,
+    encoder: str | None = None,
+    label_names: Sequence[str] | None = None,
+    kinds: Sequence[str] | None = None,
+    strengths: Sequence[float] = STRENGTHS,
+    rows: int = ROWS,
+    seed: int = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    observe: Callable[[str], None] = lambda line: None,
+) -> Stress:
+    """Measure a trained classifier on shifted texts, each shift on the same rows.
+
+    The texts are shifted as they stand in the source, then cleaned as the classifier cleans.
+    A run keeps what was found: `evaluation/stress.json`, certified, and a figure and a section of
+    its report. A bare adapter is measured alike, and nothing is written.
+
+    Args:
+        path: A run, or an adapter folder.
+        data: File, named set or hub data set with labels; None: the test data of the run.
+        text_column: Column of the text, or several; None: as in the run, else `text`.
+        label_column: Column of the label; None: as in the run, else `label`.
+        encoder: Used instead of the encoder that the adapter names.
+        label_names: Label names in the order of the logits, for an adapter that carries none.
+        kinds: Names out of `SHIFTS`; None: all. `reverse` joins several text columns backwards;
+            of one column it puts the beginning at the end.
+        strengths: Each above 0 and at most 1; what they mean is said at each shift.
+        rows: Texts drawn from the data; where it holds fewer, all of them.
+        seed: Decides which rows are drawn, and what the shifts change.
+        device: Where it computes.
+        precision: Compute dtype of the frozen weights.
+        observe: Receives a line after each kind.
+
+    Returns:
+        Accuracy, paired difference to the clean texts, flips and confidence for every kind and
+        strength.
+
+    Raises:
+        DataError: No data is named, it cannot be used, or there is no such kind, strength or number
+            of rows.
+        RunError: The run cannot be written.
+        RankletError: The classifier cannot be loaded.
+    """
+    chosen, levels = _kinds(kinds), _strengths(strengths)
+    if rows < 1:
+        raise DataError(f"{rows} is too few; draw at least 1", "rows")
+    section = run_data(Path(path))
+    source = data or (section.test if section is not None else None)
+    if source is None:
+        raise DataError("no test data; name some with --data", str(path))
+    prepare_memory()
+    model = load(
+        path, encoder=encoder, labels=label_names, device=device, precision=precision, merge=True
+    )
+    columns = text_column or run_columns(section).text
+    test = read_labelled(
+        source,
+        "test",
+        model.labels,
+        section,
+        text_column=columns,
+        label_column=label_column,
+        label_names=label_names,
+        problem_type=model.problem.problem_type,
+    )
+    drawn = _draw(len(test.texts), rows, seed)
+    texts, labels = [test.texts[row] for row in drawn], test.labels[drawn]
+    parts = _parts(source, columns, drawn)
+
+    answers = answer(model, texts, model.corpus(texts, labels))
+    clean = predictions_of(model, answers)
+    points = []
+    for kind in chosen:
+        for strength in levels:
+            if kind == "reverse" and parts is not None:
+                shifted = reverse_parts(parts, strength, seed)
+            else:
+                shifted = SHIFTS[kind](texts, strength, seed)
+            changed, after = _answer_changed(model, answers, shifted)
+            found = stress_point(kind, strength, changed, clean, predictions_of(model, after))
+            points.append(found)
+            observe(f"{kind} {strength:g}: {found.accuracy.value:.4f}")
+    stressed = Stress(
+        source="test" if data is None else Path(data).name,
+        rows=len(texts),
+        of_rows=len(test.texts),
+        seed=seed,
+        accuracy_name="accuracy" if isinstance(model.problem, SingleLabel) else "exact match",
+        accuracy=accuracy_of(clean),
+        sureness=sureness_of(clean),
+        points=tuple(points),
+    )
+    if is_run(Path(path)):
+        _write(Run(Path(path)), stressed)
+    return stressed
+
+
+def _kinds(kinds: Sequence[str] | None) -> tuple[str, ...]:
+    for kind in kinds or ():
+        if kind not in SHIFTS:
+            near = nearest(kind, tuple(SHIFTS))
+            raise DataError(
+                f"unknown kind {kind!r}; allowed are {listed(tuple(SHIFTS))}{near}", "kinds"
+            )
+    return tuple(dict.fromkeys(kinds or SHIFTS))
+
+
+def _strengths(strengths: Sequence[float]) -> tuple[float, ...]:
+    wrong = [strength for strength in strengths if not 0 < strength <= 1]
+    if wrong or not strengths:
+        found = f"{wrong[0]:g} is no strength" if wrong else "there is none"
+        raise DataError(f"{found}; give numbers above 0 and at most 1", "strengths")
+    return tuple(sorted(set(strengths)))
+
+
+def _draw(count: int, rows: int, seed: int) -> list[int]:
+    """Draw rows without order, (rows,), or all of them."""
+    if rows >= count:
+        return list(range(count))
+    drawn = np.random.default_rng(seed).choice(count, rows, replace=False)
+    return sorted(drawn.tolist())
+
+
+def _parts(
+    source: str, columns: str | Sequence[str], drawn: Sequence[int]
+) -> list[tuple[str, ...]] | None:
+    """Read the cells that the drawn texts are joined from; None where it is one column."""
+    if isinstance(columns, str) or len(columns) < 2:
+        return None
+    cells = [read_column(source, "test", column) for column in columns]
+    return [tuple(column[row] for column in cells) for row in drawn]
+
+
+def _answer_changed(
+    model: TextClassifier, clean: Answers, texts: Sequence[str]
+) -> tuple[int, Answers]:
+    """Ask about the texts that are others than before; return how many, and all answers."""
+    pairs = enumerate(zip(clean.texts, texts, strict=True))
+    places = [place for place, (before, after) in pairs if before != after]
+    logits = clean.logits.clone()
+    if places:
+        logits[places] = model.predict_logits(model.corpus([texts[place] for place in places]))
+    return len(places), replace(clean, texts=texts, logits=logits)
+
+
+def _write(run: Run, stressed: Stress) -> None:
+    path = stress_file(run)
+    make_folder(path.parent)  # a shrunk run may have none
+    write_json(path, to_json(stressed))
+    certify_file(run, path)
+    if run.metrics.is_file():  # a shrunk run has no records, and so no report
+        write_run_report(run)

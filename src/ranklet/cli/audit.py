@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ranklet.cli import render
+from ranklet.cli.options import DeviceOption, JsonOption, PrecisionOption, names_of
 
 if TYPE_CHECKING:
     from ranklet.evaluation.audit import Audit, Lengths, SplitAudit
@@ -66,13 +67,9 @@ def audit(
         list[FailOn] | None,
         typer.Option(help="Exit with 1 if this is found (repeat for several)."),
     ] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = (
-        "auto"
-    ),
-    precision: Annotated[
-        Literal["auto", "float32", "bfloat16"], typer.Option(help="Dtype of the encoder.")
-    ] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: JsonOption = False,
 ) -> None:
     """Look for what is wrong with data before training: copies, leakage, wrong labels."""
     from ranklet.evaluation.audit import to_json
@@ -85,7 +82,7 @@ def audit(
         encoder=encoder,
         text_column=text_column or None,
         label_column=label_column,
-        label_names=None if label_names is None else [n.strip() for n in label_names.split(",")],
+        label_names=names_of(label_names),
         max_length=max_length,
         label_views=label_views,
         fix=fix,
@@ -124,7 +121,7 @@ def print_audit(audit: Audit) -> None:
             ("train", "test"), (audit.shift.first_words, audit.shift.second_words), strict=True
         ):
             if words:
-                typer.echo(_printable(f"            in {name}: {', '.join(words)}"))
+                typer.echo(render.printable(f"            in {name}: {', '.join(words)}"))
     _print_labels(audit)
     _print_findings(audit)
     if audit.fixed is not None:
@@ -164,7 +161,7 @@ def _print_labels(audit: Audit) -> None:
         f"{' and '.join(views)}; estimated share of wrong labels {check.noise:.1%}"
     )
     for (given, suggested), rows in list(check.confusions.items())[:SHOWN_FINDINGS]:
-        typer.echo(_printable(f"            {rows:,} of {given} are likely {suggested}"))
+        typer.echo(render.printable(f"            {rows:,} of {given} are likely {suggested}"))
 
 
 def _print_findings(audit: Audit) -> None:
@@ -197,7 +194,3 @@ def _share(split: SplitAudit, label: str) -> str:
 
 def _rows_of(count: int, rows: int) -> str:
     return f"{count:,} ({count / max(rows, 1):.2%})"
-
-
-def _printable(line: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in line)

@@ -9,6 +9,7 @@ import typer
 
 from ranklet.cli import render
 from ranklet.cli.evaluation_tables import with_interval
+from ranklet.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from ranklet.evaluation.verdicts import Comparison, Entry
@@ -27,7 +28,7 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="Texts without labels: which run to expect most of."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Compare runs on the same texts; tell which differences are noise."""
     from ranklet.evaluation.verdicts import to_json
@@ -55,15 +56,15 @@ def print_comparison(comparison: Comparison) -> None:
     render.print_rows([f"{comparison.split}, {comparison.rows:,} rows", *columns], rows)
     typer.echo("")
     for pair in comparison.pairs:
-        typer.echo(_printable(pair.sentence))
+        typer.echo(render.printable(pair.sentence))
     if comparison.estimates:
         from ranklet.evaluation.verdicts import choice_in_words
 
         typer.echo("\nexpected accuracy on the target, by its 95 % interval")
         for name, found in comparison.estimates.items():
             low, high = found.interval
-            typer.echo(_printable(f"  {name}  {found.accuracy:.4f} [{low:.4f}, {high:.4f}]"))
-        typer.echo(_printable(choice_in_words(comparison.estimates)))
+            typer.echo(render.printable(f"  {name}  {found.accuracy:.4f} [{low:.4f}, {high:.4f}]"))
+        typer.echo(render.printable(choice_in_words(comparison.estimates)))
     typer.echo("")
     for note in comparison.notes:
         typer.echo(note)
@@ -78,7 +79,3 @@ def _figures(entry: Entry) -> list[str]:
         f"{entry.parameters:,}",
         "" if entry.seconds is None else f"{entry.seconds:,.0f}",
     ]
-
-
-def _printable(line: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in line)

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ranklet.cli import render
+from ranklet.cli.options import (
+    DeviceOption,
+    EncoderOption,
+    JsonOption,
+    LabelsOption,
+    ModelArgument,
+    PrecisionOption,
+    TextColumnOption,
+    names_of,
+)
 
 if TYPE_CHECKING:
     from ranklet.evaluation.estimate import Estimate
 
 
 def estimate(
-    model: Annotated[Path, typer.Argument(help="Folder of a run, or of a PEFT adapter.")],
+    model: ModelArgument,
     texts: Annotated[
         Path,
         typer.Argument(
@@ -31,26 +41,12 @@ def estimate(
         str | None,
         typer.Option(help="Labelled texts it was not trained on; default: the run's validation."),
     ] = None,
-    text_column: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Column of the text (repeat for several); default: as in the run, else text."
-        ),
-    ] = None,
-    encoder: Annotated[
-        str | None, typer.Option(help="Folder or hub id, instead of the encoder the adapter names.")
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(metavar="NAME,NAME", help="Label names in order, for an adapter without."),
-    ] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = (
-        "auto"
-    ),
-    precision: Annotated[
-        Literal["auto", "float32", "bfloat16"], typer.Option(help="Dtype of the frozen weights.")
-    ] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    text_column: TextColumnOption = None,
+    encoder: EncoderOption = None,
+    labels: LabelsOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: JsonOption = False,
 ) -> None:
     """Estimate the accuracy on new texts without labels, with a 95 % interval."""
     from ranklet.evaluation.estimate import to_json
@@ -63,7 +59,7 @@ def estimate(
         validation=validation,
         text_column=text_column or None,
         encoder=encoder,
-        label_names=None if labels is None else [name.strip() for name in labels.split(",")],
+        label_names=names_of(labels),
         device=device,
         precision=precision,
         observe=lambda line: typer.echo(line, err=True),

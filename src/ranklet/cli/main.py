@@ -14,6 +14,17 @@ from ranklet.cli.audit import audit
 from ranklet.cli.compare import compare
 from ranklet.cli.ending import exit_code_of
 from ranklet.cli.estimate import estimate
+from ranklet.cli.options import (
+    DeviceOption,
+    EncoderOption,
+    JsonOption,
+    LabelColumnOption,
+    LabelsOption,
+    ModelArgument,
+    PrecisionOption,
+    TextColumnOption,
+    names_of,
+)
 from ranklet.cli.stress import stress
 
 app = typer.Typer(
@@ -34,28 +45,6 @@ RecipeArgument = Annotated[str, typer.Argument(help="Built-in recipe, or a YAML 
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a field, such as adapter.rank=4."),
-]
-ModelArgument = Annotated[Path, typer.Argument(help="Folder of a run, or of a PEFT adapter.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to be read by a program.")]
-DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
-PrecisionOption = Annotated[
-    Literal["auto", "float32", "bfloat16"], typer.Option(help="Dtype of the frozen weights.")
-]
-TextColumnOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Column of the text (repeat for several); default: as in the run, else text."
-    ),
-]
-LabelColumnOption = Annotated[
-    str | None, typer.Option(help="Column of the label; default: as in the run, else label.")
-]
-EncoderOption = Annotated[
-    str | None, typer.Option(help="Folder or hub id, instead of the encoder the adapter names.")
-]
-LabelsOption = Annotated[
-    str | None,
-    typer.Option(metavar="NAME,NAME", help="Label names in order, for an adapter without them."),
 ]
 
 
@@ -207,7 +196,7 @@ def evaluate(
         data,
         text_column=text_column or None,
         encoder=encoder,
-        label_names=_names(labels),
+        label_names=names_of(labels),
         label_column=label_column,
         slice_by=slice_by or (),
         accuracy=accuracy,
@@ -253,7 +242,7 @@ def predict(
             output,
             text_column=text_column or None,
             encoder=encoder,
-            label_names=_names(labels),
+            label_names=names_of(labels),
             all_probabilities=probabilities,
             submission=submission,
             device=device,
@@ -281,7 +270,7 @@ def classify(
         model,
         texts,
         encoder=encoder,
-        label_names=_names(labels),
+        label_names=names_of(labels),
         device=device,
         precision=precision,
     )
@@ -342,7 +331,7 @@ def shrink(
         text_column=text_column or None,
         label_column=label_column,
         encoder=encoder,
-        label_names=_names(labels),
+        label_names=names_of(labels),
         device=device,
         precision=precision,
     )
@@ -380,10 +369,6 @@ def _seeds(text: str) -> list[int]:
         raise typer.BadParameter(f"{text!r} is neither 0..4 nor 0,3,7", param_hint="--seeds")
     values = [int(number) for number in numbers]
     return list(range(values[0], values[1] + 1)) if dots else values
-
-
-def _names(labels: str | None) -> list[str] | None:
-    return None if labels is None else [name.strip() for name in labels.split(",")]
 
 
 def run() -> None:

@@ -32,8 +32,12 @@ BAR_WIDTH = 30
 
 def print_error(problem: str) -> None:
     """Print a problem to stderr in one line, even where it quotes a name that has several."""
-    line = "".join(character if character.isprintable() else "?" for character in problem)
-    sys.stderr.write(f"error: {line}\n")
+    sys.stderr.write(f"error: {printable(problem)}\n")
+
+
+def printable(line: str) -> str:
+    """Replace what would colour a terminal or move its cursor."""
+    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 def print_json(content: Any) -> None:
@@ -106,7 +110,7 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(Text("".join(c if c.isprintable() else "?" for c in cell)) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     _stdout().print(table)
 
 
@@ -200,7 +204,7 @@ def print_checks(checks: Sequence[Check]) -> None:
     width = max(len(check.name) for check in checks)
     for check in checks:
         line = f"{check.name:<{width}}  {check.state:<11}  {check.detail}"
-        sys.stdout.write("".join(c if c.isprintable() else "?" for c in line) + "\n")
+        sys.stdout.write(printable(line) + "\n")
 
 
 def print_checks_json(checks: Sequence[Check]) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ranklet.cli import render
+from ranklet.cli.options import (
+    DeviceOption,
+    EncoderOption,
+    JsonOption,
+    LabelColumnOption,
+    LabelsOption,
+    ModelArgument,
+    PrecisionOption,
+    TextColumnOption,
+    names_of,
+)
 
 if TYPE_CHECKING:
     from ranklet.evaluation.metrics import Metric
@@ -15,29 +25,14 @@ if TYPE_CHECKING:
 
 
 def stress(
-    model: Annotated[Path, typer.Argument(help="Folder of a run, or of a PEFT adapter.")],
+    model: ModelArgument,
     data: Annotated[
         str | None, typer.Option(help="Labelled data; default: the test data of the run.")
     ] = None,
-    text_column: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Column of the text (repeat for several); default: as in the run, else text."
-        ),
-    ] = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="Column of the label; default: as in the run, else label.")
-    ] = None,
-    encoder: Annotated[
-        str | None,
-        typer.Option(help="Folder or hub id, instead of the encoder the adapter names."),
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME,NAME", help="Label names in order, for an adapter without them."
-        ),
-    ] = None,
+    text_column: TextColumnOption = None,
+    label_column: LabelColumnOption = None,
+    encoder: EncoderOption = None,
+    labels: LabelsOption = None,
     kinds: Annotated[
         str | None,
         typer.Option(
@@ -55,15 +50,9 @@ def stress(
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="Texts drawn from the data.")] = 1_000,
     seed: Annotated[int, typer.Option(min=0, help="Decides rows and changes.")] = 0,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")
-    ] = "auto",
-    precision: Annotated[
-        Literal["auto", "float32", "bfloat16"], typer.Option(help="Dtype of the frozen weights.")
-    ] = "auto",
-    json: Annotated[
-        bool, typer.Option("--json", help="Print JSON to be read by a program.")
-    ] = False,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: JsonOption = False,
 ) -> None:
     """Measure a classifier under typos, capitals, cut texts, HTML remains and other shifts."""
     from ranklet.evaluation.stress import to_json
@@ -75,8 +64,8 @@ def stress(
         text_column=text_column or None,
         label_column=label_column,
         encoder=encoder,
-        label_names=_names(labels),
-        kinds=_names(kinds),
+        label_names=names_of(labels),
+        kinds=names_of(kinds),
         strengths=STRENGTHS if strengths is None else _numbers(strengths),
         rows=rows,
         seed=seed,
@@ -122,10 +111,6 @@ def _sureness(found: Sureness | None) -> list[str]:
 def _share(metric: Metric, sign: str = "") -> str:
     low, high = metric.interval
     return f"{metric.value:{sign}.4f} [{low:{sign}.4f}, {high:{sign}.4f}]"
-
-
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",")]
 
 
 def _numbers(text: str) -> list[float]:

@@ -130,7 +130,8 @@ def _mark(share: float) -> str:
 
 
 def _error_row(line: Mapping[str, str], words: Mapping[int, Words]) -> ErrorRow:
-    row, text, label, predicted, share, confidence, suspect = (line[name] for name in ERROR_COLUMNS)
+    *always, suspected = ERROR_COLUMNS
+    row, text, label, predicted, share, confidence = (line[name] for name in always)
     return ErrorRow(
         row=int(row),
         text=text,
@@ -138,6 +139,6 @@ def _error_row(line: Mapping[str, str], words: Mapping[int, Words]) -> ErrorRow:
         predicted=predicted,
         label_probability=float(share),
         confidence=float(confidence),
-        is_suspect=bool(int(suspect)),
+        is_suspect=bool(int(line.get(suspected, "0"))),  # not in runs of earlier versions
         words=words.get(int(row), ()),
     )

@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--test-texts", type=int, help="test rows to draw; default: all")
     parser.add_argument("--share", type=float, default=0.1)
     parser.add_argument("--kinds", nargs="+", default=["random", "confusable"])
+    parser.add_argument("--policies", nargs="+", choices=POLICIES, default=list(POLICIES))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--set", action="append", default=[], dest="extra", metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path, default=Path("runs/cleaned_labels"))
@@ -85,7 +86,7 @@ def main() -> None:
             for seed in options.seeds
         }
         train_on(f"{WRONG}, {kind}", wrong)
-        for policy in POLICIES:
+        for policy in options.policies:
             fixed = {seed: path.with_stem(f"{path.stem}-{policy}") for seed, path in wrong.items()}
             for seed, path in wrong.items():
                 if not fixed[seed].is_file():
@@ -94,7 +95,7 @@ def main() -> None:
             train_on(f"{policy}, {kind}", fixed)
     print(table(rows, CLEAN))
     for kind in options.kinds:
-        for policy in POLICIES:
+        for policy in options.policies:
             print(regained(rows, kind, policy))
 
 

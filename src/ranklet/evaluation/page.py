@@ -65,12 +65,14 @@ class Section:
         note: What it shows and how to read it, plain text.
         figures: Its drawings.
         tables: Its tables.
+        is_wide: Whether each of them takes the whole width.
     """
 
     title: str
     note: str = ""
     figures: Sequence[ReportFigure] = ()
     tables: Sequence[Table] = ()
+    is_wide: bool = False
 
 
 def render_page(template: str, **values: Any) -> str:

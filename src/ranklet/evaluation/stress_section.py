@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ranklet.evaluation.metrics import Metric
 from ranklet.evaluation.page import Cell, ReportFigure, Section, Table, percent
-from ranklet.evaluation.report_tables import digits_for, with_interval
+from ranklet.evaluation.report_tables import with_interval
 from ranklet.evaluation.stress import Stress, StressPoint, Sureness
 
 CAPTION = (
@@ -12,6 +12,7 @@ CAPTION = (
     " accuracy on the clean texts. Where the dashed mean confidence stays far above, the classifier"
     " does not know that it does not know."
 )
+_DIGITS = 1  # intervals of a thousand rows are some points wide
 _MEANING = {
     "typos": "words of four letters or more that get a typing error",
     "lower": "words in small letters",
@@ -30,49 +31,53 @@ def stress_section(stress: Stress, svg: str | None = None) -> Section:
         stress: What was measured.
         svg: The drawing of it.
     """
-    meanings = [f"{kind}: {_MEANING.get(kind, kind)}" for kind in stress.kinds]
+    meanings = [f"{_words(kind)}: {_MEANING.get(kind, kind)}" for kind in stress.kinds]
     note = (
         f"The same {stress.rows:,} of the {stress.of_rows:,} texts of {stress.source}, clean and"
-        f" shifted. Strength is a probability or a share, {'; '.join(meanings)}. Differences are"
-        " paired, text by text."
+        " shifted; differences are paired, text by text. The strength of a shift is how many, or"
+        f" how likely \N{EN DASH} {'; '.join(meanings)}."
     )
     return Section(
         title="Under stress",
         note=note,
         figures=() if svg is None else (ReportFigure(svg, CAPTION),),
         tables=(_table(stress),),
+        is_wide=True,
     )
 
 
 def _table(stress: Stress) -> Table:
-    digits = digits_for(stress.rows)
-    clean = ["clean", "", "", with_interval(stress.accuracy, digits), "", ""]
-    rows: list[list[Cell]] = [[*clean, *_sureness(stress.sureness, digits)]]
-    rows += [_row(point, digits) for point in stress.points]
+    clean = ["clean", "", "", with_interval(stress.accuracy, _DIGITS), "", ""]
+    rows: list[list[Cell]] = [[*clean, *_sureness(stress.sureness)]]
+    rows += [_row(point) for point in stress.points]
     columns = ["shift", "strength", "texts changed", stress.accuracy_name, "difference, points"]
-    columns += ["labels changed", "mean confidence", "calibration error"]
+    columns += ["predictions changed", "mean confidence", "calibration error"]
     return Table("Clean and shifted texts, with 95 % intervals", columns, rows)
 
 
-def _row(point: StressPoint, digits: int) -> list[Cell]:
+def _row(point: StressPoint) -> list[Cell]:
     return [
-        point.kind.replace("_", " "),
+        _words(point.kind),
         f"{point.strength:g}",
         f"{point.changed:,}",
-        with_interval(point.accuracy, digits),
-        _difference(point.difference, digits),
+        with_interval(point.accuracy, _DIGITS),
+        _difference(point.difference),
         f"{point.flipped:,}",
-        *_sureness(point.sureness, digits),
+        *_sureness(point.sureness),
     ]
 
 
-def _difference(metric: Metric, digits: int) -> Cell:
+def _difference(metric: Metric) -> Cell:
     low, high = metric.interval
-    value, *ends = (f"{100 * share:+.{digits}f}" for share in (metric.value, low, high))
+    value, *ends = (f"{100 * share:+.{_DIGITS}f}" for share in (metric.value, low, high))
     return value, " to ".join(ends)
 
 
-def _sureness(found: Sureness | None, digits: int) -> list[Cell]:
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
+def _sureness(found: Sureness | None) -> list[Cell]:
     if found is None:
         return ["\N{EN DASH}"] * 2
-    return [percent(found.confidence, digits), percent(found.calibration_error, digits)]
+    return [percent(found.confidence, _DIGITS), percent(found.calibration_error, _DIGITS)]

@@ -55,7 +55,7 @@ def stress(
     json: JsonOption = False,
 ) -> None:
     """Measure a classifier under typos, capitals, cut texts, HTML remains and other shifts."""
-    from ranklet.evaluation.stress import to_json
+    from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.stress import STRENGTHS, stress
 
     found = stress(
@@ -74,7 +74,7 @@ def stress(
         observe=lambda line: typer.echo(line, err=True),
     )
     if json:
-        render.print_json(to_json(found))
+        render.print_json(to_values(found))
     else:
         print_stress(found)
 

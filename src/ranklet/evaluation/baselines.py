@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ranklet.errors import RunError
 from ranklet.evaluation.by_problem import evaluate_answers
+from ranklet.evaluation.json_values import from_values
 from ranklet.evaluation.metrics import Metric
 from ranklet.files import read_json_object
 from ranklet.labels import ProblemType
@@ -90,15 +91,10 @@ def read_baselines(path: Path) -> dict[str, tuple[Baseline, ...]]:
     Raises:
         RunError: The file is broken.
     """
-    from pydantic import TypeAdapter, ValidationError
-
     if not path.is_file():
         return {}
     content = read_json_object(path, RunError)
-    try:
-        return TypeAdapter(dict[str, tuple[Baseline, ...]]).validate_python(content)
-    except ValidationError as error:
-        raise RunError(f"{path}: holds no baselines as `train` writes them") from error
+    return from_values(dict[str, tuple[Baseline, ...]], content, str(path), "train again")
 
 
 def _fitted(texts: Sequence[str], labels: NDArray[np.int64], seed: int) -> dict[str, Any]:

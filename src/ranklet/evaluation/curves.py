@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.errors import RunError
 from ranklet.evaluation.ranking import mean_of_known
 from ranklet.evaluation.selective import Coverage, accuracy_by_coverage
 
@@ -155,29 +153,6 @@ def thinned(x: NDArray[np.float64], y: NDArray[np.float64], most: int = MOST_POI
     path = np.append(0.0, (np.abs(np.diff(x)) + np.abs(np.diff(y))).cumsum())
     kept = np.unique(np.searchsorted(path, np.linspace(0, path[-1], most)))
     return x[kept], y[kept]
-
-
-def curves_to_json(curves: Curves) -> dict[str, Any]:
-    """Turn curves into JSON values."""
-    from pydantic import TypeAdapter
-
-    content: dict[str, Any] = TypeAdapter(Curves).dump_python(curves, mode="json")
-    return content
-
-
-def curves_from_json(content: Mapping[str, Any]) -> Curves:
-    """Read what `curves_to_json` wrote.
-
-    Raises:
-        RunError: It holds something else.
-    """
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(Curves).validate_python(content)
-    except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise RunError(f"curves: {where} is not as written; train again") from error
 
 
 def _roc(is_true: NDArray[np.bool_], probabilities: NDArray[np.float32]) -> Points:

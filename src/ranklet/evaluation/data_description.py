@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranklet.errors import RunError
 
 _BINS = 40
 _DRAWN_SHARE = 0.995  # a few very long texts would press all others into one bin
@@ -88,26 +85,3 @@ def count_labels(labels: NDArray[np.integer], classes: int) -> tuple[int, ...]:
     """
     counts = labels.sum(0) if labels.ndim == 2 else np.bincount(labels, minlength=classes)
     return tuple(counts.tolist())
-
-
-def description_to_json(description: DataDescription) -> dict[str, Any]:
-    """Turn a description into JSON values."""
-    from pydantic import TypeAdapter
-
-    content: dict[str, Any] = TypeAdapter(DataDescription).dump_python(description, mode="json")
-    return content
-
-
-def description_from_json(content: Mapping[str, Any]) -> DataDescription:
-    """Read what `description_to_json` wrote.
-
-    Raises:
-        RunError: It holds something else.
-    """
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(DataDescription).validate_python(content)
-    except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise RunError(f"data: {where} is not as written; train again") from error

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
-from ranklet.errors import RunError
 from ranklet.evaluation.calibration import expected_calibration_error, reliability_bins
 from ranklet.evaluation.metrics import CONFIDENCE, Metric, share_with_interval
 from ranklet.evaluation.predictions import Predictions
@@ -151,26 +148,3 @@ def paired_difference(lost: int, gained: int, rows: int) -> Metric:
     half = z * math.sqrt((down + up - (up - down) ** 2) / (rows + 2))
     low, high = max(-1.0, up - down - half), min(1.0, up - down + half)
     return Metric(value, (min(low, value), max(high, value)))
-
-
-def to_json(stress: Stress) -> dict[str, Any]:
-    """Turn what was found into JSON values."""
-    from pydantic import TypeAdapter
-
-    found: dict[str, Any] = TypeAdapter(Stress).dump_python(stress, mode="json")
-    return found
-
-
-def from_json(content: Mapping[str, Any]) -> Stress:
-    """Read what `to_json` wrote; the result equals what was written exactly.
-
-    Raises:
-        RunError: A key is missing or holds something else.
-    """
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(Stress).validate_python(content)
-    except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
-        raise RunError(f"stress: {place}: not as written; stress the run again") from error

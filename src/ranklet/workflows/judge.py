@@ -19,7 +19,8 @@ from ranklet.evaluation.by_problem import (
     label_names_of,
     rightly_answered,
 )
-from ranklet.evaluation.curves import Curves, curves_to_json
+from ranklet.evaluation.curves import Curves
+from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.label_errors import pruned
 from ranklet.evaluation.one_label import confidence_of
 from ranklet.evaluation.predictions import (
@@ -174,7 +175,7 @@ def write_answers(run: Run, model: TextClassifier, answers: Mapping[str, Answers
     for name, each in answers.items():
         predictions = predictions_of(model, each)
         write_predictions(predictions_file(run, name), predictions)
-        write_json(curves_file(run, name), curves_to_json(curves_of(model, each)))
+        write_json(curves_file(run, name), to_values(curves_of(model, each)))
         if isinstance(model.problem, SingleLabel):
             write_wrong(run.evaluation / f"{name}_errors.csv", model, each, predictions)
 

@@ -14,7 +14,8 @@ from ranklet.data.shifts import SHIFTS, reverse_parts
 from ranklet.data.sources import read_column
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import DataError
-from ranklet.evaluation.stress import Stress, accuracy_of, stress_point, sureness_of, to_json
+from ranklet.evaluation.json_values import to_values
+from ranklet.evaluation.stress import Stress, accuracy_of, stress_point, sureness_of
 from ranklet.files import make_folder
 from ranklet.problem import SingleLabel
 from ranklet.run import Run, write_json
@@ -181,7 +182,7 @@ def _answer_changed(
 def _write(run: Run, stressed: Stress) -> None:
     path = stress_file(run)
     make_folder(path.parent)  # a shrunk run may have none
-    write_json(path, to_json(stressed))
+    write_json(path, to_values(stressed))
     certify_file(run, path)
     if run.metrics.is_file():  # a shrunk run has no records, and so no report
         write_run_report(run)

@@ -14,7 +14,7 @@ from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memor
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.by_problem import tuned
-from ranklet.evaluation.data_description import description_to_json
+from ranklet.evaluation.json_values import to_values
 from ranklet.files import write_atomically
 from ranklet.launch import read_launch
 from ranklet.recipe import Recipe, to_yaml
@@ -173,7 +173,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
         write_json(
             run.environment, {**about, "ranks": ranks.count, "checkpoints": vars(writer.figures)}
         )
-        write_json(run.data, description_to_json(describe_data(recipe.data, splits, corpora)))
+        write_json(run.data, to_values(describe_data(recipe.data, splits, corpora)))
         write_evaluations(run, evaluations)
         write_answers(run, model, answers)
         write_words(run, model, answers)

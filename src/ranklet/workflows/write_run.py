@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,8 +16,8 @@ from ranklet.data.corpus import TokenCorpus, num_texts
 from ranklet.data.duplicates import DuplicatePolicy
 from ranklet.errors import RunError
 from ranklet.evaluation.baselines import baselines_to_json, judge_baselines, read_baselines
-from ranklet.evaluation.curves import Curves, curves_from_json
-from ranklet.evaluation.data_description import description_from_json
+from ranklet.evaluation.curves import Curves
+from ranklet.evaluation.data_description import DataDescription
 from ranklet.evaluation.error_table import read_error_table
 from ranklet.evaluation.figures import (
     Drawing,
@@ -29,6 +29,7 @@ from ranklet.evaluation.figures import (
     stress_figures,
     training_figures,
 )
+from ranklet.evaluation.json_values import from_values
 from ranklet.evaluation.page import duration
 from ranklet.evaluation.report import (
     BudgetRow,
@@ -39,7 +40,6 @@ from ranklet.evaluation.report import (
 )
 from ranklet.evaluation.result import Evaluation, from_json, to_json
 from ranklet.evaluation.stress import Stress
-from ranklet.evaluation.stress import from_json as stress_from_json
 from ranklet.evaluation.stress_section import stress_section
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe
@@ -49,6 +49,7 @@ from ranklet.workflows.environment import environment, peak_memory_bytes
 from ranklet.workflows.read_splits import Splits
 
 Corpora = Mapping[str, TokenCorpus]
+T = TypeVar("T")
 
 EVALUATED_SPLITS = ("test", "validation")
 _DUPLICATES = {
@@ -195,7 +196,7 @@ def run_figures(run: Run) -> dict[str, Drawing]:
     rows = tuple(PlanRow(**row) for row in plan["rows"])
     figures |= budget_figures(ParameterPlan(rows, plan["budget"]))
     if run.data.is_file():  # not in runs of earlier versions
-        figures |= data_figures(description_from_json(read_json(run.data)))
+        figures |= data_figures(_read(DataDescription, run.data, "train again"))
     stressed = read_stress(run)
     if stressed is not None:
         figures |= stress_figures(stressed)
@@ -214,7 +215,7 @@ def read_curves(run: Run, split: str) -> Curves | None:
         RunError: The file is broken.
     """
     path = curves_file(run, split)
-    return curves_from_json(read_json(path)) if path.is_file() else None
+    return _read(Curves, path, "train again") if path.is_file() else None
 
 
 def read_evaluations(run: Run) -> dict[str, Evaluation]:
@@ -239,7 +240,7 @@ def read_stress(run: Run) -> Stress | None:
         RunError: The file is broken.
     """
     path = stress_file(run)
-    return stress_from_json(read_json(path)) if path.is_file() else None
+    return _read(Stress, path, "stress the run again") if path.is_file() else None
 
 
 def read_records(run: Run) -> list[Record]:
@@ -311,3 +312,7 @@ def _named_hashes(hashes: Mapping[str, Any]) -> dict[str, str]:
     for kind in ("data", "encoder"):
         flat |= {f"{kind}, {name}": value for name, value in hashes.get(kind, {}).items()}
     return flat
+
+
+def _read(kind: type[T], path: Path, remedy: str) -> T:
+    return from_values(kind, read_json(path), str(path), remedy)

@@ -15,12 +15,11 @@ from ranklet.evaluation.curves import (
     MOST_POINTS,
     Curves,
     confidence_bins,
-    curves_from_json,
-    curves_to_json,
     ranking_curves,
     selective_curve,
     thinned,
 )
+from ranklet.evaluation.json_values import from_values, to_values
 from ranklet.problem import MultiLabel, SingleLabel
 
 
@@ -133,9 +132,10 @@ def test_json_gives_curves_back(classes):
     found = answer_curves(SingleLabel(), probabilities, labels, names)
     assert found.coverage
     assert found.confidence
-    assert curves_from_json(json.loads(json.dumps(curves_to_json(found)))) == found
-    with pytest.raises(RunError, match="curves: labels is not as written"):
-        curves_from_json({"labels": "x", "roc": [], "precision_recall": []})
+    assert from_values(Curves, json.loads(json.dumps(to_values(found))), "f", "r") == found
+    values = {"labels": "x", "roc": [], "precision_recall": []}
+    with pytest.raises(RunError, match=r"^curves\.json: labels: not as written; train again"):
+        from_values(Curves, values, "curves.json", "train again")
 
 
 def test_several_labels_a_text_have_ranking_curves_only():

@@ -12,9 +12,8 @@ from ranklet.evaluation.data_description import (
     DataDescription,
     count_labels,
     count_lengths,
-    description_from_json,
-    description_to_json,
 )
+from ranklet.evaluation.json_values import from_values, to_values
 
 
 def test_short_texts_have_a_bin_for_each_length():
@@ -43,6 +42,7 @@ def test_labels_are_counted_one_or_several_a_text():
 def test_json_gives_the_description_back():
     lengths = count_lengths({"train": [1, 2], "test": [3]}, {"min_words": 2})
     whole = DataDescription(lengths, lengths, ("a",), {"train": 2}, {"train": (2,)})
-    assert description_from_json(json.loads(json.dumps(description_to_json(whole)))) == whole
-    with pytest.raises(RunError, match="data: words is not as written"):
-        description_from_json({})
+    values = json.loads(json.dumps(to_values(whole)))
+    assert from_values(DataDescription, values, "f", "r") == whole
+    with pytest.raises(RunError, match=r"^data\.json: words: not as written; train again"):
+        from_values(DataDescription, {}, "data.json", "train again")

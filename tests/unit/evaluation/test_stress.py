@@ -9,17 +9,16 @@ import pytest
 
 from ranklet.errors import RunError
 from ranklet.evaluation.figures import stress_figures
+from ranklet.evaluation.json_values import from_values, to_values
 from ranklet.evaluation.page import Section
 from ranklet.evaluation.predictions import Predictions
 from ranklet.evaluation.stress import (
     Stress,
     Sureness,
     accuracy_of,
-    from_json,
     paired_difference,
     stress_point,
     sureness_of,
-    to_json,
 )
 from ranklet.evaluation.stress_section import stress_section
 
@@ -95,15 +94,15 @@ def test_it_is_read_as_it_was_written() -> None:
     one = stressed(predictions("aaba", [1.0, 1.0, 1.0, 0.5]), predictions("aabb", [0.3] * 4))
     several = stressed(predictions("aaba"), predictions("aabb"), predictions("bbbb"))
     for found in (one, several):
-        assert from_json(json.loads(json.dumps(to_json(found)))) == found
+        assert from_values(Stress, json.loads(json.dumps(to_values(found))), "f", "r") == found
     assert several.kinds == ("typos",)
 
 
 def test_what_was_not_written_by_it_is_refused() -> None:
-    content = to_json(stressed(predictions("aaba"), predictions("aabb")))
+    content = to_values(stressed(predictions("aaba"), predictions("aabb")))
     del content["points"][0]["lost"]
-    with pytest.raises(RunError, match=r"^stress: points\.0\.lost: not as written; stress the run"):
-        from_json(content)
+    with pytest.raises(RunError, match=r"^stress\.json: points\.0\.lost: not as written; again"):
+        from_values(Stress, content, "stress.json", "again")
 
 
 def test_the_figure_has_a_panel_for_each_shift_from_the_clean_texts_on() -> None:

@@ -228,7 +228,7 @@ def print_shrunk(shrunk: Shrunk) -> None:
 
 def print_run(run: Run) -> None:
     """Print where a finished run lies and what it reached."""
-    from ranklet.workflows.write_run import read_evaluations
+    from ranklet.workflows.read_run import read_evaluations
 
     for name, evaluation in read_evaluations(run).items():
         accuracy = f"{evaluation.accuracy_name}  {with_interval(evaluation.accuracy)}"

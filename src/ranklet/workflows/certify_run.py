@@ -16,8 +16,8 @@ from ranklet.lora.initial import plain_tensors
 from ranklet.recipe import Recipe, recipe_hash
 from ranklet.run import Run, read_json, write_json
 from ranklet.saved_head import HEAD_FILE, read_tensors
+from ranklet.workflows.read_run import read_records
 from ranklet.workflows.read_splits import data_hashes
-from ranklet.workflows.write_run import read_records
 
 # What a clock says of a step; everything else of it repeats.
 _TIMES = ("texts_per_s",)

@@ -15,7 +15,7 @@ from ranklet.workflows.compared_runs import (
     open_groups,
 )
 from ranklet.workflows.estimate import estimate
-from ranklet.workflows.write_run import read_records
+from ranklet.workflows.read_run import read_records
 
 
 def compare(

@@ -21,8 +21,8 @@ from ranklet.labels import SEPARATOR
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run import Run, open_run, read_json
 from ranklet.workflows.judge import predictions_file
+from ranklet.workflows.read_run import read_evaluations
 from ranklet.workflows.train_seeds import SUMMARY_FILE
-from ranklet.workflows.write_run import read_evaluations
 
 ComparedSplit = Literal["test", "validation"]
 Fields = Mapping[str, tuple[str, str]]

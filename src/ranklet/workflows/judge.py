@@ -41,8 +41,9 @@ from ranklet.evaluation.slices import (
 )
 from ranklet.problem import SingleLabel
 from ranklet.run import Run, write_json
+from ranklet.workflows.read_run import EVALUATED_SPLITS, curves_file
 from ranklet.workflows.read_splits import Splits
-from ranklet.workflows.write_run import EVALUATED_SPLITS, Corpora, curves_file
+from ranklet.workflows.write_run import Corpora
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,8 +21,8 @@ from ranklet.saved_probes import check_probes, compute_dtype
 from ranklet.workflows.certify_run import encoder_hashes, metrics_hash
 from ranklet.workflows.evaluate import evaluate_on, read_labelled
 from ranklet.workflows.judge import predictions_file
+from ranklet.workflows.read_run import EVALUATED_SPLITS, read_records
 from ranklet.workflows.stated_run import StatedRun, differing_names
-from ranklet.workflows.write_run import EVALUATED_SPLITS, read_records
 
 State = Literal["ok", "differs", "not checked"]
 Finding = tuple[State, str]

@@ -23,7 +23,8 @@ from ranklet.workflows.certify_run import certify_file
 from ranklet.workflows.evaluate import read_labelled, run_columns, run_data
 from ranklet.workflows.judge import Answers, answer, predictions_of
 from ranklet.workflows.load import is_run, load
-from ranklet.workflows.write_run import stress_file, write_run_report
+from ranklet.workflows.read_run import stress_file
+from ranklet.workflows.write_report import write_run_report
 
 STRENGTHS = (0.1, 0.25, 0.5, 1.0)
 ROWS = 1_000

@@ -10,7 +10,7 @@ from ranklet.errors import MissingExtraError
 from ranklet.run import Run, read_json
 from ranklet.training.fit import Record
 from ranklet.workflows.observer import Observer
-from ranklet.workflows.write_run import read_evaluations
+from ranklet.workflows.read_run import read_evaluations
 
 # What a record says about itself rather than about the training.
 _PLACE = ("kind", "step")

@@ -49,12 +49,12 @@ from ranklet.workflows.read_splits import EncodedSplit, Splits, read_splits
 from ranklet.workflows.solve import check_feasible, open_space
 from ranklet.workflows.stop_signals import StopRequest, stop_on_signals
 from ranklet.workflows.techniques import check_class_weights
+from ranklet.workflows.write_report import write_run_report
 from ranklet.workflows.write_run import (
     Corpora,
     describe_training,
     write_baselines,
     write_evaluations,
-    write_run_report,
 )
 
 RUNS_FOLDER = Path("runs")

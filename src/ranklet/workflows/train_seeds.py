@@ -13,8 +13,8 @@ from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, write_json
 from ranklet.workflows.observer import Observer
+from ranklet.workflows.read_run import read_evaluations
 from ranklet.workflows.train import RUNS_FOLDER, check_before_download, train
-from ranklet.workflows.write_run import read_evaluations
 
 SUMMARY_FILE = "seeds.json"
 

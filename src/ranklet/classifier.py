@@ -159,6 +159,8 @@ class TextClassifier(nn.Module):
         Returns:
             (texts, classes) float32.
         """
+        if not len(logits):
+            return logits  # torch reduces no segments at all
         assert self.preprocessing is not None, "what split the texts says how to aggregate them"
         aggregation = self.preprocessing.long_texts.aggregation
         if isinstance(self.problem, SingleLabel):

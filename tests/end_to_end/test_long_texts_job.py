@@ -68,6 +68,7 @@ def test_windows_from_training_to_verification(
     assert len(answers) == 20
 
     model = library.load("elsewhere")
+    assert model.predict([]) == []
     assert model.preprocessing is not None
     how = model.preprocessing.long_texts
     assert (how.mode, how.overlap, how.aggregation) == ("windows", 0.5, aggregation)

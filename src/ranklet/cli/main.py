@@ -36,10 +36,6 @@ app = typer.Typer(
 )
 recipes_app = typer.Typer(help="List the built-in recipes, or show one.", no_args_is_help=False)
 app.add_typer(recipes_app, name="recipes", invoke_without_command=True)
-app.command()(audit)
-app.command()(compare)
-app.command()(estimate)
-app.command()(stress)
 
 RecipeArgument = Annotated[str, typer.Argument(help="Built-in recipe, or a YAML file.")]
 SetOption = Annotated[
@@ -369,6 +365,12 @@ def _seeds(text: str) -> list[int]:
         raise typer.BadParameter(f"{text!r} is neither 0..4 nor 0,3,7", param_hint="--seeds")
     values = [int(number) for number in numbers]
     return list(range(values[0], values[1] + 1)) if dots else values
+
+
+app.command()(audit)
+app.command()(compare)
+app.command()(estimate)
+app.command()(stress)
 
 
 def run() -> None:

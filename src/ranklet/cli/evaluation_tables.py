@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from ranklet.evaluation.slices import Slice
 
 
-def with_interval(metric: Metric) -> str:
-    """Write a figure and its interval."""
+def with_interval(metric: Metric, sign: str = "") -> str:
+    """Write a figure and its interval, all with their sign where `sign` is a plus."""
     low, high = metric.interval
-    return f"{metric.value:.4f} [{low:.4f}, {high:.4f}]"
+    return f"{metric.value:{sign}.4f} [{low:{sign}.4f}, {high:{sign}.4f}]"
 
 
 def further_lines(evaluation: Evaluation) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ranklet.cli import render
+from ranklet.cli.evaluation_tables import with_interval
 from ranklet.cli.options import (
     DeviceOption,
     EncoderOption,
@@ -20,7 +21,6 @@ from ranklet.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from ranklet.evaluation.metrics import Metric
     from ranklet.evaluation.stress import Stress, Sureness
 
 
@@ -85,14 +85,14 @@ def print_stress(stress: Stress) -> None:
         f"{stress.source}: {stress.rows:,} of {stress.of_rows:,} texts, 95 % intervals in "
         "brackets; differences are paired, text by text"
     )
-    table = [["clean", "", "", _share(stress.accuracy), "", "", *_sureness(stress.sureness)]]
+    table = [["clean", "", "", with_interval(stress.accuracy), "", "", *_sureness(stress.sureness)]]
     table += [
         [
             point.kind,
             f"{point.strength:g}",
             f"{point.changed:,}",
-            _share(point.accuracy),
-            _share(point.difference, "+"),
+            with_interval(point.accuracy),
+            with_interval(point.difference, "+"),
             f"{point.flipped:,}",
             *_sureness(point.sureness),
         ]
@@ -106,11 +106,6 @@ def _sureness(found: Sureness | None) -> list[str]:
     if found is None:
         return ["", ""]
     return [f"{found.confidence:.4f}", f"{found.calibration_error:.4f}"]
-
-
-def _share(metric: Metric, sign: str = "") -> str:
-    low, high = metric.interval
-    return f"{metric.value:{sign}.4f} [{low:{sign}.4f}, {high:{sign}.4f}]"
 
 
 def _numbers(text: str) -> list[float]:

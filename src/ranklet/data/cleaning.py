@@ -93,6 +93,11 @@ def count_words(text: str) -> int:
     return len(text.split())
 
 
+def is_within(words: int, min_words: int | None, max_words: int | None) -> bool:
+    """Tell whether a text has at least `min_words` and at most `max_words`; None bounds nothing."""
+    return (min_words or 0) <= words and (max_words is None or words <= max_words)
+
+
 def filter_by_words(
     examples: Examples, min_words: int | None, max_words: int | None
 ) -> tuple[Examples, int]:
@@ -109,11 +114,15 @@ def filter_by_words(
     Raises:
         DataError: No row is left.
     """
-    low, high = min_words or 0, float("inf") if max_words is None else max_words
-    kept = [row for row, text in enumerate(examples.texts) if low <= count_words(text) <= high]
+    kept = [
+        row
+        for row, text in enumerate(examples.texts)
+        if is_within(count_words(text), min_words, max_words)
+    ]
     if not kept:
+        high = float("inf") if max_words is None else max_words
         raise DataError(
-            f"no row has {low} to {high} words; widen data.min_words and data.max_words",
+            f"no row has {min_words or 0} to {high} words; widen data.min_words and data.max_words",
             examples.source,
         )
     return examples.select(kept), len(examples) - len(kept)

@@ -33,6 +33,13 @@ def draws_per_class(counts: NDArray[np.int64], sampling: Sampling) -> NDArray[np
     return draws
 
 
+def draw_rows(count: int, most: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Return all of `count` rows, or where there are more than `most`, so many, in their order."""
+    if count <= most:
+        return np.arange(count)
+    return np.sort(generator.choice(count, most, replace=False))
+
+
 def draw_texts(
     labels: NDArray[np.int64], sampling: Sampling, seed: int, epoch: int
 ) -> NDArray[np.int64]:

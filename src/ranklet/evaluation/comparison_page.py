@@ -12,18 +12,19 @@ from ranklet.evaluation.page import (
     ReportFigure,
     Table,
     between,
+    digits_for,
     duration,
     inline_figures,
     or_dash,
     percent,
     render_page,
 )
+from ranklet.evaluation.report_tables import with_interval
 from ranklet.evaluation.verdicts import (
     Comparison,
     Entry,
     Pair,
     choice_in_words,
-    digits,
     p_in_words,
     points,
 )
@@ -58,7 +59,7 @@ def render_comparison(comparison: Comparison, curves: Sequence[RunCurves]) -> st
         }
     )
     best = max(comparison.entries, key=lambda entry: entry.accuracy.value)
-    decimals = digits(comparison.rows)
+    decimals = digits_for(comparison.rows)
     return render_page(
         "comparison.html.jinja",
         comparison=comparison,
@@ -87,13 +88,10 @@ def _entry_table(comparison: Comparison, decimals: int) -> Table:
 def _entry_row(entry: Entry, fields: Sequence[str], decimals: int) -> list[Cell]:
     seeds = len(entry.seeds)
 
-    def score(metric: Metric) -> Cell:
-        return percent(metric.value, decimals), between(metric.interval, decimals)
-
     return [
         entry.name if seeds == 1 else (entry.name, f"{seeds} seeds: mean, interval over seeds"),
-        score(entry.accuracy),
-        score(entry.f1_macro),
+        with_interval(entry.accuracy, decimals),
+        with_interval(entry.f1_macro, decimals),
         f"{entry.parameters:,}",
         or_dash(duration, entry.seconds),
         *(entry.fields.get(name, "") for name in fields),

@@ -20,6 +20,7 @@ from ranklet.errors import RunError
 
 _NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 _EN_DASH = "\N{EN DASH}"
+_MANY_ROWS = 1_000  # a thousandth is more than fewer rows than that can tell
 # A text, or a text with a second, quieter line below it.
 Cell = str | tuple[str, str]
 
@@ -116,6 +117,11 @@ def inline_figures(figures: Mapping[str, ReportFigure]) -> dict[str, dict[str, A
 def percent(share: float, digits: int = 1) -> str:
     """Write a share, 0..1, as a percentage."""
     return f"{100 * share:.{digits}f}{_NARROW_SPACE}%"
+
+
+def digits_for(rows: int) -> int:
+    """Return how many digits after the point a percentage of so many rows deserves."""
+    return 2 if rows >= _MANY_ROWS else 1
 
 
 def between(interval: tuple[float, float], digits: int = 1) -> str:

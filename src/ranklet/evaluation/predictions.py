@@ -96,6 +96,17 @@ def read_predictions(path: Path) -> Predictions:
         raise RunError(f"{path}: holds no predictions as `train` writes them") from error
 
 
+def surest_errors(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the rows that were predicted wrong, those first whose predicted label is the surest.
+
+    Args:
+        confidence: (n,) probability of the predicted label.
+        right: (n,) whether it is the true one.
+    """
+    wrong = np.flatnonzero(~right)
+    return wrong[np.argsort(-confidence[wrong], kind="stable")]
+
+
 def write_errors(
     path: Path,
     texts: Sequence[str],
@@ -119,8 +130,7 @@ def write_errors(
         RunError: The file cannot be written.
     """
     assert predictions.confidence is not None, "an error of several labels has no one confidence"
-    wrong = np.flatnonzero(~predictions.right)
-    wrong = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")]
+    wrong = surest_errors(predictions.confidence, predictions.right)
     with open_atomically(path) as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(ERROR_COLUMNS)

@@ -14,7 +14,13 @@ from typing import Any
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.error_table import ErrorTable, mark_words
 from ranklet.evaluation.figures import Record, figure_name
-from ranklet.evaluation.page import ReportFigure, Section, inline_figures, render_page
+from ranklet.evaluation.page import (
+    ReportFigure,
+    Section,
+    digits_for,
+    inline_figures,
+    render_page,
+)
 from ranklet.evaluation.report_tables import (
     MOST_CLASSES_AS_MATRIX,
     calibration_table,
@@ -22,7 +28,6 @@ from ranklet.evaluation.report_tables import (
     confusion_table,
     coverage_table,
     decision_table,
-    digits_for,
     headline_rows,
     score_table,
     slice_tables,

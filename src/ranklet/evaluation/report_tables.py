@@ -7,20 +7,14 @@ from collections.abc import Iterator
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.calibration import Calibration
 from ranklet.evaluation.metrics import Metric
-from ranklet.evaluation.page import Cell, Table, between, or_dash, percent
+from ranklet.evaluation.page import Cell, Table, between, digits_for, or_dash, percent
 from ranklet.evaluation.result import AVERAGES, SCORES, Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage
 from ranklet.evaluation.slices import Slice
 
-MANY_ROWS = 1_000  # a thousandth is more than fewer rows than that can tell
 MOST_CLASSES_AS_MATRIX = 20
 MOST_CONFUSIONS = 30
 _SCORE_NAMES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
-
-
-def digits_for(rows: int) -> int:
-    """Return how many digits after the point a percentage of so many rows deserves."""
-    return 2 if rows >= MANY_ROWS else 1
 
 
 def with_interval(metric: Metric, digits: int) -> Cell:

@@ -20,6 +20,7 @@ from ranklet.evaluation.comparison import (
 )
 from ranklet.evaluation.estimate import Estimate
 from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.page import digits_for
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.row_answers import Matrix, RowAnswers, agreement, error_agreement
 
@@ -203,12 +204,7 @@ def choice_in_words(estimates: Mapping[str, Estimate]) -> str:
 
 def points(difference: float, rows: int) -> str:
     """Write a difference of shares in percentage points, with its sign."""
-    return f"{100 * difference:+.{digits(rows)}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def digits(rows: int) -> int:
-    """Return the decimals that a percentage of so many rows deserves."""
-    return 2 if rows >= 1_000 else 1
+    return f"{100 * difference:+.{digits_for(rows)}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def p_in_words(p: float) -> str:
@@ -263,7 +259,7 @@ def _pair(
 
 def _claim(first: str, second: str, found: Difference) -> str:
     value = found.accuracy.value
-    size = f"{abs(100 * value):.{digits(found.rows)}f} points"
+    size = f"{abs(100 * value):.{digits_for(found.rows)}f} points"
     low, high = (points(bound, found.rows) for bound in found.accuracy.interval)
     order = f"{first} is {size} {'above' if value > 0 else 'below'} {second}"
     where = f"on {found.rows:,} rows"
@@ -293,11 +289,11 @@ def _needed_in_words(needed: Needed, seeds: tuple[int, int]) -> str:
     if needed.seeds is not None:
         ways.append(f"about {max(needed.seeds, max(seeds) + 1):,} seeds each")
     if needed.rows is not None:
-        ways.append(f"about {_two_digits(needed.rows):,} rows")
+        ways.append(f"about {_two_digits_for(needed.rows):,} rows")
     return " or ".join(ways) or "only more seeds and more rows together"
 
 
-def _two_digits(number: int) -> int:
+def _two_digits_for(number: int) -> int:
     step = int(10 ** max(len(str(number)) - 2, 0))
     return math.ceil(number / step) * step
 

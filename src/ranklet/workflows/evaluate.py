@@ -81,9 +81,7 @@ def evaluate(
         RankletError: The classifier cannot be loaded.
     """
     section = run_data(Path(path))
-    source = data or (section.test if section is not None else None)
-    if source is None:
-        raise DataError("no test data; name some with --data", str(path))
+    source = data or own_test(path, section)
     columns = {column: read_column(source, "test", column) for column in slice_by}
     chosen = None if accuracy is None else choose_on_validation(Run(Path(path)), accuracy)
     prepare_memory()
@@ -172,6 +170,17 @@ def evaluate_on(model: TextClassifier, split: EncodedSplit, name: str, seed: int
 def run_data(path: Path) -> DataSection | None:
     """Return the data section of a run's recipe; None for a bare adapter."""
     return load_recipe(Run(path).recipe).data if is_run(path) else None
+
+
+def own_test(path: str | Path, section: DataSection | None) -> str:
+    """Return the test data of a run.
+
+    Raises:
+        DataError: It has none, or it is a bare adapter, whose section is None.
+    """
+    if section is None or section.test is None:
+        raise DataError("no test data; name some with --data", str(path))
+    return section.test
 
 
 def run_columns(section: DataSection | None) -> Columns:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
 
-import numpy as np
-
 from ranklet.classifier import TextClassifier
 from ranklet.data.cleaning import clean
 from ranklet.evaluation.importance import MOST_WORDS, Words, importance_to_json, occlude
+from ranklet.evaluation.one_label import confidence_of
+from ranklet.evaluation.predictions import surest_errors
 from ranklet.problem import SingleLabel
 from ranklet.run import Run, write_json
-from ranklet.workflows.judge import Answers
+from ranklet.workflows.judge import Answers, probabilities_of
 
 MOST_TEXTS = 1000
 """Texts with a word left out that are asked about: seconds of MiniLM on one core."""
@@ -30,10 +30,9 @@ def explain_errors(model: TextClassifier, answers: Answers) -> dict[int, Words]:
         Row to the words of its cleaned text, the surest error first.
     """
     assert model.preprocessing is not None, "answers about texts need a tokenizer"
-    probabilities = model.problem.probabilities(answers.logits).numpy()
+    probabilities = probabilities_of(model, answers)
     predicted = probabilities.argmax(1)
-    wrong = np.flatnonzero(predicted != answers.labels)
-    wrong = wrong[np.argsort(-probabilities.max(1)[wrong], kind="stable")]
+    wrong = surest_errors(*confidence_of(probabilities, answers.labels))
     texts = [clean(answers.texts[row], model.preprocessing.cleaning) for row in wrong.tolist()]
     asked = accumulate(min(len(text.split()), MOST_WORDS) for text in texts)
     count = sum(total <= MOST_TEXTS for total in asked)

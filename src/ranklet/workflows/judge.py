@@ -76,6 +76,12 @@ def answer(model: TextClassifier, texts: Sequence[str], corpus: TokenCorpus) -> 
     return Answers(texts, text_labels(corpus), model.predict_logits(corpus), lengths)
 
 
+def probabilities_of(model: TextClassifier, answers: Answers) -> NDArray[np.float32]:
+    """Return the probabilities behind some answers, (texts, classes) float32."""
+    found: NDArray[np.float32] = model.problem.probabilities(answers.logits).numpy()
+    return found
+
+
 def answer_splits(model: TextClassifier, splits: Splits, corpora: Corpora) -> dict[str, Answers]:
     """Ask a classifier about every split that is evaluated, by name."""
     found = {"validation": splits.validation, "test": splits.test}
@@ -103,7 +109,7 @@ def judge(
         columns: Further cells of each text, by column, to tell texts apart by.
     """
     problem, labels = model.problem, answers.labels
-    probabilities = problem.probabilities(answers.logits).numpy()
+    probabilities = probabilities_of(model, answers)
     evaluation = evaluate_answers(problem, probabilities, labels, model.labels.names, name, seed)
     groupings = [by_words(answers.texts)]
     if model.preprocessing is not None:
@@ -150,7 +156,7 @@ def with_threshold(
     evaluation: Evaluation, model: TextClassifier, answers: Answers, wanted: float, chosen: Coverage
 ) -> Evaluation:
     """Add what a threshold chosen on validation for an accuracy gives on the answers."""
-    probabilities = model.problem.probabilities(answers.logits).numpy()
+    probabilities = probabilities_of(model, answers)
     here = covered(*confidence_of(probabilities, answers.labels), chosen.threshold)
     return replace(evaluation, threshold=ChosenThreshold(wanted, chosen, here))
 
@@ -158,7 +164,7 @@ def with_threshold(
 def predictions_of(model: TextClassifier, answers: Answers) -> Predictions:
     """Turn answers into labels by name."""
     names, problem = model.labels.names, model.problem
-    probabilities = problem.probabilities(answers.logits).numpy()
+    probabilities = probabilities_of(model, answers)
     return Predictions(
         labels=tuple(label_names_of(answers.labels, names)),
         predicted=tuple(problem.answers(probabilities, names)),
@@ -183,7 +189,7 @@ def write_answers(run: Run, model: TextClassifier, answers: Mapping[str, Answers
 
 def curves_of(model: TextClassifier, answers: Answers) -> Curves:
     """Compute the points of every curve of some answers."""
-    probabilities = model.problem.probabilities(answers.logits).numpy()
+    probabilities = probabilities_of(model, answers)
     return answer_curves(model.problem, probabilities, answers.labels, model.labels.names)
 
 
@@ -198,7 +204,7 @@ def write_wrong(
     Raises:
         RunError: The file cannot be written.
     """
-    probabilities = model.problem.probabilities(answers.logits).numpy()
+    probabilities = probabilities_of(model, answers)
     true = probabilities[np.arange(len(answers.labels)), answers.labels]
     suspects = pruned(answers.labels, probabilities.astype(np.float64))
     write_errors(path, answers.texts, predictions, true, suspects)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from ranklet.classifier import TextClassifier
+from ranklet.data.sampling import draw_rows
 from ranklet.data.shifts import SHIFTS
 from ranklet.evaluation.calibration import fit_temperature
 from ranklet.evaluation.doubt import Answered, Shifted, remoteness
@@ -93,13 +93,13 @@ def learn_shifts(
         observe: Receives a line at each stage.
     """
     generator = np.random.default_rng(seed)
-    rows = _drawn(len(known.texts), MOST_KNOWN, generator)
+    rows = draw_rows(len(known.texts), MOST_KNOWN, generator)
     labels, texts = known.labels[rows], [known.texts[row] for row in rows.tolist()]
     observe(f"asking about {len(texts):,} texts with known labels")
     asked = _ask(model, texts)
     temperature = fit_temperature(asked.logits, labels)
     ways = [(kind, strength) for kind, strengths in FITTED.items() for strength in strengths]
-    chosen = _drawn(len(texts), MOST_SHIFTED // len(ways), generator)
+    chosen = draw_rows(len(texts), MOST_SHIFTED // len(ways), generator)
     shifted = list[Shifted]()
     for kind, strength in ways:
         observe(f"asking about {len(chosen):,} of them, {kind.replace('_', ' ')} {strength:g}")
@@ -142,6 +142,8 @@ def judge_new(
 def _answered(
     asked: Asked, temperature: float, known: Asked, own: NDArray[np.int64] | None = None
 ) -> Answered:
+    from scipy.special import softmax
+
     probabilities = softmax(asked.logits.astype(np.float64) / temperature, axis=1)
     return Answered(probabilities, remoteness(known.states, asked.states, own))
 
@@ -158,9 +160,3 @@ def _ask(model: TextClassifier, texts: Sequence[str]) -> Asked:
     sums = np.add.reduceat(states.numpy(), corpus.text_starts[:-1])
     means = (sums / windows[:, None]).astype(np.float32)
     return Asked(model.per_text(logits, corpus.text_starts).numpy(), means)
-
-
-def _drawn(count: int, most: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    if count <= most:
-        return np.arange(count)
-    return np.sort(generator.choice(count, most, replace=False))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ranklet.data.cleaning import clean, count_words, filter_by_words
+from ranklet.data.cleaning import clean, count_words, filter_by_words, is_within
 from ranklet.data.duplicates import DuplicateReport, resolve_duplicates
 from ranklet.data.examples import Examples, distinct_labels, encode_labels
 from ranklet.data.named_sets import NAMED_SETS
@@ -43,8 +43,7 @@ class Splits:
         validation: What chooses.
         test: What is reported, or None.
         duplicates: Duplicates found and dropped.
-        filtered: Training rows outside the word limits.
-        filtered_words: The words of each.
+        filtered_words: Words of each training row outside the word limits.
     """
 
     labels: LabelSet
@@ -52,8 +51,12 @@ class Splits:
     validation: EncodedSplit
     test: EncodedSplit | None
     duplicates: DuplicateReport
-    filtered: int
     filtered_words: tuple[int, ...] = ()
+
+    @property
+    def filtered(self) -> int:
+        """Training rows outside the word limits."""
+        return len(self.filtered_words)
 
 
 def read_splits(data: DataSection, seed: int) -> Splits:
@@ -81,14 +84,13 @@ def read_splits(data: DataSection, seed: int) -> Splits:
         train, duplicates = resolve_duplicates(train, None, test, data.duplicates)
         labels = _label_set(train)
         train, validation = split_validation(train, data.validation, seed)
-    kept, filtered = filter_by_words(train, data.min_words, data.max_words)
+    kept, _ = filter_by_words(train, data.min_words, data.max_words)
     return Splits(
         labels=labels,
         train=encode(kept, labels),
         validation=encode(validation, labels),
         test=None if test is None else encode(test, labels),
         duplicates=duplicates,
-        filtered=filtered,
         filtered_words=_words_outside(train, data.min_words, data.max_words),
     )
 
@@ -122,8 +124,7 @@ def data_hashes(data: DataSection) -> dict[str, str]:
 
 def _words_outside(train: Examples, low: int | None, high: int | None) -> tuple[int, ...]:
     words = map(count_words, train.texts)
-    limit = float("inf") if high is None else high
-    return tuple(count for count in words if not (low or 0) <= count <= limit)
+    return tuple(count for count in words if not is_within(count, low, high))
 
 
 def _label_set(train: Examples) -> LabelSet:

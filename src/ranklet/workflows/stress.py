@@ -10,6 +10,7 @@ import numpy as np
 
 from ranklet.classifier import TextClassifier
 from ranklet.data.hints import listed, nearest
+from ranklet.data.sampling import draw_rows
 from ranklet.data.shifts import SHIFTS, reverse_parts
 from ranklet.data.sources import read_column
 from ranklet.encoder.precision import Device, Precision, prepare_memory
@@ -20,7 +21,7 @@ from ranklet.files import make_folder
 from ranklet.problem import SingleLabel
 from ranklet.run import Run, write_json
 from ranklet.workflows.certify_run import certify_file
-from ranklet.workflows.evaluate import read_labelled, run_columns, run_data
+from ranklet.workflows.evaluate import own_test, read_labelled, run_columns, run_data
 from ranklet.workflows.judge import Answers, answer, predictions_of
 from ranklet.workflows.load import is_run, load
 from ranklet.workflows.read_run import stress_file
@@ -82,9 +83,7 @@ def stress(
     if rows < 1:
         raise DataError(f"{rows} is too few; draw at least 1", "rows")
     section = run_data(Path(path))
-    source = data or (section.test if section is not None else None)
-    if source is None:
-        raise DataError("no test data; name some with --data", str(path))
+    source = data or own_test(path, section)
     prepare_memory()
     model = load(
         path, encoder=encoder, labels=label_names, device=device, precision=precision, merge=True
@@ -100,7 +99,7 @@ def stress(
         label_names=label_names,
         problem_type=model.problem.problem_type,
     )
-    drawn = _draw(len(test.texts), rows, seed)
+    drawn = draw_rows(len(test.texts), rows, np.random.default_rng(seed)).tolist()
     texts, labels = [test.texts[row] for row in drawn], test.labels[drawn]
     parts = _parts(source, columns, drawn)
 
@@ -148,14 +147,6 @@ def _strengths(strengths: Sequence[float]) -> tuple[float, ...]:
         found = f"{wrong[0]:g} is no strength" if wrong else "there is none"
         raise DataError(f"{found}; give numbers above 0 and at most 1", "strengths")
     return tuple(sorted(set(strengths)))
-
-
-def _draw(count: int, rows: int, seed: int) -> list[int]:
-    """Draw rows without order, (rows,), or all of them."""
-    if rows >= count:
-        return list(range(count))
-    drawn = np.random.default_rng(seed).choice(count, rows, replace=False)
-    return sorted(drawn.tolist())
 
 
 def _parts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ranklet.budget.plan import ParameterPlan, PlanRow
@@ -12,6 +12,7 @@ from ranklet.evaluation.data_description import DataDescription
 from ranklet.evaluation.error_table import read_error_table
 from ranklet.evaluation.figures import (
     Drawing,
+    Record,
     budget_figures,
     data_figures,
     evaluation_figures,
@@ -27,6 +28,8 @@ from ranklet.evaluation.report import (
     embed_figures,
     render_report,
 )
+from ranklet.evaluation.result import Evaluation
+from ranklet.evaluation.stress import Stress
 from ranklet.evaluation.stress_section import stress_section
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe
@@ -62,10 +65,11 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
         RunError: A file is missing, broken or cannot be written.
     """
     plan, about = read_json(run.plan), read_json(run.environment)
+    counted = ParameterPlan(tuple(PlanRow(**row) for row in plan["rows"]), plan["budget"])
     records = read_records(run)
     evaluations = list(read_evaluations(run).values())
-    drawings = save_figures(run.figures, run_figures(run))
     stressed = read_stress(run)
+    drawings = save_figures(run.figures, _figures(run, counted, records, evaluations, stressed))
     under_stress = drawings.pop("stress", None)
     recipe = load_recipe(run.recipe)
     if hashes is None and run.certificate.is_file():
@@ -76,7 +80,7 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
         evaluations=evaluations,
         baselines=read_baselines(baselines_file(run)),
         errors=read_error_table(run.evaluation, evaluations[0].split) if evaluations else None,
-        budget=_budget_section(plan),
+        budget=_budget_section(counted),
         data=_data_section(about, recipe),
         records=records,
         figures=embed_figures(drawings),
@@ -91,35 +95,33 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
     write_atomically(run.report, page)
 
 
-def run_figures(run: Run) -> dict[str, Drawing]:
-    """Prepare every figure of a run from what lies in its folder, by name.
+def _figures(
+    run: Run,
+    plan: ParameterPlan,
+    records: Sequence[Record],
+    evaluations: Sequence[Evaluation],
+    stressed: Stress | None,
+) -> dict[str, Drawing]:
+    """Prepare every figure of a run, by name.
 
     The split of the headline, test where there is one, gets all figures of an evaluation; of
     validation, which chose the weights and the temperature, scores and confusions are enough.
-
-    Raises:
-        RunError: A file is missing or broken.
     """
-    figures = training_figures(read_records(run))
-    evaluations = read_evaluations(run)
-    for split, evaluation in evaluations.items():
-        is_first = split == next(iter(evaluations))
-        figures |= evaluation_figures(evaluation, read_curves(run, split) if is_first else None)
-    plan = read_json(run.plan)
-    rows = tuple(PlanRow(**row) for row in plan["rows"])
-    figures |= budget_figures(ParameterPlan(rows, plan["budget"]))
+    figures = training_figures(records)
+    for place, evaluation in enumerate(evaluations):
+        curves = read_curves(run, evaluation.split) if place == 0 else None
+        figures |= evaluation_figures(evaluation, curves)
+    figures |= budget_figures(plan)
     if run.data.is_file():  # not in runs of earlier versions
         figures |= data_figures(read_values(DataDescription, run.data, "train again"))
-    stressed = read_stress(run)
     if stressed is not None:
         figures |= stress_figures(stressed)
     return figures
 
 
-def _budget_section(plan: Mapping[str, Any]) -> BudgetSection:
-    rows = [PlanRow(**row) for row in plan["rows"]]
-    shown = [BudgetRow(row.module, row.kind, row.rank, row.parameters) for row in rows]
-    return BudgetSection(plan["total"], plan["budget"], shown)
+def _budget_section(plan: ParameterPlan) -> BudgetSection:
+    shown = [BudgetRow(row.module, row.kind, row.rank, row.parameters) for row in plan.rows]
+    return BudgetSection(plan.total, plan.budget, shown)
 
 
 def _data_section(about: Mapping[str, Any], recipe: Recipe) -> DataSection:

@@ -24,7 +24,7 @@ from ranklet.evaluation.figures.drawing import (
     panel,
     tick,
 )
-from ranklet.evaluation.figures.training import Record
+from ranklet.evaluation.figures.training import Record, along, neighbours, points_of
 from ranklet.evaluation.verdicts import Comparison
 
 if TYPE_CHECKING:
@@ -87,15 +87,13 @@ def _differences(comparison: Comparison) -> Drawing:
 def _curve(curves: Sequence[RunCurves], kind: str, field: str, title: str) -> Drawing:
     series = []
     for each in curves:
-        points = [
-            (record["epoch"], record[field])
-            for record in each.records
-            if record.get("kind") == kind and math.isfinite(record.get(field, math.nan))
-        ]
-        parts = np.array_split(np.asarray(points, dtype=np.float64), min(_POINTS, len(points)) or 1)
-        means = [part.mean(0).tolist() for part in parts if len(part)]
-        if means:
-            columns = {"epoch": [mean[0] for mean in means], field: [mean[1] for mean in means]}
+        held = points_of(each.records, kind, field)
+        parts = neighbours(len(held[field]), _POINTS)
+        if parts:
+            columns = {
+                name: [float(np.mean(np.asarray(held[name])[part])) for part in parts]
+                for name in ("epoch", field)
+            }
             series.append(Series(each.name, columns, {"entry": _place(curves, each)}))
     units = {"epoch": "epochs", field: "nats" if field == "loss" else "share, 0 to 1"}
     return Drawing(Numbers(title, units, tuple(series), _entries(curves)), _draw_curve)
@@ -153,15 +151,10 @@ def _draw_differences(numbers: Numbers) -> Figure:
 
 
 def _draw_curve(numbers: Numbers) -> Figure:
-    from matplotlib.ticker import MaxNLocator
-
     field = next(name for name in numbers.units if name != "epoch")
     figure, axes = panel(numbers.title, "loss (nats)" if field == "loss" else f"{field} (%)")
     lines = _lines(axes, numbers, "epoch", field)
-    last = max((max(each.columns["epoch"]) for each in numbers.series), default=1.0)
-    axes.set_xlim(0, 1.02 * last)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=bool(last >= 3)))
-    axes.set_xlabel("epoch", color=QUIET)
+    along(axes, "epoch", [epoch for each in numbers.series for epoch in each.columns["epoch"]])
     if field == "accuracy":
         in_percent(axes.yaxis)
     _legend(figure, lines, numbers.categories)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranklet.evaluation.figures.drawing import (
     BLUE,
@@ -60,13 +61,9 @@ def training_loss(records: Sequence[Record]) -> Drawing:
     Args:
         records: Rows of `metrics.jsonl`; those of kind `train` are shown.
     """
-    held = _points(records, "train", "loss")
+    held = points_of(records, "train", "loss")
     losses = np.asarray(held["loss"])
-    parts = [
-        part
-        for part in np.array_split(np.arange(len(losses)), min(POINTS, len(losses)) or 1)
-        if len(part)
-    ]
+    parts = neighbours(len(losses), POINTS)
     columns = {
         **{name: [float(np.mean(np.asarray(held[name])[part])) for part in parts] for name in held},
         "lowest": [float(losses[part].min()) for part in parts],
@@ -78,7 +75,7 @@ def training_loss(records: Sequence[Record]) -> Drawing:
 
 def validation_loss(records: Sequence[Record]) -> Drawing:
     """Show the validation loss by epoch and mark the lowest; rows of `metrics.jsonl`."""
-    columns = _points(records, "validation", "loss")
+    columns = points_of(records, "validation", "loss")
     units = {**_PLACES, "loss": "nats"}
     numbers = Numbers("Validation loss", units, (Series("validation", columns),))
     return Drawing(numbers, _draw_validation_loss)
@@ -86,7 +83,7 @@ def validation_loss(records: Sequence[Record]) -> Drawing:
 
 def validation_accuracy(records: Sequence[Record]) -> Drawing:
     """Show the validation accuracy by epoch and mark the highest; rows of `metrics.jsonl`."""
-    columns = _points(records, "validation", "accuracy")
+    columns = points_of(records, "validation", "accuracy")
     units = {**_PLACES, "accuracy": _SHARE}
     numbers = Numbers("Validation accuracy", units, (Series("validation", columns),))
     return Drawing(numbers, _draw_validation_accuracy)
@@ -94,7 +91,7 @@ def validation_accuracy(records: Sequence[Record]) -> Drawing:
 
 def validation_scores(records: Sequence[Record]) -> Drawing:
     """Show macro precision, recall and F1 of validation by step; rows of `metrics.jsonl`."""
-    held = _points(records, "validation", *_SCORES)
+    held = points_of(records, "validation", *_SCORES)
     series = tuple(
         Series(score, {"step": held["step"], "epoch": held["epoch"], "score": held[name]})
         for name, score in _SCORES.items()
@@ -105,7 +102,7 @@ def validation_scores(records: Sequence[Record]) -> Drawing:
 
 def learning_rate(records: Sequence[Record]) -> Drawing:
     """Show the learning rate by step, at no more than 120 of them; rows of `metrics.jsonl`."""
-    held = _points(records, "train", "learning_rate")
+    held = points_of(records, "train", "learning_rate")
     steps = len(held["step"])
     kept = np.unique(np.linspace(0, max(steps - 1, 0), min(POINTS, steps)).round().astype(int))
     columns = {name: [values[place] for place in kept] for name, values in held.items()}
@@ -113,7 +110,12 @@ def learning_rate(records: Sequence[Record]) -> Drawing:
     return Drawing(Numbers("Learning rate", units, (Series("training", columns),)), _draw_rate)
 
 
-def _points(records: Sequence[Record], kind: str, *fields: str) -> dict[str, list[float]]:
+def neighbours(count: int, most: int) -> list[NDArray[np.int64]]:
+    """Part the places of `count` points into at most `most` runs of neighbours, none empty."""
+    return [part for part in np.array_split(np.arange(count), min(most, count) or 1) if len(part)]
+
+
+def points_of(records: Sequence[Record], kind: str, *fields: str) -> dict[str, list[float]]:
     """Collect step, epoch and fields of one kind of record where all fields are finite."""
     held = [
         record
@@ -134,7 +136,7 @@ def _draw_loss(numbers: Numbers) -> Figure:
         )
     axes.plot(epochs, losses, color=BLUE, linewidth=1.5, marker="o" if len(losses) == 1 else "")
     axes.set_ylim(bottom=0)
-    _along(axes, "epoch", epochs)
+    along(axes, "epoch", epochs)
     return figure
 
 
@@ -167,7 +169,7 @@ def _draw_scores(numbers: Numbers) -> Figure:
         marker = "os^"[number] if len(steps) <= POINTS / 4 else ""
         style = line_style(number) | {"marker": marker, "markersize": 4}
         lines += axes.plot(steps, each.columns["score"], **style)
-        _along(axes, "step", steps)
+        along(axes, "step", steps)
     in_percent(axes.yaxis)
     legend_below(figure, lines, [each.name for each in numbers.series], 3)
     return figure
@@ -186,7 +188,7 @@ def _draw_rate(numbers: Numbers) -> Figure:
     axes.yaxis.set_major_formatter(formatter)
     axes.yaxis.get_offset_text().set(color=QUIET, fontsize=9.5)
     axes.yaxis.set_offset_position("right")
-    _along(axes, "step", steps)
+    along(axes, "step", steps)
     return figure
 
 
@@ -194,7 +196,7 @@ def _line(axes: Axes, numbers: Numbers, column: str) -> None:
     epochs, values = (numbers.series[0].columns[name] for name in ("epoch", column))
     marker = "o" if len(values) <= POINTS / 2 else ""
     axes.plot(epochs, values, color=BLUE, linewidth=1.5, marker=marker, markersize=4)
-    _along(axes, "epoch", epochs)
+    along(axes, "epoch", epochs)
 
 
 def _mark(axes: Axes, numbers: Numbers, column: str, best: int, note: str) -> None:
@@ -204,7 +206,7 @@ def _mark(axes: Axes, numbers: Numbers, column: str, best: int, note: str) -> No
     axes.set_title(text, loc="right", fontsize=9, color=VERMILION, pad=9)
 
 
-def _along(axes: Axes, name: str, places: Sequence[float]) -> None:
+def along(axes: Axes, name: str, places: Sequence[float]) -> None:
     """Let a horizontal axis run from 0 to the end of a training."""
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 

@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 from sample_rows import ag_news_files
 
-from ranklet.data.copies import find_copies, fingerprints
-from ranklet.evaluation.label_errors import (
+from ranklet.data.audit.copies import find_copies, fingerprints
+from ranklet.data.audit.label_errors import (
     find_label_errors,
     neighbour_probabilities,
     out_of_sample_probabilities,

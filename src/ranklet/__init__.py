@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ranklet.budget.plan import ParameterPlan
     from ranklet.classifier import TextClassifier
+    from ranklet.data.audit.result import Audit
     from ranklet.errors import RankletError
-    from ranklet.evaluation.audit import Audit
     from ranklet.evaluation.estimate import Estimate
     from ranklet.evaluation.result import Evaluation
     from ranklet.evaluation.verdicts import Comparison
@@ -66,7 +66,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Audit": "ranklet.evaluation.audit",
+    "Audit": "ranklet.data.audit.result",
     "Comparison": "ranklet.evaluation.verdicts",
     "Estimate": "ranklet.evaluation.estimate",
     "Evaluation": "ranklet.evaluation.result",

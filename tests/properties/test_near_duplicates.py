@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ranklet.data.copies import find_copies, fingerprints
-from ranklet.data.near_duplicates import (
+from ranklet.data.audit.copies import find_copies, fingerprints
+from ranklet.data.audit.near_duplicates import (
     MIN_CONTAINED,
     MIN_CONTAINMENT,
     MIN_RESEMBLANCE,

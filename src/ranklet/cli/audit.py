@@ -12,7 +12,7 @@ from ranklet.cli import render
 from ranklet.cli.options import DeviceOption, JsonOption, PrecisionOption, names_of
 
 if TYPE_CHECKING:
-    from ranklet.evaluation.audit import Audit, Lengths, SplitAudit
+    from ranklet.data.audit.result import Audit, Lengths, SplitAudit
 
 SHOWN_FINDINGS = 5
 
@@ -72,7 +72,7 @@ def audit(
     json: JsonOption = False,
 ) -> None:
     """Look for what is wrong with data before training: copies, leakage, wrong labels."""
-    from ranklet.evaluation.audit import to_json
+    from ranklet.data.audit.result import to_json
     from ranklet.workflows.audit import audit
 
     found = audit(

@@ -10,6 +10,8 @@ from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
+from ranklet.data.audit.result import Audit, Finding, to_json
+from ranklet.data.audit.train_test_shift import find_shift
 from ranklet.data.cleaning import clean
 from ranklet.data.examples import Examples
 from ranklet.data.sources import Split, read_examples
@@ -17,8 +19,6 @@ from ranklet.data.text_lines import TEXT_COLUMN
 from ranklet.encoder.precision import Device, Precision
 from ranklet.encoder.source import encoder_folder
 from ranklet.errors import DataError, MissingExtraError
-from ranklet.evaluation.audit import Audit, Finding, to_json
-from ranklet.evaluation.shift import find_shift
 from ranklet.files import make_folder, open_atomically, write_atomically
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run import open_run

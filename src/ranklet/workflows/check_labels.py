@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.data.examples import Examples
-from ranklet.encoder.precision import Device, Precision, choose_device, choose_dtype, prepare_memory
-from ranklet.evaluation.audit import LabelCheck
-from ranklet.evaluation.label_errors import (
+from ranklet.data.audit.label_errors import (
     FOLDS,
     find_label_errors,
     neighbour_probabilities,
     out_of_sample_probabilities,
     word_view,
 )
+from ranklet.data.audit.result import LabelCheck
+from ranklet.data.examples import Examples
+from ranklet.encoder.precision import Device, Precision, choose_device, choose_dtype, prepare_memory
 from ranklet.labels import LabelSet, as_written
 from ranklet.saved_model import ClassifierSettings, assemble
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ranklet.data.audit.oddities import find_oddities
+from ranklet.data.audit.result import Finding, Lengths, SplitAudit
 from ranklet.data.cleaning import clean, count_words
 from ranklet.data.examples import Examples
-from ranklet.data.oddities import find_oddities
 from ranklet.data.tokenizer import load_tokenizer, tokenize
 from ranklet.encoder.source import encoder_folder
-from ranklet.evaluation.audit import Finding, Lengths, SplitAudit
 from ranklet.labels import LabelSet, names_of
 from ranklet.recipe import DataSection
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ranklet.data.copies import Copy
+from ranklet.data.audit.copies import Copy
+from ranklet.data.audit.oddities import is_empty, repair
+from ranklet.data.audit.result import Fixed
 from ranklet.data.examples import Examples
 from ranklet.data.named_sets import BUNDLED_SETS, bundled_file
-from ranklet.data.oddities import is_empty, repair
 from ranklet.data.row import Row
 from ranklet.data.rows import SUFFIXES, read_rows
 from ranklet.errors import DataError, RunError
-from ranklet.evaluation.audit import Fixed
 from ranklet.files import open_atomically
 from ranklet.workflows.check_labels import Suspect
 from ranklet.workflows.list_findings import Copies

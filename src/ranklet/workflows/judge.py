@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ranklet.classifier import TextClassifier
+from ranklet.data.audit.label_errors import pruned
 from ranklet.data.corpus import TokenCorpus, text_labels
 from ranklet.errors import RunError
 from ranklet.evaluation.by_problem import (
@@ -21,7 +22,6 @@ from ranklet.evaluation.by_problem import (
 )
 from ranklet.evaluation.curves import Curves
 from ranklet.evaluation.json_values import to_values
-from ranklet.evaluation.label_errors import pruned
 from ranklet.evaluation.one_label import confidence_of
 from ranklet.evaluation.predictions import (
     Predictions,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ranklet.data.copies import Copy, find_copies, fingerprints
+from ranklet.data.audit.copies import Copy, find_copies, fingerprints
+from ranklet.data.audit.result import CopyCounts, Finding, Leakage, leakage_verdict
 from ranklet.data.examples import Examples
-from ranklet.evaluation.audit import CopyCounts, Finding, Leakage, leakage_verdict
 from ranklet.labels import as_written
 from ranklet.workflows.check_labels import Suspect
 from ranklet.workflows.describe_split import shown

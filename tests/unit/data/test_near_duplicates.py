@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ranklet.data.copies import Copy, find_copies, fingerprints
-from ranklet.data.near_duplicates import nearest_duplicates, shingle_sets
+from ranklet.data.audit.copies import Copy, find_copies, fingerprints
+from ranklet.data.audit.near_duplicates import nearest_duplicates, shingle_sets
 
 TEN = "one two three four five six seven eight nine ten"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ranklet.data.oddities import Oddity, find_oddities, repair
+from ranklet.data.audit.oddities import Oddity, find_oddities, repair
 
 
 @pytest.mark.parametrize(

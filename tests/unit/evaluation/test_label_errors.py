@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ranklet.evaluation.label_errors import (
+from ranklet.data.audit.label_errors import (
     confident_joint,
     expected_counts,
     find_label_errors,

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ranklet.evaluation.audit import CopyCounts, leakage_verdict
-from ranklet.evaluation.shift import auc_interval, find_shift, shift_verdict
+from ranklet.data.audit.result import CopyCounts, leakage_verdict
+from ranklet.data.audit.train_test_shift import auc_interval, find_shift, shift_verdict
 
 SAME = [f"the {word} of {other}" for word in ("team", "goal") for other in "abcdefghijklmnop"]
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ranklet.evaluation.shift import Shift
+from ranklet.data.audit.train_test_shift import Shift
 
 Problem = Literal["oddities", "duplicates", "leakage", "label-errors"]
 

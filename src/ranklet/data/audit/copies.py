@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from ranklet.data.audit.near_duplicates import nearest_duplicates, shingle_sets
+from ranklet.data.audit.oddities import is_empty
 from ranklet.data.duplicates import normal_form
-from ranklet.data.near_duplicates import nearest_duplicates, shingle_sets
-from ranklet.data.oddities import is_empty
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranklet.data.audit.oddities import is_empty
 from ranklet.data.cleaning import clean
 from ranklet.data.duplicates import normal_form
-from ranklet.data.oddities import is_empty
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

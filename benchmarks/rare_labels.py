@@ -22,7 +22,7 @@ from arms import Arm, Row, run_arms, table
 from sample_rows import ag_news_files
 
 import ranklet
-from ranklet.data.named_sets import bundled_file
+from ranklet.data.reading.named_sets import bundled_file
 from ranklet.evaluation.label_sets import label_set_metrics
 from ranklet.problem import MultiLabel
 from ranklet.workflows.evaluate import read_labelled

@@ -26,7 +26,7 @@ from ranklet import errors
 from ranklet.cli.ending import UsageError
 from ranklet.cli.main import app
 from ranklet.cli.main import run as run_command_line
-from ranklet.data.named_sets import NAMED_SETS
+from ranklet.data.reading.named_sets import NAMED_SETS
 from ranklet.recipe import builtin_names, load_recipe
 from ranklet.recipe.yaml_file import parse_recipe
 from ranklet.workflows.plan import labels_without_reading

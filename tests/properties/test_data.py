@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from ranklet.data.cleaning import CleaningStep, clean, filter_by_words
 from ranklet.data.duplicates import normal_form, resolve_duplicates
 from ranklet.data.examples import Examples, encode_labels
-from ranklet.data.rows import read_rows
-from ranklet.data.sources import read_examples, stream_texts
+from ranklet.data.reading.rows import read_rows
+from ranklet.data.reading.sources import read_examples, stream_texts
 from ranklet.data.splits import split_validation
 from ranklet.errors import DataError
 from ranklet.labels import LabelSet

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ranklet.data.duplicates import resolve_duplicates
 from ranklet.data.examples import Examples, distinct_labels, encode_labels
-from ranklet.data.sources import read_examples
+from ranklet.data.reading.sources import read_examples
 from ranklet.data.splits import split_validation
 from ranklet.evaluation.label_sets import evaluate_label_sets, label_set_metrics
 from ranklet.evaluation.result import from_json, to_json

@@ -14,8 +14,8 @@ from ranklet.data.audit.result import Audit, Finding, to_json
 from ranklet.data.audit.train_test_shift import find_shift
 from ranklet.data.cleaning import clean
 from ranklet.data.examples import Examples
-from ranklet.data.sources import Split, read_examples
-from ranklet.data.text_lines import TEXT_COLUMN
+from ranklet.data.reading.sources import Split, read_examples
+from ranklet.data.reading.text_lines import TEXT_COLUMN
 from ranklet.encoder.precision import Device, Precision
 from ranklet.encoder.source import encoder_folder
 from ranklet.errors import DataError, MissingExtraError

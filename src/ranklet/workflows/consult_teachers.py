@@ -16,7 +16,7 @@ from ranklet.data.batching import Indices
 from ranklet.data.cleaning import clean
 from ranklet.data.corpus import default_cache_folder, remove_oldest
 from ranklet.data.duplicates import normal_form
-from ranklet.data.sources import read_examples
+from ranklet.data.reading.sources import read_examples
 from ranklet.encoder.source import encoder_folder
 from ranklet.encoder.weights import weight_files
 from ranklet.errors import AdapterError, RankletError, RecipeError, RecipeIssue

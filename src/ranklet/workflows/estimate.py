@@ -9,7 +9,7 @@ from statistics import fmean
 import numpy as np
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.sources import stream_texts
+from ranklet.data.reading.sources import stream_texts
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import AdapterError, DataError, RunError
 from ranklet.evaluation.estimate import Estimate

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.sources import Split, read_column, read_examples
+from ranklet.data.reading.sources import Split, read_column, read_examples
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import AdapterError, DataError
 from ranklet.evaluation.result import Evaluation

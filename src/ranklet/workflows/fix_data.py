@@ -13,9 +13,9 @@ from ranklet.data.audit.copies import Copy
 from ranklet.data.audit.oddities import is_empty, repair
 from ranklet.data.audit.result import Fixed
 from ranklet.data.examples import Examples
-from ranklet.data.named_sets import BUNDLED_SETS, bundled_file
-from ranklet.data.row import Row
-from ranklet.data.rows import SUFFIXES, read_rows
+from ranklet.data.reading.named_sets import BUNDLED_SETS, bundled_file
+from ranklet.data.reading.row import Row
+from ranklet.data.reading.rows import SUFFIXES, read_rows
 from ranklet.errors import DataError, RunError
 from ranklet.files import open_atomically
 from ranklet.workflows.check_labels import Suspect

@@ -7,8 +7,8 @@ from functools import partial
 from ranklet.budget.plan import ParameterPlan, plan_parameters
 from ranklet.classifier import TextClassifier, adaptable_shapes, build_skeleton, head_shapes
 from ranklet.data.examples import distinct_labels
-from ranklet.data.named_sets import known_labels
-from ranklet.data.sources import is_on_hub, read_examples
+from ranklet.data.reading.named_sets import known_labels
+from ranklet.data.reading.sources import is_on_hub, read_examples
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.lora.initial import check_rank

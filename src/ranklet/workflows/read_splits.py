@@ -10,8 +10,8 @@ import numpy as np
 from ranklet.data.cleaning import clean, count_words, filter_by_words, is_within
 from ranklet.data.duplicates import DuplicateReport, resolve_duplicates
 from ranklet.data.examples import Examples, distinct_labels, encode_labels
-from ranklet.data.named_sets import NAMED_SETS
-from ranklet.data.sources import Split, read_examples
+from ranklet.data.reading.named_sets import NAMED_SETS
+from ranklet.data.reading.sources import Split, read_examples
 from ranklet.data.splits import split_validation
 from ranklet.files import sha256_file
 from ranklet.labels import LabelSet

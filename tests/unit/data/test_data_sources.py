@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ranklet.data.examples import Examples, encode_labels
-from ranklet.data.sources import read_examples, stream_texts
+from ranklet.data.reading.sources import read_examples, stream_texts
 from ranklet.errors import DataError, HubError
 from ranklet.labels import LabelSet
 

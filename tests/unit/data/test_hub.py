@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ranklet import hub
-from ranklet.data.hub_dataset import matching_files, split_files, split_names
-from ranklet.data.sources import read_examples
+from ranklet.data.reading.hub_dataset import matching_files, split_files, split_names
+from ranklet.data.reading.sources import read_examples
 from ranklet.errors import DataError, HubError
 
 SHA = "0123456789abcdef0123456789abcdef01234567"

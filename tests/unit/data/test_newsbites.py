@@ -9,8 +9,8 @@ import pytest
 
 from ranklet.data.duplicates import normal_form, resolve_duplicates
 from ranklet.data.examples import Examples
-from ranklet.data.named_sets import bundled_file
-from ranklet.data.sources import read_examples
+from ranklet.data.reading.named_sets import bundled_file
+from ranklet.data.reading.sources import read_examples
 from ranklet.errors import DataError
 
 SHINGLE_WORDS = 5

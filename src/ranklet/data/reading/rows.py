@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ranklet.data.delimited import read_delimited
-from ranklet.data.json_lines import read_json_lines
-from ranklet.data.lines import open_binary
-from ranklet.data.parquet import read_parquet
-from ranklet.data.row import Row
-from ranklet.data.text_lines import read_text_lines
+from ranklet.data.reading.delimited import read_delimited
+from ranklet.data.reading.json_lines import read_json_lines
+from ranklet.data.reading.lines import open_binary
+from ranklet.data.reading.parquet import read_parquet
+from ranklet.data.reading.row import Row
+from ranklet.data.reading.text_lines import read_text_lines
 from ranklet.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")

@@ -16,12 +16,18 @@ from typing import Literal
 
 from ranklet.data.examples import Examples
 from ranklet.data.hints import listed, nearest
-from ranklet.data.hub_dataset import split_files
-from ranklet.data.named_sets import BUNDLED_SETS, HUB_SETS, NAMED_SETS, bundled_file, known_labels
-from ranklet.data.parquet import class_names
-from ranklet.data.row import Row, read_label, read_label_set, read_text
-from ranklet.data.rows import SUFFIXES, read_rows
-from ranklet.data.text_lines import TEXT_COLUMN
+from ranklet.data.reading.hub_dataset import split_files
+from ranklet.data.reading.named_sets import (
+    BUNDLED_SETS,
+    HUB_SETS,
+    NAMED_SETS,
+    bundled_file,
+    known_labels,
+)
+from ranklet.data.reading.parquet import class_names
+from ranklet.data.reading.row import Row, read_label, read_label_set, read_text
+from ranklet.data.reading.rows import SUFFIXES, read_rows
+from ranklet.data.reading.text_lines import TEXT_COLUMN
 from ranklet.errors import DataError
 from ranklet.labels import Label, ProblemType, names_of
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ranklet.data.hints import listed
-from ranklet.data.lines import read_lines
-from ranklet.data.row import MAX_CELL_CHARACTERS, Row, require_columns
+from ranklet.data.reading.lines import read_lines
+from ranklet.data.reading.row import MAX_CELL_CHARACTERS, Row, require_columns
 from ranklet.errors import DataError
 
 DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}

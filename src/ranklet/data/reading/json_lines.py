@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from ranklet.data.hints import first_line
-from ranklet.data.lines import read_lines
-from ranklet.data.row import Row, typed_row
+from ranklet.data.reading.lines import read_lines
+from ranklet.data.reading.row import Row, typed_row
 from ranklet.errors import DataError
 
 KINDS = {list: "an array", str: "a text", int: "a number", float: "a number", bool: "a boolean"}

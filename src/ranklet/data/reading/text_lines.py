@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ranklet.data.lines import read_lines
-from ranklet.data.row import MAX_CELL_CHARACTERS, Row
+from ranklet.data.reading.lines import read_lines
+from ranklet.data.reading.row import MAX_CELL_CHARACTERS, Row
 from ranklet.errors import DataError
 
 TEXT_COLUMN = "text"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ranklet.data.hints import first_line, listed
-from ranklet.data.lines import open_binary
-from ranklet.data.row import Row, require_columns, typed_row
+from ranklet.data.reading.lines import open_binary
+from ranklet.data.reading.row import Row, require_columns, typed_row
 from ranklet.errors import DataError, MissingExtraError
 
 BATCH_ROWS = 1024

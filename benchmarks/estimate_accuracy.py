@@ -27,8 +27,8 @@ import numpy as np
 from sample_rows import ag_news_files
 
 from ranklet import Run, load, load_recipe
+from ranklet.data.perturbations import SHIFTS
 from ranklet.data.reading.named_sets import bundled_file
-from ranklet.data.shifts import SHIFTS
 from ranklet.workflows.learn_shifts import judge_new, learn_shifts
 from ranklet.workflows.own_validation import own_validation
 

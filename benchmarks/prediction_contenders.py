@@ -167,7 +167,7 @@ def _sorted_batches(ids: Sequence[Sequence[int]], batch_tokens: int) -> list[Any
     """Group as ranklet does: longest first, a budget of padded tokens."""
     import numpy as np
 
-    from ranklet.data.batching import sorted_batches
+    from ranklet.data.tokens.batching import sorted_batches
 
     return sorted_batches(np.array([len(row) for row in ids]), batch_tokens=batch_tokens)
 

@@ -231,7 +231,7 @@ def _batches(
     import numpy as np
 
     if grouped:
-        from ranklet.data.batching import epoch_batches
+        from ranklet.data.tokens.batching import epoch_batches
 
         lengths = np.array([len(each) for each in ids])
         found = epoch_batches(lengths, batch_size=batch_size, batch_tokens=None, seed=seed, epoch=0)

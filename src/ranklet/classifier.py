@@ -13,11 +13,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.data.batching import Indices, sorted_batches
 from ranklet.data.cleaning import CleaningStep, clean
-from ranklet.data.corpus import Corpus, TokenCorpus, corpus_of
-from ranklet.data.long_texts import LongTexts, aggregate, aggregate_each
-from ranklet.data.tokenizer import HEAD_ONLY, tokenize
+from ranklet.data.tokens.batching import Indices, sorted_batches
+from ranklet.data.tokens.corpus import Corpus, TokenCorpus, corpus_of
+from ranklet.data.tokens.long_texts import LongTexts, aggregate, aggregate_each
+from ranklet.data.tokens.tokenizer import HEAD_ONLY, tokenize
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import AnyEncoder, build_encoder
 from ranklet.head import (

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from ranklet.classifier import Preprocessing, TextClassifier, adaptable_shapes, trainable_state
 from ranklet.data.cleaning import CleaningStep
-from ranklet.data.long_texts import LongTexts
-from ranklet.data.tokenizer import HEAD_ONLY, load_tokenizer, write_tokenizer
+from ranklet.data.tokens.long_texts import LongTexts
+from ranklet.data.tokens.tokenizer import HEAD_ONLY, load_tokenizer, write_tokenizer
 from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import read_config
 from ranklet.encoder.families import NativeEncoder

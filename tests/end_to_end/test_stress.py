@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import ranklet as library
-from ranklet.data import shifts
-from ranklet.data.shifts import SHIFTS
+from ranklet.data import perturbations as shifts
+from ranklet.data.perturbations import SHIFTS
 from ranklet.workflows import stress as workflow
 
 

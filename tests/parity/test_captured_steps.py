@@ -28,8 +28,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ranklet.batch import Batch
 from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
-from ranklet.data.batching import epoch_batches
-from ranklet.data.corpus import Corpus, TokenCorpus
+from ranklet.data.tokens.batching import epoch_batches
+from ranklet.data.tokens.corpus import Corpus, TokenCorpus
 from ranklet.encoder import attention, fused_attention
 from ranklet.encoder.config import read_config
 from ranklet.encoder.families import NativeEncoder

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from ranklet.batch import Batch
 from ranklet.classifier import TextClassifier
-from ranklet.data.batching import epoch_batches
-from ranklet.data.corpus import Corpus, TokenCorpus
+from ranklet.data.tokens.batching import epoch_batches
+from ranklet.data.tokens.corpus import Corpus, TokenCorpus
 from ranklet.encoder.config import read_config
 from ranklet.encoder.packing import PaddedLayout
 from ranklet.encoder.transformers_encoder import TransformersEncoder

@@ -16,8 +16,8 @@ from tiny_models import save, transformers_encoder
 from torch import Tensor
 
 from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
-from ranklet.data.batching import epoch_batches
-from ranklet.data.corpus import Corpus, TokenCorpus
+from ranklet.data.tokens.batching import epoch_batches
+from ranklet.data.tokens.corpus import Corpus, TokenCorpus
 from ranklet.encoder.config import read_config
 from ranklet.encoder.weights import load_encoder
 from ranklet.head import HeadKind, build_head

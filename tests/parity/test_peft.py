@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ranklet.budget.plan import count_trainable
 from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
-from ranklet.data.tokenizer import load_tokenizer, write_tokenizer
+from ranklet.data.tokens.tokenizer import load_tokenizer, write_tokenizer
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile, as_plain_lora
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear

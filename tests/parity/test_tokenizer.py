@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from tokenizers import AddedToken, Tokenizer, pre_tokenizers, processors
 
-from ranklet.data.long_texts import LongTexts
-from ranklet.data.tokenizer import load_tokenizer, tokenize, write_tokenizer
+from ranklet.data.tokens.long_texts import LongTexts
+from ranklet.data.tokens.tokenizer import load_tokenizer, tokenize, write_tokenizer
 
 TEXTS = [
     "",

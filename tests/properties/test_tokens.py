@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from ranklet.batch import Batch
-from ranklet.data.augmentation import drop_tokens
-from ranklet.data.batching import epoch_batches, sorted_batches
-from ranklet.data.corpus import TokenCorpus, build_corpus, corpus_of
-from ranklet.data.long_texts import LongTexts
-from ranklet.data.tokenizer import load_tokenizer, tokenize, write_tokenizer
+from ranklet.data.tokens.batching import epoch_batches, sorted_batches
+from ranklet.data.tokens.corpus import TokenCorpus, build_corpus, corpus_of
+from ranklet.data.tokens.long_texts import LongTexts
+from ranklet.data.tokens.token_dropout import drop_tokens
+from ranklet.data.tokens.tokenizer import load_tokenizer, tokenize, write_tokenizer
 
 
 @cache

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ranklet.classifier import PREDICTION_BATCH_TOKENS, TextClassifier, evaluation_mode
-from ranklet.data.batching import sorted_batches
-from ranklet.data.corpus import TokenCorpus
+from ranklet.data.tokens.batching import sorted_batches
+from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.families import unfused
 from ranklet.head import module_device
 from ranklet.lora.initial import main_directions

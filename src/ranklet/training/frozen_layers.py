@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from ranklet.batch import Batch
 from ranklet.classifier import PREDICTION_BATCH_TOKENS, evaluation_mode
-from ranklet.data.batching import sorted_batches
-from ranklet.data.corpus import TokenCorpus, remove_oldest
+from ranklet.data.tokens.batching import sorted_batches
+from ranklet.data.tokens.corpus import TokenCorpus, remove_oldest
 from ranklet.encoder.families import AnyEncoder
 from ranklet.head import module_device
 

@@ -25,7 +25,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from ranklet.data.batching import Indices
+from ranklet.data.tokens.batching import Indices
 from ranklet.errors import RankLostError, RunError
 from ranklet.launch import Launch
 

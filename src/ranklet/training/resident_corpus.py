@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ranklet.batch import Batch
-from ranklet.data.corpus import TokenCorpus
+from ranklet.data.tokens.corpus import TokenCorpus
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.corpus import Corpus
+from ranklet.data.tokens.corpus import Corpus
 
 MOST_TEXTS = 2048
 """Texts that are looked at: the cost is their forward pass, and the regression well under 1 s."""

@@ -9,8 +9,8 @@ import torch
 
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
-from ranklet.data.corpus import TokenCorpus
-from ranklet.data.sampling import Sampling, draws_per_class
+from ranklet.data.tokens.corpus import Corpora, TokenCorpus
+from ranklet.data.tokens.sampling import Sampling, draws_per_class
 from ranklet.encoder.quantization import frozen_bytes
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
@@ -18,7 +18,6 @@ from ranklet.training.fit import FitResult
 from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap
 from ranklet.workflows.consult_teachers import Lesson
 from ranklet.workflows.read_splits import Splits
-from ranklet.workflows.write_run import Corpora
 
 
 def describe_beginning(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ranklet.data.tokens.corpus import Corpora
 from ranklet.encoder.precision import choose_device, prepare_memory
 from ranklet.labels import LabelSet
 from ranklet.recipe import Recipe
@@ -18,7 +19,6 @@ from ranklet.training.ranks import Ranks
 from ranklet.training.steps import Step
 from ranklet.workflows.build_model import build_model
 from ranklet.workflows.stop_signals import StopRequest
-from ranklet.workflows.write_run import Corpora
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.long_texts import DEFAULT_OVERLAP, LongTexts
+from ranklet.data.tokens.long_texts import DEFAULT_OVERLAP, LongTexts
 from ranklet.encoder.families import NativeEncoder
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile

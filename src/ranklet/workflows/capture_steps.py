@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.corpus import Corpus
+from ranklet.data.tokens.corpus import Corpus
 from ranklet.head import module_device
 from ranklet.recipe import EngineSection
 from ranklet.saved_probes import compute_dtype

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from ranklet.batch import Batch
-from ranklet.data.batching import Indices
 from ranklet.data.cleaning import clean
-from ranklet.data.corpus import default_cache_folder, remove_oldest
 from ranklet.data.duplicates import normal_form
 from ranklet.data.reading.sources import read_examples
+from ranklet.data.tokens.batching import Indices
+from ranklet.data.tokens.corpus import default_cache_folder, remove_oldest
 from ranklet.encoder.source import encoder_folder
 from ranklet.encoder.weights import weight_files
 from ranklet.errors import AdapterError, RankletError, RecipeError, RecipeIssue

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranklet.data.cleaning import count_words
-from ranklet.data.corpus import TokenCorpus
+from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.evaluation.data_description import DataDescription, count_labels, count_lengths
 from ranklet.recipe import DataSection
 from ranklet.workflows.read_splits import Splits

@@ -11,7 +11,7 @@ from ranklet.data.audit.oddities import find_oddities
 from ranklet.data.audit.result import Finding, Lengths, SplitAudit
 from ranklet.data.cleaning import clean, count_words
 from ranklet.data.examples import Examples
-from ranklet.data.tokenizer import load_tokenizer, tokenize
+from ranklet.data.tokens.tokenizer import load_tokenizer, tokenize
 from ranklet.encoder.source import encoder_folder
 from ranklet.labels import LabelSet, names_of
 from ranklet.recipe import DataSection

@@ -10,11 +10,11 @@ import torch
 
 from ranklet.batch import Batch
 from ranklet.classifier import TextClassifier
-from ranklet.data.augmentation import drop_tokens
-from ranklet.data.batching import Indices, epoch_batches
-from ranklet.data.corpus import Corpus, TokenCorpus, text_labels
-from ranklet.data.corpus_part import CorpusPart
-from ranklet.data.sampling import draw_texts, windows_of
+from ranklet.data.tokens.batching import Indices, epoch_batches
+from ranklet.data.tokens.corpus import Corpus, TokenCorpus, text_labels
+from ranklet.data.tokens.corpus_part import CorpusPart
+from ranklet.data.tokens.sampling import draw_texts, windows_of
+from ranklet.data.tokens.token_dropout import drop_tokens
 from ranklet.encoder.families import NativeEncoder
 from ranklet.evaluation.by_problem import answer_metrics
 from ranklet.recipe import Recipe

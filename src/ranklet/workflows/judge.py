@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ranklet.classifier import TextClassifier
 from ranklet.data.audit.label_errors import pruned
-from ranklet.data.corpus import TokenCorpus, text_labels
+from ranklet.data.tokens.corpus import Corpora, TokenCorpus, text_labels
 from ranklet.errors import RunError
 from ranklet.evaluation.by_problem import (
     answer_curves,
@@ -43,7 +43,6 @@ from ranklet.problem import SingleLabel
 from ranklet.run import Run, write_json
 from ranklet.workflows.read_run import EVALUATED_SPLITS, curves_file
 from ranklet.workflows.read_splits import Splits
-from ranklet.workflows.write_run import Corpora
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.sampling import draw_rows
-from ranklet.data.shifts import SHIFTS
+from ranklet.data.perturbations import SHIFTS
+from ranklet.data.tokens.sampling import draw_rows
 from ranklet.evaluation.calibration import fit_temperature
 from ranklet.evaluation.doubt import Answered, Shifted, remoteness
 from ranklet.evaluation.shift_aware import Expected, expect

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from ranklet.budget.gains import fit_last_map, gains_of, recording
 from ranklet.classifier import TextClassifier
-from ranklet.data.batching import Indices
-from ranklet.data.corpus import TokenCorpus
+from ranklet.data.tokens.batching import Indices
+from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.families import unfused
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.quantization import AnyLinear

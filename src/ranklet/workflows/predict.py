@@ -14,8 +14,8 @@ from typing import Any, TextIO
 import numpy as np
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.corpus import TokenCorpus
 from ranklet.data.reading.sources import stream_texts
+from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import AdapterError, DataError, RunError
 from ranklet.files import open_atomically

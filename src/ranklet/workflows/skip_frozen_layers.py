@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ranklet.data.corpus import Corpus, TokenCorpus, default_cache_folder
+from ranklet.data.tokens.corpus import Corpus, TokenCorpus, default_cache_folder
 from ranklet.encoder.families import AnyEncoder
 from ranklet.recipe import EngineSection
 from ranklet.training.frozen_layers import (

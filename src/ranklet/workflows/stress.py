@@ -10,9 +10,9 @@ import numpy as np
 
 from ranklet.classifier import TextClassifier
 from ranklet.data.hints import listed, nearest
+from ranklet.data.perturbations import SHIFTS, reverse_parts
 from ranklet.data.reading.sources import read_column
-from ranklet.data.sampling import draw_rows
-from ranklet.data.shifts import SHIFTS, reverse_parts
+from ranklet.data.tokens.sampling import draw_rows
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import DataError
 from ranklet.evaluation.json_values import to_values

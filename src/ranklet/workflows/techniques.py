@@ -10,8 +10,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.corpus import Corpus, TokenCorpus, text_labels
-from ranklet.data.text_noise import NoisyCorpus, TextNoise
+from ranklet.data.perturbations import TextNoise
+from ranklet.data.tokens.corpus import Corpus, TokenCorpus, text_labels
+from ranklet.data.tokens.noisy_corpus import NoisyCorpus
 from ranklet.encoder.families import AnyEncoder
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.labels import LabelSet, ProblemType

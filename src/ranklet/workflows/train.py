@@ -9,7 +9,7 @@ from shutil import rmtree
 
 from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
-from ranklet.data.corpus import TokenCorpus, build_corpus, default_cache_folder
+from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, default_cache_folder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
@@ -50,12 +50,7 @@ from ranklet.workflows.solve import check_feasible, open_space
 from ranklet.workflows.stop_signals import StopRequest, stop_on_signals
 from ranklet.workflows.techniques import check_class_weights
 from ranklet.workflows.write_report import write_run_report
-from ranklet.workflows.write_run import (
-    Corpora,
-    describe_training,
-    write_baselines,
-    write_evaluations,
-)
+from ranklet.workflows.write_run import describe_training, write_baselines, write_evaluations
 
 RUNS_FOLDER = Path("runs")
 

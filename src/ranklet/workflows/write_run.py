@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ranklet.data.corpus import TokenCorpus, num_texts
+from ranklet.data.tokens.corpus import Corpora, num_texts
 from ranklet.errors import RunError
 from ranklet.evaluation.baselines import baselines_to_json, judge_baselines
 from ranklet.evaluation.result import Evaluation, to_json
@@ -19,8 +19,6 @@ from ranklet.training.fit import FitResult
 from ranklet.workflows.environment import environment, peak_memory_bytes
 from ranklet.workflows.read_run import baselines_file
 from ranklet.workflows.read_splits import Splits
-
-Corpora = Mapping[str, TokenCorpus]
 
 
 def describe_training(

@@ -18,7 +18,7 @@ from ranklet.budget.gains import (
     unit_gains,
 )
 from ranklet.classifier import TextClassifier, adaptable_shapes
-from ranklet.data.corpus import TokenCorpus
+from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import NativeEncoder, build_encoder, unfused
 from ranklet.errors import DataError

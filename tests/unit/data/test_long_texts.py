@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.data.corpus import TokenCorpus, num_texts, text_labels
-from ranklet.data.long_texts import (
+from ranklet.data.tokens.corpus import TokenCorpus, num_texts, text_labels
+from ranklet.data.tokens.long_texts import (
     Aggregation,
     LongTexts,
     aggregate,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ranklet.data.cleaning import clean
-from ranklet.data.shifts import SHIFTS, reverse_parts
+from ranklet.data.perturbations import SHIFTS, reverse_parts
 
 TEXT = "The  Minister left.\nShe said: never Again!"
 NEWS = "Oil Prices Soar (Reuters) Reuters - Crude rose on Monday."

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from ranklet.data.corpus import build_corpus
-from ranklet.data.long_texts import LongTexts
-from ranklet.data.text_noise import NoisyCorpus, TextNoise, add_noise
+from ranklet.data.perturbations import TextNoise, add_noise
+from ranklet.data.tokens.corpus import build_corpus
+from ranklet.data.tokens.long_texts import LongTexts
+from ranklet.data.tokens.noisy_corpus import NoisyCorpus
 
 NEARLY_ALWAYS = 1 - 1e-12
 TEXT = "The minister left.  He said: “Never again!” Then\nhe came back. Nobody asked."

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ranklet.data.batching import epoch_batches, sorted_batches
+from ranklet.data.tokens.batching import epoch_batches, sorted_batches
 
 LENGTHS = np.random.default_rng(0).integers(3, 129, size=5_000)
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from ranklet.data import corpus as corpus_module
-from ranklet.data.corpus import TokenCorpus, build_corpus, default_cache_folder
+from ranklet.data.tokens import corpus as corpus_module
+from ranklet.data.tokens.corpus import TokenCorpus, build_corpus, default_cache_folder
 from ranklet.errors import DataError, RunError
 from ranklet.training.resident_corpus import resident
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, pre_tokenizers
 
-from ranklet.data.tokenizer import CHUNK_TEXTS, load_tokenizer, tokenize, write_tokenizer
+from ranklet.data.tokens.tokenizer import CHUNK_TEXTS, load_tokenizer, tokenize, write_tokenizer
 from ranklet.errors import DataError, RunError, WeightsError
 
 BERT_VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdé", *(f"##{c}" for c in "abcd")]

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from ranklet.batch import Batch
 from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
-from ranklet.data.augmentation import drop_tokens
-from ranklet.data.batching import epoch_batches
-from ranklet.data.corpus import TokenCorpus, build_corpus
-from ranklet.data.long_texts import LongTexts
-from ranklet.data.sampling import Sampling, draw_texts
-from ranklet.data.text_noise import NoisyCorpus, TextNoise
+from ranklet.data.perturbations import TextNoise
+from ranklet.data.tokens.batching import epoch_batches
+from ranklet.data.tokens.corpus import TokenCorpus, build_corpus
+from ranklet.data.tokens.long_texts import LongTexts
+from ranklet.data.tokens.noisy_corpus import NoisyCorpus
+from ranklet.data.tokens.sampling import Sampling, draw_texts
+from ranklet.data.tokens.token_dropout import drop_tokens
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import build_encoder
 from ranklet.evaluation.result import validation_metrics

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.corpus import TokenCorpus
+from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import build_encoder
 from ranklet.head import build_head

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ranklet.data.corpus import TokenCorpus
+from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.errors import RecipeError
 from ranklet.labels import LabelSet
 from ranklet.recipe import TrainingSection

@@ -26,8 +26,8 @@ from safetensors.numpy import save
 from tokenizers import Tokenizer
 
 from ranklet.batch import Batch
-from ranklet.data.long_texts import LongTexts, window_weights
-from ranklet.data.tokenizer import HEAD_ONLY, Tokens, check_texts, tokenize
+from ranklet.data.tokens.long_texts import LongTexts, window_weights
+from ranklet.data.tokens.tokenizer import HEAD_ONLY, Tokens, check_texts, tokenize
 from ranklet.errors import DataError
 from ranklet.files import write_atomically
 
@@ -291,3 +291,6 @@ def remove_oldest(folder: Path, max_bytes: int) -> None:
         total += status.st_size
         if total > max_bytes:
             entry.unlink(missing_ok=True)
+
+
+Corpora = Mapping[str, TokenCorpus]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranklet.batch import Batch
-from ranklet.data.batching import Indices
-from ranklet.data.corpus import Corpus
+from ranklet.data.tokens.batching import Indices
+from ranklet.data.tokens.corpus import Corpus
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from ranklet.data.long_texts import LongTexts, cut_text
-from ranklet.data.tokenizer_files import (
+from ranklet.data.tokens.long_texts import LongTexts, cut_text
+from ranklet.data.tokens.tokenizer_files import (
     read_byte_level_bpe,
     read_tokenizer_json,
     read_word_piece,

@@ -1,0 +1,78 @@
+"""Training texts that are a little different every time they are seen, in words and letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from ranklet.batch import Batch
+from ranklet.data.perturbations import TextNoise, add_noise
+from ranklet.data.tokens.corpus import TokenCorpus, corpus_of
+from ranklet.data.tokens.long_texts import LongTexts
+from ranklet.data.tokens.tokenizer import tokenize
+
+
+@dataclass(eq=False)
+class NoisyCorpus:
+    """Training texts that get noise and are tokenized when they are put into a batch.
+
+    What is drawn depends on the seed, the optimizer step and the row alone, so a training that goes
+    on in the middle draws the same, and a text that comes twice in an epoch is not the same twice.
+
+    Attributes:
+        tokens: The texts as they are; their lengths plan the batches, which may get longer.
+        texts: The same texts, cleaned; none is split into windows.
+        noise: What is done to them.
+        tokenizer: The encoder's tokenizer.
+        max_length: Tokens kept of a text, special ones included.
+        long_texts: What happens to longer texts.
+        seed: Seed of the whole training.
+        step: Optimizer step of the next batch; whoever asks for batches sets it.
+    """
+
+    tokens: TokenCorpus
+    texts: Sequence[str]
+    noise: TextNoise
+    tokenizer: Tokenizer
+    max_length: int
+    long_texts: LongTexts
+    seed: int
+    step: int = 0
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text without noise, (texts,) int64."""
+        return self.tokens.lengths
+
+    @property
+    def labels(self) -> NDArray[np.int64] | None:
+        """(texts,) int64 class indices, or None."""
+        return self.tokens.labels
+
+    @property
+    def text_starts(self) -> NDArray[np.int64] | None:
+        """None: texts with noise are not split."""
+        return self.tokens.text_starts
+
+    def begin_step(self, step: int) -> None:
+        """Draw for this optimizer step from now on."""
+        self.step = step
+
+    def batch(self, indices: NDArray[np.integer]) -> Batch:
+        """Change, tokenize and pack some texts, in the order given."""
+        texts = [
+            add_noise(
+                self.texts[row], self.noise, np.random.default_rng((self.seed, self.step, row))
+            )
+            for row in indices.tolist()
+        ]
+        tokens = tokenize(self.tokenizer, texts, self.max_length, self.long_texts)
+        labels = None if self.labels is None else self.labels[indices]
+        return corpus_of(tokens, labels).batch(np.arange(len(texts)))

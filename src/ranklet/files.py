@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
@@ -228,3 +228,8 @@ def folder_appearing_whole(folder: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     _flush_folder(folder.parent)
+
+
+def differing_names(held: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """List the names, sorted, under which two mappings hold different values, or one holds none."""
+    return sorted(name for name in {*held, *found} if held.get(name) != found.get(name))

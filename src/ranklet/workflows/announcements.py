@@ -9,6 +9,7 @@ import torch
 
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
+from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus
 from ranklet.data.tokens.sampling import Sampling, draws_per_class
 from ranklet.encoder.quantization import frozen_bytes
@@ -17,7 +18,6 @@ from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
 from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap
 from ranklet.workflows.consult_teachers import Lesson
-from ranklet.workflows.read_splits import Splits
 
 
 def describe_beginning(

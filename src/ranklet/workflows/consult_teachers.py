@@ -14,6 +14,7 @@ from torch import Tensor
 from ranklet.batch import Batch
 from ranklet.data.cleaning import clean
 from ranklet.data.duplicates import normal_form
+from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.reading.sources import read_examples
 from ranklet.data.tokens.batching import Indices
 from ranklet.data.tokens.corpus import default_cache_folder, remove_oldest
@@ -28,7 +29,6 @@ from ranklet.recipe import Recipe
 from ranklet.run import Run
 from ranklet.workflows.foreign_teacher import Teacher, load_foreign_teacher
 from ranklet.workflows.load import adapter_folder, load
-from ranklet.workflows.read_splits import EncodedSplit, Splits
 
 # All teachers' answers together, bytes; those used longest ago go first.
 CACHE_LIMIT = 2**30

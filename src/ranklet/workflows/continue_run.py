@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ranklet.data.encoded_splits import Splits
 from ranklet.encoder.source import encoder_folder
 from ranklet.encoder.weights import weight_files
 from ranklet.errors import RunError
@@ -27,7 +28,6 @@ from ranklet.training.checkpoint_writer import CheckpointWriter
 from ranklet.training.checkpoints import Checkpoint, newest_checkpoint
 from ranklet.training.steps import Step
 from ranklet.workflows.environment import environment
-from ranklet.workflows.read_splits import Splits
 from ranklet.workflows.stop_signals import StopRequest
 
 # Raise it whenever what `fit` puts into a checkpoint changes.

@@ -9,6 +9,7 @@ from statistics import fmean
 import numpy as np
 
 from ranklet.classifier import TextClassifier
+from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.data.reading.sources import stream_texts
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import AdapterError, DataError, RunError
@@ -22,7 +23,6 @@ from ranklet.workflows.evaluate import read_labelled, run_columns, run_data
 from ranklet.workflows.learn_shifts import Judged, judge_new, learn_shifts
 from ranklet.workflows.load import is_run, load
 from ranklet.workflows.own_validation import REMEDY, own_validation
-from ranklet.workflows.read_splits import EncodedSplit
 
 FEWEST_KNOWN = 2
 AGREEMENT = "agreement of the runs"

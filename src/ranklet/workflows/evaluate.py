@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ranklet.classifier import TextClassifier
+from ranklet.data.encoded_splits import EncodedSplit, encode
 from ranklet.data.reading.sources import Split, read_column, read_examples
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import AdapterError, DataError
@@ -24,7 +25,6 @@ from ranklet.workflows.judge import (
     write_wrong,
 )
 from ranklet.workflows.load import is_run, load
-from ranklet.workflows.read_splits import EncodedSplit, encode
 
 
 @dataclass(frozen=True)

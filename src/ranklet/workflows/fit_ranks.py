@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from ranklet.budget.allocation import Worth, by_gain
+from ranklet.data.encoded_splits import Splits
 from ranklet.recipe import Recipe
 from ranklet.workflows.measure_gains import measure_gains
 from ranklet.workflows.plan import count_labels, plan_for_labels
-from ranklet.workflows.read_splits import Splits, read_splits
+from ranklet.workflows.read_splits import read_splits
 from ranklet.workflows.solve import (
     WORTH_FROM_SHAPES,
     Space,

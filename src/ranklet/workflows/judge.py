@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ranklet.classifier import TextClassifier
 from ranklet.data.audit.label_errors import pruned
+from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, text_labels
 from ranklet.errors import RunError
 from ranklet.evaluation.by_problem import (
@@ -42,7 +43,6 @@ from ranklet.evaluation.slices import (
 from ranklet.problem import SingleLabel
 from ranklet.run import Run, write_json
 from ranklet.workflows.read_run import EVALUATED_SPLITS, curves_file
-from ranklet.workflows.read_splits import Splits
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from ranklet.classifier import TextClassifier
+from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.data.perturbations import SHIFTS
 from ranklet.data.tokens.sampling import draw_rows
 from ranklet.evaluation.calibration import fit_temperature
 from ranklet.evaluation.doubt import Answered, Shifted, remoteness
 from ranklet.evaluation.shift_aware import Expected, expect
 from ranklet.workflows.predict import CHUNK_TEXTS
-from ranklet.workflows.read_splits import EncodedSplit
 
 # Kinds of shift and their strengths, which the estimate is fitted on.
 FITTED = {

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from ranklet.budget.gains import fit_last_map, gains_of, recording
 from ranklet.classifier import TextClassifier
+from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.batching import Indices
 from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.families import unfused
@@ -20,7 +21,6 @@ from ranklet.head import module_device
 from ranklet.recipe import Recipe
 from ranklet.saved_model import assemble
 from ranklet.workflows.build_model import classifier_settings
-from ranklet.workflows.read_splits import Splits
 
 # Half a minute for MiniLM on two cores in float32, half of it for each.
 HEAD_TEXTS = 1024

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.errors import DataError, HubError, MissingExtraError, RunError
+from ranklet.files import differing_names
 from ranklet.recipe import load_recipe
 from ranklet.run import Run, read_json
-from ranklet.workflows.read_splits import EncodedSplit, data_hashes, read_splits
-from ranklet.workflows.stated_run import differing_names
+from ranklet.workflows.read_splits import data_hashes, read_splits
 
 REMEDY = "name labelled texts that it was not trained on with --validation"
 

@@ -2,61 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ranklet.data.cleaning import clean, count_words, filter_by_words, is_within
-from ranklet.data.duplicates import DuplicateReport, resolve_duplicates
-from ranklet.data.examples import Examples, distinct_labels, encode_labels
+from ranklet.data.duplicates import resolve_duplicates
+from ranklet.data.encoded_splits import Splits, encode
+from ranklet.data.examples import Examples, distinct_labels
 from ranklet.data.reading.named_sets import NAMED_SETS
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.data.splits import split_validation
 from ranklet.files import sha256_file
 from ranklet.labels import LabelSet
 from ranklet.recipe import DataSection
-
-
-@dataclass(frozen=True)
-class EncodedSplit:
-    """One split, ready to be tokenized.
-
-    Attributes:
-        texts: Cleaned texts.
-        labels: (texts,) int64 class indices, or (texts, labels) int64 of 0 and 1.
-        source: Where it came from.
-    """
-
-    texts: tuple[str, ...]
-    labels: np.ndarray
-    source: str
-
-
-@dataclass(frozen=True)
-class Splits:
-    """All splits of a recipe and what was done to them.
-
-    Attributes:
-        labels: Classes, from the training split.
-        train: What is trained on.
-        validation: What chooses.
-        test: What is reported, or None.
-        duplicates: Duplicates found and dropped.
-        filtered_words: Words of each training row outside the word limits.
-    """
-
-    labels: LabelSet
-    train: EncodedSplit
-    validation: EncodedSplit
-    test: EncodedSplit | None
-    duplicates: DuplicateReport
-    filtered_words: tuple[int, ...] = ()
-
-    @property
-    def filtered(self) -> int:
-        """Training rows outside the word limits."""
-        return len(self.filtered_words)
 
 
 def read_splits(data: DataSection, seed: int) -> Splits:
@@ -101,15 +59,6 @@ def read_cleaned(data: DataSection, source: str, split: Split) -> Examples:
         source, split, data.text_column, data.label_column, data.label_names, data.problem_type
     )
     return replace(examples, texts=tuple(clean(text, data.cleaning) for text in examples.texts))
-
-
-def encode(examples: Examples, labels: LabelSet) -> EncodedSplit:
-    """Encode the labels of a split.
-
-    Raises:
-        DataError: A label that the training split lacks.
-    """
-    return EncodedSplit(examples.texts, encode_labels(examples, labels), examples.source)
 
 
 def data_hashes(data: DataSection) -> dict[str, str]:

@@ -12,7 +12,7 @@ from ranklet.budget.plan import count_trainable
 from ranklet.errors import RankletError, RunError
 from ranklet.evaluation.predictions import read_predictions
 from ranklet.evaluation.result import Evaluation, LabelSetFigures, from_json
-from ranklet.files import sha256_file, sha256_json
+from ranklet.files import differing_names, sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.recipe.tree import parse_tree, plain
 from ranklet.run import Run, read_json
@@ -22,7 +22,7 @@ from ranklet.workflows.certify_run import encoder_hashes, metrics_hash
 from ranklet.workflows.evaluate import evaluate_on, read_labelled
 from ranklet.workflows.judge import predictions_file
 from ranklet.workflows.read_run import EVALUATED_SPLITS, read_records
-from ranklet.workflows.stated_run import StatedRun, differing_names
+from ranklet.workflows.stated_run import StatedRun
 
 State = Literal["ok", "differs", "not checked"]
 Finding = tuple[State, str]

@@ -9,6 +9,7 @@ from typing import Any
 
 from ranklet.budget.plan import count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
+from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.encoder.precision import (
     Device,
     Precision,
@@ -57,7 +58,7 @@ from ranklet.workflows.evaluate import evaluate_on, read_labelled
 from ranklet.workflows.load import adapter_folder, is_run
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import plan_for_labels
-from ranklet.workflows.read_splits import EncodedSplit, read_splits
+from ranklet.workflows.read_splits import read_splits
 from ranklet.workflows.write_run import write_evaluations
 
 

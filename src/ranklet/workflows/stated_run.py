@@ -13,6 +13,7 @@ from ranklet.classifier import TextClassifier
 from ranklet.encoder.precision import Device, Precision, choose_device, choose_dtype
 from ranklet.encoder.source import encoder_folder
 from ranklet.errors import RunError
+from ranklet.files import differing_names
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.peft_config import SUBTRACTED_INITS
@@ -106,8 +107,3 @@ class StatedRun:
     def touched(self, place: str) -> list[str]:
         """List the changed files at or below an entry of the run's folder."""
         return [name for name in self.changed if name == place or name.startswith(f"{place}/")]
-
-
-def differing_names(held: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """List the names, sorted, under which two mappings hold different values, or one holds none."""
-    return sorted(name for name in {*held, *found} if held.get(name) != found.get(name))

@@ -9,6 +9,7 @@ from shutil import rmtree
 
 from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
+from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, default_cache_folder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
@@ -45,7 +46,7 @@ from ranklet.workflows.judge import answer_splits, judge_splits, write_answers
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.observer import Observer
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
-from ranklet.workflows.read_splits import EncodedSplit, Splits, read_splits
+from ranklet.workflows.read_splits import read_splits
 from ranklet.workflows.solve import check_feasible, open_space
 from ranklet.workflows.stop_signals import StopRequest, stop_on_signals
 from ranklet.workflows.techniques import check_class_weights

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.corpus import Corpora, num_texts
 from ranklet.errors import RunError
 from ranklet.evaluation.baselines import baselines_to_json, judge_baselines
@@ -18,7 +19,6 @@ from ranklet.run import Run, write_json
 from ranklet.training.fit import FitResult
 from ranklet.workflows.environment import environment, peak_memory_bytes
 from ranklet.workflows.read_run import baselines_file
-from ranklet.workflows.read_splits import Splits
 
 
 def describe_training(

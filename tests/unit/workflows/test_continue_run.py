@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ranklet.data.duplicates import DuplicateReport
+from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.labels import LabelSet
 from ranklet.recipe import DataSection, Recipe, TrainingSection, recipe_hash
 from ranklet.training.checkpoint_writer import CheckpointWriter
@@ -17,7 +18,6 @@ from ranklet.training.checkpoints import Checkpoint, newest_checkpoint
 from ranklet.training.steps import Step
 from ranklet.workflows import continue_run
 from ranklet.workflows.continue_run import Beginning, CheckpointPlan, origin_of
-from ranklet.workflows.read_splits import EncodedSplit, Splits
 from ranklet.workflows.stop_signals import StopRequest
 
 

@@ -95,8 +95,8 @@ def write_workplace(folder: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
+    from ranklet.encoder.bert import Encoder
     from ranklet.encoder.config import read_config
-    from ranklet.encoder.model import Encoder
 
     encoder_folder = folder / "encoder"
     encoder_folder.mkdir()

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from ranklet.cli import ending
 from ranklet.cli.main import run as run_command_line
+from ranklet.encoder.bert import Encoder
 from ranklet.encoder.config import read_config
-from ranklet.encoder.model import Encoder
 from ranklet.evaluation.figures import drawing, training
 
 Answer = subprocess.CompletedProcess[str]

@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import ranklet as library
+from ranklet.encoder.bert import Encoder
 from ranklet.encoder.config import read_config
-from ranklet.encoder.model import Encoder
 from ranklet.files import sha256_file
 
 Command = Callable[..., Any]

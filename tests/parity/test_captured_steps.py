@@ -30,9 +30,10 @@ from ranklet.batch import Batch
 from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
 from ranklet.data.tokens.batching import epoch_batches
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus
-from ranklet.encoder import attention, fused_attention
+from ranklet.encoder import attention
 from ranklet.encoder.config import read_config
 from ranklet.encoder.families import NativeEncoder
+from ranklet.encoder.fused import attention as fused_attention
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import RecipeError
 from ranklet.head import Pooling, build_head

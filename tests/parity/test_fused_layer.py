@@ -16,9 +16,12 @@ from torch import Tensor, nn
 
 from ranklet.batch import Batch
 from ranklet.classifier import TextClassifier, adaptable_shapes
-from ranklet.encoder import fused_attention, fused_layer, low_rank, packed_linear
+from ranklet.encoder import packed_linear
+from ranklet.encoder.bert import Layer
 from ranklet.encoder.config import read_config
-from ranklet.encoder.model import Layer
+from ranklet.encoder.fused import attention as fused_attention
+from ranklet.encoder.fused import layer as fused_layer
+from ranklet.encoder.fused import linear_maps as low_rank
 from ranklet.encoder.packing import PaddedLayout
 from ranklet.encoder.weights import load_encoder
 from ranklet.head import build_head

@@ -22,7 +22,7 @@ from ranklet.classifier import (
     head_shapes,
     trainable_state,
 )
-from ranklet.encoder import foreign_config
+from ranklet.encoder import transformers_config as foreign_config
 from ranklet.encoder.config import read_config
 from ranklet.encoder.transformers_encoder import TransformersEncoder
 from ranklet.encoder.weights import load_encoder

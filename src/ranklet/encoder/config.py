@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ranklet.encoder.config_fields import encoder_fields, layers_between_globals
-from ranklet.encoder.foreign_config import Foreign, foreign_fields
+from ranklet.encoder.transformers_config import Foreign, foreign_fields
 from ranklet.errors import WeightsError
 from ranklet.files import read_json_object
 

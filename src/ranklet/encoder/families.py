@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ranklet.encoder.attention import AttentionBackend
+from ranklet.encoder.bert import Encoder
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.distilbert import DistilBertEncoder
-from ranklet.encoder.model import Encoder
 from ranklet.encoder.modernbert import ModernBertEncoder
 from ranklet.encoder.transformers_encoder import (
     TransformersEncoder,

@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ranklet.batch import Batch
 from ranklet.encoder.attention import Attend
-from ranklet.encoder.fused_layer import FusibleLayer, fused_layer
+from ranklet.encoder.fused.layer import FusibleLayer, fused_layer
 from ranklet.encoder.packing import PaddedLayout
 
 BuildAttention = Callable[[Tensor, int, bool], Attend]

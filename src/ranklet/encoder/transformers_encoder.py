@@ -18,9 +18,11 @@ from torch import Tensor, nn
 
 from ranklet.batch import Batch
 from ranklet.encoder.attention import AttentionBackend
+from ranklet.encoder.bert import LayerNorm, Linear
 from ranklet.encoder.config import EncoderConfig
-from ranklet.encoder.foreign_config import model_class, quiet, transformers_config
-from ranklet.encoder.foreign_layers import (
+from ranklet.encoder.packing import PaddedLayout
+from ranklet.encoder.transformers_config import model_class, quiet, transformers_config
+from ranklet.encoder.transformers_layers import (
     Left,
     beginning,
     layer_list_name,
@@ -30,8 +32,6 @@ from ranklet.encoder.foreign_layers import (
     showing,
     with_layers,
 )
-from ranklet.encoder.model import LayerNorm, Linear
-from ranklet.encoder.packing import PaddedLayout
 from ranklet.errors import WeightsError
 
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ranklet.encoder.low_rank import LowRank
+from ranklet.encoder.fused.linear_maps import LowRank
 from ranklet.encoder.quantization import AnyEmbedding, AnyLinear
 from ranklet.lora.initial import Factors, Init, weight_factors
 

@@ -8,8 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from ranklet.encoder import distilbert, modernbert
-from ranklet.encoder import model as bert
+from ranklet.encoder import bert, distilbert, modernbert
 from ranklet.encoder.families import NativeEncoder
 from ranklet.head import ContextPooler, DenseHead, LinearHead
 from ranklet.lora.linear import LoRALinear, module_generator

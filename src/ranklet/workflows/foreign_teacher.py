@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ranklet.encoder.foreign_config import quiet
+from ranklet.encoder.transformers_config import quiet
 from ranklet.errors import MissingExtraError, WeightsError
 
 BATCH_TEXTS = 64

@@ -16,20 +16,15 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend, AttentionBackend
 from ranklet.encoder.config import EncoderConfig
-from ranklet.encoder.fused_layer import (
-    ACTIVATION_GRADIENTS,
-    LayerMaps,
-    layer_maps,
-    norm,
-)
-from ranklet.encoder.layers import equal_attention, last_states, states_entering, table
-from ranklet.encoder.low_rank import (
+from ranklet.encoder.fused.layer import ACTIVATION_GRADIENTS, LayerMaps, layer_maps, norm
+from ranklet.encoder.fused.linear_maps import (
     LinearMap,
     base_linear,
     join_maps,
     joined_map,
     single_map,
 )
+from ranklet.encoder.layers import equal_attention, last_states, states_entering, table
 from ranklet.encoder.packing import positions_in_text
 
 ACTIVATION_FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {

@@ -14,13 +14,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from ranklet.encoder.fused_attention import Gradient, attend
-from ranklet.encoder.low_rank import (
-    LinearMap,
-    apply_map,
-    input_gradient,
-    map_gradients,
-)
+from ranklet.encoder.fused.attention import Gradient, attend
+from ranklet.encoder.fused.linear_maps import LinearMap, apply_map, input_gradient, map_gradients
 from ranklet.encoder.packing import PaddedLayout
 
 aten = torch.ops.aten

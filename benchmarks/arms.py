@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ranklet
-from ranklet.evaluation.across_seeds import across_seeds
+from ranklet.evaluation.comparison.across_seeds import across_seeds
 
 Row = dict[str, Any]
 

@@ -19,9 +19,9 @@ import numpy as np
 from measure import table
 from scipy.stats import norm, t
 
-from ranklet.evaluation import comparison
-from ranklet.evaluation.comparison import SIGNIFICANCE, Difference, compare_answers
-from ranklet.evaluation.row_answers import RowAnswers
+from ranklet.evaluation.comparison import significance as comparison
+from ranklet.evaluation.comparison.row_answers import RowAnswers
+from ranklet.evaluation.comparison.significance import SIGNIFICANCE, Difference, compare_answers
 
 ACCURACY = 0.90
 # Shares of a row's variance: of all runs, of the runs of a system; the rest is the run's own.

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from ranklet.classifier import TextClassifier
     from ranklet.data.audit.result import Audit
     from ranklet.errors import RankletError
+    from ranklet.evaluation.comparison.verdicts import Comparison
     from ranklet.evaluation.estimate import Estimate
     from ranklet.evaluation.result import Evaluation
-    from ranklet.evaluation.verdicts import Comparison
     from ranklet.labels import LabelSet
     from ranklet.recipe import Recipe, load_recipe
     from ranklet.run import Run, open_run
@@ -67,7 +67,7 @@ __all__ = [
 
 _HOMES = {
     "Audit": "ranklet.data.audit.result",
-    "Comparison": "ranklet.evaluation.verdicts",
+    "Comparison": "ranklet.evaluation.comparison.verdicts",
     "Estimate": "ranklet.evaluation.estimate",
     "Evaluation": "ranklet.evaluation.result",
     "LabelSet": "ranklet.labels",

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ranklet.evaluation.comparison import compare_answers, holm
-from ranklet.evaluation.row_answers import RowAnswers, agreement
+from ranklet.evaluation.comparison.row_answers import RowAnswers, agreement
+from ranklet.evaluation.comparison.significance import compare_answers, holm
 
 EYE = np.eye(3, dtype=bool)
 

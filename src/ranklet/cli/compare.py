@@ -12,7 +12,7 @@ from ranklet.cli.evaluation_tables import with_interval
 from ranklet.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from ranklet.evaluation.verdicts import Comparison, Entry
+    from ranklet.evaluation.comparison.verdicts import Comparison, Entry
 
 
 def compare(
@@ -31,7 +31,7 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Compare runs on the same texts; tell which differences are noise."""
-    from ranklet.evaluation.verdicts import to_json
+    from ranklet.evaluation.comparison.verdicts import to_json
     from ranklet.workflows.compare import compare
 
     found = compare(
@@ -58,7 +58,7 @@ def print_comparison(comparison: Comparison) -> None:
     for pair in comparison.pairs:
         typer.echo(render.printable(pair.sentence))
     if comparison.estimates:
-        from ranklet.evaluation.verdicts import choice_in_words
+        from ranklet.evaluation.comparison.verdicts import choice_in_words
 
         typer.echo("\nexpected accuracy on the target, by its 95 % interval")
         for name, found in comparison.estimates.items():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranklet.evaluation.comparison.verdicts import Comparison
 from ranklet.evaluation.figures.drawing import (
     BLUE,
     INK,
@@ -25,7 +26,6 @@ from ranklet.evaluation.figures.drawing import (
     tick,
 )
 from ranklet.evaluation.figures.training import Record, along, neighbours, points_of
-from ranklet.evaluation.verdicts import Comparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

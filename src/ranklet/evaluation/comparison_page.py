@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ranklet.evaluation.comparison.verdicts import (
+    Comparison,
+    Entry,
+    Pair,
+    choice_in_words,
+    p_in_words,
+    points,
+)
 from ranklet.evaluation.comparison_figures import RunCurves, comparison_figures
 from ranklet.evaluation.figures.drawing import figure_svg
 from ranklet.evaluation.metrics import Metric
@@ -20,14 +28,6 @@ from ranklet.evaluation.page import (
     render_page,
 )
 from ranklet.evaluation.report_tables import with_interval
-from ranklet.evaluation.verdicts import (
-    Comparison,
-    Entry,
-    Pair,
-    choice_in_words,
-    p_in_words,
-    points,
-)
 
 _CURVES = ("validation_accuracy", "validation_loss", "training_loss", "coverage")
 _CAPTIONS = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ranklet.evaluation.verdicts import Comparison, compare_contenders
+from ranklet.evaluation.comparison.verdicts import Comparison, compare_contenders
 from ranklet.files import write_atomically
 from ranklet.workflows.compared_runs import (
     ComparedRun,

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranklet.errors import RunError
+from ranklet.evaluation.comparison.row_answers import RowAnswers
+from ranklet.evaluation.comparison.verdicts import Contender
 from ranklet.evaluation.predictions import Predictions, read_predictions
 from ranklet.evaluation.result import Evaluation
-from ranklet.evaluation.row_answers import RowAnswers
-from ranklet.evaluation.verdicts import Contender
 from ranklet.files import sha256_json
 from ranklet.labels import SEPARATOR
 from ranklet.recipe import Recipe, load_recipe

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ranklet.errors import RunError
-from ranklet.evaluation.across_seeds import AcrossSeeds, summarise_seeds
+from ranklet.evaluation.comparison.across_seeds import AcrossSeeds, summarise_seeds
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, write_json

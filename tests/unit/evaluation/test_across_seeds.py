@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ranklet.evaluation.across_seeds import across_seeds
+from ranklet.evaluation.comparison.across_seeds import across_seeds
 
 
 def test_mean_std_and_interval_by_hand() -> None:

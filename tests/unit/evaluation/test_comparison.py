@@ -9,8 +9,13 @@ import pytest
 from scipy import stats
 
 from ranklet.errors import RunError
-from ranklet.evaluation.comparison import compare_answers, holm, mcnemar, needed_to_tell
-from ranklet.evaluation.row_answers import RowAnswers, agreement, error_agreement
+from ranklet.evaluation.comparison.row_answers import RowAnswers, agreement, error_agreement
+from ranklet.evaluation.comparison.significance import (
+    compare_answers,
+    holm,
+    mcnemar,
+    needed_to_tell,
+)
 
 EYE = np.eye(3, dtype=bool)
 

@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 
 from ranklet.errors import RunError
-from ranklet.evaluation.estimate import Estimate
-from ranklet.evaluation.metrics import Metric, share_with_interval
-from ranklet.evaluation.result import evaluate_predictions
-from ranklet.evaluation.row_answers import RowAnswers
-from ranklet.evaluation.verdicts import (
+from ranklet.evaluation.comparison.row_answers import RowAnswers
+from ranklet.evaluation.comparison.verdicts import (
     CHOOSING_BY_TEST,
     Comparison,
     Contender,
@@ -23,6 +20,9 @@ from ranklet.evaluation.verdicts import (
     points,
     to_json,
 )
+from ranklet.evaluation.estimate import Estimate
+from ranklet.evaluation.metrics import Metric, share_with_interval
+from ranklet.evaluation.result import evaluate_predictions
 
 EYE = np.eye(2, dtype=bool)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ranklet.evaluation.comparison import compare_answers
-from ranklet.evaluation.row_answers import RowAnswers
+from ranklet.evaluation.comparison.row_answers import RowAnswers
+from ranklet.evaluation.comparison.significance import compare_answers
 from ranklet.workflows.compared_runs import _differing_fields, _encoded, _fields
 
 

@@ -9,8 +9,9 @@ from itertools import combinations
 from typing import Any, Literal
 
 from ranklet.errors import RunError
-from ranklet.evaluation.across_seeds import across_seeds
-from ranklet.evaluation.comparison import (
+from ranklet.evaluation.comparison.across_seeds import across_seeds
+from ranklet.evaluation.comparison.row_answers import Matrix, RowAnswers, agreement, error_agreement
+from ranklet.evaluation.comparison.significance import (
     SIGNIFICANCE,
     Difference,
     Needed,
@@ -22,7 +23,6 @@ from ranklet.evaluation.estimate import Estimate
 from ranklet.evaluation.metrics import Metric
 from ranklet.evaluation.page import digits_for
 from ranklet.evaluation.result import Evaluation
-from ranklet.evaluation.row_answers import Matrix, RowAnswers, agreement, error_agreement
 
 Verdict = Literal["noise", "real"]
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from ranklet.errors import RunError
 from ranklet.evaluation import metrics
+from ranklet.evaluation.comparison.row_answers import RowAnswers, own_scores, resampled_differences
 from ranklet.evaluation.metrics import CONFIDENCE, Metric
-from ranklet.evaluation.row_answers import RowAnswers, own_scores, resampled_differences
 
 SIGNIFICANCE = 1 - CONFIDENCE
 POWER = 0.8

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ranklet.data.audit.result import Audit
     from ranklet.errors import RankletError
     from ranklet.evaluation.comparison.verdicts import Comparison
-    from ranklet.evaluation.estimate import Estimate
     from ranklet.evaluation.result import Evaluation
+    from ranklet.evaluation.unlabelled.result import Estimate
     from ranklet.labels import LabelSet
     from ranklet.recipe import Recipe, load_recipe
     from ranklet.run import Run, open_run
@@ -68,7 +68,7 @@ __all__ = [
 _HOMES = {
     "Audit": "ranklet.data.audit.result",
     "Comparison": "ranklet.evaluation.comparison.verdicts",
-    "Estimate": "ranklet.evaluation.estimate",
+    "Estimate": "ranklet.evaluation.unlabelled.result",
     "Evaluation": "ranklet.evaluation.result",
     "LabelSet": "ranklet.labels",
     "ParameterPlan": "ranklet.budget.plan",

@@ -20,7 +20,7 @@ from ranklet.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from ranklet.evaluation.estimate import Estimate
+    from ranklet.evaluation.unlabelled.result import Estimate
 
 
 def estimate(
@@ -49,7 +49,7 @@ def estimate(
     json: JsonOption = False,
 ) -> None:
     """Estimate the accuracy on new texts without labels, with a 95 % interval."""
-    from ranklet.evaluation.estimate import to_json
+    from ranklet.evaluation.unlabelled.result import to_json
     from ranklet.workflows.estimate import estimate
 
     found = estimate(

@@ -14,8 +14,8 @@ from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.data.perturbations import SHIFTS
 from ranklet.data.tokens.sampling import draw_rows
 from ranklet.evaluation.calibration import fit_temperature
-from ranklet.evaluation.doubt import Answered, Shifted, remoteness
-from ranklet.evaluation.shift_aware import Expected, expect
+from ranklet.evaluation.unlabelled.from_shifts import Expected, expect
+from ranklet.evaluation.unlabelled.out_of_range import Answered, Shifted, remoteness
 from ranklet.workflows.predict import CHUNK_TEXTS
 
 # Kinds of shift and their strengths, which the estimate is fitted on.

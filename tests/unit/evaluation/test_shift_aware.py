@@ -7,14 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ranklet.evaluation.doubt import Answered, Shifted, find_doubt, remoteness
-from ranklet.evaluation.shift_aware import (
+from ranklet.evaluation.unlabelled.from_shifts import (
     Samples,
     expect,
     expected_loss,
     fit_rates,
     relative_error,
 )
+from ranklet.evaluation.unlabelled.out_of_range import Answered, Shifted, find_doubt, remoteness
 
 RIGHT = np.array([True, True, True, False])
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ranklet.evaluation.unlabelled import (
+from ranklet.evaluation.unlabelled.estimators import (
     above_threshold,
     agreement,
     certainty,

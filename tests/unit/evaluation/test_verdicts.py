@@ -20,9 +20,9 @@ from ranklet.evaluation.comparison.verdicts import (
     points,
     to_json,
 )
-from ranklet.evaluation.estimate import Estimate
 from ranklet.evaluation.metrics import Metric, share_with_interval
 from ranklet.evaluation.result import evaluate_predictions
+from ranklet.evaluation.unlabelled.result import Estimate
 
 EYE = np.eye(2, dtype=bool)
 

@@ -19,10 +19,10 @@ from ranklet.evaluation.comparison.significance import (
     holm,
     needed_to_tell,
 )
-from ranklet.evaluation.estimate import Estimate
 from ranklet.evaluation.metrics import Metric
 from ranklet.evaluation.page import digits_for
 from ranklet.evaluation.result import Evaluation
+from ranklet.evaluation.unlabelled.result import Estimate
 
 Verdict = Literal["noise", "real"]
 

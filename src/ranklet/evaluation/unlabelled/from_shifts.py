@@ -19,9 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.doubt import Answered, Shifted, find_doubt
 from ranklet.evaluation.metrics import wilson_interval
-from ranklet.evaluation.unlabelled import above_threshold, certainty, difference_of_confidences
+from ranklet.evaluation.unlabelled.estimators import (
+    above_threshold,
+    certainty,
+    difference_of_confidences,
+)
+from ranklet.evaluation.unlabelled.out_of_range import Answered, Shifted, find_doubt
 
 RESAMPLES = 20
 CLASSES = "classes"

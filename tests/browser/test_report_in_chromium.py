@@ -19,16 +19,16 @@ import pytest
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.by_problem import answer_curves
 from ranklet.evaluation.data_description import DataDescription, count_labels, count_lengths
-from ranklet.evaluation.error_table import ErrorRow, ErrorTable
-from ranklet.evaluation.figures import (
+from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.report.error_table import ErrorRow, ErrorTable
+from ranklet.evaluation.report.figures import (
     data_figures,
     evaluation_figures,
     save_figures,
     training_figures,
 )
-from ranklet.evaluation.metrics import Metric
-from ranklet.evaluation.page import Section, Table
-from ranklet.evaluation.report import (
+from ranklet.evaluation.report.page import Section, Table
+from ranklet.evaluation.report.run_page import (
     BudgetRow,
     BudgetSection,
     DataSection,

@@ -25,7 +25,7 @@ from ranklet.cli import ending
 from ranklet.cli.main import run as run_command_line
 from ranklet.encoder.bert import Encoder
 from ranklet.encoder.config import read_config
-from ranklet.evaluation.figures import drawing, training
+from ranklet.evaluation.report.figures import drawing, training
 
 Answer = subprocess.CompletedProcess[str]
 Command = Callable[..., Answer]

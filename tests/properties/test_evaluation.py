@@ -14,8 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ranklet.evaluation import metrics
-from ranklet.evaluation.figures import evaluation_figures, figure_svg
-from ranklet.evaluation.report import render_report
+from ranklet.evaluation.report.figures import evaluation_figures, figure_svg
+from ranklet.evaluation.report.run_page import render_report
 from ranklet.evaluation.result import (
     evaluate_predictions,
     from_json,

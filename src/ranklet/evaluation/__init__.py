@@ -7,15 +7,15 @@ drawing and the first page.
 
 from __future__ import annotations
 
-from ranklet.evaluation.figures import (
+from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.report.figures import (
     evaluation_figures,
     figure_svg,
     save_figures,
     training_figures,
 )
-from ranklet.evaluation.metrics import Metric
-from ranklet.evaluation.page import ReportFigure, Section, Table
-from ranklet.evaluation.report import (
+from ranklet.evaluation.report.page import ReportFigure, Section, Table
+from ranklet.evaluation.report.run_page import (
     BudgetRow,
     BudgetSection,
     DataSection,

@@ -76,8 +76,8 @@ def write_page(
     Raises:
         RunError: The records of a run are broken, or the page cannot be written.
     """
-    from ranklet.evaluation.comparison_figures import RunCurves
-    from ranklet.evaluation.comparison_page import render_comparison
+    from ranklet.evaluation.report.comparison_page import render_comparison
+    from ranklet.evaluation.report.figures.comparison import RunCurves
 
     curves = [
         RunCurves(

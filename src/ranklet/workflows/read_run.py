@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from ranklet.errors import RunError
 from ranklet.evaluation.curves import Curves
-from ranklet.evaluation.figures import Record
 from ranklet.evaluation.json_values import from_values
+from ranklet.evaluation.report.figures import Record
 from ranklet.evaluation.result import Evaluation, from_json
 from ranklet.evaluation.stress import Stress
 from ranklet.run import Run, read_json

@@ -9,8 +9,8 @@ from ranklet.budget.plan import ParameterPlan, PlanRow
 from ranklet.data.duplicates import DuplicatePolicy
 from ranklet.evaluation.baselines import read_baselines
 from ranklet.evaluation.data_description import DataDescription
-from ranklet.evaluation.error_table import read_error_table
-from ranklet.evaluation.figures import (
+from ranklet.evaluation.report.error_table import read_error_table
+from ranklet.evaluation.report.figures import (
     Drawing,
     Record,
     budget_figures,
@@ -20,17 +20,17 @@ from ranklet.evaluation.figures import (
     stress_figures,
     training_figures,
 )
-from ranklet.evaluation.page import duration
-from ranklet.evaluation.report import (
+from ranklet.evaluation.report.run_page import (
     BudgetRow,
     BudgetSection,
     DataSection,
     embed_figures,
     render_report,
 )
+from ranklet.evaluation.report.stress_section import stress_section
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.stress import Stress
-from ranklet.evaluation.stress_section import stress_section
+from ranklet.evaluation.wording import duration
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run import Run, read_json

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from ranklet.errors import RunError
-from ranklet.evaluation.error_table import (
+from ranklet.evaluation.predictions import Predictions, write_errors
+from ranklet.evaluation.report.error_table import (
     MOST_ERRORS,
     ErrorRow,
     mark_words,
     read_error_table,
 )
-from ranklet.evaluation.predictions import Predictions, write_errors
 
 
 def row_of(text: str, *words: tuple[str, float]) -> ErrorRow:

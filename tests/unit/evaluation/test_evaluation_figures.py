@@ -13,18 +13,22 @@ from matplotlib.container import BarContainer
 
 from ranklet.budget.plan import ParameterPlan, PlanRow
 from ranklet.errors import RunError
-from ranklet.evaluation import figures
 from ranklet.evaluation.by_problem import answer_curves
 from ranklet.evaluation.calibration import Calibration
 from ranklet.evaluation.data_description import DataDescription, count_lengths
-from ranklet.evaluation.figures.budget import trained_parameters
-from ranklet.evaluation.figures.classes import accuracy_by_slice, class_bars
-from ranklet.evaluation.figures.confidence import confidence, coverage, reliability
-from ranklet.evaluation.figures.confusion import confusion_counts, confusion_shares
-from ranklet.evaluation.figures.data import class_distribution, text_lengths
-from ranklet.evaluation.figures.ranking import precision_recall_curves, roc_curves
-from ranklet.evaluation.figures.training import learning_rate, training_loss, validation_scores
 from ranklet.evaluation.metrics import share_with_interval
+from ranklet.evaluation.report import figures
+from ranklet.evaluation.report.figures.budget import trained_parameters
+from ranklet.evaluation.report.figures.classes import accuracy_by_slice, class_bars
+from ranklet.evaluation.report.figures.confidence import confidence, coverage, reliability
+from ranklet.evaluation.report.figures.confusion import confusion_counts, confusion_shares
+from ranklet.evaluation.report.figures.data import class_distribution, text_lengths
+from ranklet.evaluation.report.figures.ranking import precision_recall_curves, roc_curves
+from ranklet.evaluation.report.figures.training import (
+    learning_rate,
+    training_loss,
+    validation_scores,
+)
 from ranklet.evaluation.result import evaluate_predictions
 from ranklet.evaluation.slices import Slice
 from ranklet.problem import SingleLabel

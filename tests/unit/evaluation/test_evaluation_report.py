@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from ranklet.errors import RunError
-from ranklet.evaluation import report
 from ranklet.evaluation.baselines import Baseline
-from ranklet.evaluation.error_table import ErrorRow, ErrorTable
-from ranklet.evaluation.figures import evaluation_figures, figure_svg, training_figures
 from ranklet.evaluation.metrics import Metric
-from ranklet.evaluation.page import ReportFigure, Section, Table, duration
-from ranklet.evaluation.report import (
+from ranklet.evaluation.report import run_page as report
+from ranklet.evaluation.report.error_table import ErrorRow, ErrorTable
+from ranklet.evaluation.report.figures import evaluation_figures, figure_svg, training_figures
+from ranklet.evaluation.report.page import ReportFigure, Section, Table
+from ranklet.evaluation.report.run_page import (
     BudgetRow,
     BudgetSection,
     DataSection,
@@ -26,6 +26,7 @@ from ranklet.evaluation.report import (
     render_report,
 )
 from ranklet.evaluation.result import evaluate_predictions
+from ranklet.evaluation.wording import duration
 
 DASH = "\N{EN DASH}"
 EMPTY_ELEMENTS = {"meta", "link", "wbr", "br", "img", "hr", "input"}

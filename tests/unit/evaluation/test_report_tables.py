@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ranklet.evaluation import report_tables as tables
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.report import tables
 from ranklet.evaluation.result import Evaluation, evaluate_predictions
 from ranklet.evaluation.selective import ChosenThreshold, Coverage
 from ranklet.evaluation.slices import Slice

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from ranklet.errors import RunError
-from ranklet.evaluation.figures import stress_figures
 from ranklet.evaluation.json_values import from_values, to_values
-from ranklet.evaluation.page import Section
 from ranklet.evaluation.predictions import Predictions
+from ranklet.evaluation.report.figures import stress_figures
+from ranklet.evaluation.report.page import Section
+from ranklet.evaluation.report.stress_section import stress_section
 from ranklet.evaluation.stress import (
     Stress,
     Sureness,
@@ -20,7 +21,6 @@ from ranklet.evaluation.stress import (
     stress_point,
     sureness_of,
 )
-from ranklet.evaluation.stress_section import stress_section
 
 LABELS = ("a", "a", "b", "b")
 

@@ -20,9 +20,9 @@ from ranklet.evaluation.comparison.significance import (
     needed_to_tell,
 )
 from ranklet.evaluation.metrics import Metric
-from ranklet.evaluation.page import digits_for
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.unlabelled.result import Estimate
+from ranklet.evaluation.wording import digits_for
 
 Verdict = Literal["noise", "real"]
 

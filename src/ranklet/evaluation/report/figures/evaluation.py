@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ranklet.evaluation.curves import Curves
-from ranklet.evaluation.figures.classes import accuracy_by_slice, class_bars
-from ranklet.evaluation.figures.confidence import confidence, coverage, reliability
-from ranklet.evaluation.figures.confusion import confusion_counts, confusion_shares
-from ranklet.evaluation.figures.drawing import Drawing, figure_name
-from ranklet.evaluation.figures.ranking import precision_recall_curves, roc_curves
+from ranklet.evaluation.report.figures.classes import accuracy_by_slice, class_bars
+from ranklet.evaluation.report.figures.confidence import confidence, coverage, reliability
+from ranklet.evaluation.report.figures.confusion import confusion_counts, confusion_shares
+from ranklet.evaluation.report.figures.drawing import Drawing, figure_name
+from ranklet.evaluation.report.figures.ranking import precision_recall_curves, roc_curves
 from ranklet.evaluation.result import Evaluation
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ranklet.evaluation.metrics import Metric
-from ranklet.evaluation.page import Cell, ReportFigure, Section, Table, percent
-from ranklet.evaluation.report_tables import with_interval
+from ranklet.evaluation.report.page import Cell, ReportFigure, Section, Table
+from ranklet.evaluation.report.tables import with_interval
 from ranklet.evaluation.stress import Stress, StressPoint, Sureness
+from ranklet.evaluation.wording import percent
 
 CAPTION = (
     "Accuracy, with its 95 % interval, under each shift at growing strength; the dotted line is the"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranklet.evaluation.comparison.verdicts import Comparison
-from ranklet.evaluation.figures.drawing import (
+from ranklet.evaluation.report.figures.drawing import (
     BLUE,
     INK,
     QUIET,
@@ -25,7 +25,7 @@ from ranklet.evaluation.figures.drawing import (
     panel,
     tick,
 )
-from ranklet.evaluation.figures.training import Record, along, neighbours, points_of
+from ranklet.evaluation.report.figures.training import Record, along, neighbours, points_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

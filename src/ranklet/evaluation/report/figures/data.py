@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranklet.evaluation.data_description import DataDescription, Lengths
-from ranklet.evaluation.figures.drawing import (
+from ranklet.evaluation.report.figures.drawing import (
     BLUE,
     GREEN,
     INK,

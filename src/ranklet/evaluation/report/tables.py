@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.calibration import Calibration
 from ranklet.evaluation.metrics import Metric
-from ranklet.evaluation.page import Cell, Table, between, digits_for, or_dash, percent
+from ranklet.evaluation.report.page import Cell, Table
 from ranklet.evaluation.result import AVERAGES, SCORES, Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage
 from ranklet.evaluation.slices import Slice
+from ranklet.evaluation.wording import between, digits_for, or_dash, percent
 
 MOST_CLASSES_AS_MATRIX = 20
 MOST_CONFUSIONS = 30

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ranklet.evaluation.figures.drawing import (
+from ranklet.evaluation.report.figures.drawing import (
     COLOURS,
     QUIET,
     Drawing,

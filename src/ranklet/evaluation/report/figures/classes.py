@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ranklet.evaluation.figures.drawing import (
+from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.report.figures.drawing import (
     BLUE,
     COLOURS,
     GREEN,
@@ -23,7 +24,6 @@ from ranklet.evaluation.figures.drawing import (
     name_bars,
     panel,
 )
-from ranklet.evaluation.metrics import Metric
 from ranklet.evaluation.result import SCORES, ClassMetrics
 from ranklet.evaluation.slices import Slice
 

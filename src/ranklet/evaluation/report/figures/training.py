@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.figures.drawing import (
+from ranklet.evaluation.report.figures.drawing import (
     BLUE,
     QUIET,
     VERMILION,

@@ -12,22 +12,12 @@ from ranklet.evaluation.comparison.verdicts import (
     p_in_words,
     points,
 )
-from ranklet.evaluation.comparison_figures import RunCurves, comparison_figures
-from ranklet.evaluation.figures.drawing import figure_svg
 from ranklet.evaluation.metrics import Metric
-from ranklet.evaluation.page import (
-    Cell,
-    ReportFigure,
-    Table,
-    between,
-    digits_for,
-    duration,
-    inline_figures,
-    or_dash,
-    percent,
-    render_page,
-)
-from ranklet.evaluation.report_tables import with_interval
+from ranklet.evaluation.report.figures.comparison import RunCurves, comparison_figures
+from ranklet.evaluation.report.figures.drawing import figure_svg
+from ranklet.evaluation.report.page import Cell, ReportFigure, Table, inline_figures, render_page
+from ranklet.evaluation.report.tables import with_interval
+from ranklet.evaluation.wording import between, digits_for, duration, or_dash, percent
 
 _CURVES = ("validation_accuracy", "validation_loss", "training_loss", "coverage")
 _CAPTIONS = {

@@ -12,16 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ranklet.evaluation.baselines import Baseline
-from ranklet.evaluation.error_table import ErrorTable, mark_words
-from ranklet.evaluation.figures import Record, figure_name
-from ranklet.evaluation.page import (
-    ReportFigure,
-    Section,
-    digits_for,
-    inline_figures,
-    render_page,
-)
-from ranklet.evaluation.report_tables import (
+from ranklet.evaluation.report.error_table import ErrorTable, mark_words
+from ranklet.evaluation.report.figures import Record, figure_name
+from ranklet.evaluation.report.page import ReportFigure, Section, inline_figures, render_page
+from ranklet.evaluation.report.tables import (
     MOST_CLASSES_AS_MATRIX,
     calibration_table,
     class_table,
@@ -34,6 +28,7 @@ from ranklet.evaluation.report_tables import (
     threshold_table,
 )
 from ranklet.evaluation.result import Evaluation
+from ranklet.evaluation.wording import digits_for
 
 _TRAINING_FIGURES = (
     "training_loss",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ranklet.evaluation.calibration import Calibration, ReliabilityBin
 from ranklet.evaluation.curves import ConfidenceBin
-from ranklet.evaluation.figures.drawing import (
+from ranklet.evaluation.report.figures.drawing import (
     BLUE,
     ORANGE,
     QUIET,

@@ -6,12 +6,12 @@ to the report.
 
 from __future__ import annotations
 
-from ranklet.evaluation.figures.budget import budget_figures
-from ranklet.evaluation.figures.data import data_figures
-from ranklet.evaluation.figures.drawing import Drawing, figure_name, figure_svg, save_figures
-from ranklet.evaluation.figures.evaluation import evaluation_figures
-from ranklet.evaluation.figures.stress import stress_figures
-from ranklet.evaluation.figures.training import Record, training_figures
+from ranklet.evaluation.report.figures.budget import budget_figures
+from ranklet.evaluation.report.figures.data import data_figures
+from ranklet.evaluation.report.figures.drawing import Drawing, figure_name, figure_svg, save_figures
+from ranklet.evaluation.report.figures.evaluation import evaluation_figures
+from ranklet.evaluation.report.figures.stress import stress_figures
+from ranklet.evaluation.report.figures.training import Record, training_figures
 
 __all__ = [
     "Drawing",

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.figures.drawing import INK, QUIET, Drawing, Numbers, Series, panel, tick
+from ranklet.evaluation.report.figures.drawing import (
+    INK,
+    QUIET,
+    Drawing,
+    Numbers,
+    Series,
+    panel,
+    tick,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

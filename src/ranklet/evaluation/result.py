@@ -351,3 +351,6 @@ def _metric_from_json(content: Mapping[str, Any]) -> Metric:
 def _metric(value: float, interval: Sequence[float]) -> Metric:
     low, high = interval
     return Metric(float(value), (float(low), float(high)))
+
+
+EVALUATED_SPLITS = ("test", "validation")

@@ -6,17 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import EncodedSplit, encode
 from ranklet.data.reading.sources import Split, read_column, read_examples
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import AdapterError, DataError
-from ranklet.evaluation.result import Evaluation
-from ranklet.labels import LabelSet, ProblemType
-from ranklet.problem import MultiLabel
-from ranklet.recipe import DataSection, load_recipe
-from ranklet.run import Run
-from ranklet.workflows.judge import (
+from ranklet.evaluation.answers import (
     answer,
     choose_on_validation,
     judge,
@@ -24,6 +18,11 @@ from ranklet.workflows.judge import (
     with_threshold,
     write_wrong,
 )
+from ranklet.evaluation.result import Evaluation
+from ranklet.labels import LabelSet, ProblemType
+from ranklet.problem import MultiLabel
+from ranklet.recipe import DataSection, load_recipe
+from ranklet.run import Run
 from ranklet.workflows.load import is_run, load
 
 
@@ -152,19 +151,6 @@ def read_labelled(
         problem_type,
     )
     return encode(examples, labels)
-
-
-def evaluate_on(model: TextClassifier, split: EncodedSplit, name: str, seed: int = 0) -> Evaluation:
-    """Evaluate a classifier on labelled texts.
-
-    Args:
-        model: The classifier.
-        split: Texts, cleaned or not, and labels.
-        name: What the evaluation calls them.
-        seed: Seed of the intervals.
-    """
-    answers = answer(model, split.texts, model.corpus(split.texts, split.labels))
-    return judge(model, answers, name, seed)
 
 
 def run_data(path: Path) -> DataSection | None:

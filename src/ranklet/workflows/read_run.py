@@ -10,13 +10,11 @@ from ranklet.errors import RunError
 from ranklet.evaluation.curves import Curves
 from ranklet.evaluation.json_values import from_values
 from ranklet.evaluation.report.figures import Record
-from ranklet.evaluation.result import Evaluation, from_json
+from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation, from_json
 from ranklet.evaluation.stress import Stress
 from ranklet.run import Run, read_json
 
 T = TypeVar("T")
-
-EVALUATED_SPLITS = ("test", "validation")
 
 
 def read_evaluations(run: Run) -> dict[str, Evaluation]:

@@ -10,8 +10,9 @@ import torch
 
 from ranklet.budget.plan import count_trainable
 from ranklet.errors import RankletError, RunError
+from ranklet.evaluation.answers import evaluate_on, predictions_file
 from ranklet.evaluation.predictions import read_predictions
-from ranklet.evaluation.result import Evaluation, LabelSetFigures, from_json
+from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation, LabelSetFigures, from_json
 from ranklet.files import differing_names, sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.recipe.tree import parse_tree, plain
@@ -19,9 +20,8 @@ from ranklet.run import Run, read_json
 from ranklet.saved_head import read_tensors
 from ranklet.saved_probes import check_probes, compute_dtype
 from ranklet.workflows.certify_run import encoder_hashes, metrics_hash
-from ranklet.workflows.evaluate import evaluate_on, read_labelled
-from ranklet.workflows.judge import predictions_file
-from ranklet.workflows.read_run import EVALUATED_SPLITS, read_records
+from ranklet.workflows.evaluate import read_labelled
+from ranklet.workflows.read_run import read_records
 from ranklet.workflows.stated_run import StatedRun
 
 State = Literal["ok", "differs", "not checked"]

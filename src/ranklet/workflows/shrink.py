@@ -26,6 +26,7 @@ from ranklet.errors import (
     MissingExtraError,
     RunError,
 )
+from ranklet.evaluation.answers import evaluate_on
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.result import to_json as evaluation_to_json
 from ranklet.files import sha256_file, write_atomically
@@ -54,7 +55,7 @@ from ranklet.saved_model import (
 from ranklet.saved_probes import check_probes, compute_dtype
 from ranklet.workflows.certify_run import certify_run
 from ranklet.workflows.environment import environment, peak_memory_bytes
-from ranklet.workflows.evaluate import evaluate_on, read_labelled
+from ranklet.workflows.evaluate import read_labelled
 from ranklet.workflows.load import adapter_folder, is_run
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import plan_for_labels

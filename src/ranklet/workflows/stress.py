@@ -15,6 +15,7 @@ from ranklet.data.reading.sources import read_column
 from ranklet.data.tokens.sampling import draw_rows
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import DataError
+from ranklet.evaluation.answers import Answers, answer, predictions_of
 from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.stress import Stress, accuracy_of, stress_point, sureness_of
 from ranklet.files import make_folder
@@ -22,7 +23,6 @@ from ranklet.problem import SingleLabel
 from ranklet.run import Run, write_json
 from ranklet.workflows.certify_run import certify_file
 from ranklet.workflows.evaluate import own_test, read_labelled, run_columns, run_data
-from ranklet.workflows.judge import Answers, answer, predictions_of
 from ranklet.workflows.load import is_run, load
 from ranklet.workflows.read_run import stress_file
 from ranklet.workflows.write_report import write_run_report

@@ -14,7 +14,9 @@ from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, defau
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
+from ranklet.evaluation.answers import answer_splits, judge_splits, write_answers
 from ranklet.evaluation.by_problem import tuned
+from ranklet.evaluation.error_words import write_words
 from ranklet.evaluation.json_values import to_values
 from ranklet.files import write_atomically
 from ranklet.launch import read_launch
@@ -39,10 +41,8 @@ from ranklet.workflows.certify_run import certify_run
 from ranklet.workflows.consult_teachers import consult_teachers
 from ranklet.workflows.continue_run import CheckpointPlan, find_beginning, origin_of
 from ranklet.workflows.describe_data import describe_data
-from ranklet.workflows.explain_errors import write_words
 from ranklet.workflows.fit_model import fit_model
 from ranklet.workflows.fit_ranks import fit_ranks
-from ranklet.workflows.judge import answer_splits, judge_splits, write_answers
 from ranklet.workflows.model_card import model_card
 from ranklet.workflows.observer import Observer
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels

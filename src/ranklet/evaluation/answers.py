@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ranklet.classifier import TextClassifier
 from ranklet.data.audit.label_errors import pruned
-from ranklet.data.encoded_splits import Splits
+from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, text_labels
 from ranklet.errors import RunError
 from ranklet.evaluation.by_problem import (
@@ -30,7 +30,7 @@ from ranklet.evaluation.predictions import (
     write_errors,
     write_predictions,
 )
-from ranklet.evaluation.result import Evaluation
+from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage, choose_threshold, covered
 from ranklet.evaluation.slices import (
     Grouping,
@@ -42,7 +42,7 @@ from ranklet.evaluation.slices import (
 )
 from ranklet.problem import SingleLabel
 from ranklet.run import Run, write_json
-from ranklet.workflows.read_run import EVALUATED_SPLITS, curves_file
+from ranklet.workflows.read_run import curves_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,3 +212,16 @@ def write_wrong(
 def predictions_file(run: Run, split: str) -> Path:
     """Return where a run keeps what was said about each row of a split."""
     return run.evaluation / f"{split}_predictions.csv"
+
+
+def evaluate_on(model: TextClassifier, split: EncodedSplit, name: str, seed: int = 0) -> Evaluation:
+    """Evaluate a classifier on labelled texts.
+
+    Args:
+        model: The classifier.
+        split: Texts, cleaned or not, and labels.
+        name: What the evaluation calls them.
+        seed: Seed of the intervals.
+    """
+    answers = answer(model, split.texts, model.corpus(split.texts, split.labels))
+    return judge(model, answers, name, seed)

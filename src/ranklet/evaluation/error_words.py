@@ -8,12 +8,12 @@ from pathlib import Path
 
 from ranklet.classifier import TextClassifier
 from ranklet.data.cleaning import clean
+from ranklet.evaluation.answers import Answers, probabilities_of
 from ranklet.evaluation.importance import MOST_WORDS, Words, importance_to_json, occlude
 from ranklet.evaluation.one_label import confidence_of
 from ranklet.evaluation.predictions import surest_errors
 from ranklet.problem import SingleLabel
 from ranklet.run import Run, write_json
-from ranklet.workflows.judge import Answers, probabilities_of
 
 MOST_TEXTS = 1000
 """Texts with a word left out that are asked about: seconds of MiniLM on one core."""

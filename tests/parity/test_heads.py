@@ -22,8 +22,8 @@ from ranklet.errors import AdapterError, RecipeError, RunError
 from ranklet.head import HeadKind, Pooling
 from ranklet.lora.adapter_file import CONFIG_FILE, TENSORS_FILE, AdapterFile
 from ranklet.lora.placement import place_adapters, resolve_placement, train_biases
-from ranklet.saved_head import HEAD_FILE, head_tensors, loads_in_transformers, read_tensors
-from ranklet.saved_model import ClassifierSettings, assemble, load_model, save_model
+from ranklet.saved.head import HEAD_FILE, head_tensors, loads_in_transformers, read_tensors
+from ranklet.saved.model import ClassifierSettings, assemble, load_model, save_model
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),
@@ -245,7 +245,7 @@ def test_a_folded_linear_head_survives_large_logits(
 ) -> None:
     """In transformers' number format: tanh is the identity only near 0."""
     from ranklet.head import standard_head
-    from ranklet.saved_head import standard_tensors
+    from ranklet.saved.head import standard_tensors
 
     generator = torch.Generator().manual_seed(0)
     for family in ("bert", "roberta", "distilbert", "electra"):

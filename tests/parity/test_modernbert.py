@@ -22,7 +22,7 @@ from ranklet.encoder.config import EncoderConfig, read_config
 from ranklet.encoder.local_attention import LOCAL_BACKENDS, first_token_attention
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import WeightsError
-from ranklet.saved_model import ClassifierSettings, assemble
+from ranklet.saved.model import ClassifierSettings, assemble
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 

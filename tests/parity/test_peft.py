@@ -28,7 +28,7 @@ from ranklet.lora.placement import (
     train_biases,
     train_modules,
 )
-from ranklet.saved_model import ClassifierSettings, assemble, load_model, save_model
+from ranklet.saved.model import ClassifierSettings, assemble, load_model, save_model
 from ranklet.training.activation_start import start_from_activations
 
 pytestmark = [

@@ -35,7 +35,7 @@ from ranklet.lora.placement import (
     resolve_placement,
     train_biases,
 )
-from ranklet.saved_model import ClassifierSettings, assemble, load_model, save_model
+from ranklet.saved.model import ClassifierSettings, assemble, load_model, save_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -34,7 +34,7 @@ from ranklet.lora.placement import (
     train_biases,
     train_modules,
 )
-from ranklet.saved_head import head_tensors, read_tensors, stored_modules, write_tensors
+from ranklet.saved.head import head_tensors, read_tensors, stored_modules, write_tensors
 
 BERT_LINEAR = (
     "query",

@@ -11,7 +11,7 @@ from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.placement import place_adapters, train_biases, train_modules
 from ranklet.recipe import Recipe
-from ranklet.saved_model import ClassifierSettings, assemble
+from ranklet.saved.model import ClassifierSettings, assemble
 from ranklet.workflows.plan import resolve_adapters, trained_norms
 
 

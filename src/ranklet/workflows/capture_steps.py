@@ -8,7 +8,7 @@ from ranklet.classifier import TextClassifier
 from ranklet.data.tokens.corpus import Corpus
 from ranklet.head import module_device
 from ranklet.recipe import EngineSection
-from ranklet.saved_probes import compute_dtype
+from ranklet.saved.probes import compute_dtype
 from ranklet.training.captured_steps import (
     MOST_GRAPHS,
     CapturedGradients,

@@ -15,7 +15,7 @@ from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.lora.initial import plain_tensors
 from ranklet.recipe import Recipe, recipe_hash
 from ranklet.run import Run, read_json, write_json
-from ranklet.saved_head import HEAD_FILE, read_tensors
+from ranklet.saved.head import HEAD_FILE, read_tensors
 from ranklet.workflows.read_run import read_records
 from ranklet.workflows.read_splits import data_hashes
 

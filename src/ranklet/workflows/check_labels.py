@@ -20,7 +20,7 @@ from ranklet.data.audit.result import LabelCheck
 from ranklet.data.examples import Examples
 from ranklet.encoder.precision import Device, Precision, choose_device, choose_dtype, prepare_memory
 from ranklet.labels import LabelSet, as_written
-from ranklet.saved_model import ClassifierSettings, assemble
+from ranklet.saved.model import ClassifierSettings, assemble
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ranklet.encoder.families import NativeEncoder
 from ranklet.evaluation.by_problem import answer_metrics
 from ranklet.recipe import Recipe
 from ranklet.run import Records
-from ranklet.saved_probes import compute_dtype
+from ranklet.saved.probes import compute_dtype
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.noise import drop_in_encoder
 from ranklet.training.ranks import Ranks

@@ -17,8 +17,8 @@ from ranklet.errors import RunError
 from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.lora.merge import merge_adapters
 from ranklet.run import Run, open_run
-from ranklet.saved_model import load_model
-from ranklet.saved_probes import check_probes
+from ranklet.saved.model import load_model
+from ranklet.saved.probes import check_probes
 
 
 def load(

@@ -10,7 +10,7 @@ from ranklet.encoder.source import base_model_name
 from ranklet.evaluation.result import Evaluation
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe, to_yaml
-from ranklet.saved_head import loads_in_transformers
+from ranklet.saved.head import loads_in_transformers
 
 
 def model_card(

@@ -17,8 +17,8 @@ from ranklet.files import differing_names, sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.recipe.tree import parse_tree, plain
 from ranklet.run import Run, read_json
-from ranklet.saved_head import read_tensors
-from ranklet.saved_probes import check_probes, compute_dtype
+from ranklet.saved.head import read_tensors
+from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows.certify_run import encoder_hashes, metrics_hash
 from ranklet.workflows.evaluate import read_labelled
 from ranklet.workflows.read_run import read_records

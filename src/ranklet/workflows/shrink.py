@@ -44,7 +44,7 @@ from ranklet.lora.shrink import (
 )
 from ranklet.recipe import Recipe, load_recipe, to_yaml
 from ranklet.run import check_vacant, new_run, open_run, write_json
-from ranklet.saved_model import (
+from ranklet.saved.model import (
     ClassifierSettings,
     assemble,
     check_head,
@@ -52,7 +52,7 @@ from ranklet.saved_model import (
     read_saved,
     save_model,
 )
-from ranklet.saved_probes import check_probes, compute_dtype
+from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows.certify_run import certify_run
 from ranklet.workflows.environment import environment, peak_memory_bytes
 from ranklet.workflows.evaluate import read_labelled

@@ -22,7 +22,7 @@ from ranklet.files import write_atomically
 from ranklet.launch import read_launch
 from ranklet.recipe import Recipe, to_yaml
 from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
-from ranklet.saved_model import load_model, save_model
+from ranklet.saved.model import load_model, save_model
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.checkpoint_writer import CheckpointWriter
 from ranklet.training.ranks import Ranks, join_ranks

@@ -45,7 +45,7 @@ from ranklet.labels import LabelSet, ProblemType
 from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, as_plain_lora, read_adapter
 from ranklet.lora.placement import module_shapes, place_adapters, train_biases, train_modules
 from ranklet.problem import MultiLabel, SingleLabel, choose_problem
-from ranklet.saved_head import (
+from ranklet.saved.head import (
     check_folded,
     head_tensors,
     read_tensors,
@@ -53,7 +53,7 @@ from ranklet.saved_head import (
     stored_modules,
     write_tensors,
 )
-from ranklet.saved_probes import PROBES_FILE, check_probes, probe_record
+from ranklet.saved.probes import PROBES_FILE, check_probes, probe_record
 
 LABELS_FILE = "labels.json"
 CLASSIFIER_FILE = "classifier.json"

@@ -21,7 +21,7 @@ from ranklet.head import module_device
 from ranklet.training.averaging import Kept, MovingAverage, greedy_soup, mean_state
 from ranklet.training.checkpoints import Checkpoint
 from ranklet.training.losses import BatchLoss, Loss, one_pass
-from ranklet.training.ranks import ALONE, Ranks
+from ranklet.training.processes import ALONE, Ranks
 from ranklet.training.state import RandomNumbers, Stateful, TrainedTensors
 from ranklet.training.steps import Indices, Step
 

@@ -15,7 +15,7 @@ from ranklet.encoder.precision import choose_device, prepare_memory
 from ranklet.labels import LabelSet
 from ranklet.recipe import Recipe
 from ranklet.training.checkpoints import Checkpoint
-from ranklet.training.ranks import Ranks
+from ranklet.training.processes import Ranks
 from ranklet.training.steps import Step
 from ranklet.workflows.build_model import build_model
 from ranklet.workflows.stop_signals import StopRequest

@@ -22,7 +22,7 @@ from ranklet.run import Records
 from ranklet.saved.probes import compute_dtype
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.noise import drop_in_encoder
-from ranklet.training.ranks import Ranks
+from ranklet.training.processes import Ranks
 from ranklet.training.resident_corpus import resident
 from ranklet.training.state import OwnGenerator
 from ranklet.training.steps import Step, plan_steps

@@ -25,7 +25,7 @@ from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, w
 from ranklet.saved.model import load_model, save_model
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.checkpoint_writer import CheckpointWriter
-from ranklet.training.ranks import Ranks, join_ranks
+from ranklet.training.processes import Ranks, join_ranks
 from ranklet.training.ridge_start import start_with_ridge
 from ranklet.workflows.announcements import (
     describe_beginning,

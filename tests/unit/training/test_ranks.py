@@ -18,7 +18,7 @@ from ranklet.data.tokens.corpus_part import CorpusPart
 from ranklet.launch import Launch
 from ranklet.training.fit import fit
 from ranklet.training.losses import cross_entropy
-from ranklet.training.ranks import ALONE, Ranks
+from ranklet.training.processes import ALONE, Ranks
 from ranklet.training.steps import plan_steps
 from ranklet.workflows.stop_signals import StopRequest
 

@@ -20,8 +20,8 @@ def train(job: Job) -> Result:
     first epoch warms everything up, and fills the cache of frozen layers where there is one.
     """
     from ranklet.recipe import load_recipe
+    from ranklet.run.observer import Observer
     from ranklet.workflows import train as workflow
-    from ranklet.workflows.observer import Observer
 
     folder = Path(job["folder"])
     recipe_file = folder / "recipe.yaml"

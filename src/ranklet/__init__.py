@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ranklet.evaluation.unlabelled.result import Estimate
     from ranklet.labels import LabelSet
     from ranklet.recipe import Recipe, load_recipe
-    from ranklet.run import Run, open_run
+    from ranklet.run.folder import Run, open_run
     from ranklet.workflows.audit import audit
     from ranklet.workflows.classify import classify
     from ranklet.workflows.compare import compare
@@ -74,7 +74,7 @@ _HOMES = {
     "ParameterPlan": "ranklet.budget.plan",
     "RankletError": "ranklet.errors",
     "Recipe": "ranklet.recipe",
-    "Run": "ranklet.run",
+    "Run": "ranklet.run.folder",
     "TextClassifier": "ranklet.classifier",
     "audit": "ranklet.workflows.audit",
     "classify": "ranklet.workflows.classify",
@@ -84,7 +84,7 @@ _HOMES = {
     "fit_ranks": "ranklet.workflows.fit_ranks",
     "load": "ranklet.workflows.load",
     "load_recipe": "ranklet.recipe",
-    "open_run": "ranklet.run",
+    "open_run": "ranklet.run.folder",
     "plan": "ranklet.workflows.plan",
     "predict": "ranklet.workflows.predict",
     "shrink": "ranklet.workflows.shrink",

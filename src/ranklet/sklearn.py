@@ -18,7 +18,7 @@ from ranklet.classifier import TextClassifier
 from ranklet.files import folder_appearing_whole
 from ranklet.problem import MultiLabel
 from ranklet.recipe.yaml_file import parse_recipe
-from ranklet.run import read_json
+from ranklet.run.folder import read_json
 from ranklet.workflows.load import load
 from ranklet.workflows.train import train
 

@@ -20,8 +20,9 @@ import pytest
 
 import ranklet as library
 from ranklet.errors import RunError, TrainingStoppedError
+from ranklet.run import environment
 from ranklet.training.checkpoints import Checkpoint, checkpoint_folders
-from ranklet.workflows import continue_run, environment, fit_model
+from ranklet.workflows import continue_run, fit_model
 from ranklet.workflows import train as workflow
 from ranklet.workflows.continue_run import CheckpointPlan
 from ranklet.workflows.stop_signals import stop_on_signals
@@ -68,7 +69,7 @@ def interrupted(folder: str, *options: str, step: int = 6) -> library.Run:
 
 def trained(folder: str, *options: str) -> tuple[dict[str, Any], list[str]]:
     """Train; return the certificate, which holds the hashes of everything, and what was said."""
-    from ranklet.workflows.observer import Observer
+    from ranklet.run.observer import Observer
 
     said: list[str] = []
     run = library.train(recipe(*options), folder, observer=Observer(announce=said.append))

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 import ranklet as library
 from ranklet.errors import RunError
-from ranklet.run import Run
+from ranklet.run.folder import Run
 from ranklet.training.checkpoints import checkpoint_folders
 
 Command = Callable[..., Any]

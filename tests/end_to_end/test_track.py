@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 import ranklet as library
-from ranklet.workflows.observer import Observer
-from ranklet.workflows.track import together
+from ranklet.run.observer import Observer, together
 
 Command = Callable[..., Any]
 

@@ -129,7 +129,7 @@ def train(
     """Train a classifier under its budget and write the run."""
     from ranklet.launch import read_launch
     from ranklet.recipe import load_recipe
-    from ranklet.run import Run, free_folder
+    from ranklet.run.folder import Run, free_folder
     from ranklet.workflows.train import RUNS_FOLDER, train
 
     launch = read_launch()

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from ranklet.budget.plan import ParameterPlan
     from ranklet.evaluation.result import Evaluation, LabelSetFigures
-    from ranklet.run import Run
+    from ranklet.run.folder import Run
+    from ranklet.run.observer import Observer
     from ranklet.workflows.classify import Classification
     from ranklet.workflows.fit_ranks import FrontierRow
-    from ranklet.workflows.observer import Observer
     from ranklet.workflows.shrink import Shrunk
     from ranklet.workflows.train_seeds import SeedRuns
     from ranklet.workflows.verify import Check
@@ -228,7 +228,7 @@ def print_shrunk(shrunk: Shrunk) -> None:
 
 def print_run(run: Run) -> None:
     """Print where a finished run lies and what it reached."""
-    from ranklet.workflows.read_run import read_evaluations
+    from ranklet.run.reading import read_evaluations
 
     for name, evaluation in read_evaluations(run).items():
         accuracy = f"{evaluation.accuracy_name}  {with_interval(evaluation.accuracy)}"
@@ -238,7 +238,7 @@ def print_run(run: Run) -> None:
 
 def was_interrupted(run: Run) -> bool:
     """Tell whether Ctrl-C ended the training of a run."""
-    from ranklet.run import read_json
+    from ranklet.run.folder import read_json
 
     return bool(read_json(run.environment)["ended_by"] == "interrupt")
 
@@ -273,15 +273,15 @@ def training_observer(run: Run, track: Literal["tensorboard"] | None) -> Iterato
         if track is None:
             yield shown
             return
-        from ranklet.workflows.track import tensorboard_events, together
+        from ranklet.run.observer import tensorboard_events, together
 
         yield together([shown, stack.enter_context(tensorboard_events(run))])
 
 
 @contextmanager
 def _shown_training() -> Iterator[Observer]:
-    from ranklet.workflows.environment import peak_memory_bytes
-    from ranklet.workflows.observer import Observer
+    from ranklet.run.environment import peak_memory_bytes
+    from ranklet.run.observer import Observer
 
     with _progress("{task.fields[state]}") as progress:
         task = progress.add_task("training", total=None, visible=False, state="")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ranklet.classifier import TextClassifier
-from ranklet.data.audit.label_errors import pruned
 from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, text_labels
 from ranklet.errors import RunError
@@ -22,13 +20,10 @@ from ranklet.evaluation.by_problem import (
     rightly_answered,
 )
 from ranklet.evaluation.curves import Curves
-from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.one_label import confidence_of
 from ranklet.evaluation.predictions import (
     Predictions,
     read_predictions,
-    write_errors,
-    write_predictions,
 )
 from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage, choose_threshold, covered
@@ -41,8 +36,8 @@ from ranklet.evaluation.slices import (
     slice_rows,
 )
 from ranklet.problem import SingleLabel
-from ranklet.run import Run, write_json
-from ranklet.workflows.read_run import curves_file
+from ranklet.run.folder import Run
+from ranklet.run.writing import predictions_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,46 +167,10 @@ def predictions_of(model: TextClassifier, answers: Answers) -> Predictions:
     )
 
 
-def write_answers(run: Run, model: TextClassifier, answers: Mapping[str, Answers]) -> None:
-    """Write predictions and curves of every evaluated split, and the errors of one label a text.
-
-    Raises:
-        RunError: A file cannot be written.
-    """
-    for name, each in answers.items():
-        predictions = predictions_of(model, each)
-        write_predictions(predictions_file(run, name), predictions)
-        write_json(curves_file(run, name), to_values(curves_of(model, each)))
-        if isinstance(model.problem, SingleLabel):
-            write_wrong(run.evaluation / f"{name}_errors.csv", model, each, predictions)
-
-
 def curves_of(model: TextClassifier, answers: Answers) -> Curves:
     """Compute the points of every curve of some answers."""
     probabilities = probabilities_of(model, answers)
     return answer_curves(model.problem, probabilities, answers.labels, model.labels.names)
-
-
-def write_wrong(
-    path: Path, model: TextClassifier, answers: Answers, predictions: Predictions
-) -> None:
-    """Write the wrong answers of one label a text.
-
-    A label is likely to be wrong where confident learning takes it for one by these answers; the
-    classifier must not have been trained on the texts.
-
-    Raises:
-        RunError: The file cannot be written.
-    """
-    probabilities = probabilities_of(model, answers)
-    true = probabilities[np.arange(len(answers.labels)), answers.labels]
-    suspects = pruned(answers.labels, probabilities.astype(np.float64))
-    write_errors(path, answers.texts, predictions, true, suspects)
-
-
-def predictions_file(run: Run, split: str) -> Path:
-    """Return where a run keeps what was said about each row of a split."""
-    return run.evaluation / f"{split}_predictions.csv"
 
 
 def evaluate_on(model: TextClassifier, split: EncodedSplit, name: str, seed: int = 0) -> Evaluation:

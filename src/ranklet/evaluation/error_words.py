@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import accumulate
-from pathlib import Path
 
 from ranklet.classifier import TextClassifier
 from ranklet.data.cleaning import clean
 from ranklet.evaluation.answers import Answers, probabilities_of
-from ranklet.evaluation.importance import MOST_WORDS, Words, importance_to_json, occlude
+from ranklet.evaluation.importance import MOST_WORDS, Words, occlude
 from ranklet.evaluation.one_label import confidence_of
 from ranklet.evaluation.predictions import surest_errors
-from ranklet.problem import SingleLabel
-from ranklet.run import Run, write_json
 
 MOST_TEXTS = 1000
 """Texts with a word left out that are asked about: seconds of MiniLM on one core."""
@@ -39,20 +35,3 @@ def explain_errors(model: TextClassifier, answers: Answers) -> dict[int, Words]:
     rows = wrong[:count]
     words = occlude(texts[:count], predicted[rows].tolist(), model.predict_proba)
     return dict(zip(rows.tolist(), words, strict=True))
-
-
-def write_words(run: Run, model: TextClassifier, answers: Mapping[str, Answers]) -> None:
-    """Write the words behind the errors on test, or on validation where there is no test.
-
-    Raises:
-        RunError: The file cannot be written.
-    """
-    if isinstance(model.problem, SingleLabel):
-        split = "test" if "test" in answers else "validation"
-        words = explain_errors(model, answers[split])
-        write_json(words_file(run, split), importance_to_json(words))
-
-
-def words_file(run: Run, split: str) -> Path:
-    """Return where a run keeps the words behind the errors of a split."""
-    return run.evaluation / f"{split}_importance.json"

@@ -21,7 +21,7 @@ from ranklet.encoder.source import encoder_folder
 from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
 from ranklet.recipe import DataSection, load_recipe
-from ranklet.run import open_run
+from ranklet.run.folder import open_run
 from ranklet.workflows.check_labels import Suspect, check_labels
 from ranklet.workflows.describe_split import describe_split
 from ranklet.workflows.fix_data import LabelErrorPolicy, check_fix, decide, write_fixed

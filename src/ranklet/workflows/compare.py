@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ranklet.evaluation.comparison.verdicts import Comparison, compare_contenders
 from ranklet.files import write_atomically
+from ranklet.run.records import read_records
 from ranklet.workflows.compared_runs import (
     ComparedRun,
     ComparedSplit,
@@ -15,7 +16,6 @@ from ranklet.workflows.compared_runs import (
     open_groups,
 )
 from ranklet.workflows.estimate import estimate
-from ranklet.workflows.read_run import read_records
 
 
 def compare(

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranklet.errors import RunError
-from ranklet.evaluation.answers import predictions_file
 from ranklet.evaluation.comparison.row_answers import RowAnswers
 from ranklet.evaluation.comparison.verdicts import Contender
 from ranklet.evaluation.predictions import Predictions, read_predictions
@@ -20,8 +19,9 @@ from ranklet.evaluation.result import Evaluation
 from ranklet.files import sha256_json
 from ranklet.labels import SEPARATOR
 from ranklet.recipe import Recipe, load_recipe
-from ranklet.run import Run, open_run, read_json
-from ranklet.workflows.read_run import read_evaluations
+from ranklet.run.folder import Run, open_run, read_json
+from ranklet.run.reading import read_evaluations
+from ranklet.run.writing import predictions_file
 from ranklet.workflows.train_seeds import SUMMARY_FILE
 
 ComparedSplit = Literal["test", "validation"]

@@ -26,7 +26,7 @@ from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.problem import SingleLabel
 from ranklet.recipe import Recipe
-from ranklet.run import Run
+from ranklet.run.folder import Run
 from ranklet.workflows.foreign_teacher import Teacher, load_foreign_teacher
 from ranklet.workflows.load import adapter_folder, load
 

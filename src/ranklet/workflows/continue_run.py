@@ -23,11 +23,11 @@ from ranklet.encoder.source import encoder_folder
 from ranklet.encoder.weights import weight_files
 from ranklet.errors import RunError
 from ranklet.recipe import Recipe, recipe_hash
-from ranklet.run import Run
+from ranklet.run.environment import environment
+from ranklet.run.folder import Run
 from ranklet.training.checkpoint_writer import CheckpointWriter
 from ranklet.training.checkpoints import Checkpoint, newest_checkpoint
 from ranklet.training.steps import Step
-from ranklet.workflows.environment import environment
 from ranklet.workflows.stop_signals import StopRequest
 
 # Raise it whenever what `fit` puts into a checkpoint changes.

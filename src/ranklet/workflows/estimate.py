@@ -18,7 +18,7 @@ from ranklet.evaluation.unlabelled.estimators import agreement
 from ranklet.evaluation.unlabelled.result import Estimate
 from ranklet.problem import MultiLabel
 from ranklet.recipe import load_recipe
-from ranklet.run import Run, open_run
+from ranklet.run.folder import Run, open_run
 from ranklet.workflows.evaluate import read_labelled, run_columns, run_data
 from ranklet.workflows.learn_shifts import Judged, judge_new, learn_shifts
 from ranklet.workflows.load import is_run, load

@@ -16,13 +16,13 @@ from ranklet.evaluation.answers import (
     judge,
     predictions_of,
     with_threshold,
-    write_wrong,
 )
 from ranklet.evaluation.result import Evaluation
 from ranklet.labels import LabelSet, ProblemType
 from ranklet.problem import MultiLabel
 from ranklet.recipe import DataSection, load_recipe
-from ranklet.run import Run
+from ranklet.run.folder import Run
+from ranklet.run.writing import write_wrong
 from ranklet.workflows.load import is_run, load
 
 

@@ -18,7 +18,8 @@ from ranklet.data.tokens.token_dropout import drop_tokens
 from ranklet.encoder.families import NativeEncoder
 from ranklet.evaluation.by_problem import answer_metrics
 from ranklet.recipe import Recipe
-from ranklet.run import Records
+from ranklet.run.observer import Observer
+from ranklet.run.records import Records
 from ranklet.saved.probes import compute_dtype
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.noise import drop_in_encoder
@@ -30,7 +31,6 @@ from ranklet.workflows.assist import Assistance, SharedTraining, Unrecorded
 from ranklet.workflows.capture_steps import capture_steps
 from ranklet.workflows.consult_teachers import with_targets
 from ranklet.workflows.continue_run import CheckpointPlan
-from ranklet.workflows.observer import Observer
 from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
 from ranklet.workflows.techniques import (
     choose_average,

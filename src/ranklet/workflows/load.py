@@ -16,7 +16,7 @@ from ranklet.encoder.precision import Device, Precision, choose_device, choose_d
 from ranklet.errors import RunError
 from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.lora.merge import merge_adapters
-from ranklet.run import Run, open_run
+from ranklet.run.folder import Run, open_run
 from ranklet.saved.model import load_model
 from ranklet.saved.probes import check_probes
 

@@ -8,8 +8,9 @@ from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.errors import DataError, HubError, MissingExtraError, RunError
 from ranklet.files import differing_names
 from ranklet.recipe import load_recipe
-from ranklet.run import Run, read_json
-from ranklet.workflows.read_splits import data_hashes, read_splits
+from ranklet.run.certificate import data_hashes
+from ranklet.run.folder import Run, read_json
+from ranklet.workflows.read_splits import read_splits
 
 REMEDY = "name labelled texts that it was not trained on with --validation"
 

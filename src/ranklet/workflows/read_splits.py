@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from ranklet.data.cleaning import clean, count_words, filter_by_words, is_within
 from ranklet.data.duplicates import resolve_duplicates
 from ranklet.data.encoded_splits import Splits, encode
 from ranklet.data.examples import Examples, distinct_labels
-from ranklet.data.reading.named_sets import NAMED_SETS
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.data.splits import split_validation
-from ranklet.files import sha256_file
 from ranklet.labels import LabelSet
 from ranklet.recipe import DataSection
 
@@ -59,16 +56,6 @@ def read_cleaned(data: DataSection, source: str, split: Split) -> Examples:
         source, split, data.text_column, data.label_column, data.label_names, data.problem_type
     )
     return replace(examples, texts=tuple(clean(text, data.cleaning) for text in examples.texts))
-
-
-def data_hashes(data: DataSection) -> dict[str, str]:
-    """Return the SHA-256 of every local file that a data section names, by field."""
-    named = {"train": data.train, "validation": data.validation, "test": data.test}
-    return {
-        field: sha256_file(Path(source))
-        for field, source in named.items()
-        if isinstance(source, str) and source not in NAMED_SETS and Path(source).is_file()
-    }
 
 
 def _words_outside(train: Examples, low: int | None, high: int | None) -> tuple[int, ...]:

@@ -10,18 +10,19 @@ import torch
 
 from ranklet.budget.plan import count_trainable
 from ranklet.errors import RankletError, RunError
-from ranklet.evaluation.answers import evaluate_on, predictions_file
+from ranklet.evaluation.answers import evaluate_on
 from ranklet.evaluation.predictions import read_predictions
 from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation, LabelSetFigures, from_json
 from ranklet.files import differing_names, sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.recipe.tree import parse_tree, plain
-from ranklet.run import Run, read_json
+from ranklet.run.certificate import encoder_hashes, metrics_hash
+from ranklet.run.folder import Run, read_json
+from ranklet.run.records import read_records
+from ranklet.run.writing import predictions_file
 from ranklet.saved.head import read_tensors
 from ranklet.saved.probes import check_probes, compute_dtype
-from ranklet.workflows.certify_run import encoder_hashes, metrics_hash
 from ranklet.workflows.evaluate import read_labelled
-from ranklet.workflows.read_run import read_records
 from ranklet.workflows.stated_run import StatedRun
 
 State = Literal["ok", "differs", "not checked"]

@@ -43,7 +43,11 @@ from ranklet.lora.shrink import (
     truncate_adapter,
 )
 from ranklet.recipe import Recipe, load_recipe, to_yaml
-from ranklet.run import check_vacant, new_run, open_run, write_json
+from ranklet.run.certificate import certify_run
+from ranklet.run.environment import environment, peak_memory_bytes
+from ranklet.run.folder import check_vacant, new_run, open_run, write_json
+from ranklet.run.model_card import model_card
+from ranklet.run.writing import write_evaluations
 from ranklet.saved.model import (
     ClassifierSettings,
     assemble,
@@ -53,14 +57,10 @@ from ranklet.saved.model import (
     save_model,
 )
 from ranklet.saved.probes import check_probes, compute_dtype
-from ranklet.workflows.certify_run import certify_run
-from ranklet.workflows.environment import environment, peak_memory_bytes
 from ranklet.workflows.evaluate import read_labelled
 from ranklet.workflows.load import adapter_folder, is_run
-from ranklet.workflows.model_card import model_card
 from ranklet.workflows.plan import plan_for_labels
 from ranklet.workflows.read_splits import read_splits
-from ranklet.workflows.write_run import write_evaluations
 
 
 @dataclass(frozen=True)

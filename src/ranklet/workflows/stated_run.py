@@ -18,9 +18,9 @@ from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.peft_config import SUBTRACTED_INITS
 from ranklet.recipe import Recipe, load_recipe
-from ranklet.run import Run, read_json
+from ranklet.run.certificate import file_hashes
+from ranklet.run.folder import Run, read_json
 from ranklet.saved.model import ClassifierSettings, assemble, check_head, read_saved
-from ranklet.workflows.certify_run import file_hashes
 from ranklet.workflows.plan import plan_for_labels
 
 

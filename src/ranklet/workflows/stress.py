@@ -20,12 +20,12 @@ from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.stress import Stress, accuracy_of, stress_point, sureness_of
 from ranklet.files import make_folder
 from ranklet.problem import SingleLabel
-from ranklet.run import Run, write_json
-from ranklet.workflows.certify_run import certify_file
+from ranklet.run.certificate import certify_file
+from ranklet.run.folder import Run, write_json
+from ranklet.run.reading import stress_file
+from ranklet.run.report import write_run_report
 from ranklet.workflows.evaluate import own_test, read_labelled, run_columns, run_data
 from ranklet.workflows.load import is_run, load
-from ranklet.workflows.read_run import stress_file
-from ranklet.workflows.write_report import write_run_report
 
 STRENGTHS = (0.1, 0.25, 0.5, 1.0)
 ROWS = 1_000

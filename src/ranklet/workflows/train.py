@@ -14,14 +14,25 @@ from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, defau
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.evaluation.answers import answer_splits, judge_splits, write_answers
+from ranklet.evaluation.answers import answer_splits, judge_splits
 from ranklet.evaluation.by_problem import tuned
-from ranklet.evaluation.error_words import write_words
 from ranklet.evaluation.json_values import to_values
 from ranklet.files import write_atomically
 from ranklet.launch import read_launch
 from ranklet.recipe import Recipe, to_yaml
-from ranklet.run import Run, check_vacant, free_folder, new_run, open_records, write_json
+from ranklet.run.certificate import certify_run
+from ranklet.run.folder import Run, check_vacant, free_folder, new_run, write_json
+from ranklet.run.model_card import model_card
+from ranklet.run.observer import Observer
+from ranklet.run.records import open_records
+from ranklet.run.report import write_run_report
+from ranklet.run.writing import (
+    describe_training,
+    write_answers,
+    write_baselines,
+    write_evaluations,
+    write_words,
+)
 from ranklet.saved.model import load_model, save_model
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.checkpoint_writer import CheckpointWriter
@@ -37,21 +48,16 @@ from ranklet.workflows.announcements import (
 )
 from ranklet.workflows.assist import SharedTraining, assist
 from ranklet.workflows.build_model import build_model, classifier_settings
-from ranklet.workflows.certify_run import certify_run
 from ranklet.workflows.consult_teachers import consult_teachers
 from ranklet.workflows.continue_run import CheckpointPlan, find_beginning, origin_of
 from ranklet.workflows.describe_data import describe_data
 from ranklet.workflows.fit_model import fit_model
 from ranklet.workflows.fit_ranks import fit_ranks
-from ranklet.workflows.model_card import model_card
-from ranklet.workflows.observer import Observer
 from ranklet.workflows.plan import labels_without_reading, plan_for_labels
 from ranklet.workflows.read_splits import read_splits
 from ranklet.workflows.solve import check_feasible, open_space
 from ranklet.workflows.stop_signals import StopRequest, stop_on_signals
 from ranklet.workflows.techniques import check_class_weights
-from ranklet.workflows.write_report import write_run_report
-from ranklet.workflows.write_run import describe_training, write_baselines, write_evaluations
 
 RUNS_FOLDER = Path("runs")
 

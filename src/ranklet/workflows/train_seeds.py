@@ -11,9 +11,9 @@ from ranklet.errors import RunError
 from ranklet.evaluation.comparison.across_seeds import AcrossSeeds, summarise_seeds
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
-from ranklet.run import Run, check_vacant, free_folder, write_json
-from ranklet.workflows.observer import Observer
-from ranklet.workflows.read_run import read_evaluations
+from ranklet.run.folder import Run, check_vacant, free_folder, write_json
+from ranklet.run.observer import Observer
+from ranklet.run.reading import read_evaluations
 from ranklet.workflows.train import RUNS_FOLDER, check_before_download, train
 
 SUMMARY_FILE = "seeds.json"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import DataError, RankletError
-from ranklet.run import open_run
+from ranklet.run.folder import open_run
 from ranklet.workflows.run_checks import (
     Finding,
     State,

@@ -14,7 +14,7 @@ from ranklet.evaluation.baselines import (
     read_baselines,
 )
 from ranklet.files import write_atomically
-from ranklet.run import write_json
+from ranklet.run.folder import write_json
 
 TEXTS = ["a goal was scored", "the striker scored", "rates fell", "the bank raised rates", "goal"]
 LABELS = np.array([0, 0, 1, 1, 0])

@@ -15,7 +15,7 @@ from ranklet.evaluation.importance import (
     read_importance,
 )
 from ranklet.files import write_atomically
-from ranklet.run import write_json
+from ranklet.run.folder import write_json
 
 WEIGHTS = {"goal": 0.4, "bank": -0.3}
 

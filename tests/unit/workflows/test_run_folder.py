@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ranklet.errors import RunError
-from ranklet.run import Run, check_vacant, new_run, open_records
+from ranklet.run.folder import Run, check_vacant, new_run
+from ranklet.run.records import open_records
 
 
 @pytest.mark.parametrize(

@@ -33,15 +33,15 @@ from ranklet.evaluation.stress import Stress
 from ranklet.evaluation.wording import duration
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe
-from ranklet.run import Run, read_json
-from ranklet.workflows.read_run import (
+from ranklet.run.folder import Run, read_json
+from ranklet.run.reading import (
     baselines_file,
     read_curves,
     read_evaluations,
-    read_records,
     read_stress,
     read_values,
 )
+from ranklet.run.records import read_records
 
 _DUPLICATES = {
     "train_test": "training rows that occur in test",

@@ -6,13 +6,13 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from ranklet.errors import RankletError, RunError
+from ranklet.errors import RunError
 from ranklet.files import is_temporary, read_json_object, write_atomically
 from ranklet.training.checkpoints import checkpoint_folders
 
@@ -229,43 +229,6 @@ def _make_empty(folder: Path, kept: Sequence[Path] = ()) -> None:
 def _not_writable(folder: Path, error: OSError) -> RunError:
     reason = (error.strerror or str(error)).lower()
     return RunError(f"cannot write {folder}: {reason}; choose another --out")
-
-
-@dataclass(frozen=True)
-class Records:
-    """`metrics.jsonl` while it is written; its state is its length, for checkpoints."""
-
-    log: TextIO
-
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Write a record as one line."""
-        self.log.write(json.dumps(record) + "\n")
-
-    def state_dict(self) -> dict[str, int]:
-        """Return the length in bytes."""
-        os.fsync(self.log.fileno())
-        return {"bytes": os.fstat(self.log.fileno()).st_size}
-
-    def load_state_dict(self, state_dict: Mapping[str, int]) -> None:
-        """Cut off what came later."""
-        self.log.truncate(state_dict["bytes"])
-
-
-@contextmanager
-def open_records(run: Run) -> Iterator[Records]:
-    """Open `metrics.jsonl` of a run; records are added to those that are there.
-
-    Raises:
-        RunError: A record cannot be written.
-    """
-    try:
-        with run.metrics.open("a", encoding="utf-8", buffering=1) as log:
-            yield Records(log)
-    except RankletError:
-        raise
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise RunError(f"cannot write {run.metrics}: {reason}; free some space") from error
 
 
 def open_run(folder: Path) -> Run:

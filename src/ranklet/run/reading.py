@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TypeVar
 
-from ranklet.errors import RunError
 from ranklet.evaluation.curves import Curves
 from ranklet.evaluation.json_values import from_values
-from ranklet.evaluation.report.figures import Record
 from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation, from_json
 from ranklet.evaluation.stress import Stress
-from ranklet.run import Run, read_json
+from ranklet.run.folder import Run, read_json
 
 T = TypeVar("T")
 
@@ -25,19 +22,6 @@ def read_evaluations(run: Run) -> dict[str, Evaluation]:
     """
     paths = {name: run.evaluation / f"{name}.json" for name in EVALUATED_SPLITS}
     return {name: from_json(read_json(path)) for name, path in paths.items() if path.is_file()}
-
-
-def read_records(run: Run) -> list[Record]:
-    """Read every training and validation record of a run.
-
-    Raises:
-        RunError: The file is missing or broken.
-    """
-    try:
-        lines = run.metrics.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
-    except (OSError, ValueError) as error:
-        raise RunError(f"{run.metrics}: not readable ({type(error).__name__})") from error
 
 
 def read_curves(run: Run, split: str) -> Curves | None:

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from ranklet.classifier import TextClassifier
+from ranklet.data.audit.label_errors import pruned
 from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.corpus import Corpora, num_texts
 from ranklet.errors import RunError
+from ranklet.evaluation.answers import Answers, curves_of, predictions_of, probabilities_of
 from ranklet.evaluation.baselines import baselines_to_json, judge_baselines
+from ranklet.evaluation.error_words import explain_errors
+from ranklet.evaluation.importance import importance_to_json
+from ranklet.evaluation.json_values import to_values
+from ranklet.evaluation.predictions import (
+    Predictions,
+    write_errors,
+    write_predictions,
+)
 from ranklet.evaluation.result import Evaluation, to_json
+from ranklet.problem import SingleLabel
 from ranklet.recipe import Recipe
-from ranklet.run import Run, write_json
+from ranklet.run.environment import environment, peak_memory_bytes
+from ranklet.run.folder import Run, write_json
+from ranklet.run.reading import baselines_file, curves_file
 from ranklet.training.fit import FitResult
-from ranklet.workflows.environment import environment, peak_memory_bytes
-from ranklet.workflows.read_run import baselines_file
 
 
 def describe_training(
@@ -89,3 +102,56 @@ def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> None:
         recipe.seed,
     )
     write_json(baselines_file(run), baselines_to_json(found))
+
+
+def write_answers(run: Run, model: TextClassifier, answers: Mapping[str, Answers]) -> None:
+    """Write predictions and curves of every evaluated split, and the errors of one label a text.
+
+    Raises:
+        RunError: A file cannot be written.
+    """
+    for name, each in answers.items():
+        predictions = predictions_of(model, each)
+        write_predictions(predictions_file(run, name), predictions)
+        write_json(curves_file(run, name), to_values(curves_of(model, each)))
+        if isinstance(model.problem, SingleLabel):
+            write_wrong(run.evaluation / f"{name}_errors.csv", model, each, predictions)
+
+
+def write_wrong(
+    path: Path, model: TextClassifier, answers: Answers, predictions: Predictions
+) -> None:
+    """Write the wrong answers of one label a text.
+
+    A label is likely to be wrong where confident learning takes it for one by these answers; the
+    classifier must not have been trained on the texts.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    probabilities = probabilities_of(model, answers)
+    true = probabilities[np.arange(len(answers.labels)), answers.labels]
+    suspects = pruned(answers.labels, probabilities.astype(np.float64))
+    write_errors(path, answers.texts, predictions, true, suspects)
+
+
+def predictions_file(run: Run, split: str) -> Path:
+    """Return where a run keeps what was said about each row of a split."""
+    return run.evaluation / f"{split}_predictions.csv"
+
+
+def write_words(run: Run, model: TextClassifier, answers: Mapping[str, Answers]) -> None:
+    """Write the words behind the errors on test, or on validation where there is no test.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    if isinstance(model.problem, SingleLabel):
+        split = "test" if "test" in answers else "validation"
+        words = explain_errors(model, answers[split])
+        write_json(words_file(run, split), importance_to_json(words))
+
+
+def words_file(run: Run, split: str) -> Path:
+    """Return where a run keeps the words behind the errors of a split."""
+    return run.evaluation / f"{split}_importance.json"

@@ -33,7 +33,7 @@ from ranklet.data.audit.label_errors import (
     out_of_sample_probabilities,
     word_view,
 )
-from ranklet.workflows.check_labels import frozen_states
+from ranklet.workflows._audit.labels import frozen_states
 
 KINDS = {"exact": 200, "near": 200, "truncated": 50}
 LABELS = ("World", "Sports", "Business", "Sci/Tech")

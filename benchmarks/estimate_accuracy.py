@@ -29,8 +29,8 @@ from sample_rows import ag_news_files
 from ranklet import Run, load, load_recipe
 from ranklet.data.perturbations import SHIFTS
 from ranklet.data.reading.named_sets import bundled_file
-from ranklet.workflows.learn_shifts import judge_new, learn_shifts
-from ranklet.workflows.own_validation import own_validation
+from ranklet.workflows._learn_shifts import judge_new, learn_shifts
+from ranklet.workflows.from_recipe.own_validation import own_validation
 
 Rows = Sequence[tuple[str, str]]
 MISREAD = str.maketrans("oleasi", "01345!")

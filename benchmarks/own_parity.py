@@ -143,7 +143,7 @@ def _assemble(
 
     from ranklet.labels import LabelSet
     from ranklet.recipe import load_recipe
-    from ranklet.workflows.build_model import build_model
+    from ranklet.workflows.from_recipe.model import build_model
 
     file = Path(job["folder"]) / "recipe.yaml"
     file.write_text(json.dumps(recipe_tree(job)), encoding="utf-8")

@@ -25,7 +25,7 @@ import ranklet
 from ranklet.data.reading.named_sets import bundled_file
 from ranklet.evaluation.label_sets import label_set_metrics
 from ranklet.problem import MultiLabel
-from ranklet.workflows.evaluate import read_labelled
+from ranklet.workflows.from_recipe.labelled_texts import read_labelled
 
 RARE = ("Business", "Sci/Tech")
 RATES = (1e-3, 3e-3)

@@ -29,7 +29,7 @@ from ranklet.cli.main import run as run_command_line
 from ranklet.data.reading.named_sets import NAMED_SETS
 from ranklet.recipe import builtin_names, load_recipe
 from ranklet.recipe.yaml_file import parse_recipe
-from ranklet.workflows.plan import labels_without_reading
+from ranklet.workflows.from_recipe.placement import labels_without_reading
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "ranklet"

@@ -359,7 +359,7 @@ def test_ctrl_c_before_there_is_anything_to_keep_leaves_nothing(
     def interrupt(*arguments: object, **options: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("ranklet.workflows.fit_model.fit", interrupt)
+    monkeypatch.setattr("ranklet.workflows._train.learn.fit", interrupt)
     before = bench.tree()
     answer = ranklet(*TRAIN.split())
     assert answer.returncode == 130

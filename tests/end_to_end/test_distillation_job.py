@@ -110,9 +110,9 @@ def test_columns_follow_the_names_of_the_labels(
 ) -> None:
     """A teacher whose labels stand in another order gives the same lesson."""
     from ranklet.recipe import load_recipe
-    from ranklet.workflows import consult_teachers as room
-    from ranklet.workflows.foreign_teacher import Teacher
-    from ranklet.workflows.read_splits import read_splits
+    from ranklet.workflows._train import teachers as room
+    from ranklet.workflows._train.transformers_teacher import Teacher
+    from ranklet.workflows.from_recipe.splits import read_splits
 
     recipe = load_recipe("recipe.yaml", ["distillation.teacher=run"])
     splits = read_splits(recipe.data, recipe.seed)

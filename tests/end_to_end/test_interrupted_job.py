@@ -22,10 +22,11 @@ import ranklet as library
 from ranklet.errors import RunError, TrainingStoppedError
 from ranklet.run import environment
 from ranklet.training.checkpoints import Checkpoint, checkpoint_folders
-from ranklet.workflows import continue_run, fit_model
 from ranklet.workflows import train as workflow
-from ranklet.workflows.continue_run import CheckpointPlan
-from ranklet.workflows.stop_signals import stop_on_signals
+from ranklet.workflows._train import learn as fit_model
+from ranklet.workflows._train import resume as continue_run
+from ranklet.workflows._train.resume import CheckpointPlan
+from ranklet.workflows._train.signals import stop_on_signals
 
 Command = Callable[..., Any]
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 import ranklet as library
 from ranklet.encoder.compiled_layers import COMPILERS
 from ranklet.files import sha256_file
-from ranklet.workflows import capture_steps
+from ranklet.workflows._train import cuda_graphs as capture_steps
 
 Command = Callable[..., Any]
 

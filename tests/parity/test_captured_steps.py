@@ -54,7 +54,7 @@ from ranklet.training.frozen_layers import cache_states
 from ranklet.training.losses import cross_entropy
 from ranklet.training.optimizers import build_optimizer
 from ranklet.training.steps import plan_steps
-from ranklet.workflows import capture_steps as workflow
+from ranklet.workflows._train import cuda_graphs as workflow
 
 TEXTS = 8
 LONGEST = 40

@@ -29,7 +29,7 @@ from ranklet.recipe import EngineSection
 from ranklet.training import frozen_layers
 from ranklet.training.frozen_layers import cache_states, lowest_trained_layer, states_suffice
 from ranklet.training.steps import plan_steps
-from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
+from ranklet.workflows._train.frozen_layers import skip_frozen_layers
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, text_labels
-from ranklet.errors import RunError
 from ranklet.evaluation.by_problem import (
     answer_curves,
     evaluate_answers,
@@ -23,10 +22,9 @@ from ranklet.evaluation.curves import Curves
 from ranklet.evaluation.one_label import confidence_of
 from ranklet.evaluation.predictions import (
     Predictions,
-    read_predictions,
 )
 from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation
-from ranklet.evaluation.selective import ChosenThreshold, Coverage, choose_threshold, covered
+from ranklet.evaluation.selective import ChosenThreshold, Coverage, covered
 from ranklet.evaluation.slices import (
     Grouping,
     by_column,
@@ -36,8 +34,6 @@ from ranklet.evaluation.slices import (
     slice_rows,
 )
 from ranklet.problem import SingleLabel
-from ranklet.run.folder import Run
-from ranklet.run.writing import predictions_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,28 +118,6 @@ def judge_splits(
 ) -> dict[str, Evaluation]:
     """Compute every figure of the evaluated splits, by name."""
     return {name: judge(model, each, name, seed) for name, each in answers.items()}
-
-
-def choose_on_validation(run: Run, wanted: float) -> Coverage:
-    """Find the smallest confidence above which a run reached an accuracy on its validation texts.
-
-    Args:
-        run: Holds what the classifier said about them.
-        wanted: Accuracy, 0..1.
-
-    Raises:
-        RunError: The run holds no such predictions, or no threshold reaches the accuracy.
-    """
-    path = predictions_file(run, "validation")
-    held = read_predictions(path)
-    if held.confidence is None or not len(held.right):
-        raise RunError(f"{path}: holds no confidence; a threshold is for one label a text")
-    chosen = choose_threshold(held.confidence, held.right, wanted)
-    if chosen is None:
-        raise RunError(
-            f"{path}: no confidence has {wanted:.2%} of the texts above it right; ask for less"
-        )
-    return chosen
 
 
 def with_threshold(

@@ -22,16 +22,16 @@ from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run.folder import open_run
-from ranklet.workflows.check_labels import Suspect, check_labels
-from ranklet.workflows.describe_split import describe_split
-from ranklet.workflows.fix_data import LabelErrorPolicy, check_fix, decide, write_fixed
-from ranklet.workflows.list_findings import (
+from ranklet.workflows._audit.cleaned_copy import LabelErrorPolicy, check_fix, decide, write_fixed
+from ranklet.workflows._audit.findings import (
     compare,
     copy_findings,
     count_copies,
     label_findings,
     leakage,
 )
+from ranklet.workflows._audit.labels import Suspect, check_labels
+from ranklet.workflows._audit.split_description import describe_split
 
 LabelViews = Literal["auto", "words", "none"]
 

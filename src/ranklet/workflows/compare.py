@@ -9,12 +9,7 @@ from pathlib import Path
 from ranklet.evaluation.comparison.verdicts import Comparison, compare_contenders
 from ranklet.files import write_atomically
 from ranklet.run.records import read_records
-from ranklet.workflows.compared_runs import (
-    ComparedRun,
-    ComparedSplit,
-    as_contenders,
-    open_groups,
-)
+from ranklet.workflows._compared_runs import ComparedRun, ComparedSplit, as_contenders, open_groups
 from ranklet.workflows.estimate import estimate
 
 

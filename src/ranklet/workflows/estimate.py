@@ -19,10 +19,10 @@ from ranklet.evaluation.unlabelled.result import Estimate
 from ranklet.problem import MultiLabel
 from ranklet.recipe import load_recipe
 from ranklet.run.folder import Run, open_run
-from ranklet.workflows.evaluate import read_labelled, run_columns, run_data
-from ranklet.workflows.learn_shifts import Judged, judge_new, learn_shifts
+from ranklet.workflows._learn_shifts import Judged, judge_new, learn_shifts
+from ranklet.workflows.from_recipe.labelled_texts import read_labelled, run_columns, run_data
+from ranklet.workflows.from_recipe.own_validation import REMEDY, own_validation
 from ranklet.workflows.load import is_run, load
-from ranklet.workflows.own_validation import REMEDY, own_validation
 
 FEWEST_KNOWN = 2
 AGREEMENT = "agreement of the runs"

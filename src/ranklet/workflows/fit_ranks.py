@@ -9,16 +9,16 @@ from functools import partial
 from ranklet.budget.allocation import Worth, by_gain
 from ranklet.data.encoded_splits import Splits
 from ranklet.recipe import Recipe
-from ranklet.workflows.measure_gains import measure_gains
-from ranklet.workflows.plan import count_labels, plan_for_labels
-from ranklet.workflows.read_splits import read_splits
-from ranklet.workflows.solve import (
+from ranklet.workflows.from_recipe.gains import measure_gains
+from ranklet.workflows.from_recipe.placement import count_labels, plan_for_labels
+from ranklet.workflows.from_recipe.ranks import (
     WORTH_FROM_SHAPES,
     Space,
     check_feasible,
     open_space,
     solve,
 )
+from ranklet.workflows.from_recipe.splits import read_splits
 
 # Steps of the budgets that `frontier` shows by itself, in every power of ten.
 FRONTIER_STEPS = (1, 2.5, 5)

@@ -21,7 +21,7 @@ from ranklet.errors import AdapterError, DataError, RunError
 from ranklet.files import open_atomically
 from ranklet.labels import SEPARATOR
 from ranklet.problem import MultiLabel
-from ranklet.workflows.evaluate import run_columns, run_data
+from ranklet.workflows.from_recipe.labelled_texts import run_columns, run_data
 from ranklet.workflows.load import load
 
 CHUNK_TEXTS = 1024

@@ -57,10 +57,10 @@ from ranklet.saved.model import (
     save_model,
 )
 from ranklet.saved.probes import check_probes, compute_dtype
-from ranklet.workflows.evaluate import read_labelled
+from ranklet.workflows.from_recipe.labelled_texts import read_labelled
+from ranklet.workflows.from_recipe.placement import plan_for_labels
+from ranklet.workflows.from_recipe.splits import read_splits
 from ranklet.workflows.load import adapter_folder, is_run
-from ranklet.workflows.plan import plan_for_labels
-from ranklet.workflows.read_splits import read_splits
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,12 @@ from ranklet.run.certificate import certify_file
 from ranklet.run.folder import Run, write_json
 from ranklet.run.reading import stress_file
 from ranklet.run.report import write_run_report
-from ranklet.workflows.evaluate import own_test, read_labelled, run_columns, run_data
+from ranklet.workflows.from_recipe.labelled_texts import (
+    own_test,
+    read_labelled,
+    run_columns,
+    run_data,
+)
 from ranklet.workflows.load import is_run, load
 
 STRENGTHS = (0.1, 0.25, 0.5, 1.0)

@@ -38,7 +38,9 @@ from ranklet.training.activation_start import start_from_activations
 from ranklet.training.checkpoint_writer import CheckpointWriter
 from ranklet.training.processes import Ranks, join_ranks
 from ranklet.training.ridge_start import start_with_ridge
-from ranklet.workflows.announcements import (
+from ranklet.workflows._train.data_description import describe_data
+from ranklet.workflows._train.learn import fit_model
+from ranklet.workflows._train.messages import (
     describe_beginning,
     describe_engine,
     describe_quantization,
@@ -46,18 +48,16 @@ from ranklet.workflows.announcements import (
     describe_start,
     describe_tuning,
 )
-from ranklet.workflows.assist import SharedTraining, assist
-from ranklet.workflows.build_model import build_model, classifier_settings
-from ranklet.workflows.consult_teachers import consult_teachers
-from ranklet.workflows.continue_run import CheckpointPlan, find_beginning, origin_of
-from ranklet.workflows.describe_data import describe_data
-from ranklet.workflows.fit_model import fit_model
+from ranklet.workflows._train.other_processes import SharedTraining, assist
+from ranklet.workflows._train.resume import CheckpointPlan, find_beginning, origin_of
+from ranklet.workflows._train.signals import StopRequest, stop_on_signals
+from ranklet.workflows._train.teachers import consult_teachers
 from ranklet.workflows.fit_ranks import fit_ranks
-from ranklet.workflows.plan import labels_without_reading, plan_for_labels
-from ranklet.workflows.read_splits import read_splits
-from ranklet.workflows.solve import check_feasible, open_space
-from ranklet.workflows.stop_signals import StopRequest, stop_on_signals
-from ranklet.workflows.techniques import check_class_weights
+from ranklet.workflows.from_recipe.fit_arguments import check_class_weights
+from ranklet.workflows.from_recipe.model import build_model, classifier_settings
+from ranklet.workflows.from_recipe.placement import labels_without_reading, plan_for_labels
+from ranklet.workflows.from_recipe.ranks import check_feasible, open_space
+from ranklet.workflows.from_recipe.splits import read_splits
 
 RUNS_FOLDER = Path("runs")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import DataError, RankletError
 from ranklet.run.folder import open_run
-from ranklet.workflows.run_checks import (
+from ranklet.workflows._verify.checks import (
     Finding,
     State,
     check_adapter,
@@ -31,7 +31,7 @@ from ranklet.workflows.run_checks import (
     check_saved,
     named_data,
 )
-from ranklet.workflows.stated_run import StatedRun
+from ranklet.workflows._verify.claims import StatedRun
 
 
 @dataclass(frozen=True)

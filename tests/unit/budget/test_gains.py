@@ -25,7 +25,7 @@ from ranklet.errors import DataError
 from ranklet.head import LinearHead, Pooling, build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import resolve_placement
-from ranklet.workflows.measure_gains import draw_texts, fit_head, gains_on
+from ranklet.workflows.from_recipe.gains import draw_texts, fit_head, gains_on
 
 CONFIG = EncoderConfig(
     model_type="bert",

@@ -20,7 +20,7 @@ from ranklet.training.fit import fit
 from ranklet.training.losses import cross_entropy
 from ranklet.training.processes import ALONE, Ranks
 from ranklet.training.steps import plan_steps
-from ranklet.workflows.stop_signals import StopRequest
+from ranklet.workflows._train.signals import StopRequest
 
 TOKENS = torch.randint(0, 10, (11, 3), generator=torch.Generator().manual_seed(1))
 LABELS = (TOKENS.sum(1) > 13).long()

@@ -16,9 +16,9 @@ from ranklet.recipe import DataSection, Recipe, TrainingSection, recipe_hash
 from ranklet.training.checkpoint_writer import CheckpointWriter
 from ranklet.training.checkpoints import Checkpoint, newest_checkpoint
 from ranklet.training.steps import Step
-from ranklet.workflows import continue_run
-from ranklet.workflows.continue_run import Beginning, CheckpointPlan, origin_of
-from ranklet.workflows.stop_signals import StopRequest
+from ranklet.workflows._train import resume as continue_run
+from ranklet.workflows._train.resume import Beginning, CheckpointPlan, origin_of
+from ranklet.workflows._train.signals import StopRequest
 
 
 def plan(folder: Path, every: int | None) -> CheckpointPlan:

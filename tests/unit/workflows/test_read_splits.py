@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ranklet.recipe import DataSection
-from ranklet.workflows.read_splits import read_splits
+from ranklet.workflows.from_recipe.splits import read_splits
 
 NEWS = ("World", "Sports", "Business", "Sci/Tech")
 

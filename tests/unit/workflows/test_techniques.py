@@ -14,7 +14,11 @@ from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.errors import RecipeError
 from ranklet.labels import LabelSet
 from ranklet.recipe import TrainingSection
-from ranklet.workflows.techniques import check_class_weights, choose_loss, choose_schedule
+from ranklet.workflows.from_recipe.fit_arguments import (
+    check_class_weights,
+    choose_loss,
+    choose_schedule,
+)
 
 LABELS = LabelSet(("World", "Sports"))
 # Texts of one token: three of World, one of Sports.

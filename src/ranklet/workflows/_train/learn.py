@@ -27,12 +27,12 @@ from ranklet.training.processes import Ranks
 from ranklet.training.resident_corpus import resident
 from ranklet.training.state import OwnGenerator
 from ranklet.training.steps import Step, plan_steps
-from ranklet.workflows.assist import Assistance, SharedTraining, Unrecorded
-from ranklet.workflows.capture_steps import capture_steps
-from ranklet.workflows.consult_teachers import with_targets
-from ranklet.workflows.continue_run import CheckpointPlan
-from ranklet.workflows.skip_frozen_layers import skip_frozen_layers
-from ranklet.workflows.techniques import (
+from ranklet.workflows._train.cuda_graphs import capture_steps
+from ranklet.workflows._train.frozen_layers import skip_frozen_layers
+from ranklet.workflows._train.other_processes import Assistance, SharedTraining, Unrecorded
+from ranklet.workflows._train.resume import CheckpointPlan
+from ranklet.workflows._train.teachers import with_targets
+from ranklet.workflows.from_recipe.fit_arguments import (
     choose_average,
     choose_batch_loss,
     choose_before_step,

@@ -21,7 +21,7 @@ from ranklet.recipe import Recipe, load_recipe
 from ranklet.run.certificate import file_hashes
 from ranklet.run.folder import Run, read_json
 from ranklet.saved.model import ClassifierSettings, assemble, check_head, read_saved
-from ranklet.workflows.plan import plan_for_labels
+from ranklet.workflows.from_recipe.placement import plan_for_labels
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ranklet.files import differing_names
 from ranklet.recipe import load_recipe
 from ranklet.run.certificate import data_hashes
 from ranklet.run.folder import Run, read_json
-from ranklet.workflows.read_splits import read_splits
+from ranklet.workflows.from_recipe.splits import read_splits
 
 REMEDY = "name labelled texts that it was not trained on with --validation"
 

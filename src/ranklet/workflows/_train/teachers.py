@@ -27,7 +27,7 @@ from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.problem import SingleLabel
 from ranklet.recipe import Recipe
 from ranklet.run.folder import Run
-from ranklet.workflows.foreign_teacher import Teacher, load_foreign_teacher
+from ranklet.workflows._train.transformers_teacher import Teacher, load_foreign_teacher
 from ranklet.workflows.load import adapter_folder, load
 
 # All teachers' answers together, bytes; those used longest ago go first.

@@ -20,7 +20,7 @@ from ranklet.errors import DataError, RecipeError, RecipeIssue
 from ranklet.head import module_device
 from ranklet.recipe import Recipe
 from ranklet.saved.model import assemble
-from ranklet.workflows.build_model import classifier_settings
+from ranklet.workflows.from_recipe.model import classifier_settings
 
 # Half a minute for MiniLM on two cores in float32, half of it for each.
 HEAD_TEXTS = 1024

@@ -22,8 +22,8 @@ from ranklet.run.records import read_records
 from ranklet.run.writing import predictions_file
 from ranklet.saved.head import read_tensors
 from ranklet.saved.probes import check_probes, compute_dtype
-from ranklet.workflows.evaluate import read_labelled
-from ranklet.workflows.stated_run import StatedRun
+from ranklet.workflows._verify.claims import StatedRun
+from ranklet.workflows.from_recipe.labelled_texts import read_labelled
 
 State = Literal["ok", "differs", "not checked"]
 Finding = tuple[State, str]

@@ -28,7 +28,7 @@ from ranklet.run.folder import Run
 from ranklet.training.checkpoint_writer import CheckpointWriter
 from ranklet.training.checkpoints import Checkpoint, newest_checkpoint
 from ranklet.training.steps import Step
-from ranklet.workflows.stop_signals import StopRequest
+from ranklet.workflows._train.signals import StopRequest
 
 # Raise it whenever what `fit` puts into a checkpoint changes.
 CHECKPOINT_FORMAT = "1"

@@ -12,7 +12,7 @@ from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.placement import place_adapters, train_biases, train_modules
 from ranklet.recipe import Recipe
 from ranklet.saved.model import ClassifierSettings, assemble
-from ranklet.workflows.plan import resolve_adapters, trained_norms
+from ranklet.workflows.from_recipe.placement import resolve_adapters, trained_norms
 
 
 def classifier_settings(recipe: Recipe) -> ClassifierSettings:

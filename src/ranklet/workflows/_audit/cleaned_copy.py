@@ -18,8 +18,8 @@ from ranklet.data.reading.row import Row
 from ranklet.data.reading.rows import SUFFIXES, read_rows
 from ranklet.errors import DataError, RunError
 from ranklet.files import open_atomically
-from ranklet.workflows.check_labels import Suspect
-from ranklet.workflows.list_findings import Copies
+from ranklet.workflows._audit.findings import Copies
+from ranklet.workflows._audit.labels import Suspect
 
 LabelErrorPolicy = Literal["keep", "drop", "relabel"]
 

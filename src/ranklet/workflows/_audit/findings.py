@@ -9,8 +9,8 @@ from ranklet.data.audit.copies import Copy, find_copies, fingerprints
 from ranklet.data.audit.result import CopyCounts, Finding, Leakage, leakage_verdict
 from ranklet.data.examples import Examples
 from ranklet.labels import as_written
-from ranklet.workflows.check_labels import Suspect
-from ranklet.workflows.describe_split import shown
+from ranklet.workflows._audit.labels import Suspect
+from ranklet.workflows._audit.split_description import shown
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
 from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap
-from ranklet.workflows.consult_teachers import Lesson
+from ranklet.workflows._train.teachers import Lesson
 
 
 def describe_beginning(

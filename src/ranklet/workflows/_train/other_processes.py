@@ -17,8 +17,8 @@ from ranklet.recipe import Recipe
 from ranklet.training.checkpoints import Checkpoint
 from ranklet.training.processes import Ranks
 from ranklet.training.steps import Step
-from ranklet.workflows.build_model import build_model
-from ranklet.workflows.stop_signals import StopRequest
+from ranklet.workflows._train.signals import StopRequest
+from ranklet.workflows.from_recipe.model import build_model
 
 
 @dataclass(frozen=True, eq=False)

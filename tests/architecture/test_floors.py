@@ -16,7 +16,7 @@ PACKAGE = Path(ranklet.__file__).parent
 FLOORS = (
     ("errors", "labels", "batch", "files", "hub", "launch", "recipe"),
     ("encoder", "lora", "data", "budget"),
-    ("problem", "head", "classifier", "saved_head", "saved_model", "saved_probes"),
+    ("problem", "head", "classifier", "saved"),
     ("training", "evaluation"),
     ("run", "workflows"),
     ("cli", "sklearn", "__main__"),

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The splits of a training with labels as class indices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Figures in words, the same on a page and in a terminal: shares, intervals, durations."""
 
 from __future__ import annotations
 

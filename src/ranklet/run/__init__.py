@@ -1,1 +1,1 @@
-"""TODO."""
+"""The folder of one training: every path of it, and everything that is written there."""

@@ -1,4 +1,4 @@
-"""TODO."""
+"""`metrics.jsonl` of a run: written while it trains, and read back."""
 
 from __future__ import annotations
 

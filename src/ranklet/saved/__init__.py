@@ -1,1 +1,1 @@
-"""TODO."""
+"""A trained classifier on disk: model, head, and the logits that every load compares."""

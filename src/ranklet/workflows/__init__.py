@@ -1,1 +1,1 @@
-"""One file for each thing a user does; the only place that unpacks a Recipe."""
+"""One file for each thing a user does; what one verb alone uses is private to it."""

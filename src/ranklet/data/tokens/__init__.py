@@ -1,1 +1,1 @@
-"""TODO."""
+"""From texts to tokens and from tokens to packed batches."""

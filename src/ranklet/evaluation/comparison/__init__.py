@@ -1,1 +1,1 @@
-"""TODO."""
+"""Several models on the same rows: which differences are real."""

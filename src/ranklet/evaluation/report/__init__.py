@@ -1,1 +1,1 @@
-"""TODO."""
+"""Pages and figures: everything an evaluation shows, drawn from numbers that others made."""

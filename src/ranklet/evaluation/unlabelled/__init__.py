@@ -1,1 +1,1 @@
-"""TODO."""
+"""The accuracy to expect on texts without labels, and when not to believe it."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Parts of audit: labels, splits, findings, the cleaned copy."""

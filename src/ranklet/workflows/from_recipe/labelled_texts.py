@@ -1,4 +1,4 @@
-"""TODO."""
+"""Labelled texts as a run reads them: its columns, its label names, its own test data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""From a recipe and a number of labels to the plan of what is trained."""
 
 from __future__ import annotations
 

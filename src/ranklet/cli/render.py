@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ranklet.run.observer import Observer
     from ranklet.workflows.classify import Classification
     from ranklet.workflows.fit_ranks import FrontierRow
-    from ranklet.workflows.shrink import Shrunk
+    from ranklet.workflows.shrink import ShrinkResult
     from ranklet.workflows.train_seeds import SeedRuns
     from ranklet.workflows.verify import Check
 
@@ -212,7 +212,7 @@ def print_checks_json(checks: Sequence[Check]) -> None:
     print_json([asdict(check) for check in checks])
 
 
-def print_shrunk(shrunk: Shrunk) -> None:
+def print_shrunk(shrunk: ShrinkResult) -> None:
     """Print what a shrunk adapter holds, and its figures before and after."""
     (before, after), (modules, left) = shrunk.parameters, shrunk.modules
     sys.stdout.write(f"parameters: {before:,} before, {after:,} after\n")

@@ -23,7 +23,7 @@ from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.packing import PaddedLayout
 from ranklet.encoder.transformers_config import model_class, quiet, transformers_config
 from ranklet.encoder.transformers_layers import (
-    Left,
+    EndOfCall,
     beginning,
     layer_list_name,
     leaving,
@@ -83,7 +83,7 @@ class TransformersEncoder(nn.Module):
         layout = PaddedLayout(batch.cu_seqlens, batch.max_seqlen)
         try:
             self._call(batch, layout, layers)
-        except Left as left:
+        except EndOfCall as left:
             hidden: Tensor = left.args[0]
         return layout.unpad(hidden[:, : batch.max_seqlen])
 
@@ -120,7 +120,7 @@ class TransformersEncoder(nn.Module):
         try:
             with torch.no_grad():
                 self._with([showing(first), *others])(input_ids=token, attention_mask=token)
-        except Left as left:
+        except EndOfCall as left:
             return left.args[0]
 
     def _with(self, layers: Sequence[nn.Module]) -> Any:

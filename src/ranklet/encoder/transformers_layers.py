@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Left(Exception):
+class EndOfCall(Exception):
     """The call ended inside the network; `args[0]` is what it brought out."""
 
 
@@ -77,7 +77,7 @@ def leaving(layer: nn.Module) -> nn.Module:
     """Return a layer that ends the call with the states that enter it."""
 
     def forward(*args: Any, **kwargs: Any) -> Any:
-        raise Left(_entering(args, kwargs))
+        raise EndOfCall(_entering(args, kwargs))
 
     return _computing(layer, forward)
 
@@ -86,7 +86,7 @@ def showing(layer: nn.Module) -> nn.Module:
     """Return a layer that ends the call with what it returns."""
 
     def forward(*args: Any, **kwargs: Any) -> Any:
-        raise Left(layer(*args, **kwargs))
+        raise EndOfCall(layer(*args, **kwargs))
 
     return _computing(layer, forward)
 

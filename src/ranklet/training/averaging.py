@@ -60,7 +60,7 @@ class MovingAverage:
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class Snapshot:
     """Trainable tensors at a validation.
 
     Attributes:
@@ -76,10 +76,10 @@ class Kept:
 
 def greedy_soup(
     model: nn.Module,
-    ranked: Sequence[Kept],
+    ranked: Sequence[Snapshot],
     validate: Callable[[], Metrics],
     is_better: Callable[[Metrics, Metrics], bool],
-) -> tuple[Metrics, list[Kept]]:
+) -> tuple[Metrics, list[Snapshot]]:
     """Average the best moments of a training, as far as that is better on validation.
 
     Greedy soup (Wortsman et al. 2022, arXiv:2203.05482, recipe 1) with the checkpoints of one
@@ -104,7 +104,7 @@ def greedy_soup(
     return metrics, chosen
 
 
-def mean_state(kept: Sequence[Kept]) -> dict[str, Tensor]:
+def mean_state(kept: Sequence[Snapshot]) -> dict[str, Tensor]:
     """Average tensors of the same names."""
     names = kept[0].state
     return {name: torch.stack([each.state[name] for each in kept]).mean(0) for name in names}

@@ -18,7 +18,7 @@ from ranklet.batch import Batch
 from ranklet.classifier import restore_state, trainable_state
 from ranklet.errors import TrainingDivergedError
 from ranklet.head import module_device
-from ranklet.training.averaging import Kept, MovingAverage, greedy_soup, mean_state
+from ranklet.training.averaging import MovingAverage, Snapshot, greedy_soup, mean_state
 from ranklet.training.checkpoints import Checkpoint
 from ranklet.training.losses import BatchLoss, Loss, one_pass
 from ranklet.training.processes import ALONE, Ranks
@@ -68,7 +68,7 @@ class _Progress:
 
     taken: int = 0
     waited: int = 0
-    ranked: tuple[Kept, ...] = ()
+    ranked: tuple[Snapshot, ...] = ()
     seconds: float = 0.0
 
 
@@ -142,7 +142,7 @@ def fit(
     """
     ended_by: Literal["end", "patience", "interrupt"] = "end"
     peaks = [group["lr"] for group in optimizer.param_groups]
-    unread: list[_Taken] = []
+    unread: list[_StepResult] = []
     accumulate = capture(partial(add_gradients, model, loss, scaler, batch_loss=batch_loss))
     parts = _parts(model, optimizer, scaler, average, accumulate, others)
     progress = _restored(resume, parts)
@@ -234,7 +234,7 @@ def _restored(checkpoint: Checkpoint | None, parts: Mapping[str, Stateful]) -> _
     for name, part in parts.items():
         part.load_state_dict(checkpoint.state[name])
     held = checkpoint.state["progress"]
-    return _Progress(**{**held, "ranked": tuple(Kept(**kept) for kept in held["ranked"])})
+    return _Progress(**{**held, "ranked": tuple(Snapshot(**kept) for kept in held["ranked"])})
 
 
 def _set_rates(optimizer: torch.optim.Optimizer, peaks: Sequence[float], factor: float) -> None:
@@ -243,7 +243,7 @@ def _set_rates(optimizer: torch.optim.Optimizer, peaks: Sequence[float], factor:
 
 
 @dataclass(frozen=True)
-class _Taken:
+class _StepResult:
     """A step that was taken; its loss and gradient norm may still be on their way from a GPU."""
 
     step: Step
@@ -292,7 +292,7 @@ def _train_step(
     change_gradients: Callable[[int], None],
     scaler: torch.amp.GradScaler | None,
     ranks: Ranks,
-) -> _Taken:
+) -> _StepResult:
     texts = sum(len(indices) for indices in step.batches)
     shares: list[Tensor] = []
     tokens = padded = 0
@@ -321,7 +321,7 @@ def _train_step(
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     rate = optimizer.param_groups[0]["lr"]
-    return _Taken(step, total, norm, rate, texts, all_tokens, all_padded)
+    return _StepResult(step, total, norm, rate, texts, all_tokens, all_padded)
 
 
 def _clip(parameters: Sequence[Tensor], max_grad_norm: float | None) -> Tensor:
@@ -330,7 +330,10 @@ def _clip(parameters: Sequence[Tensor], max_grad_norm: float | None) -> Tensor:
 
 
 def _report(
-    taken: Sequence[_Taken], since: float, observe: Callable[[Record], None], may_overflow: bool
+    taken: Sequence[_StepResult],
+    since: float,
+    observe: Callable[[Record], None],
+    may_overflow: bool,
 ) -> None:
     """Read losses back, check them and hand out the records of the steps."""
     numbers = torch.stack([torch.stack([one.loss, one.grad_norm]) for one in taken]).tolist()
@@ -375,12 +378,12 @@ def _validated(
     average: MovingAverage | None,
     validate: Callable[[], Mapping[str, float]],
     step: int,
-) -> Kept:
+) -> Snapshot:
     with nullcontext() if average is None else average.in_model():
-        return Kept(step, validate(), trainable_state(model))
+        return Snapshot(step, validate(), trainable_state(model))
 
 
-def _judged(progress: _Progress, new: Kept, metric: Metric, soup: int) -> _Progress:
+def _judged(progress: _Progress, new: Snapshot, metric: Metric, soup: int) -> _Progress:
     """Sort the best first; of equal ones the first stays first."""
     ahead = [one for one in progress.ranked if not _is_better(new.metrics, one.metrics, metric)]
     ranked = (*ahead, new, *progress.ranked[len(ahead) :])[:soup]

@@ -14,8 +14,8 @@ from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.data.perturbations import SHIFTS
 from ranklet.data.tokens.sampling import draw_rows
 from ranklet.evaluation.calibration import fit_temperature
-from ranklet.evaluation.unlabelled.from_shifts import Expected, expect
-from ranklet.evaluation.unlabelled.out_of_range import Answered, Shifted, remoteness
+from ranklet.evaluation.unlabelled.from_shifts import ExpectedAccuracy, expect
+from ranklet.evaluation.unlabelled.out_of_range import ModelOutputs, PerturbedOutputs, remoteness
 from ranklet.workflows.predict import CHUNK_TEXTS
 
 # Kinds of shift and their strengths, which the estimate is fitted on.
@@ -32,7 +32,7 @@ MOST_SHIFTED = 3_000
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class LogitsAndStates:
     """What a classifier computes of some texts.
 
     Attributes:
@@ -58,13 +58,13 @@ class Basis:
 
     labels: NDArray[np.int64]
     temperature: float
-    asked: Asked
-    shifted: tuple[Shifted, ...]
+    asked: LogitsAndStates
+    shifted: tuple[PerturbedOutputs, ...]
     seed: int
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class EstimatedOutputs:
     """What a classifier is expected to do.
 
     Attributes:
@@ -74,7 +74,7 @@ class Judged:
         predicted: (n,) int64 its label of each new text.
     """
 
-    expected: Expected
+    expected: ExpectedAccuracy
     hits: int
     known: int
     predicted: NDArray[np.int64]
@@ -100,18 +100,18 @@ def learn_shifts(
     temperature = fit_temperature(asked.logits, labels)
     ways = [(kind, strength) for kind, strengths in FITTED.items() for strength in strengths]
     chosen = draw_rows(len(texts), MOST_SHIFTED // len(ways), generator)
-    shifted = list[Shifted]()
+    shifted = list[PerturbedOutputs]()
     for kind, strength in ways:
         observe(f"asking about {len(chosen):,} of them, {kind.replace('_', ' ')} {strength:g}")
         changed = SHIFTS[kind]([texts[row] for row in chosen.tolist()], strength, seed)
         answers = _answered(_ask(model, changed), temperature, asked, chosen)
-        shifted.append(Shifted(kind, chosen, answers))
+        shifted.append(PerturbedOutputs(kind, chosen, answers))
     return Basis(labels, temperature, asked, tuple(shifted), seed)
 
 
 def judge_new(
     model: TextClassifier, basis: Basis, texts: Sequence[str], observe: Callable[[str], None]
-) -> Judged:
+) -> EstimatedOutputs:
     """Ask a classifier about new texts, and estimate how many of them it labels right.
 
     Args:
@@ -120,18 +120,18 @@ def judge_new(
         texts: New texts, one at least.
         observe: Receives a line for every 1,024 texts.
     """
-    parts = list[Answered]()
+    parts = list[ModelOutputs]()
     for start in range(0, len(texts), CHUNK_TEXTS):
         observe(f"asking about new texts: {start:,} of {len(texts):,} done")
         asked = _ask(model, texts[start : start + CHUNK_TEXTS])
         parts.append(_answered(asked, basis.temperature, basis.asked))
-    new = Answered(
+    new = ModelOutputs(
         np.concatenate([part.probabilities for part in parts]),
         np.concatenate([part.remoteness for part in parts]),
     )
     own = np.arange(len(basis.labels))
     known = _answered(basis.asked, basis.temperature, basis.asked, own)
-    return Judged(
+    return EstimatedOutputs(
         expected=expect(known, basis.labels, basis.shifted, new, basis.seed),
         hits=int((basis.asked.logits.argmax(1) == basis.labels).sum()),
         known=len(basis.labels),
@@ -140,23 +140,26 @@ def judge_new(
 
 
 def _answered(
-    asked: Asked, temperature: float, known: Asked, own: NDArray[np.int64] | None = None
-) -> Answered:
+    asked: LogitsAndStates,
+    temperature: float,
+    known: LogitsAndStates,
+    own: NDArray[np.int64] | None = None,
+) -> ModelOutputs:
     from scipy.special import softmax
 
     probabilities = softmax(asked.logits.astype(np.float64) / temperature, axis=1)
-    return Answered(probabilities, remoteness(known.states, asked.states, own))
+    return ModelOutputs(probabilities, remoteness(known.states, asked.states, own))
 
 
-def _ask(model: TextClassifier, texts: Sequence[str]) -> Asked:
+def _ask(model: TextClassifier, texts: Sequence[str]) -> LogitsAndStates:
     corpus = model.corpus(texts)
     states = model.predict_features(corpus, np.arange(len(corpus)))
     last = model.last_module.last_map
     with torch.inference_mode():
         logits = last(states.to(last.weight.device)).cpu()
     if corpus.text_starts is None:
-        return Asked(logits.numpy(), states.numpy())
+        return LogitsAndStates(logits.numpy(), states.numpy())
     windows = np.diff(corpus.text_starts)
     sums = np.add.reduceat(states.numpy(), corpus.text_starts[:-1])
     means = (sums / windows[:, None]).astype(np.float32)
-    return Asked(model.per_text(logits, corpus.text_starts).numpy(), means)
+    return LogitsAndStates(model.per_text(logits, corpus.text_starts).numpy(), means)

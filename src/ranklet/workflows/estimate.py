@@ -19,7 +19,7 @@ from ranklet.evaluation.unlabelled.result import Estimate
 from ranklet.problem import MultiLabel
 from ranklet.recipe import load_recipe
 from ranklet.run.folder import Run, open_run
-from ranklet.workflows._learn_shifts import Judged, judge_new, learn_shifts
+from ranklet.workflows._learn_shifts import EstimatedOutputs, judge_new, learn_shifts
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled, run_columns, run_data
 from ranklet.workflows.from_recipe.own_validation import REMEDY, own_validation
 from ranklet.workflows.load import is_run, load
@@ -82,7 +82,7 @@ def estimate(
     if not texts:
         raise DataError("holds no texts", str(source))
     prepare_memory()
-    judged = list[Judged]()
+    judged = list[EstimatedOutputs]()
     for run in runs:
         model = load(
             run,
@@ -102,7 +102,7 @@ def estimate(
     return _together(judged, len(texts))
 
 
-def _together(judged: Sequence[Judged], rows: int) -> Estimate:
+def _together(judged: Sequence[EstimatedOutputs], rows: int) -> Estimate:
     """Average what is expected of several runs; with one, say it."""
     every = [each.expected for each in judged]
     names = every[0].estimators

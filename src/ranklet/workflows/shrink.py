@@ -64,7 +64,7 @@ from ranklet.workflows.load import adapter_folder, is_run
 
 
 @dataclass(frozen=True)
-class Shrunk:
+class ShrinkResult:
     """What was cut, and what it cost.
 
     Attributes:
@@ -98,7 +98,7 @@ def shrink(
     label_names: Sequence[str] | None = None,
     device: Device = "auto",
     precision: Precision = "auto",
-) -> Shrunk:
+) -> ShrinkResult:
     """Cut a trained adapter to a budget and write it as a new run, or as an adapter folder.
 
     Of every update the largest singular values stay; over all modules, those with the least energy
@@ -168,7 +168,7 @@ def shrink(
         None if texts is None else evaluate_on(each, texts, split, seed)
         for each in (model, smaller)
     )
-    shrunk = Shrunk(
+    shrunk = ShrinkResult(
         folder=folder,
         parameters=(total, count_trainable(smaller)),
         modules=(len(adapter.placements), len(cut.placements)),
@@ -187,7 +187,7 @@ def shrink(
     return shrunk
 
 
-def to_json(shrunk: Shrunk) -> dict[str, Any]:
+def to_json(shrunk: ShrinkResult) -> dict[str, Any]:
     """Turn what was cut into JSON values; evaluations as `ranklet evaluate --json` prints them."""
     content = {
         "folder": str(shrunk.folder),
@@ -264,7 +264,7 @@ def _shrunk_recipe(recipe: Recipe, adapter: AdapterFile, cut: AdapterFile, budge
     return recipe.model_copy(update={"budget": budget, "adapter": section})
 
 
-def _card(shrunk: Shrunk, settings: ClassifierSettings) -> str:
+def _card(shrunk: ShrinkResult, settings: ClassifierSettings) -> str:
     before, after = shrunk.parameters
     return f"""---
 library_name: peft
@@ -281,7 +281,7 @@ tags: [lora, ranklet]
 
 
 def _write_run(
-    shrunk: Shrunk,
+    shrunk: ShrinkResult,
     recipe: Recipe,
     model: TextClassifier,
     settings: ClassifierSettings,

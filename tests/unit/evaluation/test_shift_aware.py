@@ -14,15 +14,20 @@ from ranklet.evaluation.unlabelled.from_shifts import (
     fit_rates,
     relative_error,
 )
-from ranklet.evaluation.unlabelled.out_of_range import Answered, Shifted, find_doubt, remoteness
+from ranklet.evaluation.unlabelled.out_of_range import (
+    ModelOutputs,
+    PerturbedOutputs,
+    find_doubt,
+    remoteness,
+)
 
 RIGHT = np.array([True, True, True, False])
 
 
-def answered(confidence: list[float], far: float = 0.1) -> Answered:
+def answered(confidence: list[float], far: float = 0.1) -> ModelOutputs:
     """Answers for texts whose first class is the most probable one."""
     sure = np.array(confidence)
-    return Answered(np.stack([sure, 1 - sure], axis=1), np.full(len(sure), far))
+    return ModelOutputs(np.stack([sure, 1 - sure], axis=1), np.full(len(sure), far))
 
 
 def check_rates(fit: Callable[..., np.ndarray]) -> None:
@@ -71,7 +76,7 @@ def test_the_known_texts_themselves_have_the_known_accuracy() -> None:
     known = answered([0.9, 0.8, 0.7, 0.6])
     labels = np.where(RIGHT, 0, 1)
     rows = np.arange(4)
-    shifted = [Shifted("typos", rows, answered([0.7, 0.6, 0.6, 0.55], far=0.2))]
+    shifted = [PerturbedOutputs("typos", rows, answered([0.7, 0.6, 0.6, 0.55], far=0.2))]
     found = expect(known, labels, shifted, known)
     assert found.accuracy == pytest.approx(0.75)
     assert found.interval[0] < 0.75 < found.interval[1]
@@ -90,11 +95,11 @@ def test_less_sure_texts_are_expected_to_be_less_accurate() -> None:
     generator = np.random.default_rng(0)
     sure = 1 - 0.4 * generator.random(400)
     labels = (generator.random(400) > sure).astype(np.int64)
-    known = Answered(np.stack([sure, 1 - sure], 1), np.full(400, 0.1))
+    known = ModelOutputs(np.stack([sure, 1 - sure], 1), np.full(400, 0.1))
     # Half of what is above one half is lost, and a text is right as often as it then is sure.
     lower = 0.5 + (sure - 0.5) / 2
-    worse = Answered(np.stack([lower, 1 - lower], 1), np.full(400, 0.1))
-    found = expect(known, labels, [Shifted("typos", np.arange(400), worse)], worse, seed=1)
+    worse = ModelOutputs(np.stack([lower, 1 - lower], 1), np.full(400, 0.1))
+    found = expect(known, labels, [PerturbedOutputs("typos", np.arange(400), worse)], worse, seed=1)
     assert found.accuracy < (labels == 0).mean()
     assert 0 <= found.interval[0] <= found.accuracy <= found.interval[1] <= 1
 
@@ -114,8 +119,8 @@ def test_remoteness_is_the_distance_to_the_tenth_nearest() -> None:
 def test_texts_beyond_every_shift_are_told() -> None:
     known, rows = answered([0.9, 0.9]), np.arange(2)
     shifted = [
-        Shifted("typos", rows, answered([0.8, 0.8], far=0.2)),
-        Shifted("typos", rows, answered([0.7, 0.7], far=0.32)),
+        PerturbedOutputs("typos", rows, answered([0.8, 0.8], far=0.2)),
+        PerturbedOutputs("typos", rows, answered([0.7, 0.7], far=0.32)),
     ]
     # Distance grows by 1.08 for a point of confidence; the farthest from that line is 0.004 above.
     assert find_doubt(known, shifted, answered([0.8, 0.8], far=0.2)) is None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.training.averaging import Kept, MovingAverage, greedy_soup, mean_state
+from ranklet.training.averaging import MovingAverage, Snapshot, greedy_soup, mean_state
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.steps import Step, plan_steps
 
@@ -79,8 +79,8 @@ def test_a_moving_average_goes_on_from_its_state() -> None:
     assert torch.equal(other.tensors["value"], average.tensors["value"])
 
 
-def kept(step: int, value: float, accuracy: float) -> Kept:
-    return Kept(step, {"accuracy": accuracy}, {"value": torch.tensor([value])})
+def kept(step: int, value: float, accuracy: float) -> Snapshot:
+    return Snapshot(step, {"accuracy": accuracy}, {"value": torch.tensor([value])})
 
 
 def higher(new: Mapping[str, float], old: Mapping[str, float]) -> bool:

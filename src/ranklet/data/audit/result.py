@@ -129,7 +129,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Fixed:
+class CleanedCopy:
     """A cleaned copy of the training data.
 
     Attributes:
@@ -173,7 +173,7 @@ class Audit:
     shift: Shift | None
     label_check: LabelCheck | None
     findings: tuple[Finding, ...]
-    fixed: Fixed | None = None
+    fixed: CleanedCopy | None = None
 
     @property
     def problems(self) -> tuple[Problem, ...]:

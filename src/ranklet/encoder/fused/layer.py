@@ -147,7 +147,7 @@ def fused_layer(
 
 
 @dataclass(frozen=True, eq=False)
-class _Kept:
+class _SavedTensors:
     """What the backward pass needs; each (tokens, its width) compute dtype.
 
     `hidden`, `context`, `attended` and `activated` are None where the map that reads them has no
@@ -169,7 +169,7 @@ class _Kept:
 
 def _forward(
     hidden: Tensor, layout: PaddedLayout, maps: LayerMaps, recording: bool
-) -> tuple[Tensor, _Kept]:
+) -> tuple[Tensor, _SavedTensors]:
     projected, reduced_projections = apply_map(hidden, maps.projections)
     context, attention_gradient = attend(projected, layout, maps.head_dim, recording)
     attention_sum, reduced_attention = apply_map(context, maps.attention_output)
@@ -180,7 +180,7 @@ def _forward(
     output_sum, reduced_output = apply_map(activated, maps.output)
     output_sum += attended
     states, *output_moments = _normalise(output_sum, maps.output_norm)
-    kept = _Kept(
+    kept = _SavedTensors(
         maps.projections.if_trained(hidden),
         attention_gradient,
         maps.attention_output.if_trained(context),
@@ -197,7 +197,7 @@ def _forward(
 
 
 def _backward(
-    gradient: Tensor, kept: _Kept, maps: LayerMaps, needs_input: bool
+    gradient: Tensor, kept: _SavedTensors, maps: LayerMaps, needs_input: bool
 ) -> tuple[Tensor | None, list[Tensor]]:
     gradient = _norm_gradient(gradient, kept.output_sum, kept.output_moments, maps.output_norm)
     residual = gradient

@@ -52,7 +52,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Needed:
+class RequiredSample:
     """What it would take to tell a difference of this size from none, four times in five.
 
     Attributes:
@@ -129,7 +129,7 @@ def compare_answers(
     )
 
 
-def needed_to_tell(found: Difference, significance: float = SIGNIFICANCE) -> Needed | None:
+def needed_to_tell(found: Difference, significance: float = SIGNIFICANCE) -> RequiredSample | None:
     """Compute how much more it takes to tell a difference of the size found.
 
     By the normal approximation, with a power of 80 %; for one run each it is nearly that of R. J.
@@ -154,7 +154,7 @@ def needed_to_tell(found: Difference, significance: float = SIGNIFICANCE) -> Nee
     if found.seed_variance and wanted > found.row_variance:
         runs = 2 / sum(1 / number for number in found.seeds)
         seeds = math.ceil(runs * found.seed_variance / (wanted - found.row_variance))
-    return Needed(rows, seeds)
+    return RequiredSample(rows, seeds)
 
 
 def _chosen_runs(

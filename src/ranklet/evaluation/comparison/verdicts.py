@@ -14,7 +14,7 @@ from ranklet.evaluation.comparison.row_answers import Matrix, RowAnswers, agreem
 from ranklet.evaluation.comparison.significance import (
     SIGNIFICANCE,
     Difference,
-    Needed,
+    RequiredSample,
     compare_answers,
     holm,
     needed_to_tell,
@@ -109,7 +109,7 @@ class Pair:
     difference: Difference
     p: float
     verdict: Verdict
-    needed: Needed | None
+    needed: RequiredSample | None
     sentence: str
 
 
@@ -269,7 +269,9 @@ def _claim(first: str, second: str, found: Difference) -> str:
     return f"{order if value else f'{first} and {second} are equal'} {where} [{low}, {high}]"
 
 
-def _comment(found: Difference, same_recipe: bool, told: bool, needed: Needed | None) -> str:
+def _comment(
+    found: Difference, same_recipe: bool, told: bool, needed: RequiredSample | None
+) -> str:
     if same_recipe:
         which = "these two trained models do differ, but " if told else ""
         return (
@@ -284,7 +286,7 @@ def _comment(found: Difference, same_recipe: bool, told: bool, needed: Needed | 
     return "" if needed is None else f"; {_needed_in_words(needed, found.seeds)} would tell"
 
 
-def _needed_in_words(needed: Needed, seeds: tuple[int, int]) -> str:
+def _needed_in_words(needed: RequiredSample, seeds: tuple[int, int]) -> str:
     ways = []
     if needed.seeds is not None:
         ways.append(f"about {max(needed.seeds, max(seeds) + 1):,} seeds each")

@@ -25,7 +25,7 @@ from ranklet.evaluation.unlabelled.estimators import (
     certainty,
     difference_of_confidences,
 )
-from ranklet.evaluation.unlabelled.out_of_range import Answered, Shifted, find_doubt
+from ranklet.evaluation.unlabelled.out_of_range import ModelOutputs, PerturbedOutputs, find_doubt
 
 RESAMPLES = 20
 CLASSES = "classes"
@@ -38,7 +38,7 @@ SMALLEST_LOSS = 0.05
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedAccuracy:
     """What is expected of new texts.
 
     Attributes:
@@ -55,12 +55,12 @@ class Expected:
 
 
 def expect(
-    known: Answered,
+    known: ModelOutputs,
     labels: NDArray[np.int64],
-    shifted: Sequence[Shifted],
-    new: Answered,
+    shifted: Sequence[PerturbedOutputs],
+    new: ModelOutputs,
     seed: int = 0,
-) -> Expected:
+) -> ExpectedAccuracy:
     """Estimate the accuracy on new texts.
 
     Args:
@@ -92,7 +92,7 @@ def expect(
         )
     )
     lowest = float(right.mean()) - max(float(fall.accuracy.mean()) for fall in falls)
-    return Expected(
+    return ExpectedAccuracy(
         accuracy,
         (max(accuracy - half, 0.0), min(accuracy + half, 1.0)),
         {"mean confidence": float(found[:, 0].mean()), **_by_themselves(own, right, found)},

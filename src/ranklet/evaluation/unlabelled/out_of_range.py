@@ -19,7 +19,7 @@ SLACK = 1.5
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
+class ModelOutputs:
     """What a classifier says of some texts.
 
     Attributes:
@@ -32,7 +32,7 @@ class Answered:
 
 
 @dataclass(frozen=True, eq=False)
-class Shifted:
+class PerturbedOutputs:
     """Known texts that were shifted on purpose.
 
     Attributes:
@@ -43,7 +43,7 @@ class Shifted:
 
     kind: str
     rows: NDArray[np.int64]
-    answers: Answered
+    answers: ModelOutputs
 
 
 def remoteness(
@@ -72,7 +72,9 @@ def remoteness(
     return 1.0 - tenth.astype(np.float64)
 
 
-def find_doubt(known: Answered, shifted: Sequence[Shifted], new: Answered) -> str | None:
+def find_doubt(
+    known: ModelOutputs, shifted: Sequence[PerturbedOutputs], new: ModelOutputs
+) -> str | None:
     """Say in words why new texts are beyond what shifted ones can teach; None: they are not.
 
     Args:

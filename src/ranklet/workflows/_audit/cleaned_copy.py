@@ -11,7 +11,7 @@ from typing import Literal
 
 from ranklet.data.audit.copies import Copy
 from ranklet.data.audit.oddities import is_empty, repair
-from ranklet.data.audit.result import Fixed
+from ranklet.data.audit.result import CleanedCopy
 from ranklet.data.examples import Examples
 from ranklet.data.reading.named_sets import BUNDLED_SETS, bundled_file
 from ranklet.data.reading.row import Row
@@ -134,7 +134,7 @@ def write_fixed(
     label_names: Sequence[str] | None,
     decisions: Decisions,
     output: Path,
-) -> Fixed:
+) -> CleanedCopy:
     """Write the cleaned copy and the list of its changes.
 
     Texts are repaired as `repair` does it. Columns keep their order; cells that are neither text
@@ -177,7 +177,7 @@ def write_fixed(
     def lines(kind: str) -> int:
         return len({change[0] for change in changes if change[1] == kind})
 
-    return Fixed(
+    return CleanedCopy(
         path=output,
         changes=changes_path(output),
         rows=len(kept),

@@ -29,7 +29,7 @@ from ranklet.training.state import OwnGenerator
 from ranklet.training.steps import Step, plan_steps
 from ranklet.workflows._train.cuda_graphs import capture_steps
 from ranklet.workflows._train.frozen_layers import skip_frozen_layers
-from ranklet.workflows._train.other_processes import Assistance, SharedTraining, Unrecorded
+from ranklet.workflows._train.other_processes import Assistance, NoRecords, SharedTraining
 from ranklet.workflows._train.resume import CheckpointPlan
 from ranklet.workflows._train.teachers import with_targets
 from ranklet.workflows.from_recipe.fit_arguments import (
@@ -53,7 +53,7 @@ def fit_model(
     work: SharedTraining,
     ranks: Ranks,
     plan: CheckpointPlan | Assistance,
-    opening: AbstractContextManager[Records | Unrecorded],
+    opening: AbstractContextManager[Records | NoRecords],
     told: Observer,
 ) -> FitResult:
     """Train a model as a recipe says and leave it at its best validation.

@@ -47,7 +47,7 @@ class SharedTraining:
 
 
 @dataclass(frozen=True)
-class Unrecorded:
+class NoRecords:
     """In place of `Records`, where another rank keeps them."""
 
     def append(self, record: Mapping[str, Any]) -> None:
@@ -103,4 +103,4 @@ def assist(ranks: Ranks, stop: StopRequest, fit_model: Callable[..., object]) ->
             prepare_memory()
             device = ranks.take_device(choose_device(work.recipe.engine.device))
             model, _ = build_model(work.recipe, work.labels, work.dtype, device)
-        fit_model(model, work, ranks, plan=Assistance(stop), opening=nullcontext(Unrecorded()))
+        fit_model(model, work, ranks, plan=Assistance(stop), opening=nullcontext(NoRecords()))

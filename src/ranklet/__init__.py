@@ -1,4 +1,4 @@
-"""ranklet: fine-tune text encoders with LoRA under a hard budget of trainable parameters.
+"""Fine-tune text encoders with LoRA under a hard budget of trainable parameters.
 
 Names are imported when they are first used, so that `import ranklet` costs nothing.
 """

@@ -1,4 +1,4 @@
-"""launch: which of several processes this one is. Only this file reads what a launcher sets.
+"""Which of several processes this one is. Only this file reads what a launcher sets.
 
 `torchrun` sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, and so may a scheduler.
 Without WORLD_SIZE, or with 1, a process is by itself.

@@ -1,4 +1,4 @@
-"""judge: what a classifier says about labelled texts, and every figure of it."""
+"""What a classifier says about labelled texts, and every figure of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""explain_errors: the words that the surest wrong answers of a classifier hang on."""
+"""The words that the surest wrong answers of a classifier hang on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""merge: adapters into the weights they were placed on, for prediction."""
+"""Adapters into the weights they were placed on, for prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""shrink: fewer ranks for a trained adapter, by the singular values of what it adds.
+"""Fewer ranks for a trained adapter, by the singular values of what it adds.
 
 Each update scaling * B A is written as U S V^T; keeping its k largest singular values is the best
 update of rank k in the Frobenius norm (Eckart and Young 1936, doi:10.1007/BF02288367).

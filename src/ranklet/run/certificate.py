@@ -1,4 +1,4 @@
-"""certify_run: the certificate of a run, from its folder and the model that it holds."""
+"""The certificate of a run, from its folder and the model that it holds."""
 
 from __future__ import annotations
 

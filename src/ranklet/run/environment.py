@@ -1,4 +1,4 @@
-"""environment: what a run was made with, so that a reader can judge and repeat it."""
+"""What a run was made with, so that a reader can judge and repeat it."""
 
 from __future__ import annotations
 

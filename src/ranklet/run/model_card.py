@@ -1,4 +1,4 @@
-"""model_card: the README.md of a saved adapter."""
+"""The README.md of a saved adapter."""
 
 from __future__ import annotations
 

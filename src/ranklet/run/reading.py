@@ -1,4 +1,4 @@
-"""read_run: what lies in a run's folder, read back; what a run lacks is None or left out."""
+"""What lies in a run's folder, read back; what a run lacks is None or left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""write_report: the figures and the page of a run, from its folder alone."""
+"""The figures and the page of a run, from its folder alone."""
 
 from __future__ import annotations
 

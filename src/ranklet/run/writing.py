@@ -1,4 +1,4 @@
-"""write_run: the records and evaluations of a run."""
+"""The records and evaluations of a run."""
 
 from __future__ import annotations
 

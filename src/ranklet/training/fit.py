@@ -1,4 +1,4 @@
-"""fit: the only training loop."""
+"""The only training loop."""
 
 from __future__ import annotations
 

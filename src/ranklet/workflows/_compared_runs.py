@@ -1,4 +1,4 @@
-"""compared_runs: what runs answered to the same texts, and in what their recipes differ."""
+"""What runs answered to the same texts, and in what their recipes differ."""
 
 from __future__ import annotations
 

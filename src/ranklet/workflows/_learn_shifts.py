@@ -1,4 +1,4 @@
-"""learn_shifts: what a classifier says of texts with labels, shifted or not, then of new ones."""
+"""What a classifier says of texts with labels, shifted or not, then of new ones."""
 
 from __future__ import annotations
 

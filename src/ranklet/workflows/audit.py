@@ -1,4 +1,4 @@
-"""audit: what is wrong with a data set, before anything is trained on it."""
+"""What is wrong with a data set, before anything is trained on it."""
 
 from __future__ import annotations
 

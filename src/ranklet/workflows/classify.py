@@ -1,4 +1,4 @@
-"""classify: the label and probabilities of a few texts."""
+"""The label and probabilities of a few texts."""
 
 from __future__ import annotations
 

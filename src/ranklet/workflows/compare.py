@@ -1,4 +1,4 @@
-"""compare: several runs on the same texts, and which of their differences are noise."""
+"""Several runs on the same texts, and which of their differences are noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""estimate: the accuracy to expect on new texts without labels."""
+"""The accuracy to expect on new texts without labels."""
 
 from __future__ import annotations
 

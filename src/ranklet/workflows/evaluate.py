@@ -1,4 +1,4 @@
-"""evaluate: every number of a trained classifier on one file."""
+"""Every number of a trained classifier on one file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""fit_ranks: resolve `adapter.fit`, and show what other budgets would buy."""
+"""Resolve `adapter.fit`, and show what other budgets would buy."""
 
 from __future__ import annotations
 

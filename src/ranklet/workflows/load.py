@@ -1,4 +1,4 @@
-"""load: a trained classifier from a run or an adapter folder."""
+"""A trained classifier from a run or an adapter folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""plan: count what a recipe would train, from shapes alone."""
+"""Count what a recipe would train, from shapes alone."""
 
 from __future__ import annotations
 

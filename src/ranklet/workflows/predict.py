@@ -1,4 +1,4 @@
-"""predict: labels for a file of texts, in constant memory, the output whole or not at all."""
+"""Labels for a file of texts, in constant memory, the output whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""shrink: cut a trained adapter to a smaller budget."""
+"""Cut a trained adapter to a smaller budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""stress: what typos, capitals, cut texts and other shifts do to a trained classifier."""
+"""What typos, capitals, cut texts and other shifts do to a trained classifier."""
 
 from __future__ import annotations
 

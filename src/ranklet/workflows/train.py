@@ -1,4 +1,4 @@
-"""train: from a recipe to a run."""
+"""From a recipe to a run."""
 
 from __future__ import annotations
 

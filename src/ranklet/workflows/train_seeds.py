@@ -1,4 +1,4 @@
-"""train_seeds: the same recipe once for each of several seeds, and what the runs say together."""
+"""The same recipe once for each of several seeds, and what the runs say together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""verify: derive everything that a run states once more, and compare.
+"""Derive everything that a run states once more, and compare.
 
 The certificate is no signature: whoever changes a file and every hash of it is noticed only by what
 is computed again here, which is the counts, the plan, the probe logits and, with data, the figure.

@@ -1,4 +1,4 @@
-"""read_rows: any supported file as a stream of rows, chosen by the suffix of its name."""
+"""Any supported file as a stream of rows, chosen by the suffix of its name."""
 
 from __future__ import annotations
 

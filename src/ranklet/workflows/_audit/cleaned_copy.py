@@ -1,4 +1,4 @@
-"""fix_data: a cleaned copy of a data file, and a list of everything that was changed."""
+"""A cleaned copy of a data file, and a list of everything that was changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""list_findings: every row that an audit complains about, in words."""
+"""Every row that an audit complains about, in words."""
 
 from __future__ import annotations
 

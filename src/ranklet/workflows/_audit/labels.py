@@ -1,4 +1,4 @@
-"""check_labels: likely label errors of a split, by its words and by a frozen encoder."""
+"""Likely label errors of a split, by its words and by a frozen encoder."""
 
 from __future__ import annotations
 

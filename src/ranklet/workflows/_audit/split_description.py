@@ -1,4 +1,4 @@
-"""describe_split: rows, labels, lengths and oddities of one split."""
+"""Rows, labels, lengths and oddities of one split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""capture_steps: let a GPU repeat the work on a batch by itself, where that is possible."""
+"""Let a GPU repeat the work on a batch by itself, where that is possible."""
 
 from __future__ import annotations
 

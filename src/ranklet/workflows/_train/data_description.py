@@ -1,4 +1,4 @@
-"""describe_data: lengths and labels of the texts of a run, by split."""
+"""Lengths and labels of the texts of a run, by split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""skip_frozen_layers: begin every epoch at the first trained layer, where that pays."""
+"""Begin every epoch at the first trained layer, where that pays."""
 
 from __future__ import annotations
 

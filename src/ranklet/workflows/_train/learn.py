@@ -1,4 +1,4 @@
-"""fit_model: the part of a training in which the model learns, alike on every rank."""
+"""The part of a training in which the model learns, alike on every rank."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""assist: what the ranks behind the first do in a training. They read no data and write nothing."""
+"""What the ranks behind the first do in a training. They read no data and write nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""continue_run: the checkpoints of a run while it trains, and the way back to the newest.
+"""The checkpoints of a run while it trains, and the way back to the newest.
 
 A checkpoint knows what its training began from. Only the same recipe, texts, encoder, library
 versions and kind of device go on from it: anything else would end in a model that no recipe

@@ -1,4 +1,4 @@
-"""stop_signals: SIGTERM and SIGUSR1 end a training in order, so that it can go on later.
+"""SIGTERM and SIGUSR1 end a training in order, so that it can go on later.
 
 Schedulers send them before they take a machine away: SLURM SIGTERM, or what `--signal` names.
 """

@@ -1,4 +1,4 @@
-"""consult_teachers: what trained classifiers say about the training texts, and about others."""
+"""What trained classifiers say about the training texts, and about others."""
 
 from __future__ import annotations
 

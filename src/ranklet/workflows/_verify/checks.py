@@ -1,4 +1,4 @@
-"""run_checks: the checks of `verify`, each from what a run states to what was found."""
+"""The checks of `verify`, each from what a run states to what was found."""
 
 from __future__ import annotations
 

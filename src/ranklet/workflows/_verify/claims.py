@@ -1,4 +1,4 @@
-"""stated_run: what the files of a finished run state, each read when it is first needed."""
+"""What the files of a finished run state, each read when it is first needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""techniques: from the training section of a recipe to the parts that `fit` takes."""
+"""From the training section of a recipe to the parts that `fit` takes."""
 
 from __future__ import annotations
 

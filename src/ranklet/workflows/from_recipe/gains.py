@@ -1,4 +1,4 @@
-"""measure_gains: what each unit of rank on each matrix promises on the training texts."""
+"""What each unit of rank on each matrix promises on the training texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""build_model: from a recipe to a classifier that is ready to be trained."""
+"""From a recipe to a classifier that is ready to be trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""own_validation: the texts that chose the weights of a run, found again by its recipe."""
+"""The texts that chose the weights of a run, found again by its recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""solve: from a recipe with `adapter.fit` to one with ranks, from shapes alone or measured worth.
+"""From a recipe with `adapter.fit` to one with ranks, from shapes alone or measured worth.
 
 The outcome is a recipe as a person could have written it: `target_modules` lists the adapted
 modules by their full names, `rank` and `rank_pattern` hold their ranks, `budget` is what was to be

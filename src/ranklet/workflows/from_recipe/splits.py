@@ -1,4 +1,4 @@
-"""read_splits: from a recipe's data section to cleaned, checked, encoded splits."""
+"""From a recipe's data section to cleaned, checked, encoded splits."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def bundled_file(name: str, split: str) -> Path:
     splits = BUNDLED_SETS[name]
     if split not in splits:
         raise DataError(f"has no split {split!r}; its splits are {listed(splits)}", name)
-    return Path(__file__).with_name(name) / f"{split}.csv"
+    return Path(__file__).parents[1] / name / f"{split}.csv"
 
 
 def known_labels(source: str) -> tuple[str, ...] | None:

@@ -116,7 +116,7 @@ def _environment() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("ranklet.evaluation", "pages"),
+        loader=PackageLoader("ranklet.evaluation.report", "pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ranklet.budget.certificate import certify
 from ranklet.budget.plan import ParameterPlan, count_trainable
 from ranklet.classifier import TextClassifier, trainable_state
-from ranklet.data.reading.named_sets import NAMED_SETS
 from ranklet.encoder.source import encoder_folder
 from ranklet.encoder.weights import weight_files
+from ranklet.errors import RunError
 from ranklet.files import sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.lora.initial import plain_tensors
-from ranklet.recipe import DataSection, Recipe, recipe_hash
+from ranklet.recipe import Recipe, recipe_hash
 from ranklet.run.folder import Run, read_json, write_json
 from ranklet.run.records import read_records
 from ranklet.saved.head import HEAD_FILE, read_tensors
@@ -24,7 +25,11 @@ _TIMES = ("texts_per_s",)
 
 
 def certify_run(
-    run: Run, recipe: Recipe, plan: ParameterPlan, model: TextClassifier
+    run: Run,
+    recipe: Recipe,
+    plan: ParameterPlan,
+    model: TextClassifier,
+    data: Mapping[str, str],
 ) -> dict[str, Any]:
     """State what was trained, counted three ways, and which files it was trained from and into.
 
@@ -36,6 +41,7 @@ def certify_run(
         recipe: Its recipe.
         plan: Counted from shapes.
         model: The trained model.
+        data: SHA-256 of what it was trained on, by split, taken when that was read.
 
     Raises:
         ParityError: The counts differ.
@@ -45,7 +51,7 @@ def certify_run(
         "recipe": recipe_hash(recipe),
         "adapter": sha256_file(run.adapter / TENSORS_FILE),
         "encoder": encoder_hashes(encoder_folder(recipe.encoder)),
-        "data": data_hashes(recipe.data),
+        "data": dict(data),
         "files": file_hashes(run),
     }
     if run.metrics.is_file():
@@ -108,6 +114,19 @@ def certify_file(run: Run, path: Path) -> None:
         write_json(run.certificate, {**certificate, "sha256": changed})
 
 
+def certified_data(run: Run) -> dict[str, str]:
+    """Return the SHA-256 of what a run was trained on, by split, as its certificate states them.
+
+    Raises:
+        RunError: It states none.
+    """
+    try:
+        stated = read_json(run.certificate)["sha256"]["data"]
+        return {str(split): str(digest) for split, digest in stated.items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{run.certificate}: holds no hashes of the data") from error
+
+
 def metrics_hash(run: Run) -> str:
     """Return the SHA-256 of every record of a training, without what a clock said.
 
@@ -121,13 +140,3 @@ def _without_times(record: object) -> object:
     if not isinstance(record, dict):  # only in a file that was changed by hand
         return record
     return {name: value for name, value in record.items() if name not in _TIMES}
-
-
-def data_hashes(data: DataSection) -> dict[str, str]:
-    """Return the SHA-256 of every local file that a data section names, by field."""
-    named = {"train": data.train, "validation": data.validation, "test": data.test}
-    return {
-        field: sha256_file(Path(source))
-        for field, source in named.items()
-        if isinstance(source, str) and source not in NAMED_SETS and Path(source).is_file()
-    }

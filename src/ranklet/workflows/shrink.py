@@ -43,9 +43,9 @@ from ranklet.lora.shrink import (
     truncate_adapter,
 )
 from ranklet.recipe import Recipe, load_recipe, to_yaml
-from ranklet.run.certificate import certify_run
+from ranklet.run.certificate import certified_data, certify_run
 from ranklet.run.environment import environment, peak_memory_bytes
-from ranklet.run.folder import check_vacant, new_run, open_run, write_json
+from ranklet.run.folder import Run, check_vacant, new_run, open_run, write_json
 from ranklet.run.model_card import model_card
 from ranklet.run.writing import write_evaluations
 from ranklet.saved.model import (
@@ -183,7 +183,7 @@ def shrink(
     else:
         named = recipe.model_copy(update={"encoder": encoder or recipe.encoder})
         smaller_recipe = _shrunk_recipe(named, adapter, cut, budget)
-        _write_run(shrunk, smaller_recipe, smaller, settings, cut, origin)
+        _write_run(shrunk, smaller_recipe, smaller, settings, cut, open_run(source))
     return shrunk
 
 
@@ -286,7 +286,7 @@ def _write_run(
     model: TextClassifier,
     settings: ClassifierSettings,
     adapter: AdapterFile,
-    origin: Path,
+    origin: Run,
 ) -> None:
     plan = plan_for_labels(recipe, len(model.labels))
     enforce_budget(plan)
@@ -301,9 +301,9 @@ def _write_run(
         about = {
             "machine": environment(device, dtype),
             "seed": recipe.seed,
-            "shrunk": {"adapter": sha256_file(origin / TENSORS_FILE), **to_json(shrunk)},
+            "shrunk": {"adapter": sha256_file(origin.adapter / TENSORS_FILE), **to_json(shrunk)},
             "peak_memory_bytes": peak_memory_bytes(),
         }
         write_json(run.environment, about)
         write_evaluations(run, evaluations)
-        write_json(run.certificate, certify_run(run, recipe, plan, model))
+        write_json(run.certificate, certify_run(run, recipe, plan, model, certified_data(origin)))

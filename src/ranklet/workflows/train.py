@@ -180,7 +180,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
         write_answers(run, model, answers)
         write_words(run, model, answers)
         write_baselines(run, labelled, recipe)
-        certificate = certify_run(run, recipe, plan, model)
+        certificate = certify_run(run, recipe, plan, model, splits.sha256)
         write_run_report(run, certificate["sha256"])
         write_json(run.certificate, certificate)  # last: it marks a finished run
     rmtree(run.checkpoints, ignore_errors=True)

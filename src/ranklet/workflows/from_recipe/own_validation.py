@@ -1,15 +1,14 @@
-"""The texts that chose the weights of a run, found again by its recipe."""
+"""The texts that chose the weights of a run, read again by its recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from ranklet.data.encoded_splits import EncodedSplit
+from ranklet.data.encoded_splits import EncodedSplit, Splits
+from ranklet.data.reading.memory import IN_MEMORY
 from ranklet.errors import DataError, HubError, MissingExtraError, RunError
 from ranklet.files import differing_names
-from ranklet.recipe import load_recipe
-from ranklet.run.certificate import data_hashes
-from ranklet.run.folder import Run, read_json
+from ranklet.recipe import Recipe, load_recipe
+from ranklet.run.certificate import certified_data
+from ranklet.run.folder import Run
 from ranklet.workflows.from_recipe.splits import read_splits
 
 REMEDY = "name labelled texts that it was not trained on with --validation"
@@ -22,27 +21,35 @@ def own_validation(run: Run) -> EncodedSplit:
         run: A finished run.
 
     Raises:
-        DataError: A file is no longer there, or no longer as it was.
+        DataError: A file is no longer there, or no longer as it was; or the texts were in memory.
         RunError: The run's files are unusable.
     """
     recipe = load_recipe(run.recipe)
-    differing = differing_names(_certified_data(run), data_hashes(recipe.data))
-    if differing:
-        source = getattr(recipe.data, differing[0])
-        raise DataError(
-            f"is not there as the run {run.folder} read it, so that its validation texts cannot be "
-            f"found again; {REMEDY}",
-            str(source),
-        )
     try:
-        return read_splits(recipe.data, recipe.seed).validation
+        certified = certified_data(run)
+    except RunError as error:
+        raise RunError(f"{error}; {REMEDY}") from error
+    splits = _read_again(run, recipe)
+    differing = differing_names(certified, splits.sha256)
+    if differing:
+        raise _changed(run, str(getattr(recipe.data, differing[0])))
+    return splits.validation
+
+
+def _read_again(run: Run, recipe: Recipe) -> Splits:
+    try:
+        return read_splits(recipe.data, recipe.seed)
+    except DataError as error:
+        if error.source == IN_MEMORY:
+            raise DataError(f"{run.folder} does not keep them; {REMEDY}", IN_MEMORY) from error
+        raise _changed(run, error.source) from error
     except (HubError, MissingExtraError) as error:
         raise DataError(f"{error}; {REMEDY}", str(run.folder)) from error
 
 
-def _certified_data(run: Run) -> Mapping[str, str]:
-    try:
-        held = read_json(run.certificate)["sha256"]["data"]
-        return {str(field): str(digest) for field, digest in held.items()}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{run.certificate}: holds no hashes of the data; {REMEDY}") from error
+def _changed(run: Run, source: str) -> DataError:
+    return DataError(
+        f"is not there as the run {run.folder} read it, so that its validation texts cannot be "
+        f"found again; {REMEDY}",
+        source,
+    )

@@ -27,7 +27,7 @@ import numpy as np
 from sample_rows import ag_news_files
 
 from ranklet import Run, load, load_recipe
-from ranklet.data.perturbations import SHIFTS
+from ranklet.data.perturbations import PERTURBATIONS
 from ranklet.data.reading.named_sets import bundled_file
 from ranklet.workflows._learn_shifts import judge_new, learn_shifts
 from ranklet.workflows.from_recipe.own_validation import own_validation
@@ -83,7 +83,7 @@ def sets_of(rows: Rows) -> dict[str, tuple[bool, Rows]]:
     texts, labels = [text for text, _ in rows], [label for _, label in rows]
     found: dict[str, tuple[bool, Rows]] = {"as they are": (True, rows)}
     for kind, strength in FITTED_KINDS.items():
-        changed = SHIFTS[kind](texts, strength, 17)
+        changed = PERTURBATIONS[kind](texts, strength, 17)
         found[f"{kind.replace('_', ' ')}, {strength}"] = (
             True,
             list(zip(changed, labels, strict=True)),

@@ -17,7 +17,7 @@ FLOORS = (
     ("errors", "labels", "batch", "files", "hub", "launch", "recipe"),
     ("encoder", "lora", "data", "budget"),
     ("problem", "head", "classifier", "saved"),
-    ("training", "evaluation"),
+    ("training", "evaluation", "text_classifier"),
     ("run", "workflows"),
     ("cli", "sklearn", "__main__"),
 )

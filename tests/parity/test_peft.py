@@ -367,7 +367,7 @@ def test_we_compute_the_same_from_pefts_files(
                 parameter.add_(0.2 * torch.randn_like(parameter))
     theirs.eval().save_pretrained(tmp_path)
     ours = load_model(
-        tmp_path, encoder=str(base), labels=LABELS.names, dtype=torch.float32, device=CPU
+        tmp_path, encoder=str(base), label_names=LABELS.names, dtype=torch.float32, device=CPU
     )
     assert_equal(our_logits(ours), peft_logits(theirs, base), base)
     if "bias" not in options:  # PEFT counts biases of modules_to_save twice
@@ -479,7 +479,9 @@ def test_the_seed_adapter_gives_pefts_logits(
     base = save(model, tmp_path / "base")
     write_tokenizer(load_tokenizer(roberta_base_folder), base, 512)
     names = ("World", "Sports", "Business", "Sci/Tech")
-    ours = load_model(adapter, encoder=str(base), labels=names, dtype=torch.float32, device=CPU)
+    ours = load_model(
+        adapter, encoder=str(base), label_names=names, dtype=torch.float32, device=CPU
+    )
     assert sum(p.numel() for p in ours.parameters() if p.requires_grad) == 814_852
     texts = ("Shares of the maker fell.", "A late goal in the rain gives the home side a draw.")
     from peft import PeftModel

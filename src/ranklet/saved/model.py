@@ -270,7 +270,7 @@ def load_model(
     folder: Path,
     *,
     encoder: str | None = None,
-    labels: Sequence[str] | None = None,
+    label_names: Sequence[str] | None = None,
     dtype: torch.dtype,
     device: torch.device,
     attention: AttentionBackend = "sdpa",
@@ -280,7 +280,7 @@ def load_model(
     Args:
         folder: Folder with `adapter_config.json`.
         encoder: Used instead of the encoder that the folder names.
-        labels: Label names, for an adapter that carries none.
+        label_names: Label names, for an adapter that carries none.
         dtype: Compute dtype.
         device: Where it computes.
         attention: Attention backend.
@@ -291,7 +291,7 @@ def load_model(
         HubError: The hub is needed and cannot be had.
         RunError: The classifier answers its probe texts differently from when it was saved.
     """
-    settings, label_set, adapter = read_saved(folder, encoder=encoder, labels=labels)
+    settings, label_set, adapter = read_saved(folder, encoder=encoder, label_names=label_names)
     model = assemble(settings, label_set, adapter, dtype=dtype, device=device, attention=attention)
     check_head(model, folder, settings.head)
     check_probes(model, folder)
@@ -299,7 +299,7 @@ def load_model(
 
 
 def read_saved(
-    folder: Path, *, encoder: str | None = None, labels: Sequence[str] | None = None
+    folder: Path, *, encoder: str | None = None, label_names: Sequence[str] | None = None
 ) -> tuple[ClassifierSettings, LabelSet, AdapterFile]:
     """Read what a saved classifier is assembled from; arguments and errors as of `load_model`.
 
@@ -307,7 +307,7 @@ def read_saved(
     """
     adapter = read_adapter(folder, stored_modules(folder))
     settings = _read_settings(folder, adapter, encoder)
-    label_set = _read_labels(folder, adapter, labels)
+    label_set = _read_labels(folder, adapter, label_names)
     _check_thresholds(folder, settings, label_set)
     saved = sort_tensors(folder, adapter.tensors, settings.head)
     return settings, label_set, replace(adapter, tensors={**saved.trained, **saved.frozen})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,9 @@ from typing import Any
 from ranklet.budget.plan import count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import EncodedSplit
-from ranklet.encoder.precision import (
-    Device,
-    Precision,
-    choose_device,
-    choose_dtype,
-    prepare_memory,
-)
+from ranklet.data.reading.columns import AS_IN_RUN, Columns
+from ranklet.data.reading.memory import IN_MEMORY, Data, as_source
+from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import base_model_name
 from ranklet.errors import (
     AdapterError,
@@ -60,7 +56,7 @@ from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
 from ranklet.workflows.from_recipe.placement import plan_for_labels
 from ranklet.workflows.from_recipe.splits import read_splits
-from ranklet.workflows.load import adapter_folder, is_run
+from ranklet.workflows.load import ModelSource, adapter_folder, as_model_source, is_run
 
 
 @dataclass(frozen=True)
@@ -87,17 +83,12 @@ class ShrinkResult:
 
 
 def shrink(
-    path: str | Path,
+    model: str | Path | Run | ModelSource,
     budget: int,
     out: str | Path,
-    data: str | None = None,
+    data: Data | None = None,
     *,
-    text_column: str | Sequence[str] | None = None,
-    label_column: str | None = None,
-    encoder: str | None = None,
-    label_names: Sequence[str] | None = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
+    columns: Columns = AS_IN_RUN,
 ) -> ShrinkResult:
     """Cut a trained adapter to a budget and write it as a new run, or as an adapter folder.
 
@@ -107,16 +98,12 @@ def shrink(
     an adapter folder.
 
     Args:
-        path: A run, or an adapter folder.
+        model: A run, an adapter folder, or a `ModelSource`.
         budget: Most trained parameters of the result, the head included.
         out: Folder to write; must be vacant.
-        data: Data with labels to measure on; None: the validation texts of the run.
-        text_column: Column of the text, or several; None: as in the run, else `text`.
-        label_column: Column of the label; None: as in the run, else `label`.
-        encoder: Used instead of the encoder that the adapter names.
-        label_names: Label names in the order of the logits, for an adapter that carries none.
-        device: Where it computes.
-        precision: Compute dtype of the frozen weights.
+        data: Data with labels to measure on, a source or in memory; None: the validation texts of
+            the run.
+        columns: Where texts and labels of `data` stand.
 
     Raises:
         BudgetExceededError: No adapter is small enough; names the smallest budget that works.
@@ -124,27 +111,28 @@ def shrink(
         DataError: The data cannot be used.
         RankletError: The classifier cannot be loaded.
     """
-    source, folder = Path(path), Path(out)
+    options = as_model_source(model)
+    source, folder, encoder = options.folder, Path(out), options.encoder
     recipe = load_recipe(open_run(source).recipe) if is_run(source) else None
     _check_out(folder, recipe)
     prepare_memory()
-    chosen = choose_device(device)
-    compute: dict[str, Any] = {"dtype": choose_dtype(precision, chosen), "device": chosen}
+    device = choose_device(options.device)
+    compute: dict[str, Any] = {"dtype": choose_dtype(options.precision, device), "device": device}
     origin = adapter_folder(source)
-    settings, labels, adapter = read_saved(origin, encoder=encoder, labels=label_names)
+    settings, labels, adapter = read_saved(origin, encoder=encoder, label_names=options.label_names)
     if adapter.use_dora:
         raise AdapterError(
             f"{origin}: use_dora: trained lengths belong to whole updates, which shrink would cut; "
             "train with a smaller adapter.rank instead"
         )
-    model = assemble(settings, labels, adapter, **compute)
-    check_head(model, origin, settings.head)
-    check_probes(model, origin)
+    network = assemble(settings, labels, adapter, **compute)
+    check_head(network, origin, settings.head)
+    check_probes(network, origin)
 
     # A start that PEFT subtracts is part of the update that is cut.
-    start = plain_tensors(model, adapter.tensors)[1]
-    adapter = as_plain_lora(model, adapter)
-    parts, total = spectra(adapter), count_trainable(model) + start
+    start = plain_tensors(network, adapter.tensors)[1]
+    adapter = as_plain_lora(network, adapter)
+    parts, total = spectra(adapter), count_trainable(network) + start
     ranks = _ranks(adapter, parts, total, budget)
     cut = truncate_adapter(adapter, parts, ranks)
     smaller = assemble(settings, labels, cut, **compute)
@@ -152,21 +140,21 @@ def shrink(
     if data is None:
         texts, measured = _own_validation(recipe)
     else:
-        measured = data
+        given = as_source(data)
+        measured = given if isinstance(given, str) else IN_MEMORY
         texts = read_labelled(
-            data,
+            given,
             "validation",
             labels,
             None if recipe is None else recipe.data,
-            text_column=text_column,
-            label_column=label_column,
-            label_names=label_names,
+            columns,
+            label_names=options.label_names,
             problem_type=settings.problem_type,
         )
-    seed, split = 0 if recipe is None else recipe.seed, "validation" if data is None else data
+    seed, split = 0 if recipe is None else recipe.seed, "validation" if data is None else measured
     before, after = (
         None if texts is None else evaluate_on(each, texts, split, seed)
-        for each in (model, smaller)
+        for each in (network, smaller)
     )
     shrunk = ShrinkResult(
         folder=folder,

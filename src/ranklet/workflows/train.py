@@ -10,6 +10,7 @@ from shutil import rmtree
 from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import EncodedSplit, Splits
+from ranklet.data.reading.memory import Data
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, default_cache_folder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
@@ -19,7 +20,7 @@ from ranklet.evaluation.by_problem import tuned
 from ranklet.evaluation.json_values import to_values
 from ranklet.files import write_atomically
 from ranklet.launch import read_launch
-from ranklet.recipe import Recipe, to_yaml
+from ranklet.recipe import Recipe, as_recipe, to_yaml
 from ranklet.run.certificate import certify_run
 from ranklet.run.folder import Run, check_vacant, free_folder, new_run, write_json
 from ranklet.run.model_card import model_card
@@ -57,15 +58,18 @@ from ranklet.workflows.from_recipe.fit_arguments import check_class_weights
 from ranklet.workflows.from_recipe.model import build_model, classifier_settings
 from ranklet.workflows.from_recipe.placement import labels_without_reading, plan_for_labels
 from ranklet.workflows.from_recipe.ranks import check_feasible, open_space
-from ranklet.workflows.from_recipe.splits import read_splits
+from ranklet.workflows.from_recipe.splits import InMemoryBySplit, read_splits, with_sources
 
 RUNS_FOLDER = Path("runs")
 
 
 def train(
-    recipe: Recipe,
+    recipe: Recipe | str | Path,
     out: str | Path | None = None,
     *,
+    data: Data | None = None,
+    validation: Data | float | None = None,
+    test: Data | None = None,
     name: str = "run",
     observer: Observer | None = None,
 ) -> Run:
@@ -75,9 +79,15 @@ def train(
     and rank 0 does and writes everything else.
 
     Args:
-        recipe: What to do.
+        recipe: What to do: a recipe, the name of a built-in one, or a file.
         out: Folder of the run, vacant or with an unfinished run, which is continued if it has a
             checkpoint; None: a new one below `runs/`.
+        data: Training texts in place of the recipe's: `LabelledTexts`, (texts, labels), a
+            DataFrame, a `datasets.Dataset`, dicts, or the name of a source. The recipe's own test
+            and validation data, being others', are left out with them.
+        validation: Texts that choose the best weights, in place of the recipe's: as `data`, or a
+            share or a number of the training texts.
+        test: Texts for the final figures, in place of the recipe's: as `data`.
         name: Name of the new folder below `runs/`.
         observer: Is told what happens.
 
@@ -92,6 +102,7 @@ def train(
         RankLostError: Another rank ended or does not answer; so does this.
         ParityError: Counts disagree, or the saved model answers differently.
     """
+    recipe, in_memory = with_sources(as_recipe(recipe), data, validation, test)
     told = observer or Observer()
     folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
     launch = read_launch()
@@ -105,16 +116,23 @@ def train(
             if launch.attempt and Run(folder).is_finished:
                 told.announce(f"{folder}: finished before the ranks were started again")
                 return Run(folder)
-            return _train(recipe, folder, told, stop, ranks)
+            return _train(recipe, in_memory, folder, told, stop, ranks)
 
 
-def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, ranks: Ranks) -> Run:
+def _train(
+    recipe: Recipe,
+    in_memory: InMemoryBySplit,
+    folder: Path,
+    told: Observer,
+    stop: StopRequest,
+    ranks: Ranks,
+) -> Run:
     check_vacant(folder)
     device = ranks.take_device(choose_device(recipe.engine.device))
     dtype = choose_dtype(recipe.engine.precision, device)
     check_before_download(recipe)
 
-    splits = read_splits(recipe.data, recipe.seed)
+    splits = read_splits(recipe.data, recipe.seed, in_memory)
     check_class_weights(recipe.training, splits.labels)
     prepare_memory()
     lesson = consult_teachers(recipe, splits, told.announce)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ranklet.data.reading.memory import Data
 from ranklet.encoder.precision import Device, Precision, prepare_memory
 from ranklet.errors import DataError, RankletError
 from ranklet.run.folder import open_run
@@ -51,7 +52,7 @@ class Check:
 
 def verify(
     path: str | Path,
-    data: str | None = None,
+    data: Data | None = None,
     *,
     encoder: str | None = None,
     device: Device = "auto",
@@ -61,7 +62,8 @@ def verify(
 
     Args:
         path: A finished run.
-        data: Test data, to compute the test figure again; None: the figure is not computed.
+        data: Test data, a source or in memory, to compute the test figure again; None: the figure
+            is not computed.
         encoder: Used instead of the encoder that the run names.
         device: Where it computes.
         precision: Compute dtype; `auto` is what the run's recipe says.
@@ -78,7 +80,7 @@ def verify(
     return tuple(_checks(stated, data))
 
 
-def _checks(stated: StatedRun, data: str | None) -> Iterator[Check]:
+def _checks(stated: StatedRun, data: Data | None) -> Iterator[Check]:
     unreachable = _why_no_encoder(stated)
     yield _checked("certificate", check_certificate, stated)
     yield _checked("recipe", check_recipe, stated)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ranklet.data.reading.row import Row, typed_row
+from ranklet.data.reading.row import Row, typed_row, value_kind
 from ranklet.errors import DataError
 
 IN_MEMORY = "texts in memory"
@@ -52,6 +52,12 @@ class RowsInMemory:
     has_columns: bool
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def are_texts_alone(self) -> bool:
+        """Whether there are neither labels nor named columns."""
+        first = self.rows[0]
+        return not self.has_columns and LABEL not in first.cells and LABEL not in first.kinds
+
 
 InMemory = LabelledTexts | RowsInMemory | Iterable[Any]
 """`LabelledTexts`; a tuple (texts, labels); a pandas DataFrame, a `datasets.Dataset` or an iterable
@@ -82,6 +88,23 @@ def as_source(data: Data) -> str | RowsInMemory:
     if columns is not None:
         return _table(data, columns)
     return _records(_listed(data, "texts"))
+
+
+def plain_texts(texts: Iterable[str]) -> list[str]:
+    """Return texts as a list of str, none of them read any further.
+
+    Args:
+        texts: A list, NumPy array or pandas Series of str.
+
+    Raises:
+        DataError: It is one text, or holds something else than texts.
+    """
+    plain = [_plain(text) for text in _listed(texts, "texts")]
+    for index, text in enumerate(plain):
+        if not isinstance(text, str):
+            kind = value_kind(text)
+            raise DataError(f"found {kind} where a text must stand", IN_MEMORY, index)
+    return [text for text in plain if isinstance(text, str)]
 
 
 def _pair(

@@ -86,8 +86,7 @@ class Part:
     def label_column(self, label_column: str | None) -> str | None:
         """Return the column of the label; the name is fixed where that of the text is."""
         if label_column and isinstance(self.origin, RowsInMemory) and not self.origin.has_columns:
-            first = self.origin.rows[0]
-            if LABEL not in first.cells and LABEL not in first.kinds:
+            if self.origin.are_texts_alone:
                 raise DataError("are without labels; give (texts, labels)", IN_MEMORY)
             return LABEL
         return label_column

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranklet.display import Display, shows_itself, with_interval
 from ranklet.errors import RunError
 from ranklet.evaluation import metrics
 from ranklet.evaluation.metrics import CONFIDENCE, Metric
@@ -64,6 +65,7 @@ class LabelSetFigures:
     confusion: tuple[tuple[int, int, int, int], ...]
 
 
+@shows_itself
 @dataclass(frozen=True)
 class Evaluation:
     """Every number of one model on one split.
@@ -114,6 +116,24 @@ class Evaluation:
     def accuracy_name(self) -> str:
         """What people call `accuracy` here."""
         return "accuracy" if self.label_sets is None else "exact match"
+
+    def display(self) -> Display:
+        """Return the main figures and those of each class as a table."""
+        rows = [
+            (
+                entry.label,
+                *(f"{getattr(entry, score).value:.4f}" for score in SCORES),
+                f"{entry.support:,}",
+            )
+            for entry in self.classes
+        ]
+        macro = tuple(f"{getattr(self, f'{score}_macro').value:.4f}" for score in SCORES)
+        accuracy = with_interval(self.accuracy.value, self.accuracy.interval)
+        return Display(
+            f"Evaluation of {self.split}: {self.accuracy_name} {accuracy}, {self.rows:,} texts",
+            ("label", *SCORES, "texts"),
+            [*rows, ("macro average", *macro, f"{self.rows:,}")],
+        )
 
 
 def evaluate_predictions(

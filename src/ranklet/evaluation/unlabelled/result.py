@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ranklet.display import Display, shows_itself, with_interval
 from ranklet.evaluation.metrics import Metric
 
 
+@shows_itself
 @dataclass(frozen=True)
 class Estimate:
     """The accuracy expected on texts without labels.
@@ -30,6 +32,16 @@ class Estimate:
     validation_rows: int
     estimators: Mapping[str, float]
     warning: str | None
+
+    def display(self) -> Display:
+        """Return what each way of estimating says as a table."""
+        return Display(
+            f"Estimate: accuracy {with_interval(self.accuracy, self.interval)} expected on "
+            f"{self.rows:,} texts",
+            ("estimator", "accuracy"),
+            [(name, f"{share:.4f}") for name, share in self.estimators.items()],
+            () if self.warning is None else (f"warning: {self.warning}",),
+        )
 
 
 def to_json(estimate: Estimate) -> dict[str, Any]:

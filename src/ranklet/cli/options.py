@@ -35,7 +35,7 @@ LabelColumnOption = Annotated[
 EncoderOption = Annotated[
     str | None, typer.Option(help="Folder or hub id, instead of the encoder the adapter names.")
 ]
-LabelsOption = Annotated[
+LabelNamesOption = Annotated[
     str | None,
     typer.Option(metavar="NAME,NAME", help="Label names in order, for an adapter without them."),
 ]
@@ -61,11 +61,11 @@ class Columns(TypedDict):
 
 
 def model_source(
-    encoder: str | None, labels: str | None, device: Device, precision: Precision
+    encoder: str | None, label_names: str | None, device: Device, precision: Precision
 ) -> ModelSource:
     """Say which encoder, names, device and precision a classifier is loaded with."""
     return ModelSource(
-        encoder=encoder, label_names=names_of(labels), device=device, precision=precision
+        encoder=encoder, label_names=names_of(label_names), device=device, precision=precision
     )
 
 

@@ -13,7 +13,7 @@ from ranklet.cli.options import (
     DeviceOption,
     EncoderOption,
     JsonOption,
-    LabelsOption,
+    LabelNamesOption,
     ModelArgument,
     PrecisionOption,
     model_source,
@@ -31,7 +31,7 @@ def classify(
     model: ModelArgument,
     texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts to classify.")],
     encoder: EncoderOption = None,
-    labels: LabelsOption = None,
+    label_names: LabelNamesOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
@@ -39,7 +39,7 @@ def classify(
     """Print the label and the probabilities of a few texts."""
     from ranklet.workflows.classify import classify
 
-    answers = classify(model, texts, **model_source(encoder, labels, device, precision))
+    answers = classify(model, texts, **model_source(encoder, label_names, device, precision))
     if json:
         print_json([asdict(answer) for answer in answers])
     else:

@@ -11,7 +11,7 @@ from ranklet.cli.options import (
     DeviceOption,
     EncoderOption,
     JsonOption,
-    LabelsOption,
+    LabelNamesOption,
     ModelArgument,
     PrecisionOption,
     TextColumnOption,
@@ -43,7 +43,7 @@ def estimate(
     ] = None,
     text_column: TextColumnOption = None,
     encoder: EncoderOption = None,
-    labels: LabelsOption = None,
+    label_names: LabelNamesOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
@@ -58,7 +58,7 @@ def estimate(
         others=with_ or (),
         validation=validation,
         text_column=text_column or None,
-        **model_source(encoder, labels, device, precision),
+        **model_source(encoder, label_names, device, precision),
         observe=report,
     )
     if json:

@@ -10,7 +10,7 @@ import typer
 from ranklet.cli.options import (
     DeviceOption,
     EncoderOption,
-    LabelsOption,
+    LabelNamesOption,
     ModelArgument,
     PrecisionOption,
     TextColumnOption,
@@ -27,7 +27,7 @@ def predict(
     output: Annotated[Path, typer.Option(help="File to write: csv, tsv or jsonl.")],
     text_column: TextColumnOption = None,
     encoder: EncoderOption = None,
-    labels: LabelsOption = None,
+    label_names: LabelNamesOption = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write the probability of every label.")
     ] = False,
@@ -50,7 +50,7 @@ def predict(
             source,
             output,
             text_column=text_column or None,
-            **model_source(encoder, labels, device, precision),
+            **model_source(encoder, label_names, device, precision),
             all_probabilities=probabilities,
             submission=submission,
             compile=compile,

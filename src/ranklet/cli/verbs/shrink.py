@@ -12,7 +12,7 @@ from ranklet.cli.options import (
     EncoderOption,
     JsonOption,
     LabelColumnOption,
-    LabelsOption,
+    LabelNamesOption,
     ModelArgument,
     PrecisionOption,
     TextColumnOption,
@@ -34,9 +34,9 @@ def shrink(
         typer.Option(help="Labelled data to measure on; default: validation texts of the run."),
     ] = None,
     text_column: TextColumnOption = None,
-    encoder: EncoderOption = None,
-    labels: LabelsOption = None,
     label_column: LabelColumnOption = None,
+    encoder: EncoderOption = None,
+    label_names: LabelNamesOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
@@ -50,7 +50,7 @@ def shrink(
         out,
         data,
         **columns(text_column, label_column),
-        **model_source(encoder, labels, device, precision),
+        **model_source(encoder, label_names, device, precision),
     )
     if json:
         print_json(to_json(result))

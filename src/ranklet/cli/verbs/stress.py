@@ -12,7 +12,7 @@ from ranklet.cli.options import (
     EncoderOption,
     JsonOption,
     LabelColumnOption,
-    LabelsOption,
+    LabelNamesOption,
     ModelArgument,
     PrecisionOption,
     TextColumnOption,
@@ -32,7 +32,7 @@ def stress(
     text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     encoder: EncoderOption = None,
-    labels: LabelsOption = None,
+    label_names: LabelNamesOption = None,
     kinds: Annotated[
         str | None,
         typer.Option(
@@ -62,7 +62,7 @@ def stress(
         model,
         data,
         **columns(text_column, label_column),
-        **model_source(encoder, labels, device, precision),
+        **model_source(encoder, label_names, device, precision),
         kinds=names_of(kinds),
         strengths=STRENGTHS if strengths is None else _numbers(strengths),
         rows=rows,

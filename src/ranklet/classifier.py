@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.data.cleaning import CleaningStep, clean
+from ranklet.data.cleaning import clean
 from ranklet.data.tokens.batching import Indices, sorted_batches
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus, corpus_of
 from ranklet.data.tokens.long_texts import LongTexts, aggregate, aggregate_each
@@ -24,9 +24,7 @@ from ranklet.head import (
     DEFAULT_RANK,
     LAST,
     DenseHead,
-    HeadKind,
     LinearHead,
-    Pooling,
     build_head,
     head_pooling,
     module_device,
@@ -35,6 +33,7 @@ from ranklet.head import (
 from ranklet.labels import Label, LabelSet
 from ranklet.lora.placement import ModuleShape, module_shapes
 from ranklet.problem import Problem, SingleLabel
+from ranklet.vocabulary import CleaningStep, HeadKind, Pooling
 
 PREDICTION_BATCH_TOKENS = 4096
 

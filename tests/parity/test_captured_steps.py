@@ -36,7 +36,7 @@ from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.fused import attention as fused_attention
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import RecipeError
-from ranklet.head import Pooling, build_head
+from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import place_adapters, resolve_placement
 from ranklet.recipe import EngineSection
@@ -54,6 +54,7 @@ from ranklet.training.frozen_layers import cache_states
 from ranklet.training.losses import cross_entropy
 from ranklet.training.optimizers import build_optimizer
 from ranklet.training.steps import plan_steps
+from ranklet.vocabulary import Pooling
 from ranklet.workflows._train import cuda_graphs as workflow
 
 TEXTS = 8

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend, AttentionBackend
+from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.fused.layer import ACTIVATION_GRADIENTS, LayerMaps, layer_maps, norm
 from ranklet.encoder.fused.linear_maps import (
@@ -26,6 +26,7 @@ from ranklet.encoder.fused.linear_maps import (
 )
 from ranklet.encoder.layers import equal_attention, last_states, states_entering, table
 from ranklet.encoder.packing import positions_in_text
+from ranklet.vocabulary import AttentionBackend
 
 ACTIVATION_FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from ranklet.encoder.config_fields import encoder_fields, layers_between_globals
 from ranklet.encoder.transformers_config import Foreign, foreign_fields
 from ranklet.errors import WeightsError
 from ranklet.files import read_json_object
+from ranklet.vocabulary import Pooling
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class EncoderConfig:
     local_attention: int = 0
     local_rope_theta: float = 0.0
     global_rope_theta: float = 0.0
-    classifier_pooling: Literal["cls", "mean"] = "cls"
+    classifier_pooling: Pooling = "cls"
     classifier_activation: str = "gelu"
     foreign: Foreign | None = None
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend, AttentionBackend
+from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend
 from ranklet.encoder.bert import ACTIVATION_FUNCTIONS, LayerNorm, Linear
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.fused.layer import ACTIVATION_GRADIENTS, LayerMaps, layer_maps, norm
@@ -23,6 +23,7 @@ from ranklet.encoder.fused.linear_maps import (
 )
 from ranklet.encoder.layers import equal_attention, last_states, states_entering, table
 from ranklet.encoder.packing import positions_in_text
+from ranklet.vocabulary import AttentionBackend
 
 
 class Embeddings(nn.Module):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.bert import Encoder
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.distilbert import DistilBertEncoder
@@ -14,6 +13,7 @@ from ranklet.encoder.transformers_encoder import (
     TransformersEncoder,
     build_transformers_encoder,
 )
+from ranklet.vocabulary import AttentionBackend
 
 NativeEncoder = Encoder | DistilBertEncoder | ModernBertEncoder
 """Has `embed`, `layers` and `attention` besides, see `layers.run_layers`."""

@@ -12,12 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend, AttentionBackend
+from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend
 from ranklet.encoder.bert import ACTIVATION_FUNCTIONS, LayerNorm, Linear
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.layers import last_states, states_entering, table
 from ranklet.encoder.local_attention import LOCAL_BACKENDS, first_token_attention
 from ranklet.encoder.packing import positions_in_text
+from ranklet.vocabulary import AttentionBackend
 
 
 def _linear(in_features: int, out_features: int) -> nn.Linear:

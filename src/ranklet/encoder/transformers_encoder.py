@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.bert import LayerNorm, Linear
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.packing import PaddedLayout
@@ -33,6 +32,7 @@ from ranklet.encoder.transformers_layers import (
     with_layers,
 )
 from ranklet.errors import WeightsError
+from ranklet.vocabulary import AttentionBackend
 
 
 class TransformersEncoder(nn.Module):

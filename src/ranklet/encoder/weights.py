@@ -11,12 +11,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import Architecture, EncoderConfig
 from ranklet.encoder.families import AnyEncoder, NativeEncoder, build_encoder
-from ranklet.encoder.quantization import Quantization, quantize_frozen
+from ranklet.encoder.quantization import quantize_frozen
 from ranklet.encoder.transformers_encoder import load_transformers_encoder
 from ranklet.errors import WeightsError
+from ranklet.vocabulary import AttentionBackend, Quantization
 
 # Pretraining heads, task heads and constant buffers: not part of the encoder.
 LEFT = re.compile(

@@ -13,10 +13,10 @@ from torch import nn
 
 from ranklet.encoder.quantization import AnyEmbedding, AnyLinear
 from ranklet.errors import AdapterError
-from ranklet.lora.initial import Init, check_rank
+from ranklet.lora.initial import check_rank
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear, lora_scaling, module_generator
+from ranklet.vocabulary import AdapterInit, Bias
 
-Bias = Literal["none", "lora_only", "all"]
 ALL_LINEAR = "all-linear"
 
 Layers = str | Sequence[int | str]
@@ -143,7 +143,7 @@ def place_adapters(
     use_rslora: bool,
     seed: int,
     use_dora: bool = False,
-    init: Init = "default",
+    init: AdapterInit = "default",
 ) -> None:
     """Put adapters on modules of a frozen network, in place.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -24,11 +24,14 @@ from ranklet.recipe.sections import (
     TrainingSection,
 )
 from ranklet.recipe.values import STRICT, Count, Share, Text
-
-_FILE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
-
-
-BUNDLED_SAMPLE = "newsbites"
+from ranklet.vocabulary import (
+    BUNDLED_SAMPLE,
+    LABELLED_SUFFIXES,
+    DenseInit,
+    HeadKind,
+    HeadStart,
+    Pooling,
+)
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,12 @@ class Recipe(BaseModel):
     """Pretrained encoder: a known name (`roberta-base`, `minilm`), a hub id or a folder.
     Default: roberta-base."""
 
-    pooling: Literal["cls", "mean"] = "cls"
+    pooling: Pooling = "cls"
     """How a text's token states become one: the first token's, or their mean; mean needs the
     linear head and does not load as a transformers classifier. The dense head of ModernBERT pools
     as its config.json says, whatever stands here. Default: cls."""
 
-    head: Literal["dense", "frozen_dense", "low_rank", "linear"] = "dense"
+    head: HeadKind = "dense"
     """What maps the pooled state to logits: the head that transformers gives this encoder; the same
     with its inner matrix frozen, or frozen but for a product of `head_rank`; or one linear layer.
     BERT and ModernBERT have no inner matrix to freeze. Default: dense."""
@@ -69,11 +72,11 @@ class Recipe(BaseModel):
     head_rank: Annotated[int, Field(ge=1, le=4096)] = 8
     """Rank of what trains in the inner matrix of a `low_rank` head. Default: 8."""
 
-    head_dense_init: Literal["identity", "random"] = "identity"
+    head_dense_init: DenseInit = "identity"
     """What the frozen inner matrix of a `frozen_dense` or `low_rank` head holds; random is drawn
     from `seed`. Default: identity."""
 
-    head_start: Literal["random", "ridge"] = "random"
+    head_start: HeadStart = "random"
     """How the last map of the head starts: from small random values, or as the ridge regression of
     the labels on what it reads of at most 2,048 training texts. Default: random."""
 
@@ -209,7 +212,7 @@ def _shared_files(data: DataSection) -> Iterator[Contradiction]:
     files = {
         split: PurePath(place)
         for split, place in places.items()
-        if isinstance(place, str) and place.lower().endswith(_FILE_SUFFIXES)
+        if isinstance(place, str) and place.lower().endswith(LABELLED_SUFFIXES)
     }
     for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
         if first in files and files[first] == files.get(second):

@@ -24,8 +24,9 @@ from ranklet.lora.linear import LoRALinear
 from ranklet.lora.placement import place_adapters, resolve_placement
 from ranklet.training.fit import fit
 from ranklet.training.noise import drop_in_encoder, gradient_noise, scheduled_dropout
-from ranklet.training.schedules import DropoutScheduleName, dropout_factor
+from ranklet.training.schedules import dropout_factor
 from ranklet.training.steps import plan_steps
+from ranklet.vocabulary import DropoutScheduleName
 
 FACTORS: dict[DropoutScheduleName, list[float]] = {
     "constant": [1.0] * 5,

@@ -11,12 +11,13 @@ from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus
-from ranklet.data.tokens.sampling import Sampling, draws_per_class
+from ranklet.data.tokens.sampling import draws_per_class
 from ranklet.encoder.quantization import frozen_bytes
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
 from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap
+from ranklet.vocabulary import Sampling
 from ranklet.workflows._train.teachers import Lesson
 
 

@@ -32,8 +32,8 @@ from ranklet.data.tokens.batching import epoch_batches
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus
 from ranklet.encoder import attention
 from ranklet.encoder.config import read_config
-from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.fused import attention as fused_attention
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import RecipeError
 from ranklet.head import build_head

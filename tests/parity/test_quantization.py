@@ -15,8 +15,8 @@ from ranklet.batch import Batch
 from ranklet.classifier import TextClassifier, adaptable_shapes
 from ranklet.encoder import quantization
 from ranklet.encoder.config import read_config
-from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.fused import linear_maps as low_rank
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.quantization import (
     NF4_LEVELS,
     QuantizedLinear,

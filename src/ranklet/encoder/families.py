@@ -8,15 +8,13 @@ from contextlib import contextmanager
 from ranklet.encoder.bert import Encoder
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.distilbert import DistilBertEncoder
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.modernbert import ModernBertEncoder
 from ranklet.encoder.transformers_encoder import (
     TransformersEncoder,
     build_transformers_encoder,
 )
 from ranklet.vocabulary import AttentionBackend
-
-NativeEncoder = Encoder | DistilBertEncoder | ModernBertEncoder
-"""Has `embed`, `layers` and `attention` besides, see `layers.run_layers`."""
 
 AnyEncoder = NativeEncoder | TransformersEncoder
 """Called as `encoder(batch, first_only)`; has `config`, `pooler`, `layers`, `entrance` and

@@ -12,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ranklet.encoder.config import Architecture, EncoderConfig
-from ranklet.encoder.families import AnyEncoder, NativeEncoder, build_encoder
+from ranklet.encoder.families import AnyEncoder, build_encoder
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.quantization import quantize_frozen
 from ranklet.encoder.transformers_encoder import load_transformers_encoder
 from ranklet.errors import WeightsError

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from ranklet.classifier import Preprocessing, TextClassifier, adaptable_shapes, trainable_state
 from ranklet.data.tokens.long_texts import LongTexts
-from ranklet.data.tokens.tokenizer import HEAD_ONLY, load_tokenizer, write_tokenizer
+from ranklet.data.tokens.tokenizer import BEGINNING_ONLY, load_tokenizer, write_tokenizer
 from ranklet.encoder.config import read_config
-from ranklet.encoder.families import NativeEncoder
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.source import base_model_name, encoder_config, encoder_folder
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import AdapterError, ParityError, WeightsError
@@ -90,7 +90,7 @@ class ClassifierSettings:
     quantization: Quantization = "none"
     problem_type: ProblemType = "single_label_classification"
     thresholds: tuple[float, ...] | None = None
-    long_texts: LongTexts = HEAD_ONLY
+    long_texts: LongTexts = BEGINNING_ONLY
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
 
 

@@ -9,7 +9,8 @@ import torch
 
 from ranklet.classifier import TextClassifier
 from ranklet.encoder.compiled_layers import compile_layers
-from ranklet.encoder.families import AnyEncoder, NativeEncoder
+from ranklet.encoder.families import AnyEncoder
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.packed_linear import can_pack, pack_linear_maps
 from ranklet.encoder.precision import choose_device, choose_dtype
 from ranklet.errors import RunError

@@ -20,7 +20,8 @@ from ranklet.budget.gains import (
 from ranklet.classifier import TextClassifier, adaptable_shapes
 from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.config import EncoderConfig
-from ranklet.encoder.families import NativeEncoder, build_encoder, unfused
+from ranklet.encoder.families import build_encoder, unfused
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.errors import DataError
 from ranklet.head import LinearHead, build_head
 from ranklet.labels import LabelSet

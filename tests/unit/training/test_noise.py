@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 from ranklet.classifier import TextClassifier, adaptable_shapes
 from ranklet.encoder.config import read_config
-from ranklet.encoder.families import NativeEncoder, build_encoder
+from ranklet.encoder.families import build_encoder
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.linear import LoRALinear

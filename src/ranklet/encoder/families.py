@@ -45,7 +45,7 @@ def build_encoder(
     Raises:
         MissingExtraError: An encoder that is not native, without transformers.
     """
-    if config.foreign is not None:
+    if config.transformers is not None:
         return build_transformers_encoder(config)
     if config.model_type == "distilbert":
         return DistilBertEncoder(config, attention)

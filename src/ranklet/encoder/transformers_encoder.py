@@ -174,8 +174,8 @@ def load_transformers_encoder(
 
 
 def _own_config(config: EncoderConfig) -> Any:
-    assert config.foreign is not None
-    return transformers_config(json.loads(config.foreign.config_json), "", Path("config.json"))
+    assert config.transformers is not None
+    return transformers_config(json.loads(config.transformers.config_json), "", Path("config.json"))
 
 
 def _check_names(found: dict[str, Iterable[str]], folder: Path, prefix: str) -> None:

@@ -54,10 +54,10 @@ def load_encoder(
             or has another shape or is not finite.
     """
     paths = weight_files(folder)
-    if config.foreign is not None:
-        foreign = load_transformers_encoder(folder, config, dtype, attention)
-        quantize_frozen(foreign, quantization)
-        return foreign
+    if config.transformers is not None:
+        network = load_transformers_encoder(folder, config, dtype, attention)
+        quantize_frozen(network, quantization)
+        return network
     with torch.device("meta"):
         encoder = build_encoder(config, with_pooler, attention)
     tensors: dict[str, Tensor] = {}

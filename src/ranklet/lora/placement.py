@@ -92,7 +92,7 @@ def module_shapes(root: nn.Module, prefix: str = "") -> dict[str, ModuleShape]:
             width = module.normalized_shape[0]
             shapes[name] = ModuleShape("norm", width, width, bias=module.bias is not None)
         elif isinstance(getattr(module, "bias", None), nn.Parameter):
-            width = module.bias.numel()  # a norm or map of a foreign encoder
+            width = module.bias.numel()  # a norm or map of an encoder of transformers
             shapes[name] = ModuleShape("other", width, width, bias=True)
     return shapes
 

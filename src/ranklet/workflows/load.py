@@ -78,7 +78,7 @@ def load(
 
 
 def _pack_layers(encoder: AnyEncoder, device: torch.device) -> None:
-    # Foreign layers may read their weights; the fused layer would, and is for gradients anyway.
+    # Layers of transformers may read their weights; the fused layer would, and serves gradients.
     dtype = next(encoder.parameters()).dtype
     if isinstance(encoder, NativeEncoder) and encoder.fused and can_pack(device, dtype):
         encoder.fused = False

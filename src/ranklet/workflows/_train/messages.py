@@ -42,7 +42,7 @@ def describe_beginning(
     yield f"budget: {plan.total:,} of {plan.budget:,} parameters"
     if asked.adapter.fit is not None:
         yield _describe_fit(plan, recipe)
-    if model.encoder.config.foreign is not None:
+    if model.encoder.config.transformers is not None:
         yield "encoder: computed by transformers, slower than the native ones"
         if recipe.engine.activation_checkpointing:
             yield "activation checkpointing: none, this encoder keeps its activations"

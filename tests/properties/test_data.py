@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ranklet.data.cleaning import CleaningStep, clean, filter_by_words
+from ranklet.data.cleaning import clean, filter_by_words
 from ranklet.data.duplicates import normal_form, resolve_duplicates
 from ranklet.data.examples import Examples, encode_labels
 from ranklet.data.reading.rows import read_rows
@@ -22,6 +22,7 @@ from ranklet.data.reading.sources import read_examples, stream_texts
 from ranklet.data.splits import split_validation
 from ranklet.errors import DataError
 from ranklet.labels import LabelSet
+from ranklet.vocabulary import CleaningStep
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 # Quotes, separators and line ends far more often than chance would bring them.
@@ -243,3 +244,16 @@ def test_encoded_labels_name_the_labels_again(rows: list[tuple[str, str]]) -> No
     labels = LabelSet(("w", "x", "y", "z"))
     encoded = encode_labels(examples, labels)
     assert tuple(labels.names[index] for index in encoded) == examples.labels
+
+
+@given(rows=st.lists(st.tuples(CELLS, st.sampled_from("xyz")), min_size=1, max_size=8))
+def test_a_pair_and_dicts_of_it_are_the_same(rows: list[tuple[str, str]]) -> None:
+    texts, labels = [text for text, _ in rows], [label for _, label in rows]
+    dicts = [{"text": text, "label": label} for text, label in rows]
+    pair, records = (
+        read_examples(data, "train", "text", "label", None, allow_empty=True)
+        for data in ((texts, labels), dicts)
+    )
+    assert pair == records
+    assert (pair.texts, pair.labels) == (tuple(texts), tuple(labels))
+    assert pair.sha256 == records.sha256

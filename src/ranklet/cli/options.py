@@ -1,17 +1,31 @@
-"""Arguments and options that several verbs take, so that they are called and explained alike."""
+"""Arguments and options that several verbs take, so that they are called and explained alike.
+
+Each verb imports its workflow when it is called, so that `--help` stays instant; what its options
+say is handed over as `model_source` and `columns` spell it, in one place for all verbs.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+if TYPE_CHECKING:
+    from ranklet.data.reading.columns import Columns
+    from ranklet.workflows.load import ModelSource
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+RecipeArgument = Annotated[str, typer.Argument(help="Built-in recipe, or a YAML file.")]
 ModelArgument = Annotated[Path, typer.Argument(help="Folder of a run, or of a PEFT adapter.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to be read by a program.")]
-DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
-PrecisionOption = Annotated[
-    Literal["auto", "float32", "bfloat16"], typer.Option(help="Dtype of the frozen weights.")
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a field, such as adapter.rank=4."),
+]
+DataOption = Annotated[
+    str | None, typer.Option(help="Labelled data; default: the test data of the run.")
 ]
 TextColumnOption = Annotated[
     list[str] | None,
@@ -25,10 +39,33 @@ LabelColumnOption = Annotated[
 EncoderOption = Annotated[
     str | None, typer.Option(help="Folder or hub id, instead of the encoder the adapter names.")
 ]
-LabelsOption = Annotated[
+LabelNamesOption = Annotated[
     str | None,
     typer.Option(metavar="NAME,NAME", help="Label names in order, for an adapter without them."),
 ]
+DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+PrecisionOption = Annotated[Precision, typer.Option(help="Dtype of the frozen weights.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to be read by a program.")]
+
+
+def model_source(
+    path: Path | None,
+    encoder: str | None,
+    label_names: str | None,
+    device: Device,
+    precision: Precision,
+) -> ModelSource:
+    """Say which classifier is loaded, with which encoder and names, where and how precisely."""
+    from ranklet.workflows.load import ModelSource
+
+    return ModelSource(path, encoder, names_of(label_names), device, precision)
+
+
+def columns(text_column: list[str] | None, label_column: str | None = None) -> Columns:
+    """Say which columns hold text and label; None: those of the run."""
+    from ranklet.data.reading.columns import Columns
+
+    return Columns(text_column or None, label_column)
 
 
 def names_of(text: str | None) -> list[str] | None:

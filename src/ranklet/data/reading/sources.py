@@ -40,7 +40,8 @@ from ranklet.data.reading.row import Row, read_label, read_label_set, read_text
 from ranklet.data.reading.rows import SUFFIXES, read_rows
 from ranklet.errors import DataError
 from ranklet.files import sha256_json
-from ranklet.labels import Label, ProblemType, names_of
+from ranklet.labels import Label, names_of
+from ranklet.vocabulary import ProblemType
 
 Split = Literal["train", "validation", "test"]
 

@@ -10,9 +10,10 @@ from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import IN_MEMORY, Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.errors import DataError
-from ranklet.labels import LabelSet, ProblemType
+from ranklet.labels import LabelSet
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.text_classifier import TextClassifier
+from ranklet.vocabulary import ProblemType
 from ranklet.workflows.load import Model, as_model_source, name_of, run_of
 
 

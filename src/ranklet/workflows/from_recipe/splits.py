@@ -108,7 +108,7 @@ def with_sources(
     changed = recipe.model_copy(update={"data": recipe.data.model_copy(update=changes)})
     found = contradictions(changed)
     if found:
-        raise RecipeError([RecipeIssue("", pair.fields[0], pair.problem) for pair in found])
+        raise RecipeError([RecipeIssue("", pair.fields[0], pair.message) for pair in found])
     return changed, in_memory
 
 

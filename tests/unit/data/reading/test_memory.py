@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ranklet.data.examples import Examples
 from ranklet.data.reading.memory import IN_MEMORY, LabelledTexts, as_source, plain_texts
@@ -166,16 +164,6 @@ def test_texts_alone_serve_where_no_labels_are_needed() -> None:
         plain_texts("a goal")
     with pytest.raises(DataError, match="in memory:1: found a null where a text"):
         plain_texts(["a", None])  # type: ignore[list-item]
-
-
-@given(st.lists(st.tuples(st.text("ab c", min_size=1), st.sampled_from("xyz")), min_size=1))
-def test_a_pair_and_dicts_of_it_are_the_same(rows: list[tuple[str, str]]) -> None:
-    texts, labels = [text for text, _ in rows], [label for _, label in rows]
-    dicts = [{"text": text, "label": label} for text, label in rows]
-    pair, records = (read(data, allow_empty=True) for data in ((texts, labels), dicts))
-    assert pair == records
-    assert (pair.texts, pair.labels) == (tuple(texts), tuple(labels))
-    assert pair.sha256 == records.sha256
 
 
 def test_a_source_stays_a_name_and_rows_stay_rows() -> None:

@@ -21,7 +21,7 @@ from ranklet.head import module_device
 from ranklet.training.averaging import MovingAverage, Snapshot, greedy_soup, mean_state
 from ranklet.training.checkpoints import Checkpoint
 from ranklet.training.losses import BatchLoss, Loss, one_pass
-from ranklet.training.processes import ALONE, Ranks
+from ranklet.training.processes import ALONE, Processes
 from ranklet.training.state import RandomNumbers, Stateful, TrainedTensors
 from ranklet.training.steps import Indices, Step
 
@@ -94,7 +94,7 @@ def fit(
     capture: Callable[[AddGradients], AddGradients] = lambda eager: eager,
     observe: Callable[[Record], None] = lambda record: None,
     others: Mapping[str, Stateful] = MappingProxyType({}),
-    ranks: Ranks = ALONE,
+    processes: Processes = ALONE,
     resume: Checkpoint | None = None,
     due: Callable[[Step], bool] = lambda step: False,
     keep: Callable[[Checkpoint], None] = lambda checkpoint: None,
@@ -127,7 +127,7 @@ def fit(
         capture: Turns the work on one batch into something faster that does the same.
         observe: Receives every record, in order.
         others: What else changes while training, by name, such as the generator of `load_batch`.
-        ranks: The processes that share the rows of every batch; each makes this same call.
+        processes: The processes that share the rows of every batch; each makes this same call.
         resume: Where to go on; None: from the start.
         due: Asked after every step whether a checkpoint is wanted.
         keep: Receives the checkpoints that were; their tensors are those that train, so they are to
@@ -163,7 +163,7 @@ def fit(
                         max_grad_norm,
                         change_gradients,
                         scaler,
-                        ranks,
+                        processes,
                     )
                 )
                 _update(average, step.number)
@@ -291,23 +291,23 @@ def _train_step(
     max_grad_norm: float | None,
     change_gradients: Callable[[int], None],
     scaler: torch.amp.GradScaler | None,
-    ranks: Ranks,
+    processes: Processes,
 ) -> _StepResult:
     texts = sum(len(indices) for indices in step.batches)
     shares: list[Tensor] = []
     tokens = padded = 0
-    for indices in map(ranks.part, step.batches):
+    for indices in map(processes.part, step.batches):
         if len(indices) == 0:
-            continue  # fewer texts than ranks
+            continue  # fewer texts than processes
         batch = load_batch(indices)
-        # Weighted by texts, so that accumulated batches of unequal size, and the parts that several
-        # ranks have of one, give the mean of the step.
+        # Weighted by texts, so that accumulated batches of unequal size, and the parts that
+        # processes have of one, give the mean of the step.
         shares.append(accumulate(batch, len(indices) / texts))
         tokens += batch.num_tokens
         padded += batch.num_texts * batch.max_seqlen
     parameters = [tensor for group in optimizer.param_groups for tensor in group["params"]]
     own = torch.stack(shares).sum() if shares else parameters[0].new_zeros(())
-    total, (all_tokens, all_padded) = ranks.add_up(parameters, own, (tokens, padded))
+    total, (all_tokens, all_padded) = processes.add_up(parameters, own, (tokens, padded))
     if scaler is not None:
         scaler.unscale_(optimizer)
     norm = _clip(parameters, max_grad_norm)

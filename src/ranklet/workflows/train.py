@@ -36,7 +36,7 @@ from ranklet.run.writing import (
 from ranklet.saved.model import load_model, save_model
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.checkpoint_writer import CheckpointWriter
-from ranklet.training.processes import Ranks, join_ranks
+from ranklet.training.processes import Processes, join_processes
 from ranklet.training.ridge_start import start_with_ridge
 from ranklet.workflows._train.data_description import describe_data
 from ranklet.workflows._train.learn import fit_model
@@ -71,8 +71,8 @@ def train(
 ) -> Run:
     """Train a classifier under its budget and write the run.
 
-    Started by torchrun on several ranks, each makes this call: they share the rows of every batch,
-    and rank 0 does and writes everything else.
+    Started by torchrun as several processes, each makes this call: they share the rows of every
+    batch, and process 0 does and writes everything else.
 
     Args:
         recipe: What to do.
@@ -89,7 +89,7 @@ def train(
         RankletError: Any other problem of the recipe, the data, the encoder or the disk.
         TrainingDivergedError: The loss is no longer a finite number.
         TrainingStoppedError: SIGTERM or SIGUSR1 ended it in order; the same call continues.
-        RankLostError: Another rank ended or does not answer; so does this.
+        ProcessLostError: Another process ended or does not answer; so does this.
         ParityError: Counts disagree, or the saved model answers differently.
     """
     told = observer or Observer()
@@ -97,20 +97,25 @@ def train(
     launch = read_launch()
     if out is None:
         launch.refuse_several("a folder of its own for each start", "name one (--out)")
-    with join_ranks(launch) as ranks, stop_on_signals(interrupt=ranks.count > 1) as stop:
-        if ranks.rank:
-            assist(ranks, stop, partial(fit_model, told=Observer()))
+    with (
+        join_processes(launch) as processes,
+        stop_on_signals(interrupt=processes.count > 1) as stop,
+    ):
+        if processes.index:
+            assist(processes, stop, partial(fit_model, told=Observer()))
             return Run(folder)
-        with ranks.leading():
+        with processes.leading():
             if launch.attempt and Run(folder).is_finished:
-                told.announce(f"{folder}: finished before the ranks were started again")
+                told.announce(f"{folder}: finished before the processes were started again")
                 return Run(folder)
-            return _train(recipe, folder, told, stop, ranks)
+            return _train(recipe, folder, told, stop, processes)
 
 
-def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, ranks: Ranks) -> Run:
+def _train(
+    recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, processes: Processes
+) -> Run:
     check_vacant(folder)
-    device = ranks.take_device(choose_device(recipe.engine.device))
+    device = processes.take_device(choose_device(recipe.engine.device))
     dtype = choose_dtype(recipe.engine.precision, device)
     check_before_download(recipe)
 
@@ -119,7 +124,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
     prepare_memory()
     lesson = consult_teachers(recipe, splits, told.announce)
     targets = None if lesson is None else lesson.targets
-    origin = partial(origin_of, recipe, splits, dtype, device, targets, ranks.count)
+    origin = partial(origin_of, recipe, splits, dtype, device, targets, processes.count)
     begin = find_beginning(Run(folder), origin)
     asked, recipe = recipe, begin.recipe or fit_ranks(recipe, splits)
     plan = plan_for_labels(recipe, len(splits.labels))
@@ -138,7 +143,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
         write_json(run.plan, plan.to_json())
         write_atomically(run.recipe, to_yaml(recipe))
         corpora = _tokenize(model, splits)
-        told.announce(describe_engine(corpora, recipe, dtype, device, ranks.count))
+        told.announce(describe_engine(corpora, recipe, dtype, device, processes.count))
         if recipe.engine.quantization != "none":
             told.announce(describe_quantization(model, recipe))
         if recipe.adapter.init == "eva" and begin.checkpoint is None:
@@ -158,8 +163,8 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
                 begin.checkpoint,
                 dtype,
             )
-            with ranks.together(work):
-                result = fit_model(model, work, ranks, keep, open_records(run), told)
+            with processes.together(work):
+                result = fit_model(model, work, processes, keep, open_records(run), told)
         told.announce(describe_result(result))
 
         answers = answer_splits(model, splits, corpora)
@@ -173,7 +178,8 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
         load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
         about = describe_training(recipe, splits, corpora, result, dtype, device)
         write_json(
-            run.environment, {**about, "ranks": ranks.count, "checkpoints": vars(writer.figures)}
+            run.environment,
+            {**about, "processes": processes.count, "checkpoints": vars(writer.figures)},
         )
         write_json(run.data, to_values(describe_data(recipe.data, splits, corpora)))
         write_evaluations(run, evaluations)

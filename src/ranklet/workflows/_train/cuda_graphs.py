@@ -28,7 +28,7 @@ def capture_steps(
     dropout_changes: bool = False,
     has_teacher: bool = False,
     has_noise: bool = False,
-    several_ranks: bool = False,
+    several_processes: bool = False,
 ) -> Callable[[AddGradients], AddGradients]:
     """Choose how `fit` works on a batch.
 
@@ -41,7 +41,7 @@ def capture_steps(
         dropout_changes: Dropout has a schedule, and a graph would keep that of its capture.
         has_teacher: Batches carry a teacher's answers, which the graphs do not read.
         has_noise: The training texts change from step to step, and no length of them is known.
-        several_ranks: Parts of batches have sizes of their own.
+        several_processes: Parts of batches have sizes of their own.
 
     Returns:
         From the work on a batch to the work that is done: captured, or as it was.
@@ -56,8 +56,8 @@ def capture_steps(
         reason = "augmentation changes the lengths of the training texts"
     if has_teacher:
         reason = "a teacher's answers come with every batch"
-    if several_ranks:
-        reason = "several ranks share a batch"
+    if several_processes:
+        reason = "several processes share a batch"
     if batch_size is None or reason is not None:
         announce(f"steps: every operation is launched by itself, because {reason}")
         return lambda eager: eager

@@ -1,4 +1,4 @@
-"""The part of a training in which the model learns, alike on every rank."""
+"""The part of a training in which the model learns, alike on every process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ranklet.run.records import Records
 from ranklet.saved.probes import compute_dtype
 from ranklet.training.fit import FitResult, Record, fit
 from ranklet.training.noise import drop_in_encoder
-from ranklet.training.processes import Ranks
+from ranklet.training.processes import Processes
 from ranklet.training.resident_corpus import resident
 from ranklet.training.state import OwnGenerator
 from ranklet.training.steps import Step, plan_steps
@@ -51,7 +51,7 @@ STEPS_BETWEEN_READS = 50
 def fit_model(
     model: TextClassifier,
     work: SharedTraining,
-    ranks: Ranks,
+    processes: Processes,
     plan: CheckpointPlan | Assistance,
     opening: AbstractContextManager[Records | NoRecords],
     told: Observer,
@@ -61,7 +61,7 @@ def fit_model(
     Args:
         model: With its adapters, at their start.
         work: Recipe, texts and where to go on.
-        ranks: The processes that share the rows of every batch; each makes this same call.
+        processes: The processes that share the rows of every batch; each makes this same call.
         plan: When a checkpoint is due, and what is done with it.
         opening: Keeps the records while it is open.
         told: Is told what happens.
@@ -69,7 +69,7 @@ def fit_model(
     Raises:
         TrainingDivergedError: The loss is no longer a finite number.
         TrainingStoppedError: A signal ended the training in order.
-        RankLostError: Another rank ended or does not answer.
+        ProcessLostError: Another process ended or does not answer.
     """
     recipe, corpora, targets = work.recipe, work.corpora, work.targets
     options = recipe.training
@@ -81,13 +81,13 @@ def fit_model(
     noisy = choose_text_noise(model, corpora["train"], work.texts, recipe)
     splits = (corpora["train"], corpora["validation"])
     has_noise = noisy is not None
-    train, validation = ranks.in_turn(
+    train, validation = processes.in_turn(
         lambda: skip_frozen_layers(
             model.encoder, *splits, steps, recipe.engine, told.announce, has_noise=has_noise
         )
     )
     train = noisy or train
-    ranks.align([tensor for tensor in model.parameters() if tensor.requires_grad])
+    processes.align([tensor for tensor in model.parameters() if tensor.requires_grad])
     device = next(model.parameters()).device
     if device.type == "cuda" and isinstance(train, TokenCorpus) and not options.token_dropout:
         train = resident(train, device)
@@ -100,7 +100,7 @@ def fit_model(
         dropout_changes=options.dropout_schedule != "constant",
         has_teacher=targets is not None,
         has_noise=has_noise,
-        several_ranks=ranks.count > 1,
+        several_processes=processes.count > 1,
     )
     generator = torch.Generator().manual_seed(recipe.seed)
     load_batch = _batch_loader(train, options.token_dropout, generator, device)
@@ -119,14 +119,14 @@ def fit_model(
 
         def validate() -> dict[str, float]:
             with plan.stop.at_once():
-                return _validate(model, validation, ranks)
+                return _validate(model, validation, processes)
 
         def before_step(step: int) -> None:
             begin_step(step)
-            ranks.draw_for(step, recipe.seed, generator)
+            processes.draw_for(step, recipe.seed, generator)
 
         def due(step: Step) -> bool:
-            plan.stop.agree(ranks.any)
+            plan.stop.agree(processes.any)
             return plan.due(step, last_step=len(steps))
 
         return fit(
@@ -150,7 +150,7 @@ def fit_model(
             capture=capture,
             observe=observe,
             others={"records": records, "token_dropout": OwnGenerator(generator)},
-            ranks=ranks,
+            processes=processes,
             resume=work.checkpoint,
             due=due,
             keep=plan.keep,
@@ -188,11 +188,11 @@ def _batch_loader(
     return lambda indices: drop_tokens(corpus.batch(indices), token_dropout, generator).to(device)
 
 
-def _validate(model: TextClassifier, corpus: Corpus, ranks: Ranks) -> dict[str, float]:
-    part = CorpusPart(corpus, ranks.part(np.arange(len(corpus))))
-    logits = ranks.assemble(model.predict_logits(part), len(corpus))
+def _validate(model: TextClassifier, corpus: Corpus, processes: Processes) -> dict[str, float]:
+    part = CorpusPart(corpus, processes.part(np.arange(len(corpus))))
+    logits = processes.assemble(model.predict_logits(part), len(corpus))
     if corpus.text_starts is not None:
         logits = model.per_text(logits, corpus.text_starts)
     probabilities = model.problem.probabilities(logits).numpy()
-    # Of rank 0, so that machines that round otherwise take the same decision.
-    return ranks.of_first(answer_metrics(model.problem, probabilities, text_labels(corpus)))
+    # Of process 0, so that machines that round otherwise take the same decision.
+    return processes.of_first(answer_metrics(model.problem, probabilities, text_labels(corpus)))

@@ -32,7 +32,7 @@ def describe_beginning(
 
     Args:
         asked: The recipe as it was given.
-        recipe: The recipe with ranks written out.
+        recipe: The recipe with the rank of every adapter written out.
         plan: What trains.
         model: The classifier.
         splits: The data.
@@ -92,13 +92,13 @@ def _describe_lesson(lesson: Lesson) -> str:
 
 
 def describe_engine(
-    corpora: Corpora, recipe: Recipe, dtype: torch.dtype, device: torch.device, ranks: int = 1
+    corpora: Corpora, recipe: Recipe, dtype: torch.dtype, device: torch.device, processes: int = 1
 ) -> str:
     """Say how it will be computed."""
     corpus = corpora["train"]
     return (
         f"engine: {str(dtype).removeprefix('torch.')} on {device}"
-        + (f" of each of {ranks} ranks, " if ranks > 1 else ", ")
+        + (f" of each of {processes} processes, " if processes > 1 else ", ")
         + f"{corpus.lengths.mean():.0f} tokens a {_unit(corpus)}, {_describe_long(corpus, recipe)}"
     )
 

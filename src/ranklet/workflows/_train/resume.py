@@ -40,7 +40,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 60.0
 # Everything else of an environment may change: it only describes.
 _VERSIONS = ("ranklet", "torch", "tokenizers", "numpy", "scikit-learn")
 
-# Name under which a checkpoint carries its recipe with all ranks chosen.
+# Name under which a checkpoint carries its recipe with the rank of every adapter chosen.
 _RESOLVED = "resolved recipe"
 
 
@@ -58,7 +58,7 @@ class Beginning:
 
     @property
     def recipe(self) -> Recipe | None:
-        """The recipe of the interrupted training with all ranks chosen."""
+        """The recipe of the interrupted training with the rank of every adapter chosen."""
         if self.checkpoint is None:
             return None
         return Recipe.model_validate_json(self.checkpoint.origin[_RESOLVED])
@@ -78,7 +78,7 @@ def origin_of(
     dtype: torch.dtype,
     device: torch.device,
     targets: Tensor | None = None,
-    ranks: int = 1,
+    processes: int = 1,
 ) -> dict[str, str]:
     """Describe what a training begins from.
 
@@ -88,7 +88,7 @@ def origin_of(
         dtype: Compute dtype.
         device: Where it computes.
         targets: What teachers answered, (texts, classes) float32, or None.
-        ranks: Processes that train together; another number sums in another order.
+        processes: How many train together; another number sums in another order.
 
     Raises:
         WeightsError: The encoder's folder holds no weights.
@@ -101,7 +101,7 @@ def origin_of(
         "teacher": "none" if targets is None else _sha256(targets),
         "encoder": _encoder_checksum(encoder_folder(recipe.encoder)),
         "arithmetic": f"{found['precision']} on {device.type}"
-        + (f" of {ranks} ranks" if ranks > 1 else ""),
+        + (f" of {processes} processes" if processes > 1 else ""),
         "checkpoint format": CHECKPOINT_FORMAT,
         **{name: found[name] for name in _VERSIONS},
     }
@@ -130,7 +130,7 @@ class CheckpointPlan:
     Args:
         writer: Writes them.
         origin: What the training began from.
-        recipe: With all ranks chosen.
+        recipe: With the rank of every adapter chosen.
         stop: A signal asks for a checkpoint, and for the end of the training.
     """
 

@@ -21,7 +21,7 @@ from ranklet.batch import Batch
 from ranklet.encoder.attention import has_packed_kernel
 from ranklet.encoder.families import AnyEncoder, NativeEncoder
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.training.fit import AddGradients
+from ranklet.training.optimizer_step import AddGradients
 
 # Graphs of a training. AG News in batches of 256 texts fills about a dozen buckets.
 MOST_GRAPHS = 16

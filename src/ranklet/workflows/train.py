@@ -48,8 +48,8 @@ from ranklet.workflows._train.messages import (
     describe_start,
     describe_tuning,
 )
-from ranklet.workflows._train.other_processes import SharedTraining, assist
-from ranklet.workflows._train.resume import CheckpointPlan, find_beginning, origin_of
+from ranklet.workflows._train.other_processes import TrainingInputs, follow_first
+from ranklet.workflows._train.resume import CheckpointSchedule, find_beginning, origin_of
 from ranklet.workflows._train.signals import StopRequest, stop_on_signals
 from ranklet.workflows._train.teachers import consult_teachers
 from ranklet.workflows.fit_ranks import fit_ranks
@@ -92,7 +92,7 @@ def train(
         ProcessLostError: Another process ended or does not answer; so does this.
         ParityError: Counts disagree, or the saved model answers differently.
     """
-    told = observer or Observer()
+    observer = observer or Observer()
     folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
     launch = read_launch()
     if out is None:
@@ -102,17 +102,17 @@ def train(
         stop_on_signals(interrupt=processes.count > 1) as stop,
     ):
         if processes.index:
-            assist(processes, stop, partial(fit_model, told=Observer()))
+            follow_first(processes, stop, partial(fit_model, observer=Observer()))
             return Run(folder)
         with processes.leading():
             if launch.attempt and Run(folder).is_finished:
-                told.announce(f"{folder}: finished before the processes were started again")
+                observer.announce(f"{folder}: finished before the processes were started again")
                 return Run(folder)
-            return _train(recipe, folder, told, stop, processes)
+            return _train(recipe, folder, observer, stop, processes)
 
 
 def _train(
-    recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, processes: Processes
+    recipe: Recipe, folder: Path, observer: Observer, stop: StopRequest, processes: Processes
 ) -> Run:
     check_vacant(folder)
     device = processes.take_device(choose_device(recipe.engine.device))
@@ -122,7 +122,7 @@ def _train(
     splits = read_splits(recipe.data, recipe.seed)
     check_class_weights(recipe.training, splits.labels)
     prepare_memory()
-    lesson = consult_teachers(recipe, splits, told.announce)
+    lesson = consult_teachers(recipe, splits, observer.announce)
     targets = None if lesson is None else lesson.targets
     origin = partial(origin_of, recipe, splits, dtype, device, targets, processes.count)
     begin = find_beginning(Run(folder), origin)
@@ -139,22 +139,22 @@ def _train(
     with new_run(folder, continued=begin.checkpoint is not None) as run:
         # Only now, so that a training that cannot begin says nothing but why.
         for line in describe_beginning(asked, recipe, plan, model, splits, lesson):
-            told.announce(line)
+            observer.announce(line)
         write_json(run.plan, plan.to_json())
         write_atomically(run.recipe, to_yaml(recipe))
         corpora = _tokenize(model, splits)
-        told.announce(describe_engine(corpora, recipe, dtype, device, processes.count))
+        observer.announce(describe_engine(corpora, recipe, dtype, device, processes.count))
         if recipe.engine.quantization != "none":
-            told.announce(describe_quantization(model, recipe))
+            observer.announce(describe_quantization(model, recipe))
         if recipe.adapter.init == "eva" and begin.checkpoint is None:
             start_from_activations(model, corpora["train"], recipe.seed)
         if recipe.head_start == "ridge" and begin.checkpoint is None:
             start = start_with_ridge(model, corpora["train"], recipe.seed)
-            told.announce(describe_start(start, len(corpora["train"])))
-        begin.announce(told.announce)
+            observer.announce(describe_start(start, len(corpora["train"])))
+        begin.describe(observer.announce)
         with CheckpointWriter(run.checkpoints, recipe.training.keep_checkpoints) as writer:
-            keep = CheckpointPlan(writer, origin(), recipe, stop)
-            work = SharedTraining(
+            checkpoints = CheckpointSchedule(writer, origin(), recipe, stop)
+            inputs = TrainingInputs(
                 recipe,
                 splits.labels,
                 corpora,
@@ -163,14 +163,16 @@ def _train(
                 begin.checkpoint,
                 dtype,
             )
-            with processes.together(work):
-                result = fit_model(model, work, processes, keep, open_records(run), told)
-        told.announce(describe_result(result))
+            with processes.together(inputs):
+                result = fit_model(
+                    model, inputs, processes, checkpoints, open_records(run), observer
+                )
+        observer.announce(describe_result(result))
 
         answers = answer_splits(model, splits, corpora)
         logits = answers["validation"].logits
         model.problem = tuned(model.problem, logits, splits.validation.labels)
-        told.announce(describe_tuning(model))
+        observer.announce(describe_tuning(model))
         evaluations = judge_splits(model, answers, recipe.seed)
         card = model_card(recipe, model, plan, evaluations)
         save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
@@ -190,7 +192,7 @@ def _train(
         write_run_report(run, certificate["sha256"])
         write_json(run.certificate, certificate)  # last: it marks a finished run
     rmtree(run.checkpoints, ignore_errors=True)
-    told.finish(run)
+    observer.finish(run)
     return run
 
 

@@ -18,8 +18,10 @@ from ranklet.data.tokens.corpus_part import CorpusPart
 from ranklet.launch import Launch
 from ranklet.training.fit import fit
 from ranklet.training.losses import cross_entropy
+from ranklet.training.optimizer_step import Objective, StepHooks
 from ranklet.training.processes import ALONE, Processes
-from ranklet.training.steps import plan_steps
+from ranklet.training.selection import Selection
+from ranklet.training.steps import training_steps
 from ranklet.workflows._train.signals import StopRequest
 
 TOKENS = torch.randint(0, 10, (11, 3), generator=torch.Generator().manual_seed(1))
@@ -98,15 +100,15 @@ def trained(
     epochs = [[np.arange(0, 4), np.arange(4, 8), np.arange(8, 11)]] * 4
     fit(
         model,
-        plan_steps(epochs, accumulation, None, None),
+        training_steps(epochs, accumulation, None, None),
         load_batch,
-        torch.optim.SGD(model.parameters(), lr=0.1),
-        lambda step: 1.0,
-        cross_entropy(0.1),
-        lambda: {"accuracy": 1.0, "loss": 1.0 - len(records) / 100, "macro_f1": 1.0},
-        metric="loss",
-        max_grad_norm=0.5,
-        observe=records.append,
+        Objective(
+            cross_entropy(0.1), torch.optim.SGD(model.parameters(), lr=0.1), max_grad_norm=0.5
+        ),
+        Selection(
+            lambda: {"accuracy": 1.0, "loss": 1.0 - len(records) / 100, "macro_f1": 1.0}, "loss"
+        ),
+        StepHooks(record=records.append),
         processes=processes,
     )
     return {name: tensor.detach() for name, tensor in model.named_parameters()}, records
@@ -118,7 +120,7 @@ def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
 
 @pytest.mark.parametrize("accumulation", [1, 3])
 @pytest.mark.parametrize("count", [2, 3, 4])  # four processes: one has no row of the last batch
-def test_ranks_train_to_the_weights_of_one_process(count: int, accumulation: int) -> None:
+def test_processes_train_to_the_weights_of_one_process(count: int, accumulation: int) -> None:
     expected, told = trained(ALONE, accumulation)
     held = on_processes(count, ThreadProcesses, lambda processes: trained(processes, accumulation))
     for weights, records in held:

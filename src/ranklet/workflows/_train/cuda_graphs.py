@@ -15,7 +15,7 @@ from ranklet.training.captured_steps import (
     cuda_graphs,
     reason_not_to_capture,
 )
-from ranklet.training.fit import AddGradients
+from ranklet.training.optimizer_step import AddGradients
 
 
 def capture_steps(
@@ -23,7 +23,7 @@ def capture_steps(
     train: Corpus,
     batch_size: int | None,
     engine: EngineSection,
-    announce: Callable[[str], None],
+    report: Callable[[str], None],
     *,
     dropout_changes: bool = False,
     has_teacher: bool = False,
@@ -37,7 +37,7 @@ def capture_steps(
         train: Training texts.
         batch_size: Texts per batch; None where batches have a budget of tokens.
         engine: The recipe's engine section.
-        announce: Is told what happens on a GPU, and why it does not.
+        report: Is told what happens on a GPU, and why it does not.
         dropout_changes: Dropout has a schedule, and a graph would keep that of its capture.
         has_teacher: Batches carry a teacher's answers, which the graphs do not read.
         has_noise: The training texts change from step to step, and no length of them is known.
@@ -59,9 +59,9 @@ def capture_steps(
     if several_processes:
         reason = "several processes share a batch"
     if batch_size is None or reason is not None:
-        announce(f"steps: every operation is launched by itself, because {reason}")
+        report(f"steps: every operation is launched by itself, because {reason}")
         return lambda eager: eager
-    announce(f"steps: captured as CUDA graphs, at most {MOST_GRAPHS} shapes")
+    report(f"steps: captured as CUDA graphs, at most {MOST_GRAPHS} shapes")
     parameters = [tensor for tensor in model.parameters() if tensor.requires_grad]
     longest = int(train.lengths.max())
     return lambda eager: CapturedGradients(

@@ -22,7 +22,7 @@ from ranklet.workflows.from_recipe.model import build_model
 
 
 @dataclass(frozen=True, eq=False)
-class SharedTraining:
+class TrainingInputs:
     """What the training loop works on, the same on every process.
 
     Process 0 sends it: the others need the encoder and nothing else on their disks.
@@ -62,8 +62,8 @@ class NoRecords:
 
 
 @dataclass(frozen=True)
-class Assistance:
-    """In place of `CheckpointPlan`: this process ends where all do, and another one writes.
+class NoCheckpoints:
+    """In place of `CheckpointSchedule`: this process ends where all do, and another one writes.
 
     Attributes:
         stop: A signal asks for the end of the training.
@@ -71,9 +71,10 @@ class Assistance:
 
     stop: StopRequest
 
-    def due(self, step: Step, last_step: int) -> bool:
+    def due(self, step: Step, last_step: int, any_process: Callable[[bool], bool]) -> bool:
         """Tell whether the training ends after a step."""
         del step, last_step
+        self.stop.agree(any_process)
         return self.stop.signal is not None
 
     def keep(self, checkpoint: Checkpoint) -> None:
@@ -85,8 +86,8 @@ class Assistance:
         self.stop.obey(f" after step {checkpoint.step}")
 
 
-def assist(processes: Processes, stop: StopRequest, fit_model: Callable[..., object]) -> None:
-    """Do this process's share of what process 0 hands out, until that has ended.
+def follow_first(processes: Processes, stop: StopRequest, fit_model: Callable[..., object]) -> None:
+    """Do this process's share of the trainings that process 0 hands out, until that has ended.
 
     Args:
         processes: All of them.
@@ -98,9 +99,9 @@ def assist(processes: Processes, stop: StopRequest, fit_model: Callable[..., obj
         ProcessLostError: Another process ended or does not answer.
         RankletError: This machine lacks the encoder, or what computes it.
     """
-    while (work := processes.next_work()) is not None:
+    while (inputs := processes.next_work()) is not None:
         with processes.apart():
             prepare_memory()
-            device = processes.take_device(choose_device(work.recipe.engine.device))
-            model, _ = build_model(work.recipe, work.labels, work.dtype, device)
-        fit_model(model, work, processes, plan=Assistance(stop), opening=nullcontext(NoRecords()))
+            device = processes.take_device(choose_device(inputs.recipe.engine.device))
+            model, _ = build_model(inputs.recipe, inputs.labels, inputs.dtype, device)
+        fit_model(model, inputs, processes, NoCheckpoints(stop), nullcontext(NoRecords()))

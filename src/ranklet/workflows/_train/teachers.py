@@ -55,7 +55,7 @@ class Lesson:
 
 
 def consult_teachers(
-    recipe: Recipe, splits: Splits, announce: Callable[[str], None]
+    recipe: Recipe, splits: Splits, report: Callable[[str], None]
 ) -> Lesson | None:
     """Ask the teachers of a recipe about its training texts; None where it has none.
 
@@ -65,7 +65,7 @@ def consult_teachers(
     Args:
         recipe: With or without `distillation.teacher`.
         splits: Its data.
-        announce: Is told when a teacher begins to read.
+        report: Is told when a teacher begins to read.
 
     Raises:
         RecipeError: A teacher cannot be loaded, or has other labels.
@@ -77,7 +77,7 @@ def consult_teachers(
     teachers = (options.teacher,) if isinstance(options.teacher, str) else options.teacher
     labelled, more = len(splits.train.texts), _unlabelled_texts(recipe, splits)
     texts = (*splits.train.texts, *more)
-    logits = [_logits(teacher, texts, splits.labels, recipe, announce) for teacher in teachers]
+    logits = [_logits(teacher, texts, splits.labels, recipe, report) for teacher in teachers]
     targets = torch.stack([(one / options.temperature).softmax(-1) for one in logits]).mean(0)
     sure, label = torch.stack([one.softmax(-1) for one in logits]).mean(0).max(-1)
     enough = (sure[labelled:] >= options.confidence).nonzero().flatten()
@@ -126,7 +126,7 @@ def _logits(
     texts: Sequence[str],
     labels: LabelSet,
     recipe: Recipe,
-    announce: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> Tensor:
     """Return the logits of one teacher, (texts, classes) float32, in the order of `labels`."""
     try:
@@ -145,7 +145,7 @@ def _logits(
             f"{name!r} has the labels {', '.join(teacher.labels)}, the training texts "
             f"{', '.join(labels.names)}; they must be the same"
         )
-    announce(f"teacher: {name} reads {len(texts):,} texts")
+    report(f"teacher: {name} reads {len(texts):,} texts")
     columns = [teacher.labels.index(label) for label in labels.names]
     logits = teacher.answer(texts)[:, columns].contiguous()
     _keep(path, logits)

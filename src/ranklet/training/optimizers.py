@@ -167,14 +167,14 @@ def check_coverage(model: nn.Module, optimizer: Optimizer) -> None:
     Raises:
         ParityError: A tensor is missing or twice there.
     """
-    held = [id(tensor) for group in optimizer.param_groups for tensor in group["params"]]
+    present = [id(tensor) for group in optimizer.param_groups for tensor in group["params"]]
     wanted = {id(tensor): name for name, tensor in model.named_parameters() if tensor.requires_grad}
-    missing = [name for key, name in wanted.items() if key not in set(held)]
-    if missing or len(held) != len(set(held)) or len(held) != len(wanted):
+    missing = [name for key, name in wanted.items() if key not in set(present)]
+    if missing or len(present) != len(set(present)) or len(present) != len(wanted):
         raise ParityError(
-            f"the optimizer holds {len(held)} tensors for {len(wanted)} trainable ones"
+            f"the optimizer holds {len(present)} tensors for {len(wanted)} trainable ones"
             + (f", {missing[0]} is missing" if missing else ""),
-            abs(len(held) - len(wanted)),
+            abs(len(present) - len(wanted)),
             0,
         )
 
@@ -190,9 +190,9 @@ def _levels_below_top(levels: Sequence[nn.Module]) -> dict[int, int]:
 
 def _muon(groups: list[Group], momentum: float | None) -> Optimizer:
     if not hasattr(torch.optim, "Muon"):
-        problem = f"muon needs PyTorch 2.9 or later, this is {torch.__version__}; update it or "
-        problem += "choose adamw"
-        raise RecipeError([RecipeIssue("", "training.optimizer", problem)])
+        message = f"muon needs PyTorch 2.9 or later, this is {torch.__version__}; update it or "
+        message += "choose adamw"
+        raise RecipeError([RecipeIssue("", "training.optimizer", message)])
     return MuonWithAdamW(groups, MUON_MOMENTUM if momentum is None else momentum)
 
 

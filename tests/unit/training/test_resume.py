@@ -287,7 +287,7 @@ def test_the_options_above_do_what_their_names_say() -> None:
     assert len(set(scales)) > 2, "the scale must go down and up again"
     captured = Training(**OPTIONS["captured"])
     captured.run()
-    chosen = [len(kept.state["accumulate"]["chosen"]) for kept in captured.kept]
+    chosen = [len(kept.state["accumulate"]["frequent"]) for kept in captured.kept]
     assert chosen == [0, 0, 1, 1, 1, 1, 1, 1]
 
 
@@ -313,7 +313,7 @@ def forgetting(name: str, kept: Checkpoint) -> Checkpoint:
         "token_dropout": {"state": torch.Generator().manual_seed(3).get_state()},
         "model": trainable_state(classifier(0.2)),
         "scaler": fresh_scaler().state_dict(),
-        "accumulate": {"seen": [], "chosen": []},
+        "accumulate": {"seen": [], "frequent": []},
         "average": trainable_state(classifier(0.2)),
         "progress": {**kept.state["progress"], "best": [], "since_best": 0},
     }

@@ -37,7 +37,7 @@ def capture_steps(
         train: Training texts.
         batch_size: Texts per batch; None where batches have a budget of tokens.
         engine: The recipe's engine section.
-        report: Is told what happens on a GPU, and why it does not.
+        report: Receives a line on what happens on a GPU, or why it does not.
         dropout_changes: Dropout has a schedule, and a graph would keep that of its capture.
         has_teacher: Batches carry a teacher's answers, which the graphs do not read.
         has_noise: The training texts change from step to step, and no length of them is known.

@@ -35,7 +35,7 @@ def skip_frozen_layers(
         validation: Validation texts.
         steps: The whole training.
         engine: The recipe's engine section.
-        report: Is told what happens, and why it does not.
+        report: Receives a line on what happens, or why it does not.
         has_noise: The training texts change from step to step.
 
     Returns:

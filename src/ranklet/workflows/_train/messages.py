@@ -21,7 +21,7 @@ from ranklet.workflows._train.teachers import Lesson
 
 
 def describe_beginning(
-    asked: Recipe,
+    original: Recipe,
     recipe: Recipe,
     plan: ParameterPlan,
     model: TextClassifier,
@@ -31,7 +31,7 @@ def describe_beginning(
     """Say what will be trained on what.
 
     Args:
-        asked: The recipe as it was given.
+        original: The recipe as it was given.
         recipe: The recipe with the rank of every adapter written out.
         plan: What trains.
         model: The classifier.
@@ -39,7 +39,7 @@ def describe_beginning(
         lesson: What a teacher said about it.
     """
     yield f"budget: {plan.total:,} of {plan.budget:,} parameters"
-    if asked.adapter.fit is not None:
+    if original.adapter.fit is not None:
         yield _describe_fit(plan, recipe)
     if model.encoder.config.foreign is not None:
         yield "encoder: computed by transformers, slower than the native ones"

@@ -39,7 +39,7 @@ from ranklet.errors import RecipeError
 from ranklet.head import Pooling, build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import place_adapters, resolve_placement
-from ranklet.recipe import EngineSection
+from ranklet.recipe import DataSection, EngineSection, Recipe, TrainingSection
 from ranklet.training import captured_steps
 from ranklet.training.captured_steps import (
     Bucket,
@@ -626,7 +626,11 @@ def test_the_choice_is_announced_once(
     def choose(engine: EngineSection, batch_size: int | None = TEXTS) -> AddGradients:
         heard.clear()
         work = eager(model)
-        chosen = workflow.capture_steps(model, corpus, batch_size, engine, heard.append)(work)
+        training = TrainingSection(batch_size=TEXTS)
+        if batch_size is None:
+            training = TrainingSection(batch_tokens=512)
+        recipe = Recipe(data=DataSection(train="a.csv"), training=training, engine=engine)
+        chosen = workflow.capture_steps(model, corpus, recipe, heard.append)(work)
         return chosen if chosen is not work else _unchanged
 
     assert choose(EngineSection()) is _unchanged

@@ -99,11 +99,8 @@ def fit_model(
     capture = capture_steps(
         model,
         train,
-        None if options.batch_tokens else options.batch_size,
-        recipe.engine,
+        recipe,
         observer.announce,
-        dropout_changes=options.dropout_schedule != "constant",
-        has_teacher=inputs.targets is not None,
         has_noise=noisy is not None,
         several_processes=processes.count > 1,
     )

@@ -39,7 +39,7 @@ from ranklet.training.losses import (
 )
 from ranklet.training.noise import gradient_noise, scheduled_dropout
 from ranklet.training.optimizer_step import Objective
-from ranklet.training.optimizers import build_optimizer
+from ranklet.training.optimizers import LayerDecay, build_optimizer
 from ranklet.training.schedules import dropout_factor, learning_rate_factor
 from ranklet.training.selection import Selection
 
@@ -57,8 +57,7 @@ def choose_optimizer(model: TextClassifier, options: TrainingSection) -> Optimiz
         head_learning_rate=options.head_learning_rate or options.learning_rate,
         weight_decay=options.weight_decay,
         loraplus_lr_ratio=options.loraplus_lr_ratio,
-        levels=_levels(model.encoder) if options.layer_lr_decay != 1 else (),
-        layer_lr_decay=options.layer_lr_decay,
+        layer_decay=_layer_decay(model.encoder, options.layer_lr_decay),
         name=options.optimizer,
         momentum=options.momentum,
     )
@@ -241,8 +240,10 @@ def _class_weights(
     return torch.tensor([weights.get(name, 1.0) for name in labels.names])
 
 
-def _levels(encoder: AnyEncoder) -> list[nn.Module]:
+def _layer_decay(encoder: AnyEncoder, factor: float) -> LayerDecay | None:
+    if factor == 1:
+        return None
     if not encoder.layers:
         message = f"encoder type {encoder.config.model_type} keeps no list of layers; set it to 1.0"
         raise RecipeError([RecipeIssue("", "training.layer_lr_decay", message)])
-    return [nn.ModuleList(encoder.entrance), *encoder.layers]
+    return LayerDecay([nn.ModuleList(encoder.entrance), *encoder.layers], factor)

@@ -1,7 +1,7 @@
 r"""How far the accuracy that `ranklet estimate` expects is from the true one.
 
-    python benchmarks/estimate_accuracy.py --data ../shared/ag_news --run runs/seed-0
-    python benchmarks/estimate_accuracy.py --data ../shared/ag_news \
+    python benchmarks/statistics/estimate_accuracy.py --data ../shared/ag_news --run runs/seed-0
+    python benchmarks/statistics/estimate_accuracy.py --data ../shared/ag_news \
         --run runs/seed-0 --run runs/seed-1 --run runs/seed-2 --texts 2000
 
 Each run estimates its accuracy on rows of test and on six shifts of them: three of kinds that the
@@ -18,13 +18,17 @@ import argparse
 import csv
 import json
 import random
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
 import numpy as np
-from sample_rows import ag_news_files
+from library.results import record
+from library.sample_rows import ag_news_files
 
 from ranklet import Run, load, load_recipe
 from ranklet.data.perturbations import SHIFTS
@@ -191,6 +195,7 @@ def main() -> None:
         print(f"\n{run}\n\n{table([found for found in every if found.run == str(run)])}")
     if len(arguments.run) > 1:
         print(f"\nmean of {len(arguments.run)} runs\n\n{table(every)}")
+    record("estimate_accuracy", {"estimates": [asdict(found) for found in every]})
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from measure import Job, Result, now, peak_device_mib, peak_rss_mib
-from workload import ALPHA, LEARNING_RATE, RANK, TARGETS, read_rows, tokenizer
+from library.measure import Job, Result, now, peak_device_mib, peak_rss_mib
+from library.workload import ALPHA, LEARNING_RATE, RANK, TARGETS, read_rows, tokenizer
 
 
 @dataclass(frozen=True)

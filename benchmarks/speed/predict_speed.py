@@ -1,6 +1,6 @@
 """Prediction speed of ranklet against transformers and onnxruntime, side by side on one machine.
 
-    python benchmarks/predict_speed.py --encoder minilm --texts ../shared/ag_news/test.csv
+    python benchmarks/speed/predict_speed.py --encoder minilm --texts ../shared/ag_news/test.csv
 
 One classifier, a LoRA adapter with a head on the encoder, both random but not zero, is answered
 for by every contender: from texts to logits in the order of the texts, tokenization included.
@@ -28,11 +28,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import prediction_contenders
-import prediction_models
-from comparison import compare, report, run_in_turn
-from measure import Job, Result, WorkerError, gemm_rates, run_worker, serve
-from workload import prediction_flops, prepare_encoder, write_texts
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from library import prediction_contenders, prediction_models
+from library.comparison import compare, report, run_in_turn
+from library.measure import Job, Result, WorkerError, gemm_rates, run_worker, serve
+from library.workload import prediction_flops, prepare_encoder, write_texts
 
 SCRIPT = Path(__file__).resolve()
 

@@ -1,6 +1,6 @@
 """Training over int8 and NF4 frozen weights against full precision: memory, time and accuracy.
 
-    python benchmarks/quantized_base.py --data ../shared/ag_news --seeds 0 1 2
+    python benchmarks/speed/quantized_base.py --data ../shared/ag_news --seeds 0 1 2
 
 Every run is a process of its own and adds a JSON line to the results; what stands there already is
 not run again. Differences of accuracy are paired by seed; test figures are reported only.
@@ -17,9 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
 import torch
-from arms import Row, read_rows
-from sample_rows import ag_news_files, sample_rows
+from library.arms import Row, read_rows
+from library.results import record
+from library.sample_rows import ag_news_files, sample_rows
 
 import ranklet
 from ranklet.encoder.config import read_config
@@ -131,7 +134,7 @@ def main() -> None:
                 stream.write(json.dumps(held) + "\n")
         chosen.append(held)
         print(json.dumps(held), flush=True)
-    print(json.dumps({"benchmark": "quantized_base", "lines": show(chosen, options.encoder)}))
+    record("quantized_base", {"lines": show(chosen, options.encoder), "runs": chosen})
 
 
 if __name__ == "__main__":

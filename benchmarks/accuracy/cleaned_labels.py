@@ -1,6 +1,6 @@
 """Wrong training labels: what `ranklet audit --fix` gives back of what they cost.
 
-    python benchmarks/cleaned_labels.py --data ../shared/ag_news
+    python benchmarks/accuracy/cleaned_labels.py --data ../shared/ag_news
 
 A share of the training labels is exchanged, by any other label (`random`) or between Business and
 Sci/Tech (`confusable`), validation rows among them, since nobody would know which. The audit writes
@@ -13,12 +13,16 @@ from __future__ import annotations
 import argparse
 import csv
 import statistics
+import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
 import numpy as np
-from arms import Arm, Row, run_arms, table
-from audit_data import LABELS, exchanged
-from sample_rows import ag_news_files, sample_rows
+from library.arms import Arm, Row, run_arms, table
+from library.results import record
+from library.sample_rows import ag_news_files, sample_rows
+from library.wrong_labels import LABELS, exchanged
 
 import ranklet
 
@@ -97,6 +101,7 @@ def main() -> None:
     for kind in options.kinds:
         for policy in options.policies:
             print(regained(rows, kind, policy))
+    record("cleaned_labels", {"runs": rows})
 
 
 if __name__ == "__main__":

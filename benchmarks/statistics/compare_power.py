@@ -1,6 +1,6 @@
 """How often `ranklet compare` calls equal systems different, and finds a better one.
 
-    python benchmarks/compare_power.py
+    python benchmarks/statistics/compare_power.py
 
 A row has a difficulty that all runs share, one that all runs of a system share, and every run adds
 noise of its own, so runs of a system agree on more rows than others do. A run has the accuracy of
@@ -12,11 +12,16 @@ the rows alone, as if the runs were all there is, and the seeds alone, as if the
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from measure import table
+from library.measure import table
+from library.results import record
 from scipy.stats import norm, t
 
 from ranklet.evaluation.comparison import significance as comparison
@@ -123,6 +128,9 @@ def main() -> None:
     gaps = [f"found: {gap} points" for gap in options.gaps]
     columns = ("systems", "rows", "equal: called different", "by rows alone", "by seeds alone")
     print(table((*columns, *gaps), results))
+    lines = [dict(zip((*columns, *gaps), row, strict=True)) for row in results]
+    sizes = {"sets": options.sets, "power_sets": options.power_sets}
+    record("compare_power", {**sizes, "lines": lines})
     print(f"{options.sets:,} and {options.power_sets:,} sets, {time.perf_counter() - start:.0f} s")
 
 

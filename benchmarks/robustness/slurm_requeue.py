@@ -1,7 +1,7 @@
 """A training under a real SLURM on this machine that is stopped, requeued, and goes on.
 
     apt-get install slurmctld slurmd munge slurm-client     # Debian, as root
-    python benchmarks/slurm_requeue.py
+    python benchmarks/robustness/slurm_requeue.py
 
 Starts munged, slurmctld and slurmd with a configuration of their own in a temporary folder, and
 submits `examples/slurm/train.sbatch` twice, on two ranks, with a small random encoder. The first
@@ -13,7 +13,6 @@ everything that it started. Prints one JSON line.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import socket
@@ -25,9 +24,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kill_training import same, write_workplace
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-TEMPLATE = Path(__file__).parent.parent / "examples" / "slurm" / "train.sbatch"
+from library.results import record
+from library.small_training import same, write_workplace
+
+TEMPLATE = Path(__file__).resolve().parents[2] / "examples" / "slurm" / "train.sbatch"
 NEEDED = ("munged", "mungekey", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "scancel")
 SETTINGS = ("training.epochs=8", "training.token_dropout=0.1", "training.evaluate_every=60")
 
@@ -206,7 +208,6 @@ def main() -> None:
             print(log, flush=True)
             identical = same(folder / "undisturbed", folder / "requeued")
     figures = {
-        "benchmark": "slurm_requeue",
         "version": version,
         "ranks": 2,
         "starts_that_continued": log.count("continues after step"),
@@ -214,7 +215,7 @@ def main() -> None:
         "identical": identical,
         "seconds": round(time.monotonic() - began),
     }
-    print(json.dumps(figures))
+    record("slurm_requeue", figures)
     sys.exit(0 if identical and figures["starts_that_continued"] == 2 else 1)
 
 

@@ -1,6 +1,6 @@
 """Accuracy of the `ag_news` recipe with MiniLM over several seeds, on official AG News test.
 
-    python benchmarks/ag_news_accuracy.py --train ../shared/ag_news/train.csv \
+    python benchmarks/accuracy/ag_news_accuracy.py --train ../shared/ag_news/train.csv \
         --test ../shared/ag_news/test.csv --seeds 0 1 2
 
 Each run is a process of its own, as a person would start it. Prints a table and one JSON line.
@@ -17,7 +17,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
 from typing import Any
+
+from library.results import record
 
 # Two-sided 95 % quantiles of Student's t for n - 1 degrees of freedom, n = 2 .. 6.
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571}
@@ -79,7 +84,7 @@ def main() -> None:
             out = Path(folder) / str(seed)
             rows.append(run_seed(options.train, options.test, seed, out, options.extra))
             print(" ".join(f"{key}={value}" for key, value in rows[-1].items()), flush=True)
-    print(json.dumps({"benchmark": "ag_news_accuracy", **summary(rows), "runs": rows}))
+    record("ag_news_accuracy", {**summary(rows), "runs": rows})
 
 
 if __name__ == "__main__":

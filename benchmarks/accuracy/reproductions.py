@@ -1,6 +1,7 @@
-"""The earlier systems' recipes with MiniLM on AG News files: what each reaches, seed by seed.
+r"""The earlier systems' recipes with MiniLM on AG News files: what each reaches, seed by seed.
 
-    python benchmarks/reproductions.py --data ../shared/ag_news --epochs 3 --seeds 0 1 2 --write
+    python benchmarks/accuracy/reproductions.py --data ../shared/ag_news --epochs 3 \
+        --seeds 0 1 2 --write
 
 Each run is a process of its own, as a person would start it, and adds a JSON line to the results;
 what stands there already is not run again. `--write` fills docs/reproductions.md from the results.
@@ -20,12 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arms import read_rows
-from sample_rows import ag_news_files, sample_rows
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from library.arms import read_rows
+from library.results import record
+from library.sample_rows import ag_news_files, sample_rows
 
 import ranklet
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "reproductions.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reproductions.md"
 BEGIN, END = "<!-- figure: reproductions-begin -->\n", "<!-- figure: reproductions-end -->\n"
 SETTINGS = ("encoder", "texts", "test_texts", "epochs", "set")
 """Results that agree in these are averaged over their seeds."""
@@ -254,6 +258,7 @@ def main() -> None:
             with path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(results[-1]) + "\n")
             print(json.dumps(results[-1]), flush=True)
+    record("reproductions", {"runs": results})
     if options.write:
         write_document(results)
 

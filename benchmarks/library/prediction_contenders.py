@@ -10,9 +10,9 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from measure import Job, Result, machine, now, peak_device_mib, peak_rss_mib
-from prediction_models import ADAPTER, CHECKED_TEXTS, MERGED, NUM_LABELS, logit_error
-from workload import read_rows, tokenizer
+from library.measure import Job, Result, machine, now, peak_device_mib, peak_rss_mib
+from library.prediction_models import ADAPTER, CHECKED_TEXTS, MERGED, NUM_LABELS, logit_error
+from library.workload import read_rows, tokenizer
 
 
 @dataclass(frozen=True)

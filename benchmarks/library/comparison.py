@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from measure import Job, Result, WorkerError, machine, medians, run_worker, table
+from library.measure import Job, Result, WorkerError, medians, run_worker, table
+from library.results import record
 
 Results = dict[str, list[Result]]
 Rates = dict[str, float]
@@ -89,6 +88,5 @@ def report(
         (name, *(result.get(key) for key in columns.values())) for name, result in figures.items()
     ]
     print(table(("contender", *columns), rows))
-    about = {"arguments": sys.argv[1:], "gemm_flops": rates, "machine": machine()}
     for name, result in figures.items():
-        print(json.dumps({"benchmark": benchmark, "contender": name, **result, **about}))
+        record(benchmark, {"contender": name, **result, "gemm_flops": rates})

@@ -1,6 +1,6 @@
 """Everything about speed on a GPU in one go, correctness first, within eight minutes.
 
-    python benchmarks/gpu_speed.py --tokenizer ../shared/roberta-base \
+    python benchmarks/speed/gpu_speed.py --tokenizer ../shared/roberta-base \
         --texts ../shared/ag_news/train.csv --out gpu_speed.json
 
 In this order, each part in a process of its own:
@@ -31,14 +31,19 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import own_parity
-import own_training
-import prediction_contenders
-import prediction_models
-import rival_training
-from measure import Job, Result, WorkerError, gemm_rates, machine, run_worker, serve, table
-from rival_training import USUAL, Options, as_json
-from workload import prediction_flops, prepare_encoder, training_flops, write_texts
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from library import (
+    own_parity,
+    own_training,
+    prediction_contenders,
+    prediction_models,
+    rival_training,
+)
+from library.measure import Job, Result, WorkerError, gemm_rates, machine, run_worker, serve, table
+from library.results import record
+from library.rival_training import USUAL, Options, as_json
+from library.workload import prediction_flops, prepare_encoder, training_flops, write_texts
 
 SCRIPT = Path(__file__).resolve()
 EPOCH_TEXTS = 120_000
@@ -57,6 +62,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         figures = measure(options, Path(name), deadline)
     print(table(("part", "texts/s", "tokens/s", "GEMM", "GPU, MiB", "note"), summary(figures)))
+    record("gpu_speed", figures)
     print(f"written to {options.out}")
     if not figures["complete"]:
         sys.exit("error: not everything was measured or correct, see the notes")
@@ -87,7 +93,7 @@ def parse() -> argparse.Namespace:
 
 def measure(options: argparse.Namespace, folder: Path, deadline: float) -> Result:
     """Run all parts in turn; each one's figures, or why there are none, are written at once."""
-    figures: Result = {"benchmark": "gpu_speed", "arguments": sys.argv[1:], "machine": machine()}
+    figures: Result = {"machine": machine()}
     started = time.monotonic()
     encoder = run_worker(SCRIPT, encoder_job(options, folder))
     jobs = part_jobs(options, encoder, folder)

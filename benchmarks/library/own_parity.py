@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from measure import Job, Result
-from own_training import recipe_tree
-from workload import read_rows
+from library.measure import Job, Result
+from library.own_training import recipe_tree
+from library.workload import read_rows
 
 TEXTS = 32
 

@@ -1,6 +1,6 @@
 """Trainings killed at random moments and started again by the same command, until they finish.
 
-    python benchmarks/kill_training.py --runs 8 --kills 40
+    python benchmarks/robustness/kill_training.py --runs 8 --kills 40
 
 Every start is `ranklet train RECIPE --out RUN`, a process of its own, on a small random encoder. A
 share of the SIGKILLs is aimed at the writing of a checkpoint, another falls anywhere from the start
@@ -24,42 +24,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-WORDS = {
-    "Sports": ["team", "goal", "match", "coach", "player", "league", "cup", "race"],
-    "World": ["minister", "treaty", "border", "capital", "election", "envoy", "vote", "army"],
-}
-VOCABULARY = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "[MASK]",
-    "the",
-    "a",
-    *WORDS["Sports"],
-    *WORDS["World"],
-]
-CONFIG = {
-    "model_type": "bert",
-    "vocab_size": len(VOCABULARY),
-    "hidden_size": 64,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "intermediate_size": 128,
-    "max_position_embeddings": 40,
-    "type_vocab_size": 2,
-    "layer_norm_eps": 1e-6,
-    "pad_token_id": 0,
-}
-RECIPE = """\
-encoder: encoder
-budget: 100_000
-head_dropout: 0.1
-data: {train: train.csv, test: test.csv, max_length: 24, validation: 60}
-adapter: {rank: 8, target_modules: all-linear, dropout: 0.1}
-training: {epochs: 12, batch_size: 16, checkpoint_every: 3, evaluate_every: 20, learning_rate: 2e-3}
-engine: {device: cpu, precision: float32}
-"""
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from library.results import record
+from library.small_training import same, write_workplace
+
 VARIANTS = (
     (),
     ("training.gradient_accumulation_steps=2", "training.token_dropout=0.1"),
@@ -89,38 +58,6 @@ class Found:
     continued: int = 0
     identical: int = 0
     runs: int = 0
-
-
-def write_workplace(folder: Path) -> None:
-    import torch
-    from safetensors.torch import save_file
-
-    from ranklet.encoder.bert import Encoder
-    from ranklet.encoder.config import read_config
-
-    encoder_folder = folder / "encoder"
-    encoder_folder.mkdir()
-    (encoder_folder / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
-    (encoder_folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
-    torch.manual_seed(1)
-    encoder = Encoder(read_config(encoder_folder), with_pooler=True)
-    for table in (part for part in encoder.modules() if isinstance(part, torch.nn.Embedding)):
-        torch.nn.init.normal_(table.weight)
-    tensors = {f"bert.{name}": tensor for name, tensor in encoder.state_dict().items()}
-    save_file(tensors, encoder_folder / "model.safetensors")
-    (folder / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
-    for name, rows in (("train.csv", 300), ("test.csv", 40)):
-        (folder / name).write_text(texts(rows, seed=rows), encoding="utf-8")
-
-
-def texts(rows: int, seed: int) -> str:
-    drawn = random.Random(seed)
-    lines = ["text,label"]
-    for row in range(rows):
-        label = drawn.choice(sorted(WORDS))
-        words = [drawn.choice([*WORDS[label], "the", "a"]) for _ in range(drawn.randint(4, 18))]
-        lines.append(f"{' '.join(words)} {row},{label}")
-    return "\n".join(lines) + "\n"
 
 
 def start(folder: Path, out: str, settings: tuple[str, ...]) -> subprocess.Popen[str]:
@@ -190,11 +127,6 @@ def run_until_finished(
     found.runs += 1
 
 
-def same(one: Path, other: Path) -> bool:
-    names = ("adapter/adapter_model.safetensors", "certificate.json")
-    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=8, help="at least, default 8")
@@ -225,7 +157,6 @@ def main() -> None:
             print(out, dict(found.kills), f"identical={identical}", flush=True)
             shutil.rmtree(folder / out)
     figures = {
-        "benchmark": "kill_training",
         "runs": found.runs,
         "identical": found.identical,
         "kills": found.kills.total(),
@@ -236,7 +167,7 @@ def main() -> None:
         "seed": options.seed,
         "seconds": round(time.monotonic() - started),
     }
-    print(json.dumps(figures))
+    record("kill_training", figures)
     sys.exit(0 if found.identical == found.runs and not found.failures else 1)
 
 

@@ -1,6 +1,6 @@
 """How often 95 % intervals cover the truth: accuracy, macro F1, Matthews correlation, kappa.
 
-    python benchmarks/interval_coverage.py
+    python benchmarks/statistics/interval_coverage.py
 
 Each set is drawn from a known distribution of true and predicted classes, whose figures are the
 truth, and evaluated as `ranklet evaluate` does. The standard error of a coverage of 95 % over 1,000
@@ -10,8 +10,13 @@ sets is 0.7 points.
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+from library.results import record
 
 from ranklet.evaluation import metrics
 
@@ -64,11 +69,16 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    lines = []
     for name, shares in DISTRIBUTIONS.items():
-        truth, found = coverage(shares, options.sets, options.rows, options.resamples, options.seed)
+        truth, covered = coverage(
+            shares, options.sets, options.rows, options.resamples, options.seed
+        )
         print(f"{name}: {options.sets:,} sets of {options.rows:,} rows")
-        for figure, value, share in zip(FIGURES, truth, found, strict=True):
+        for figure, value, share in zip(FIGURES, truth, covered, strict=True):
             print(f"  {figure:<20} {value:.4f} covered by {share:.1%}")
+            lines.append({"set": name, "figure": figure, "truth": value, "covered": share})
+    record("interval_coverage", {"sets": options.sets, "rows": options.rows, "lines": lines})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What the audit finds of copies and wrong labels that were planted.
 
-    python benchmarks/audit_data.py --data ../shared/ag_news
-    python benchmarks/audit_data.py --data ../shared/ag_news --part copies
+    python benchmarks/statistics/audit_data.py --data ../shared/ag_news
+    python benchmarks/statistics/audit_data.py --data ../shared/ag_news --part copies
 
 Copies: texts of test get 200 exact copies, 200 with 1 to 3 words substituted, deleted or
 inserted, and 50 cut to their first 60 to 70 % in train. AG News holds near duplicates of its own,
@@ -20,11 +20,16 @@ import argparse
 import csv
 import json
 import random
+import sys
 import time
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
 import numpy as np
-from sample_rows import ag_news_files
+from library.results import record
+from library.sample_rows import ag_news_files
+from library.wrong_labels import LABELS, exchanged
 
 from ranklet.data.audit.copies import find_copies, fingerprints
 from ranklet.data.audit.label_errors import (
@@ -36,7 +41,6 @@ from ranklet.data.audit.label_errors import (
 from ranklet.workflows._audit.labels import frozen_states
 
 KINDS = {"exact": 200, "near": 200, "truncated": 50}
-LABELS = ("World", "Sports", "Business", "Sci/Tech")
 
 
 def read(path: Path, count: int | None) -> tuple[list[str], list[str]]:
@@ -104,18 +108,6 @@ def measure_copies(train: list[str], test: list[str], seed: int, out: Path) -> d
     }
 
 
-def exchanged(labels: np.ndarray, share: float, kind: str, seed: int) -> np.ndarray:
-    draw = np.random.default_rng(seed)
-    pool = np.arange(len(labels)) if kind == "random" else np.flatnonzero(labels >= 2)
-    chosen = draw.choice(pool, round(share * len(labels)), replace=False)
-    wrong = labels.copy()
-    if kind == "random":
-        wrong[chosen] = (labels[chosen] + draw.integers(1, 4, len(chosen))) % 4
-    else:
-        wrong[chosen] = 5 - labels[chosen]
-    return wrong
-
-
 def states_of(texts: list[str], encoder: str, out: Path) -> np.ndarray:
     path = out / f"states-{encoder.replace('/', '_')}-{len(texts)}.npy"
     if not path.is_file():
@@ -179,11 +171,12 @@ def main() -> None:
     train, labels = read(train_file, options.texts)
     if options.part != "labels":
         test, _ = read(test_file, None)
-        print(json.dumps(measure_copies(train, test, options.seed, options.out), indent=2))
+        copies = measure_copies(train, test, options.seed, options.out)
+        record("audit_data", {"copies": copies})
     if options.part != "copies":
         encoder = options.encoder or None
         rows = measure_labels(train, labels, encoder, options.shares, options.seed, options.out)
-        (options.out / "labels.json").write_text(json.dumps(rows, indent=2), encoding="utf-8")
+        record("audit_data", {"labels": rows})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Trainings on two ranks: the same weights as one process, and what the loss of a rank does.
 
-    python benchmarks/rank_loss.py --runs 5 --kills 10
+    python benchmarks/robustness/lost_process.py --runs 5 --kills 10
 
 Every start is `torchrun --nproc-per-node 2 -m ranklet train RECIPE --out RUN`, on a small random
 encoder and the CPU. Three figures: the largest difference between the weights of two ranks and of
@@ -23,7 +23,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kill_training import same, write_workplace
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from library.results import record
+from library.small_training import same, write_workplace
 
 PLAIN = ("adapter.dropout=0", "head_dropout=0", "training.metric=loss", "training.max_steps=90")
 NOISY = ("training.token_dropout=0.1", "training.metric=loss", "training.max_steps=90")
@@ -166,7 +169,6 @@ def main() -> None:
                 print((folder / f"{out}.log").read_text()[-3000:], flush=True)
         abort_s, end_s = stopped_run(folder)
     figures = {
-        "benchmark": "rank_loss",
         "largest_difference_from_one_process": difference,
         "runs": options.runs,
         "kills": options.kills,
@@ -180,7 +182,7 @@ def main() -> None:
         "seed": options.seed,
         "seconds": round(time.monotonic() - started),
     }
-    print(json.dumps(figures))
+    record("lost_process", figures)
     passed = difference <= TOLERANCE and finished == identical == options.runs
     sys.exit(0 if passed and abort_s < 4 * TIMEOUT_S else 1)
 

@@ -1,6 +1,6 @@
 """Wrong training labels: what robust losses keep of what cross-entropy loses.
 
-    python benchmarks/noisy_labels.py --data ../shared/ag_news
+    python benchmarks/accuracy/noisy_labels.py --data ../shared/ag_news
 
 A share of the training labels is exchanged, validation rows among them, since nobody would know
 which; test labels are as they were. `random` takes any other label, `confusable` the neighbour that
@@ -13,10 +13,14 @@ import argparse
 import csv
 import random
 import statistics
+import sys
 from pathlib import Path
 
-from arms import Arm, Row, run_arms, table
-from sample_rows import ag_news_files, sample_rows
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from library.arms import Arm, Row, run_arms, table
+from library.results import record
+from library.sample_rows import ag_news_files, sample_rows
 
 CONFUSABLE = {
     "World": "Business",
@@ -97,6 +101,7 @@ def main() -> None:
     for kind in ("random", "confusable"):
         for arm in ROBUST:
             print(kept(rows, kind, arm.name))
+    record("noisy_labels", {"runs": rows})
 
 
 if __name__ == "__main__":

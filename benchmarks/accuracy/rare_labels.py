@@ -1,6 +1,6 @@
 """Rare labels, 1 to 20: macro F1 with and without what is meant to help them.
 
-    python benchmarks/rare_labels.py --data ../shared/ag_news
+    python benchmarks/accuracy/rare_labels.py --data ../shared/ag_news
 
 Three sets, each drawn by seed: AG News and newsbites with two labels at a twentieth of the others,
 and texts of one or two AG News beginnings that have the labels of both, with the same two rare.
@@ -13,13 +13,17 @@ from __future__ import annotations
 import argparse
 import csv
 import random
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from arms import Arm, Row, run_arms, table
-from sample_rows import ag_news_files
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from library.arms import Arm, Row, run_arms, table
+from library.results import record
+from library.sample_rows import ag_news_files
 
 import ranklet
 from ranklet.data.reading.named_sets import bundled_file
@@ -153,8 +157,10 @@ def main() -> None:
     newsbites = [read_texts(bundled_file("newsbites", name)) for name in ("train", "test")]
     sizes = (options.common, options.common // 4, options.test_texts)
     make = partial(make_set, *ag_news, sizes)
-    compare("ag_news", ONE_LABEL, lambda s: make(s, options.out / "ag_news", words=0), options)
-    compare(
+    rows = compare(
+        "ag_news", ONE_LABEL, lambda s: make(s, options.out / "ag_news", words=0), options
+    )
+    rows += compare(
         "newsbites",
         ONE_LABEL,
         lambda s: make_set(*newsbites, (100, 40, 160), s, options.out / "newsbites", words=0),
@@ -162,7 +168,7 @@ def main() -> None:
     )
     several = argparse.Namespace(**vars(options))
     several.extra = [*options.extra, "data.problem_type=multi_label_classification"]
-    rows = compare(
+    label_sets = compare(
         "label_sets",
         LABEL_SETS,
         lambda s: make(s, options.out / "label_sets", words=15),
@@ -170,10 +176,11 @@ def main() -> None:
         untuned,
     )
     for arm in LABEL_SETS:
-        own = [row for row in rows if row["arm"] == arm.name]
+        own = [row for row in label_sets if row["arm"] == arm.name]
         for figure in ("macro_f1_at_half", "macro_f1_tuned"):
             mean = 100 * sum(row[figure] for row in own) / len(own)
             print(f"{arm.name}: {figure} {mean:.2f} %")
+    record("rare_labels", {"runs": [*rows, *label_sets]})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A small student of few labels, with and without teachers that read the texts without labels.
 
-    python benchmarks/distillation.py --data ../shared/ag_news
+    python benchmarks/accuracy/distillation.py --data ../shared/ag_news
 
 Teachers are trained on the same labelled rows as the student; the rest of the training file lends
 its texts, not its labels. Validation rows are part of the labelled ones and the same for all.
@@ -11,10 +11,14 @@ from __future__ import annotations
 import argparse
 import csv
 import random
+import sys
 from pathlib import Path
 
-from arms import Arm, figures, run_arms, table
-from sample_rows import ag_news_files, sample_rows
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from library.arms import Arm, figures, run_arms, table
+from library.results import record
+from library.sample_rows import ag_news_files, sample_rows
 
 import ranklet
 
@@ -94,6 +98,7 @@ def main() -> None:
         arms, lambda seed: [*student, *options.student], options.seeds, options.out / "runs.jsonl"
     )
     print(table(rows, PLAIN))
+    record("distillation", {"runs": rows})
 
 
 if __name__ == "__main__":

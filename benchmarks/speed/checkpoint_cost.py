@@ -1,6 +1,6 @@
 """What checkpoints cost a training: time, bytes and memory, of the `ag_news` recipe with MiniLM.
 
-    python benchmarks/checkpoint_cost.py --steps 500
+    python benchmarks/speed/checkpoint_cost.py --steps 500
 
 One training with the default of `training.checkpoint_every`, as its own record counts it. Time is
 what the training stood still for copies and earlier writes; with the writing beside it, which takes
@@ -16,7 +16,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
 from typing import Any
+
+from library.results import record
 
 
 def main() -> None:
@@ -36,7 +41,7 @@ def main() -> None:
             command += ["--set", setting]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         about = json.loads((out / "environment.json").read_text(encoding="utf-8"))
-    print(json.dumps({"benchmark": "checkpoint_cost", **figures(about), "set": settings[3:]}))
+    record("checkpoint_cost", {**figures(about), "set": settings[3:]})
 
 
 def figures(about: dict[str, Any]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Accuracy against trained parameters: what the solver's placements are worth at equal budgets.
 
-    python benchmarks/budget_curve.py --train ../shared/ag_news/train.csv \
+    python benchmarks/accuracy/budget_curve.py --train ../shared/ag_news/train.csv \
         --test ../shared/ag_news/test.csv --seeds 0 1 2 3 4
 
 Every run is a process of its own and becomes one JSON line in `--results`; what stands there is not
@@ -31,8 +31,11 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from arms import Row, interval, read_rows
-from sample_rows import sample_rows
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from library.arms import Row, interval, read_rows
+from library.results import record
+from library.sample_rows import sample_rows
 
 SLIM = ["head=linear", "pooling=mean"]
 ARMS: dict[str, list[str]] = {
@@ -259,7 +262,7 @@ def main() -> None:
         if found:
             print(f"{arm}: the accuracy of the default from {found['budget']:,} on")
     draw(lines, options.plot)
-    print(json.dumps({"benchmark": "budget_curve", "lines": lines}))
+    record("budget_curve", {"lines": lines, "runs": rows})
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measure import Job, Result, now, peak_device_mib, peak_rss_mib
-from workload import ALPHA, LEARNING_RATE, RANK, TARGETS
+from library.measure import Job, Result, now, peak_device_mib, peak_rss_mib
+from library.workload import ALPHA, LEARNING_RATE, RANK, TARGETS
 
 EPOCHS = 2
 

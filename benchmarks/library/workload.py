@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from measure import Job, Result
+from library.measure import Job, Result
 
 ROBERTA_BASE = {
     "model_type": "roberta",

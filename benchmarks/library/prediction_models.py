@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from measure import Job, Result
-from workload import ALPHA, RANK, TARGETS, read_rows, tokenizer
+from library.measure import Job, Result
+from library.workload import ALPHA, RANK, TARGETS, read_rows, tokenizer
 
 NUM_LABELS = 4
 CHECKED_TEXTS = 64

@@ -1,6 +1,6 @@
 """Optimizers, schedules, losses and tricks against the plain recipe, each at its own learning rate.
 
-    python benchmarks/techniques.py --data ../shared/ag_news
+    python benchmarks/accuracy/techniques.py --data ../shared/ag_news
 
 Every arm changes one thing of `ag_news` on MiniLM, without the recipe's own label smoothing and
 head dropout, so that these are arms as well. Rates are chosen on validation with the first seed.
@@ -9,10 +9,14 @@ head dropout, so that these are arms as well. Rates are chosen on validation wit
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from arms import Arm, run_arms, table
-from sample_rows import ag_news_files, sample_rows
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from library.arms import Arm, run_arms, table
+from library.results import record
+from library.sample_rows import ag_news_files, sample_rows
 
 RATES = (1e-3, 3e-3)
 PLAIN = "plain"
@@ -96,6 +100,7 @@ def main() -> None:
     ]
     rows = run_arms(arms, lambda seed: shared, options.seeds, options.out / "results.jsonl")
     print(table(rows, PLAIN))
+    record("techniques", {"runs": rows})
 
 
 if __name__ == "__main__":

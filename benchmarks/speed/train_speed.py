@@ -1,7 +1,8 @@
 """LoRA training speed of ranklet against transformers and peft, side by side on one machine.
 
-    python benchmarks/train_speed.py --encoder roberta-base --tokenizer ../shared/roberta-base \
-        --texts ../shared/ag_news/train.csv --steps 20 --repeats 3
+    python benchmarks/speed/train_speed.py --encoder roberta-base \
+        --tokenizer ../shared/roberta-base --texts ../shared/ag_news/train.csv \
+        --steps 20 --repeats 3
 
 Every contender trains LoRA r=8 on query, key and value and the classification head, over exactly
 the same texts: one measured epoch of `--steps` batches, after a warm-up. Each run is a process of
@@ -32,12 +33,13 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
-import own_training
-import rival_training
-from comparison import Results, compare, report, run_in_turn
-from measure import Job, Result, WorkerError, gemm_rates, run_worker, serve, table
-from rival_training import USUAL, USUAL_FLOAT32, Options, as_json
-from workload import prepare_encoder, training_flops, write_texts
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from library import own_training, rival_training
+from library.comparison import Results, compare, report, run_in_turn
+from library.measure import Job, Result, WorkerError, gemm_rates, run_worker, serve, table
+from library.rival_training import USUAL, USUAL_FLOAT32, Options, as_json
+from library.workload import prepare_encoder, training_flops, write_texts
 
 SCRIPT = Path(__file__).resolve()
 TRIAL_LIMIT_S = 900.0

@@ -28,12 +28,6 @@ WIDE = {
     "ranklet.sklearn.LoraTextClassifier.__init__",
     "ranklet.training.fit.fit",
     "ranklet.training.optimizers.build_optimizer",
-    "ranklet.workflows.audit.audit",
-    "ranklet.workflows.estimate.estimate",
-    "ranklet.workflows.evaluate.evaluate",
-    "ranklet.workflows.predict.predict",
-    "ranklet.workflows.shrink.shrink",
-    "ranklet.workflows.stress.stress",
 }
 # Too long today, docstring and signature not counted.
 LONG = {

@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ranklet.data.reading.memory import IN_MEMORY
-from ranklet.files import folder_appearing_whole
 from ranklet.problem import MultiLabel
 from ranklet.recipe.yaml_file import parse_recipe
 from ranklet.run.folder import read_json
@@ -57,7 +56,6 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     classes_: NDArray[Any]
     model_: TextClassifier
-    files_: Mapping[str, bytes]
     trained_parameters_: int
     validation_: Mapping[str, float]
 
@@ -114,7 +112,6 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             fields = self._fields(multi_label=isinstance(labels[0], list))
             recipe = parse_recipe(json.dumps(fields), "parameters", self._overrides())
             run = train(recipe, Path(folder) / "run", data=(texts, labels))
-            self.files_ = _read_files(run.adapter)
             self.trained_parameters_ = read_json(run.certificate)["counted"]
             self.validation_ = read_json(run.environment)["best_validation"]
             self.model_ = load(run.adapter, merge=True)
@@ -141,21 +138,7 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             RunError: The folder exists or cannot be written.
         """
         check_is_fitted(self, "model_")
-        with folder_appearing_whole(Path(folder)) as unfinished:
-            _write_files(self.files_, unfinished)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the encoder out: it is found again by its name."""
-        state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "model_"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Load the classifier from its own files, which compares its probe logits."""
-        super().__setstate__(state)
-        if "files_" in state:
-            with TemporaryDirectory() as folder:
-                _write_files(self.files_, Path(folder))
-                self.model_ = load(folder, merge=True)
+        self.model_.save(folder)
 
     def __sklearn_tags__(self) -> Any:
         """Say that X is a column of strings."""
@@ -237,12 +220,3 @@ def _names(classes: NDArray[Any]) -> list[str]:
     if readable and len(set(names)) == len(names):
         return names
     return [f"class {index}" for index in range(len(names))]
-
-
-def _read_files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-def _write_files(files: Mapping[str, bytes], folder: Path) -> None:
-    for name, content in files.items():
-        (folder / name).write_bytes(content)

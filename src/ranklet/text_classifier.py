@@ -6,12 +6,13 @@ network what those need: what the classifier is, and where its adapters are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ranklet.classifier import ClassifierNetwork
@@ -20,15 +21,20 @@ from ranklet.data.examples import encode_labels
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import IN_MEMORY, Data, as_source, plain_texts
 from ranklet.data.reading.sources import read_column, read_examples
+from ranklet.encoder.compiled_layers import compile_layers
+from ranklet.encoder.layers import NativeEncoder
+from ranklet.encoder.packed_linear import can_pack, pack_linear_maps
+from ranklet.encoder.precision import choose_device
 from ranklet.evaluation.answers import answer, judge
 from ranklet.evaluation.importance import Words, occlude
 from ranklet.evaluation.result import Evaluation
 from ranklet.head import module_device
 from ranklet.labels import Label, LabelSet
 from ranklet.lora.adapter_file import AdapterFile
+from ranklet.lora.merge import merge_adapters
 from ranklet.problem import Problem
 from ranklet.saved.model import ClassifierSettings, assemble, save_model
-from ranklet.saved.probes import compute_dtype
+from ranklet.saved.probes import PROBES_FILE, compare_probes, compute_dtype, probe_record
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -161,7 +167,55 @@ class TextClassifier:
             )
         save_model(Path(folder), network, self.settings, self.adapter, self.card)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what was trained; the encoder is left out and found again by its name."""
+        parts = (self.settings, self.labels, self.adapter, self.card, self.is_merged)
+        device = module_device(self.network).type
+        return _unpickled, (*parts, device, probe_record(self.network))
+
     def __repr__(self) -> str:
         """Say what it is in one line."""
         names = ", ".join(map(repr, self.labels.names[:4])) + ", …" * (len(self.labels) > 4)
         return f"<TextClassifier of {len(self.labels)} labels ({names}) on {self.settings.encoder}>"
+
+
+def merge_network(network: ClassifierNetwork, compile: bool = False) -> None:
+    """Add the adapters of a network to its weights, and make its layers faster, in place.
+
+    Args:
+        network: What is changed.
+        compile: Have `torch.compile` write the layers' kernels; else the weights are packed for the
+            processor beside themselves.
+
+    Raises:
+        RunError: There is no compiler.
+    """
+    merge_adapters(network)
+    encoder, device = network.encoder, module_device(network)
+    if compile:
+        compile_layers(encoder, device)
+        return
+    # Foreign layers may read their weights; the fused layer would, and is for gradients anyway.
+    packable = isinstance(encoder, NativeEncoder) and encoder.fused
+    if packable and can_pack(device, next(encoder.parameters()).dtype):
+        encoder.fused = False
+        pack_linear_maps(encoder.layers)
+
+
+def _unpickled(
+    settings: ClassifierSettings,
+    labels: LabelSet,
+    adapter: AdapterFile,
+    card: str,
+    is_merged: bool,
+    device: str,
+    probes: Mapping[str, Any],
+) -> TextClassifier:
+    """Build a pickled classifier again, and make sure that it answers as it did."""
+    where = choose_device("auto" if device == "cuda" else "cpu")
+    dtype = getattr(torch, probes["dtype"])
+    network = assemble(settings, labels, adapter, dtype=dtype, device=where)
+    if is_merged:
+        merge_network(network)
+    compare_probes(network, probes, Path("pickle") / PROBES_FILE)
+    return TextClassifier(network, settings, adapter, card, is_merged)

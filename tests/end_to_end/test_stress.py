@@ -47,7 +47,8 @@ def test_the_figures_are_those_of_shifted_texts(workplace: Path, stressed: Any) 
     texts, labels = [row["text"] for row in rows], [row["label"] for row in rows]
     before = model.predict(texts)
     assert (found["source"], found["rows"], found["of_rows"]) == ("test", 6, 6)
-    assert found["accuracy"]["value"] == library.evaluate("run", precision="float32").accuracy.value
+    source = library.ModelSource("run", precision="float32")
+    assert found["accuracy"]["value"] == library.evaluate(source).accuracy.value
     assert [(each["kind"], each["strength"]) for each in found["points"]] == [
         (kind, strength) for kind in PERTURBATIONS for strength in (0.5, 1.0)
     ]

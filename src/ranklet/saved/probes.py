@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,23 @@ def check_probes(model: TextClassifier, folder: Path) -> float | None:
     path = folder / PROBES_FILE
     if not path.exists():
         return None
-    record = read_json_object(path, AdapterError)
+    return compare_probes(model, read_json_object(path, AdapterError), path)
+
+
+def compare_probes(model: TextClassifier, record: Mapping[str, Any], path: Path) -> float:
+    """Refuse a classifier that answers probe texts differently from what a record says.
+
+    Args:
+        model: The classifier.
+        record: Texts, logits and their dtype, as `probe_record` gives them.
+        path: Where the record stands, for messages.
+
+    Returns:
+        The largest difference of a logit.
+
+    Raises:
+        RunError: The logits differ by more than `PROBE_TOLERANCE`, or the record is none.
+    """
     try:
         stored = torch.tensor(record["logits"], dtype=torch.float32)
         tolerance = max(
@@ -58,8 +75,8 @@ def check_probes(model: TextClassifier, folder: Path) -> float | None:
     difference = float((logits - stored).abs().max())
     if not difference <= tolerance * float(stored.abs().max()):
         raise RunError(
-            f"{folder}: the model answers differently from when it was saved (a probe logit is off "
-            f"by {difference:.3g}); its adapter, encoder or tokenizer files were changed"
+            f"{path.parent}: the model answers differently from when it was saved (a probe logit "
+            f"is off by {difference:.3g}); its adapter, encoder or tokenizer files were changed"
         )
     return difference
 

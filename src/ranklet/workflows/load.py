@@ -7,20 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ranklet.encoder.compiled_layers import compile_layers
-from ranklet.encoder.families import AnyEncoder
-from ranklet.encoder.layers import NativeEncoder
-from ranklet.encoder.packed_linear import can_pack, pack_linear_maps
 from ranklet.encoder.precision import choose_device, choose_dtype
 from ranklet.errors import RunError
 from ranklet.lora.adapter_file import CONFIG_FILE
-from ranklet.lora.merge import merge_adapters
 from ranklet.run.folder import Run, open_run
 from ranklet.saved.model import assemble, check_head, read_saved
 from ranklet.saved.probes import check_probes
-from ranklet.text_classifier import TextClassifier
+from ranklet.text_classifier import TextClassifier, merge_network
 from ranklet.vocabulary import AttentionBackend, Device, Precision
 
 
@@ -112,11 +105,7 @@ def load(
     check_head(network, folder, settings.head)
     check_probes(network, folder)
     if merge:
-        merge_adapters(network)
-        if compile:
-            compile_layers(network.encoder, where)
-        else:
-            _pack_layers(network.encoder, where)
+        merge_network(network, compile)
         check_probes(network, folder)
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
@@ -148,14 +137,6 @@ def name_of(model: Model) -> str:
     if isinstance(model, TextClassifier):
         return "the loaded classifier"
     return str(as_model_source(model).folder)
-
-
-def _pack_layers(encoder: AnyEncoder, device: torch.device) -> None:
-    # Layers of transformers may read their weights; the fused layer would, and serves gradients.
-    dtype = next(encoder.parameters()).dtype
-    if isinstance(encoder, NativeEncoder) and encoder.fused and can_pack(device, dtype):
-        encoder.fused = False
-        pack_linear_maps(encoder.layers)
 
 
 def adapter_folder(path: Path) -> Path:

@@ -207,8 +207,8 @@ def norm_modules(shapes: Mapping[str, ModuleShape], layers: Layers | None) -> tu
     if layers is None:
         return norms
     last = max((layer for layer in map(layer_of, norms) if layer is not None), default=0)
-    chosen = layer_indices(layers, last)
-    return tuple(name for name in norms if layer_of(name) in chosen)
+    indices = layer_indices(layers, last)
+    return tuple(name for name in norms if layer_of(name) in indices)
 
 
 def train_modules(root: nn.Module, modules: Iterable[str]) -> None:
@@ -240,8 +240,8 @@ def matches(module: str, pattern: str) -> bool:
 
 def layer_of(module: str) -> int | None:
     """Return the layer that a module is in, or None: the first number in its name counts layers."""
-    found = re.search(r"\.(\d+)\.", module)
-    return int(found.group(1)) if found else None
+    match = re.search(r"\.(\d+)\.", module)
+    return int(match.group(1)) if match else None
 
 
 def layer_indices(layers: Layers, last: int) -> tuple[int, ...]:
@@ -262,10 +262,10 @@ def layer_indices(layers: Layers, last: int) -> tuple[int, ...]:
 
 
 def _is_part(part: str, wanted: str) -> bool:
-    found = _RANGE.fullmatch(wanted)
-    if not found or not part.isdecimal():
+    bounds = _RANGE.fullmatch(wanted)
+    if not bounds or not part.isdecimal():
         return part == wanted
-    return int(found[1]) <= int(part) and (not found[2] or int(part) <= int(found[2]))
+    return int(bounds[1]) <= int(part) and (not bounds[2] or int(part) <= int(bounds[2]))
 
 
 def _targeted(
@@ -290,8 +290,8 @@ def _in_layers(modules: Sequence[str], layers: Layers | None) -> tuple[str, ...]
     if layers is None:
         return tuple(modules)
     present = {index for index in map(layer_of, modules) if index is not None}
-    chosen = layer_indices(layers, max(present, default=0))
-    for layer in chosen:
+    indices = layer_indices(layers, max(present, default=0))
+    for layer in indices:
         if layer not in present:
             allowed = (
                 f"{min(present)} to {max(present)}" if present else "none: no target is in a layer"
@@ -299,7 +299,7 @@ def _in_layers(modules: Sequence[str], layers: Layers | None) -> tuple[str, ...]
             raise AdapterError(
                 f"adapter.layers: layer {layer} holds no targeted module; allowed: {allowed}"
             )
-    return tuple(name for name in modules if layer_of(name) in chosen)
+    return tuple(name for name in modules if layer_of(name) in indices)
 
 
 def _without(modules: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]:
@@ -309,7 +309,9 @@ def _without(modules: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]
                 f"adapter.exclude_modules: {pattern!r} matches no targeted module; "
                 f"{_near(pattern, modules)}"
             )
-    left = tuple(name for name in modules if not any(matches(name, one) for one in excluded))
+    left = tuple(
+        name for name in modules if not any(matches(name, pattern) for pattern in excluded)
+    )
     if not left:
         raise AdapterError(
             "adapter.exclude_modules: nothing is left to adapt; exclude fewer modules"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal
 
 import torch
@@ -15,14 +13,10 @@ from ranklet.encoder.quantization import AnyEmbedding, AnyLinear
 from ranklet.errors import AdapterError
 from ranklet.lora.initial import check_rank
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear, lora_scaling, module_generator
+from ranklet.lora.module_names import Layers, layer_indices, layer_of, matches, nearest_names
 from ranklet.vocabulary import AdapterInit, Bias
 
 ALL_LINEAR = "all-linear"
-
-Layers = str | Sequence[int | str]
-"""Layers by index and range, see `layer_indices`."""
-
-_RANGE = re.compile(r"(\d+)-(\d*)")
 
 
 @dataclass(frozen=True)
@@ -219,55 +213,6 @@ def train_modules(root: nn.Module, modules: Iterable[str]) -> None:
             parameter.requires_grad_(True)
 
 
-def matches(module: str, pattern: str) -> bool:
-    """Tell whether a pattern names a module.
-
-    A pattern is the full name or a dotted suffix of it. In place of a layer's number it may have a
-    range: `layer.0-5.attention.self.query`. A pattern that ends in a number or a range names every
-    module of these layers: `layer.11`, `layer.8-`.
-    """
-    if module == pattern or module.endswith("." + pattern):
-        return True
-    parts, wanted = module.split("."), pattern.split(".")
-    ends = wanted[-1].isdecimal() or bool(_RANGE.fullmatch(wanted[-1]))
-    lengths = range(len(wanted), len(parts) + 1) if ends else (len(parts),)
-    return any(
-        all(map(_is_part, parts[end - len(wanted) : end], wanted))
-        for end in lengths
-        if end >= len(wanted)
-    )
-
-
-def layer_of(module: str) -> int | None:
-    """Return the layer that a module is in, or None: the first number in its name counts layers."""
-    match = re.search(r"\.(\d+)\.", module)
-    return int(match.group(1)) if match else None
-
-
-def layer_indices(layers: Layers, last: int) -> tuple[int, ...]:
-    """Write ranges of layers out.
-
-    Args:
-        layers: Indices and ranges: `3`, `0-5` (5 included), `8-` (to the last), or one range.
-        last: Index of the last layer, where an open range ends.
-    """
-    indices: list[int] = []
-    for item in (layers,) if isinstance(layers, str) else layers:
-        if isinstance(item, int):
-            indices.append(item)
-        else:
-            first, _, end = item.partition("-")
-            indices += range(int(first), (int(end) if end else max(last, int(first))) + 1)
-    return tuple(dict.fromkeys(indices))
-
-
-def _is_part(part: str, wanted: str) -> bool:
-    bounds = _RANGE.fullmatch(wanted)
-    if not bounds or not part.isdecimal():
-        return part == wanted
-    return int(bounds[1]) <= int(part) and (not bounds[2] or int(part) <= int(bounds[2]))
-
-
 def _targeted(
     shapes: Mapping[str, ModuleShape], target_modules: str | Sequence[str]
 ) -> tuple[str, ...]:
@@ -281,7 +226,8 @@ def _targeted(
     for target in targets:
         if not any(matches(name, target) for name in shapes):
             raise AdapterError(
-                f"adapter.target_modules: {target!r} matches no module; {_near(target, shapes)}"
+                f"adapter.target_modules: {target!r} matches no module; "
+                f"{nearest_names(target, shapes)}"
             )
     return tuple(name for name in shapes if any(matches(name, target) for target in targets))
 
@@ -307,7 +253,7 @@ def _without(modules: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]
         if not any(matches(name, pattern) for name in modules):
             raise AdapterError(
                 f"adapter.exclude_modules: {pattern!r} matches no targeted module; "
-                f"{_near(pattern, modules)}"
+                f"{nearest_names(pattern, modules)}"
             )
     left = tuple(
         name for name in modules if not any(matches(name, pattern) for pattern in excluded)
@@ -327,7 +273,9 @@ def _resolve_pattern(
     for key, value in pattern.items():
         matched = [name for name in modules if matches(name, key)]
         if not matched:
-            raise AdapterError(f"{field}: {key!r} matches no adapted module; {_near(key, modules)}")
+            raise AdapterError(
+                f"{field}: {key!r} matches no adapted module; {nearest_names(key, modules)}"
+            )
         for name in matched:
             if name in matched_by:
                 raise AdapterError(
@@ -337,13 +285,3 @@ def _resolve_pattern(
             matched_by[name] = key
             resolved[name] = value
     return resolved
-
-
-def _near(pattern: str, modules: Iterable[str]) -> str:
-    names = list(modules)
-    suffixes = {".".join(name.split(".")[-length:]) for name in names for length in range(1, 4)}
-    near = get_close_matches(pattern, sorted(suffixes | set(names)), n=3, cutoff=0.5)
-    if near:
-        return "did you mean " + " or ".join(near) + "?"
-    leaves = sorted({name.rsplit(".", 1)[-1] for name in names})
-    return "allowed are full names or their endings, such as " + ", ".join(leaves[:8])

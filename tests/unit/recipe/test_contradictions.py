@@ -1,4 +1,4 @@
-"""Options of the training section that nothing would read, or that need another one."""
+"""Fields that cannot stand together, and options of a training that nothing would read."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-Layers = str | Sequence[int | str]
+LayerSelection = str | Sequence[int | str]
 """Layers by index and range, see `layer_indices`."""
 
 _RANGE = re.compile(r"(\d+)-(\d*)")
@@ -37,7 +37,7 @@ def layer_of(module: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def layer_indices(layers: Layers, last: int) -> tuple[int, ...]:
+def layer_indices(layers: LayerSelection, last: int) -> tuple[int, ...]:
     """Write ranges of layers out.
 
     Args:

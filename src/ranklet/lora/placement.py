@@ -13,7 +13,13 @@ from ranklet.encoder.quantization import AnyEmbedding, AnyLinear
 from ranklet.errors import AdapterError
 from ranklet.lora.initial import check_rank
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear, lora_scaling, module_generator
-from ranklet.lora.module_names import Layers, layer_indices, layer_of, matches, nearest_names
+from ranklet.lora.module_names import (
+    LayerSelection,
+    layer_indices,
+    layer_of,
+    matches,
+    nearest_names,
+)
 from ranklet.vocabulary import AdapterInit, Bias
 
 ALL_LINEAR = "all-linear"
@@ -96,7 +102,7 @@ def resolve_placement(
     target_modules: str | Sequence[str],
     rank: int,
     alpha: float,
-    layers: Layers | None = None,
+    layers: LayerSelection | None = None,
     rank_pattern: Mapping[str, int] | None = None,
     alpha_pattern: Mapping[str, float] | None = None,
     exclude_modules: Sequence[str] = (),
@@ -190,7 +196,9 @@ def train_biases(root: nn.Module, bias: Bias, placements: Iterable[Placement]) -
             parameter.requires_grad_(True)
 
 
-def norm_modules(shapes: Mapping[str, ModuleShape], layers: Layers | None) -> tuple[str, ...]:
+def norm_modules(
+    shapes: Mapping[str, ModuleShape], layers: LayerSelection | None
+) -> tuple[str, ...]:
     """Return the normalisations of a network, or of some of its layers.
 
     Args:
@@ -232,7 +240,7 @@ def _targeted(
     return tuple(name for name in shapes if any(matches(name, target) for target in targets))
 
 
-def _in_layers(modules: Sequence[str], layers: Layers | None) -> tuple[str, ...]:
+def _in_layers(modules: Sequence[str], layers: LayerSelection | None) -> tuple[str, ...]:
     if layers is None:
         return tuple(modules)
     present = {index for index in map(layer_of, modules) if index is not None}

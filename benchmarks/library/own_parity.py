@@ -69,8 +69,8 @@ def _compare_captured(job: Job, precision: str) -> Result:
     import torch
 
     from ranklet.training.captured_steps import CapturedGradients, cuda_graphs
-    from ranklet.training.fit import add_gradients
     from ranklet.training.losses import cross_entropy
+    from ranklet.training.optimizer_step import add_gradients
 
     try:
         model, corpus, labels, device = _assemble(job, precision, [])

@@ -1,12 +1,12 @@
-"""Trainings on two ranks: the same weights as one process, and what the loss of a rank does.
+"""Trainings on two processes: the same weights as one, and what the loss of a process does.
 
     python benchmarks/robustness/lost_process.py --runs 5 --kills 10
 
 Every start is `torchrun --nproc-per-node 2 -m ranklet train RECIPE --out RUN`, on a small random
-encoder and the CPU. Three figures: the largest difference between the weights of two ranks and of
-one process, without dropout; runs that finish, with the bytes of an undisturbed one, although a
-random rank is SIGKILLed at random moments (`--max-restarts`); seconds until the others end when a
-rank is stopped (SIGSTOP). Prints one JSON line.
+encoder and the CPU. Three figures: the largest difference between the weights of two processes and
+of one, without dropout; runs that finish, with the bytes of an undisturbed one, although a random
+process is SIGKILLed at random moments (`--max-restarts`); seconds until the others end when a
+process is stopped (SIGSTOP). Prints one JSON line.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PLAIN = ("adapter.dropout=0", "head_dropout=0", "training.metric=loss", "trainin
 NOISY = ("training.token_dropout=0.1", "training.metric=loss", "training.max_steps=90")
 TOLERANCE = 1e-6
 
-# Seconds in which a rank must answer while one is stopped; ten times a step of this training.
+# Seconds in which a process must answer while one is stopped; ten times a step of this training.
 TIMEOUT_S = 5
 
 
@@ -61,8 +61,8 @@ def _start(
         )
 
 
-def ranks_of(launcher: subprocess.Popen[str]) -> dict[int, int]:
-    """Return the process of each rank that a torchrun has started."""
+def processes_of(launcher: subprocess.Popen[str]) -> dict[int, int]:
+    """Return the id of each process, by its index, that a torchrun has started."""
     found = {}
     for children in Path(f"/proc/{launcher.pid}/task").glob("*/children"):
         for number in children.read_text().split():
@@ -70,8 +70,8 @@ def ranks_of(launcher: subprocess.Popen[str]) -> dict[int, int]:
                 variables = Path(f"/proc/{number}/environ").read_bytes().split(b"\0")
             except OSError:
                 continue
-            ranks = [int(each[5:]) for each in variables if each.startswith(b"RANK=")]
-            found |= {rank: int(number) for rank in ranks}
+            indices = [int(each[5:]) for each in variables if each.startswith(b"RANK=")]
+            found |= {index: int(number) for index in indices}
     return found
 
 
@@ -109,17 +109,17 @@ def must_finish(process: subprocess.Popen[str], folder: Path, out: str) -> None:
 
 
 def killed_run(folder: Path, out: str, kills: int, seconds: float, drawn: random.Random) -> bool:
-    """Train while random ranks are killed; tell whether the training finished."""
+    """Train while random processes are killed; tell whether the training finished."""
     process, run = torchrun(folder, out, NOISY, "--max-restarts", "3"), folder / out
     for _ in range(kills):
         before = records(run)
         wait_until(lambda seen=before: records(run) > seen or process.poll() is not None)
         time.sleep(drawn.uniform(0, seconds / kills))
-        ranks = ranks_of(process)
-        if not ranks:
+        processes = processes_of(process)
+        if not processes:
             break
-        os.kill(drawn.choice(sorted(ranks.values())), signal.SIGKILL)
-        wait_until(lambda held=ranks: ranks_of(process) != held, 90)
+        os.kill(drawn.choice(sorted(processes.values())), signal.SIGKILL)
+        wait_until(lambda held=processes: processes_of(process) != held, 90)
     try:
         return process.wait(timeout=600) == 0
     except subprocess.TimeoutExpired:
@@ -129,12 +129,12 @@ def killed_run(folder: Path, out: str, kills: int, seconds: float, drawn: random
 
 
 def stopped_run(folder: Path) -> tuple[float, float]:
-    """Stop a rank; return the seconds until the other one, and until torchrun has ended."""
+    """Stop a process; return the seconds until the other one, and until torchrun has ended."""
     process = torchrun(folder, "stopped", PLAIN, timeout_s=TIMEOUT_S)
     wait_until(lambda: records(folder / "stopped") > 5 or process.poll() is not None)
-    ranks, began = ranks_of(process), time.monotonic()
-    os.kill(ranks[1], signal.SIGSTOP)
-    wait_until(lambda: not is_alive(ranks[0]))
+    processes, began = processes_of(process), time.monotonic()
+    os.kill(processes[1], signal.SIGSTOP)
+    wait_until(lambda: not is_alive(processes[0]))
     other = time.monotonic() - began
     process.wait()
     return other, time.monotonic() - began
@@ -153,7 +153,7 @@ def main() -> None:
         must_finish(_start(folder, [sys.executable, "-m"], "alone", PLAIN), folder, "alone")
         must_finish(torchrun(folder, "two", PLAIN), folder, "two")
         difference = largest_difference(folder / "alone", folder / "two")
-        print(f"two ranks and one process: {difference:.2e} apart", flush=True)
+        print(f"two processes and one process: {difference:.2e} apart", flush=True)
 
         must_finish(torchrun(folder, "undisturbed", NOISY), folder, "undisturbed")
         seconds = json.loads((folder / "undisturbed/environment.json").read_text())["seconds"]

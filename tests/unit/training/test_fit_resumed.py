@@ -21,7 +21,7 @@ from ranklet.data.tokens.batching import epoch_batches
 from ranklet.data.tokens.corpus import TokenCorpus, build_corpus
 from ranklet.data.tokens.long_texts import LongTexts
 from ranklet.data.tokens.noisy_corpus import NoisyCorpus
-from ranklet.data.tokens.sampling import Sampling, draw_texts
+from ranklet.data.tokens.sampling import draw_texts
 from ranklet.data.tokens.token_dropout import drop_tokens
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import build_encoder
@@ -32,13 +32,18 @@ from ranklet.lora.placement import place_adapters, resolve_placement
 from ranklet.training.averaging import MovingAverage
 from ranklet.training.captured_steps import CapturedGradients
 from ranklet.training.checkpoints import Checkpoint, newest_checkpoint, write_checkpoint
-from ranklet.training.fit import AddGradients, FitResult, Record, fit
+from ranklet.training.continuation import Continuation
+from ranklet.training.fit import FitResult, fit
 from ranklet.training.losses import cross_entropy
 from ranklet.training.noise import gradient_noise
-from ranklet.training.optimizers import OptimizerName, build_optimizer
+from ranklet.training.optimizer_step import AddGradients, Objective, StepHooks
+from ranklet.training.optimizers import build_optimizer
+from ranklet.training.records import Record
 from ranklet.training.schedules import learning_rate_factor
+from ranklet.training.selection import Selection
 from ranklet.training.state import OwnGenerator
-from ranklet.training.steps import plan_steps
+from ranklet.training.steps import training_steps
+from ranklet.vocabulary import OptimizerName, Sampling
 
 CONFIG = EncoderConfig("roberta", 30, 8, 2, 2, 16, 20, 1, 1e-5, 1)
 CLASSES = 3
@@ -159,7 +164,7 @@ class Training:
             ]
             for epoch, rows in enumerate(drawn)
         ]
-        self.steps = plan_steps(epochs, accumulation, None, 2)
+        self.steps = training_steps(epochs, accumulation, None, 2)
         self.records: list[Record] = []
         self.kept: list[Checkpoint] = []
 
@@ -197,25 +202,27 @@ class Training:
             self.model,
             self.steps,
             self.load_batch,
-            optimizer,
-            partial(learning_rate_factor, schedule="cosine", warmup_steps=2, total_steps=9),
-            self.loss,
-            self.validate,
-            metric="accuracy",
-            patience=self.patience,
-            max_grad_norm=1.0,
-            scaler=self.scaler,
-            average=self.average,
-            soup=self.soup,
-            change_gradients=noise,
-            before_step=self.noisy.begin_step if self.noisy else lambda step: None,
-            read_every=self.read_every,
-            capture=self.capture,
-            observe=self.records.append,
-            others={"token_dropout": OwnGenerator(self.generator)},
-            resume=resume,
-            due=lambda step: True,
-            keep=lambda checkpoint: self.kept.append(checkpoint.copied()),
+            Objective(
+                self.loss,
+                optimizer,
+                partial(learning_rate_factor, schedule="cosine", warmup_steps=2, total_steps=9),
+                max_grad_norm=1.0,
+                scaler=self.scaler,
+            ),
+            Selection(self.validate, "accuracy", self.patience, self.soup, self.average),
+            StepHooks(
+                capture=self.capture,
+                before_step=self.noisy.begin_step if self.noisy else lambda step: None,
+                change_gradients=noise,
+                record=self.records.append,
+                read_every=self.read_every,
+            ),
+            Continuation(
+                resume,
+                due=lambda step: True,
+                keep=lambda checkpoint: self.kept.append(checkpoint.copied()),
+                others={"token_dropout": OwnGenerator(self.generator)},
+            ),
         )
 
 
@@ -274,14 +281,14 @@ def test_the_options_above_do_what_their_names_say() -> None:
     stopped = Training(**OPTIONS["patience"])
     assert stopped.run().ended_by == "patience"
     assert stopped.kept[-1].step < len(stopped.steps)
-    assert any(kept.state["progress"]["waited"] == 1 for kept in stopped.kept)
+    assert any(kept.state["progress"]["since_best"] == 1 for kept in stopped.kept)
     scaled = Training(**OPTIONS["scaler"])
     scaled.run()
     scales = [kept.state["scaler"]["scale"] for kept in scaled.kept]
     assert len(set(scales)) > 2, "the scale must go down and up again"
     captured = Training(**OPTIONS["captured"])
     captured.run()
-    chosen = [len(kept.state["accumulate"]["chosen"]) for kept in captured.kept]
+    chosen = [len(kept.state["accumulate"]["frequent"]) for kept in captured.kept]
     assert chosen == [0, 0, 1, 1, 1, 1, 1, 1]
 
 
@@ -307,9 +314,9 @@ def forgetting(name: str, kept: Checkpoint) -> Checkpoint:
         "token_dropout": {"state": torch.Generator().manual_seed(3).get_state()},
         "model": trainable_state(classifier(0.2)),
         "scaler": fresh_scaler().state_dict(),
-        "accumulate": {"seen": [], "chosen": []},
+        "accumulate": {"seen": [], "frequent": []},
         "average": trainable_state(classifier(0.2)),
-        "progress": {**kept.state["progress"], "ranked": [], "waited": 0},
+        "progress": {**kept.state["progress"], "best": [], "since_best": 0},
     }
     return replace(kept, state={**kept.state, name: start[name]})
 
@@ -360,12 +367,10 @@ def test_what_keep_raises_ends_the_training() -> None:
         training.model,
         training.steps,
         training.load_batch,
-        torch.optim.SGD(training.model.parameters(), lr=0.1),
-        lambda step: 1.0,
-        cross_entropy(0.0),
-        training.validate,
-        observe=training.records.append,
+        Objective(cross_entropy(0.0), torch.optim.SGD(training.model.parameters(), lr=0.1)),
+        Selection(training.validate),
+        StepHooks(record=training.records.append),
     )
     with pytest.raises(Stop):
-        run(due=lambda step: step.number == 3, keep=stop)
+        run(Continuation(due=lambda step: step.number == 3, keep=stop))
     assert [r["step"] for r in training.records if r["kind"] == "train"] == [1, 2, 3]

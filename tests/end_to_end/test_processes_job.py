@@ -1,4 +1,4 @@
-"""Several ranks: the weights of one process, one writer, and a lost rank that costs nothing."""
+"""Several processes: the weights of one, one writer, and a lost process that costs nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ranklet.training.checkpoints import checkpoint_folders
 
 Command = Callable[..., Any]
 
-# Batches of 7, so that two ranks have parts of different size; frozen layers that both find.
+# Batches of 7, so that two processes have parts of different size; frozen layers that both find.
 OPTIONS = [
     "adapter.layers=[1]",
     "training.epochs=3",
@@ -31,11 +31,11 @@ OPTIONS = [
     "training.learning_rate=1e-2",
 ]
 
-# Each rank trains three times: as it should, and with what must show.
+# Each process trains three times: as it should, and with what must show.
 RANK = f"""\
 import os
 import ranklet
-from ranklet.training.ranks import Ranks
+from ranklet.training.processes import Processes
 from ranklet.workflows import train as workflow
 
 workflow.write_run_report = lambda run, hashes: None
@@ -47,20 +47,20 @@ def train(out, port):
 
 one, other, another = os.environ["PORTS"].split(",")
 train("two", one)
-add_up = Ranks.add_up
+add_up = Processes.add_up
 
 def each_for_itself(self, parameters, loss, counts):
     return loss, counts
 
 def as_if_parts_were_equal(self, parameters, loss, counts):
     for each in parameters:
-        if self.rank and each.grad is not None:
+        if self.index and each.grad is not None:
             each.grad *= 4 / 3
     return add_up(self, parameters, loss, counts)
 
-Ranks.add_up = each_for_itself
+Processes.add_up = each_for_itself
 train("each-for-itself", other)
-Ranks.add_up = as_if_parts_were_equal
+Processes.add_up = as_if_parts_were_equal
 train("unweighted", another)
 """
 
@@ -73,8 +73,8 @@ def free_ports(count: int) -> list[str]:
     return ports
 
 
-def environment(rank: int, count: int = 2, **more: str) -> dict[str, str]:
-    told = {"RANK": str(rank), "WORLD_SIZE": str(count), "LOCAL_RANK": str(rank)}
+def environment(index: int, count: int = 2, **more: str) -> dict[str, str]:
+    told = {"RANK": str(index), "WORLD_SIZE": str(count), "LOCAL_RANK": str(index)}
     return {**os.environ, **told, "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1", **more}
 
 
@@ -86,17 +86,17 @@ def distance(one: str, other: str) -> float:
 def test_two_ranks_train_to_the_weights_of_one_process(workplace: Path) -> None:
     library.train(library.load_recipe("recipe.yaml", OPTIONS), "one")
     ports = ",".join(free_ports(3))
-    ranks = [
+    processes = [
         subprocess.Popen(
             [sys.executable, "-c", RANK],
-            env=environment(rank, PORTS=ports),
+            env=environment(index, PORTS=ports),
             stderr=subprocess.PIPE,
             text=True,
         )
-        for rank in range(2)
+        for index in range(2)
     ]
-    said = [rank.communicate(timeout=200)[1] for rank in ranks]
-    assert [rank.returncode for rank in ranks] == [0, 0], said
+    said = [process.communicate(timeout=200)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
     assert distance("one", "two") <= 1e-6
     assert distance("one", "each-for-itself") > 1e-4
     assert distance("one", "unweighted") > 1e-4
@@ -106,12 +106,12 @@ def test_two_ranks_train_to_the_weights_of_one_process(workplace: Path) -> None:
         for name in ("step", "epoch", "texts", "tokens"):
             assert one.get(name) == two.get(name)
         assert one["loss"] == pytest.approx(two["loss"], abs=1e-6)
-    assert json.loads(Run(Path("two")).environment.read_text())["ranks"] == 2
+    assert json.loads(Run(Path("two")).environment.read_text())["processes"] == 2
     assert not list(Path().rglob(".ranklet-*"))
 
 
-def ranks_of(launcher: subprocess.Popen[str]) -> dict[int, int]:
-    """Return the process of each rank that a torchrun has started."""
+def processes_of(launcher: subprocess.Popen[str]) -> dict[int, int]:
+    """Return the id of each process, by its index, that a torchrun has started."""
     found = {}
     for children in Path(f"/proc/{launcher.pid}/task").glob("*/children"):
         for number in children.read_text().split():
@@ -150,11 +150,11 @@ def test_a_killed_rank_is_started_again_and_the_training_goes_on(workplace: Path
     while len(checkpoint_folders(Path("killed", "checkpoints"))) < 2:
         assert disturbed.poll() is None, disturbed.communicate()
         time.sleep(0.01)
-    os.kill(ranks_of(disturbed)[1], signal.SIGKILL)
+    os.kill(processes_of(disturbed)[1], signal.SIGKILL)
     said = [each.communicate(timeout=200)[1] for each in (disturbed, undisturbed)]
     assert (disturbed.returncode, undisturbed.returncode) == (0, 0), said
     assert "continues after step" in said[0]
-    assert said[1].count("budget: ") == 1  # rank 1 says nothing
+    assert said[1].count("budget: ") == 1  # process 1 says nothing
     assert distance("killed", "undisturbed") == 0
     assert Path("killed/certificate.json").read_bytes() == (
         Path("undisturbed/certificate.json").read_bytes()
@@ -178,18 +178,18 @@ def test_what_a_launcher_sets_wrongly_is_one_line(
         "error: environment variable RANK: '2' is not allowed; allowed: 0 to 1"
     )
     assert refusal("--out", "new", RANK="0").startswith(
-        "error: environment variable WORLD_SIZE is not set, but others of several ranks are;"
+        "error: environment variable WORLD_SIZE is not set, but others of several processes are;"
     )
     assert refusal(**whole, RANK="1") == (
-        "error: a folder of its own for each start: not with 2 ranks; name one with --out"
+        "error: a folder of its own for each start: not with 2 processes; name one with --out"
     )
     assert refusal("--out", "new", "--seeds", "0..1", **whole, RANK="1") == (
-        "error: --seeds: not with 2 ranks; start one training for each seed"
+        "error: --seeds: not with 2 processes; start one training for each seed"
     )
     assert not Path("new").exists()
     for name, value in {**whole, "RANK": "0"}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(RunError, match="not with 2 ranks; name one"):
+    with pytest.raises(RunError, match="not with 2 processes; name one"):
         library.train(library.load_recipe("recipe.yaml"))
 
 
@@ -203,5 +203,5 @@ def test_a_finished_run_that_is_started_again_by_the_launcher_is_left_alone(
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
     answer = ranklet("train", "recipe.yaml", "--out", "run")
     assert answer.returncode == 0, answer.stderr
-    assert "run: finished before the ranks were started again" in answer.stderr
+    assert "run: finished before the processes were started again" in answer.stderr
     assert Path("run", "certificate.json").stat() == before

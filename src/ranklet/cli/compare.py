@@ -31,14 +31,14 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Compare runs on the same texts; tell which differences are noise."""
-    from ranklet.evaluation.comparison.verdicts import to_json
+    from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.compare import compare
 
     found = compare(
         runs, split=split, out=out, target=target, observe=lambda line: typer.echo(line, err=True)
     )
     if json:
-        render.print_json(to_json(found))
+        render.print_json(to_values(found))
         return
     print_comparison(found)
     if out is not None:

@@ -49,7 +49,7 @@ def estimate(
     json: JsonOption = False,
 ) -> None:
     """Estimate the accuracy on new texts without labels, with a 95 % interval."""
-    from ranklet.evaluation.unlabelled.result import to_json
+    from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.estimate import estimate
 
     found = estimate(
@@ -65,7 +65,7 @@ def estimate(
         observe=lambda line: typer.echo(line, err=True),
     )
     if json:
-        render.print_json(to_json(found))
+        render.print_json(to_values(found))
     else:
         print_estimate(found, texts)
 

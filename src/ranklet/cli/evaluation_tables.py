@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ranklet.evaluation.calibration import ReliabilityBin
-    from ranklet.evaluation.metrics import Metric
+    from ranklet.evaluation.intervals import Metric
     from ranklet.evaluation.result import Evaluation
     from ranklet.evaluation.selective import Coverage
     from ranklet.evaluation.slices import Slice
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 def with_interval(metric: Metric, sign: str = "") -> str:
     """Write a figure and its interval, all with their sign where `sign` is a plus."""
-    low, high = metric.interval
-    return f"{metric.value:{sign}.4f} [{low:{sign}.4f}, {high:{sign}.4f}]"
+    return f"{metric:{sign}.4f}"
 
 
 def further_lines(evaluation: Evaluation) -> Iterator[str]:

@@ -184,7 +184,7 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Evaluate a classifier: every figure with its 95 % interval."""
-    from ranklet.evaluation.result import to_json
+    from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.evaluate import evaluate
 
     evaluation = evaluate(
@@ -201,7 +201,7 @@ def evaluate(
         precision=precision,
     )
     if json:
-        render.print_json(to_json(evaluation))
+        render.print_json(to_values(evaluation))
     else:
         render.print_evaluation(evaluation, details=details, slice_by=slice_by or ())
 
@@ -317,7 +317,8 @@ def shrink(
     json: JsonOption = False,
 ) -> None:
     """Cut a trained adapter to a smaller budget by its singular values."""
-    from ranklet.workflows.shrink import shrink, to_json
+    from ranklet.evaluation.json_values import to_values
+    from ranklet.workflows.shrink import shrink
 
     shrunk = shrink(
         model,
@@ -332,7 +333,7 @@ def shrink(
         precision=precision,
     )
     if json:
-        render.print_json(to_json(shrunk))
+        render.print_json(to_values(shrunk))
     else:
         render.print_shrunk(shrunk)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.metrics import Metric, share_with_interval
+from ranklet.evaluation.intervals import Metric, share_with_interval
 
 BINS = 15
 # Beyond these a temperature says that there was nothing to fit.
@@ -46,7 +46,7 @@ class Calibration:
         error_before: The same at temperature 1.
         log_loss_before: Mean negative log probability of the true labels at temperature 1, nats.
         reliability: The bins that hold rows, by confidence.
-        reliability_before: The same at temperature 1; empty in files of earlier versions.
+        reliability_before: The same at temperature 1.
     """
 
     temperature: float
@@ -54,7 +54,7 @@ class Calibration:
     error_before: float
     log_loss_before: float
     reliability: tuple[ReliabilityBin, ...]
-    reliability_before: tuple[ReliabilityBin, ...] = ()
+    reliability_before: tuple[ReliabilityBin, ...]
 
 
 def reliability_bins(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.metrics import Metric, share_with_interval
+from ranklet.evaluation.intervals import Metric, share_with_interval
 
 TOP = (2, 3)
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from ranklet.budget.plan import ParameterPlan, PlanRow
 from ranklet.data.duplicates import DuplicatePolicy
-from ranklet.evaluation.baselines import read_baselines
 from ranklet.evaluation.data_description import DataDescription
-from ranklet.evaluation.report.error_table import read_error_table
+from ranklet.evaluation.report.error_table import ErrorTable, read_error_table
 from ranklet.evaluation.report.figures import (
     Drawing,
     Record,
@@ -30,14 +29,15 @@ from ranklet.evaluation.report.run_page import (
 from ranklet.evaluation.report.stress_section import stress_section
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.stress import Stress
-from ranklet.evaluation.wording import duration
+from ranklet.evaluation.wording import duration, memory
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run.folder import Run, read_json
 from ranklet.run.reading import (
-    baselines_file,
+    read_baselines,
     read_curves,
     read_evaluations,
+    read_importance,
     read_stress,
     read_values,
 )
@@ -78,8 +78,8 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
         title=run.folder.name,
         subtitle=f"{recipe.encoder} on {recipe.data.train}",
         evaluations=evaluations,
-        baselines=read_baselines(baselines_file(run)),
-        errors=read_error_table(run.evaluation, evaluations[0].split) if evaluations else None,
+        baselines=read_baselines(run),
+        errors=_errors(run, evaluations[0].split) if evaluations else None,
         budget=_budget_section(counted),
         data=_data_section(about, recipe),
         records=records,
@@ -112,11 +112,14 @@ def _figures(
         curves = read_curves(run, evaluation.split) if place == 0 else None
         figures |= evaluation_figures(evaluation, curves)
     figures |= budget_figures(plan)
-    if run.data.is_file():  # not in runs of earlier versions
-        figures |= data_figures(read_values(DataDescription, run.data, "train again"))
+    figures |= data_figures(read_values(DataDescription, run.data, "train again"))
     if stressed is not None:
         figures |= stress_figures(stressed)
     return figures
+
+
+def _errors(run: Run, split: str) -> ErrorTable | None:
+    return read_error_table(run.errors(split), split, read_importance(run, split))
 
 
 def _budget_section(plan: ParameterPlan) -> BudgetSection:
@@ -160,7 +163,7 @@ def _training_facts(about: Mapping[str, Any]) -> dict[str, str]:
         "steps": f"{about['steps']:,}, ended {ended[about['ended_by']]}",
         "kept": f"step {about['best_step']:,}",
         "time": duration(about["seconds"]),
-        "peak memory": f"{about['peak_memory_bytes'] / 2**20:,.0f} MiB",
+        "peak memory": memory(about["peak_memory_bytes"]),
         "processes": str(about.get("ranks", 1)),
     }
     if about["averaged_steps"]:

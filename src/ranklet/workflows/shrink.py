@@ -27,8 +27,8 @@ from ranklet.errors import (
     RunError,
 )
 from ranklet.evaluation.answers import evaluate_on
+from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.result import Evaluation
-from ranklet.evaluation.result import to_json as evaluation_to_json
 from ranklet.files import sha256_file, write_atomically
 from ranklet.head import module_device
 from ranklet.lora.adapter_file import TENSORS_FILE, AdapterFile, as_plain_lora
@@ -187,21 +187,6 @@ def shrink(
     return shrunk
 
 
-def to_json(shrunk: ShrinkResult) -> dict[str, Any]:
-    """Turn what was cut into JSON values; evaluations as `ranklet evaluate --json` prints them."""
-    content = {
-        "folder": str(shrunk.folder),
-        "parameters": list(shrunk.parameters),
-        "modules": list(shrunk.modules),
-        "kept_energy": shrunk.kept_energy,
-        "validation": shrunk.validation,
-    }
-    measured = {"before": shrunk.before, "after": shrunk.after}
-    return content | {
-        name: None if each is None else evaluation_to_json(each) for name, each in measured.items()
-    }
-
-
 def _check_out(folder: Path, recipe: Recipe | None) -> None:
     check_vacant(folder)
     if recipe is None and folder.exists():
@@ -301,7 +286,7 @@ def _write_run(
         about = {
             "machine": environment(device, dtype),
             "seed": recipe.seed,
-            "shrunk": {"adapter": sha256_file(origin / TENSORS_FILE), **to_json(shrunk)},
+            "shrunk": {"adapter": sha256_file(origin / TENSORS_FILE), **to_values(shrunk)},
             "peak_memory_bytes": peak_memory_bytes(),
         }
         write_json(run.environment, about)

@@ -11,7 +11,7 @@ from ranklet.errors import RunError
 from ranklet.evaluation.predictions import (
     Predictions,
     read_predictions,
-    write_errors,
+    write_error_rows,
     write_predictions,
 )
 from ranklet.evaluation.ranking import top_accuracies
@@ -140,7 +140,7 @@ def test_the_surest_errors_come_first(tmp_path):
     path = tmp_path / "errors.csv"
     true = np.array([0.2, 0.1, 0.05], dtype=np.float32)
     suspects = np.array([False, True, True])
-    assert write_errors(path, ["one,\ntwo", "right", "three"], PREDICTIONS, true, suspects) == 2
+    assert write_error_rows(path, ["one,\ntwo", "right", "three"], PREDICTIONS, true, suspects) == 2
     with path.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["text"] for row in rows] == ["three", "one,\ntwo"]

@@ -227,9 +227,8 @@ def _cached_tokens(
 def _content_key(
     tokenizer: Tokenizer, texts: Sequence[str], max_length: int, long_texts: LongTexts
 ) -> str:
-    settings = [CACHE_FORMAT, tokenizers.__version__, str(max_length), tokenizer.to_str()]
-    if long_texts.mode != "head":  # entries from before there was another one stay valid
-        settings.append(f"{long_texts.mode} {long_texts.overlap}")
+    reads = f"{max_length} {long_texts.mode} {long_texts.overlap}"
+    settings = (CACHE_FORMAT, tokenizers.__version__, reads, tokenizer.to_str())
     return _framed_sha256(part.encode() for part in (*settings, *texts))
 
 

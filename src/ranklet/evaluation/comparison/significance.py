@@ -15,9 +15,8 @@ from statistics import NormalDist
 import numpy as np
 
 from ranklet.errors import RunError
-from ranklet.evaluation import metrics
 from ranklet.evaluation.comparison.row_answers import RowAnswers, own_scores, resampled_differences
-from ranklet.evaluation.metrics import CONFIDENCE, Metric
+from ranklet.evaluation.intervals import CONFIDENCE, Metric, Scores
 
 SIGNIFICANCE = 1 - CONFIDENCE
 POWER = 0.8
@@ -225,9 +224,7 @@ def _rows_differ() -> RunError:
     return RunError("the rows differ; compare runs that were evaluated on the same texts")
 
 
-def _row_variance(
-    one: Sequence[RowAnswers], other: Sequence[RowAnswers], seed: int
-) -> metrics.Scores:
+def _row_variance(one: Sequence[RowAnswers], other: Sequence[RowAnswers], seed: int) -> Scores:
     """Estimate how much other rows would move the differences of the means, (2,) variances."""
     gaps = np.mean([run.right for run in one], 0) - np.mean([run.right for run in other], 0)
     # Not around the mean, as in McNemar's test: if there is no difference, the mean is 0.
@@ -235,9 +232,7 @@ def _row_variance(
     return np.array([accuracy, resampled_differences(one, other, seed)[:, 1].var(ddof=1)])
 
 
-def _seed_variance(
-    left: metrics.Scores, right: metrics.Scores, paired: bool
-) -> tuple[metrics.Scores, int]:
+def _seed_variance(left: Scores, right: Scores, paired: bool) -> tuple[Scores, int]:
     """Estimate the variance of the difference of the means from (runs, 2) scores.
 
     Returns:
@@ -251,9 +246,9 @@ def _seed_variance(
 
 
 def _t_interval(
-    values: metrics.Scores,
-    by_rows: metrics.Scores,
-    by_seeds: metrics.Scores,
+    values: Scores,
+    by_rows: Scores,
+    by_seeds: Scores,
     rows_freedom: int,
     seeds_freedom: int,
 ) -> tuple[list[Metric], float]:

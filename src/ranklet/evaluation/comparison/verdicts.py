@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
 from ranklet.errors import RunError
 from ranklet.evaluation.comparison.across_seeds import across_seeds
@@ -19,7 +19,7 @@ from ranklet.evaluation.comparison.significance import (
     holm,
     needed_to_tell,
 )
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.unlabelled.result import Estimate
 from ranklet.evaluation.wording import digits_for
@@ -183,11 +183,6 @@ def compare_contenders(
         error_agreement=error_agreement(answers),
         notes=tuple(_notes(split, len(couples), len({each.rows for each in answers}) > 1)),
     )
-
-
-def to_json(comparison: Comparison) -> dict[str, Any]:
-    """Turn a comparison into JSON values."""
-    return asdict(comparison)
 
 
 def choice_in_words(estimates: Mapping[str, Estimate]) -> str:

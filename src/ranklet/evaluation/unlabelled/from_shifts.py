@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.metrics import wilson_interval
+from ranklet.evaluation.intervals import wilson_interval
 from ranklet.evaluation.unlabelled.estimators import (
     above_threshold,
     certainty,

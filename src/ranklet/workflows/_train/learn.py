@@ -16,7 +16,7 @@ from ranklet.data.tokens.corpus_part import CorpusPart
 from ranklet.data.tokens.sampling import draw_texts, windows_of
 from ranklet.data.tokens.token_dropout import drop_tokens
 from ranklet.encoder.families import NativeEncoder
-from ranklet.evaluation.by_problem import answer_metrics
+from ranklet.evaluation.by_problem import validation_metrics
 from ranklet.recipe import Recipe
 from ranklet.run.observer import Observer
 from ranklet.run.records import Records
@@ -195,4 +195,4 @@ def _validate(model: TextClassifier, corpus: Corpus, ranks: Ranks) -> dict[str, 
         logits = model.per_text(logits, corpus.text_starts)
     probabilities = model.problem.probabilities(logits).numpy()
     # Of rank 0, so that machines that round otherwise take the same decision.
-    return ranks.of_first(answer_metrics(model.problem, probabilities, text_labels(corpus)))
+    return ranks.of_first(validation_metrics(model.problem, probabilities, text_labels(corpus)))

@@ -17,7 +17,6 @@ from ranklet.encoder.precision import (
     choose_dtype,
     prepare_memory,
 )
-from ranklet.encoder.source import base_model_name
 from ranklet.errors import (
     AdapterError,
     BudgetExceededError,
@@ -46,7 +45,7 @@ from ranklet.recipe import Recipe, load_recipe, to_yaml
 from ranklet.run.certificate import certify_run
 from ranklet.run.environment import environment, peak_memory_bytes
 from ranklet.run.folder import check_vacant, new_run, open_run, write_json
-from ranklet.run.model_card import model_card
+from ranklet.run.model_card import cut_adapter_card, model_card
 from ranklet.run.writing import write_evaluations
 from ranklet.saved.model import (
     ClassifierSettings,
@@ -178,7 +177,8 @@ def shrink(
         after=after,
     )
     if recipe is None:
-        save_model(folder, smaller, settings, cut, _card(shrunk, settings))
+        card = cut_adapter_card(settings.encoder, *shrunk.parameters, shrunk.kept_energy)
+        save_model(folder, smaller, settings, cut, card)
         load_model(folder, encoder=encoder, **compute)
     else:
         named = recipe.model_copy(update={"encoder": encoder or recipe.encoder})
@@ -247,22 +247,6 @@ def _shrunk_recipe(recipe: Recipe, adapter: AdapterFile, cut: AdapterFile, budge
         }
     section = options.model_copy(update=changes)
     return recipe.model_copy(update={"budget": budget, "adapter": section})
-
-
-def _card(shrunk: ShrinkResult, settings: ClassifierSettings) -> str:
-    before, after = shrunk.parameters
-    return f"""---
-library_name: peft
-base_model: {base_model_name(settings.encoder)}
-pipeline_tag: text-classification
-tags: [lora, ranklet]
----
-
-# Text classifier: LoRA, cut to a smaller budget
-
-{after:,} of {before:,} trained parameters are left, head included, with
-{shrunk.kept_energy:.1%} of the squared singular values of all updates. Nothing was trained again.
-"""
 
 
 def _write_run(

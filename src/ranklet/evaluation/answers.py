@@ -120,12 +120,16 @@ def evaluate_splits(
 
 
 def with_threshold(
-    evaluation: Evaluation, model: TextClassifier, answers: Answers, wanted: float, chosen: Coverage
+    evaluation: Evaluation,
+    model: TextClassifier,
+    answers: Answers,
+    wanted: float,
+    on_validation: Coverage,
 ) -> Evaluation:
     """Add what a threshold chosen on validation for an accuracy gives on the answers."""
     probabilities = probabilities_of(model, answers)
-    here = covered(*confidence_of(probabilities, answers.labels), chosen.threshold)
-    return replace(evaluation, threshold=ChosenThreshold(wanted, chosen, here))
+    here = covered(*confidence_of(probabilities, answers.labels), on_validation.threshold)
+    return replace(evaluation, threshold=ChosenThreshold(wanted, on_validation, here))
 
 
 def predictions_of(model: TextClassifier, answers: Answers) -> Predictions:

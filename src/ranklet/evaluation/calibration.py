@@ -93,8 +93,8 @@ def expected_calibration_error(bins: tuple[ReliabilityBin, ...]) -> float:
     Args:
         bins: As `reliability_bins` gives them, at least one.
     """
-    total = sum(each.rows for each in bins)
-    return sum(each.rows * abs(each.accuracy.value - each.confidence) for each in bins) / total
+    total = sum(entry.rows for entry in bins)
+    return sum(entry.rows * abs(entry.accuracy.value - entry.confidence) for entry in bins) / total
 
 
 def brier_score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:

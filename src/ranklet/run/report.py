@@ -128,20 +128,20 @@ def _budget_section(plan: ParameterPlan) -> BudgetSection:
 
 
 def _data_section(about: Mapping[str, Any], recipe: Recipe) -> DataSection:
-    found, policy = about["duplicates"], recipe.data.duplicates
-    named = {text: found[name] for name, text in _DUPLICATES.items() if name in found}
+    duplicates, policy = about["duplicates"], recipe.data.duplicates
+    named = {text: duplicates[name] for name, text in _DUPLICATES.items() if name in duplicates}
     filtered = {"outside the word limits": about["filtered"]} if about["filtered"] else {}
-    leakage = _leakage(found, policy, has_test="test" in about["rows"])
+    leakage = _leakage(duplicates, policy, has_test="test" in about["rows"])
     return DataSection(about["rows"], about["truncated"], named, filtered, leakage)
 
 
-def _leakage(found: Mapping[str, int], policy: DuplicatePolicy, has_test: bool) -> str:
+def _leakage(duplicates: Mapping[str, int], policy: DuplicatePolicy, has_test: bool) -> str:
     """Say what exact duplicates mean for the evaluation."""
-    into_test, kept = found["train_test"], policy == "keep"
-    into_validation, shared = found["train_validation"], found["validation_test"]
+    into_test, are_kept = duplicates["train_test"], policy == "keep"
+    into_validation, shared = duplicates["train_validation"], duplicates["validation_test"]
     if not has_test:
         verdict = "There is no test split: validation chose the weights and is judged by too."
-    elif into_test and kept:
+    elif into_test and are_kept:
         verdict = f"Leaked: {into_test:,} training rows occur in test too and were kept, so the"
         verdict += " scores on test are too good."
     elif into_test:
@@ -150,7 +150,7 @@ def _leakage(found: Mapping[str, int], policy: DuplicatePolicy, has_test: bool) 
         verdict = "No training row occurs in test."
     if into_validation:
         verdict += f" {into_validation:,} occur in validation, and were "
-        verdict += "kept." if kept else "left out."
+        verdict += "kept." if are_kept else "left out."
     if shared:
         verdict += f" {shared:,} validation rows occur in test."
     return verdict + " Case and punctuation do not count; near duplicates: ranklet audit."

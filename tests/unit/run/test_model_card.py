@@ -14,8 +14,10 @@ from ranklet.problem import MultiLabel, Problem, SingleLabel
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run.model_card import cut_adapter_card, model_card
 
+ONE_LABEL = SingleLabel()
 
-def card(recipe: Recipe, problem: Problem = SingleLabel()) -> str:
+
+def card(recipe: Recipe, problem: Problem = ONE_LABEL) -> str:
     model = SimpleNamespace(
         labels=LabelSet(("R & D", "sales")),
         problem=problem,
@@ -52,7 +54,7 @@ def test_a_temperature_and_thresholds_are_named(recipe: Recipe) -> None:
 
 
 def test_a_head_without_a_counterpart_is_said_to_have_none(recipe: Recipe) -> None:
-    written = card(recipe.model_copy(update={"pooling": "mean"}))
+    written = card(recipe.model_copy(update={"head": "linear", "pooling": "mean"}))
     assert "library_name: ranklet" in written
     assert "PEFT refuses it.\n\n## Recipe" in written
     assert "from peft" not in written

@@ -63,22 +63,22 @@ def own_scores(run: RowAnswers) -> Scores:
 
 
 def resampled_differences(
-    one: Sequence[RowAnswers], other: Sequence[RowAnswers], seed: int
+    first: Sequence[RowAnswers], second: Sequence[RowAnswers], seed: int
 ) -> Scores:
     """Resample the rows, the same ones for all runs; (resamples, 2) differences of the means.
 
     Rows with the same labels and the same answers of all runs are one kind of row: what is
     resampled is how many there are of each kind.
     """
-    runs = [*one, *other]
+    runs = [*first, *second]
     columns = np.packbits(np.concatenate([runs[0].has, *(run.given for run in runs)], 1), axis=1)
-    _, kept, counts = np.unique(columns, axis=0, return_index=True, return_counts=True)
-    kinds = [RowAnswers(run.rows, run.has[kept], run.given[kept]) for run in runs]
+    _, first_rows, counts = np.unique(columns, axis=0, return_index=True, return_counts=True)
+    kinds = [RowAnswers(run.rows, run.has[first_rows], run.given[first_rows]) for run in runs]
     scores = _scores(kinds)
 
     def statistic(counts: Counts) -> Scores:
-        found = scores(counts)
-        return np.asarray(found[..., : len(one), :].mean(-2) - found[..., len(one) :, :].mean(-2))
+        left, right = np.split(scores(counts), [len(first)], axis=-2)
+        return np.asarray(left.mean(-2) - right.mean(-2))
 
     return bootstrap_values(counts.astype(np.int64), statistic, seed)
 

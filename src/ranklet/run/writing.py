@@ -15,9 +15,14 @@ from ranklet.data.audit.label_errors import pruned
 from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.corpus import Corpora, num_texts
 from ranklet.errors import RunError
-from ranklet.evaluation.answers import Answers, curves_of, predictions_of, probabilities_of
+from ranklet.evaluation.answers import (
+    Answers,
+    curves_of,
+    explain_errors,
+    predictions_of,
+    probabilities_of,
+)
 from ranklet.evaluation.baselines import evaluate_baselines
-from ranklet.evaluation.error_words import explain_errors
 from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.predictions import (
     Predictions,

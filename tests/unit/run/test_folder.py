@@ -13,7 +13,6 @@ import pytest
 import ranklet
 from ranklet.errors import RunError
 from ranklet.run.folder import Run, check_vacant, new_run
-from ranklet.run.records import open_records
 
 
 @pytest.mark.parametrize(
@@ -155,15 +154,3 @@ def test_a_refused_disk_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no space"):
         fill()
     assert os.listdir(tmp_path) == []
-
-
-def test_records_are_cut_back_to_their_state(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    with open_records(run) as records:
-        records.append({"step": 1})
-        state = records.state_dict()
-        records.append({"step": 2})
-    with open_records(run) as records:
-        records.load_state_dict(state)
-        records.append({"step": 3})
-    assert run.metrics.read_text() == '{"step": 1}\n{"step": 3}\n'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -25,3 +26,12 @@ def test_memory_is_unknown_where_no_system_tells_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "resource", None)
     assert memory(peak_memory_bytes()) == "unknown"
     assert memory(3 * 2**20) == "3 MiB"
+
+
+def test_runs_can_be_kept_where_there_is_no_unix() -> None:
+    code = (
+        "import sys\nsys.modules['fcntl'] = sys.modules['resource'] = None\n"
+        "import ranklet.run.environment, ranklet.run.folder\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -25,7 +25,7 @@ from ranklet.encoder.compiled_layers import compile_layers
 from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.packed_linear import can_pack, pack_linear_maps
 from ranklet.encoder.precision import choose_device
-from ranklet.evaluation.answers import answer, judge
+from ranklet.evaluation.answers import answer, evaluate_answers
 from ranklet.evaluation.importance import Words, occlude
 from ranklet.evaluation.result import Evaluation
 from ranklet.head import module_device
@@ -144,7 +144,7 @@ class TextClassifier:
         name = Path(source).name if isinstance(source, str) else IN_MEMORY
         corpus = self.network.corpus(examples.texts, encode_labels(examples, self.labels))
         answers = answer(self.network, examples.texts, corpus)
-        return judge(self.network, answers, name, seed, cells)
+        return evaluate_answers(self.network, answers, name, seed, cells)
 
     def save(self, folder: str | Path) -> None:
         """Write the classifier as a PEFT adapter folder, as a training does.

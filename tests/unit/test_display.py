@@ -9,8 +9,8 @@ import numpy as np
 from ranklet.budget.plan import ParameterPlan, PlanRow
 from ranklet.data.audit.result import Audit, CopyCounts, Finding
 from ranklet.display import MOST_ROWS, Display
-from ranklet.evaluation.metrics import Metric
-from ranklet.evaluation.result import evaluate_predictions
+from ranklet.evaluation.intervals import Metric
+from ranklet.evaluation.one_label import evaluate_one_label
 from ranklet.evaluation.unlabelled.result import Estimate
 from ranklet.run.folder import Run
 
@@ -36,7 +36,7 @@ def test_a_long_table_is_cut_and_says_so() -> None:
 
 def test_an_evaluation_says_its_figure_in_one_line() -> None:
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], dtype=np.float32)
-    found = evaluate_predictions(probabilities, np.array([0, 1, 1]), ["a", ODD], "test")
+    found = evaluate_one_label(probabilities, np.array([0, 1, 1]), ["a", ODD], "test")
     assert repr(found).startswith("<Evaluation of test: accuracy 0.6667 (")
     assert "\n" not in repr(found)
     assert str(found).splitlines()[2].split() == ["label", "precision", "recall", "f1", "texts"]

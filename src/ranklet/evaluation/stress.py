@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 from ranklet.display import Display, shows_itself, with_interval
 from ranklet.evaluation.calibration import expected_calibration_error, reliability_bins
-from ranklet.evaluation.metrics import CONFIDENCE, Metric, share_with_interval
+from ranklet.evaluation.intervals import CONFIDENCE, Metric, share_with_interval
 from ranklet.evaluation.predictions import Predictions
 
 

@@ -10,13 +10,13 @@ from ranklet.data.reading.memory import Data
 from ranklet.data.reading.sources import read_column
 from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import AdapterError, RunError
-from ranklet.evaluation.answers import answer, judge, predictions_of, with_threshold
+from ranklet.evaluation.answers import answer, evaluate_answers, predictions_of, with_threshold
 from ranklet.evaluation.predictions import read_predictions
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.selective import Coverage, choose_threshold
 from ranklet.problem import MultiLabel
 from ranklet.run.folder import Run
-from ranklet.run.writing import predictions_file, write_wrong
+from ranklet.run.writing import write_errors
 from ranklet.workflows.from_recipe.labelled_texts import (
     data_or_own_test,
     label_names_of,
@@ -78,9 +78,9 @@ def evaluate(
             "them"
         )
     answers = answer(network, test.texts, network.corpus(test.texts, test.labels))
-    evaluation = judge(network, answers, name, columns=cells)
+    evaluation = evaluate_answers(network, answers, name, columns=cells)
     if errors is not None:
-        write_wrong(Path(errors), network, answers, predictions_of(network, answers))
+        write_errors(Path(errors), network, answers, predictions_of(network, answers))
     if accuracy is None or threshold is None:
         return evaluation
     return with_threshold(evaluation, network, answers, accuracy, threshold)
@@ -106,7 +106,7 @@ def choose_on_validation(run: Run, wanted: float) -> Coverage:
     Raises:
         RunError: The run holds no such predictions, or no threshold reaches the accuracy.
     """
-    path = predictions_file(run, "validation")
+    path = run.predictions("validation")
     predictions = read_predictions(path)
     if predictions.confidence is None or not len(predictions.right):
         raise RunError(f"{path}: holds no confidence; a threshold is for one label a text")

@@ -50,7 +50,7 @@ def estimate(
     json: JsonOption = False,
 ) -> None:
     """Estimate the accuracy on new texts without labels, with a 95 % interval."""
-    from ranklet.evaluation.unlabelled.result import to_json
+    from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.estimate import estimate
 
     result = estimate(
@@ -64,7 +64,7 @@ def estimate(
         report=report,
     )
     if json:
-        print_json(to_json(result))
+        print_json(to_values(result))
     else:
         print_estimate(result, texts)
 

@@ -1,13 +1,12 @@
-"""Estimate: the accuracy expected on texts without labels, and its JSON form."""
+"""Estimate: the accuracy expected on texts without labels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from ranklet.display import Display, shows_itself, with_interval
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 
 
 @shows_itself
@@ -42,8 +41,3 @@ class Estimate:
             [(name, f"{share:.4f}") for name, share in self.estimators.items()],
             () if self.warning is None else (f"warning: {self.warning}",),
         )
-
-
-def to_json(estimate: Estimate) -> dict[str, Any]:
-    """Return an estimate as JSON values."""
-    return asdict(estimate)

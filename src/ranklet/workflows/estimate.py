@@ -80,7 +80,7 @@ def estimate(
     texts = [text for _, text in stream_texts(source, text_columns(columns, run_data(model)))]
     if not texts:
         raise DataError("holds no texts", str(source))
-    known = None if validation is None else as_source(validation)
+    labelled = None if validation is None else as_source(validation)
     prepare_memory()
     outputs = list[EstimatedOutputs]()
     for own in models:
@@ -90,7 +90,7 @@ def estimate(
                 f"{name_of(own)}: gives a text several labels; accuracy is estimated for one label "
                 "a text"
             )
-        basis = learn_shifts(network, _labelled(own, network, known), seed, report)
+        basis = learn_shifts(network, _labelled(own, network, labelled), seed, report)
         outputs.append(expect_on_new(network, basis, texts, report))
     return _together(outputs, len(texts))
 

@@ -111,12 +111,18 @@ def _check_header(header: Sequence[str], source: str, delimiter: str) -> None:
 
 
 def _check_delimiter(name: str, source: str, delimiter: str) -> None:
-    found = next((mark for mark in DELIMITER_NAMES if mark != delimiter and mark in name), None)
-    if found is not None:
-        fix = "name it .tsv" if found == "\t" else "name it .csv" if found == "," else "convert it"
+    separator = next((mark for mark in DELIMITER_NAMES if mark != delimiter and mark in name), None)
+    if separator is not None:
+        fix = (
+            "name it .tsv"
+            if separator == "\t"
+            else "name it .csv"
+            if separator == ","
+            else "convert it"
+        )
         raise DataError(
             f"one column named {name!r}: its cells seem to be separated by "
-            f"{DELIMITER_NAMES[found]}, not {DELIMITER_NAMES[delimiter]}; {fix}",
+            f"{DELIMITER_NAMES[separator]}, not {DELIMITER_NAMES[delimiter]}; {fix}",
             source,
             1,
         )

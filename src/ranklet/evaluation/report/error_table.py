@@ -139,6 +139,6 @@ def _error_row(line: Mapping[str, str], words: Mapping[int, Words]) -> ErrorRow:
         predicted=predicted,
         label_probability=float(share),
         confidence=float(confidence),
-        is_suspect=bool(int(line.get(suspected, "0"))),  # not in runs of earlier versions
+        is_suspect=bool(int(line[suspected])),
         words=words.get(int(row), ()),
     )

@@ -100,7 +100,7 @@ def training_observer(run: Run, track: Literal["tensorboard"] | None) -> Iterato
 
     Args:
         run: The run that is to be written.
-        track: Who else is told.
+        track: Who else hears of it.
     """
     with ExitStack() as stack:
         shown = stack.enter_context(_shown_training())

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/quickstart
 
-.PHONY: setup quickstart check test bench docs
+.PHONY: setup quickstart check test test-fast bench docs
 
 setup: .venv/.installed-dev
 
@@ -23,8 +23,13 @@ check: setup
 test: setup
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
+# What a change usually breaks, for the loop of work: no trainings, no reference implementations.
+test-fast: setup
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 \
+		--dist worksteal -m "not slow" tests/unit tests/architecture tests/properties
+
 bench: setup
-	$(BIN)/python benchmarks/ag_news_accuracy.py
+	$(BIN)/python benchmarks/accuracy/ag_news_accuracy.py
 
 docs: setup
 	$(BIN)/python -m ranklet.recipe.reference > docs/recipe.md

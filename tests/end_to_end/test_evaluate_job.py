@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 import ranklet as library
-from ranklet.evaluation.baselines import LINEAR, MAJORITY, read_baselines
-from ranklet.evaluation.importance import read_importance
-from ranklet.evaluation.result import from_json
+from ranklet.evaluation.baselines import LINEAR, MAJORITY
+from ranklet.evaluation.json_values import from_values
+from ranklet.evaluation.result import Evaluation
+from ranklet.run.folder import Run
+from ranklet.run.reading import read_baselines, read_importance
 
 
 def rows_of(path: str) -> list[dict[str, str]]:
@@ -42,17 +44,17 @@ def test_a_run_keeps_what_was_said_about_each_row(workplace: Path) -> None:
 
 
 def test_a_run_says_what_needs_no_encoder_and_which_words_misled_it(workplace: Path) -> None:
-    found = read_baselines(Path("run/evaluation/baselines.json"))
+    found = read_baselines(Run(Path("run")))
     labels = [row["label"] for row in rows_of("test.csv")]
     assert [each.name for each in found["test"]] == [MAJORITY, LINEAR]
     assert found["test"][0].accuracy.value in {
         labels.count(label) / len(labels) for label in set(labels)
     }
-    _, words = read_importance(Path("run/evaluation/test_importance.json"))
+    words = read_importance(Run(Path("run")), "test").rows
     errors = [int(row["row"]) for row in rows_of("run/evaluation/test_errors.csv")]
     assert words
     assert list(words) == errors[: len(words)]
-    model, texts = library.load("run"), rows_of("test.csv")
+    model, texts = library.load("run", precision="float32"), rows_of("test.csv")
     row = errors[0]
     own = texts[row]["text"].split()
     probabilities = model.predict_proba([" ".join(own), " ".join(own[1:])])
@@ -74,10 +76,11 @@ def test_the_saved_temperature_is_used_everywhere_and_moves_no_label(
     before, labels = {}, {}
     for temperature in (1.0, 4.0):
         set_temperature(bench, temperature)
-        model = library.load("run")
+        model = library.load("run", precision="float32")
         before[temperature] = model.predict_proba(texts)
         labels[temperature] = model.predict(texts)
-        merged = ranklet("predict", "run", "test.csv", "--output", "out.csv", "--probabilities")
+        command = "predict run test.csv --output out.csv --probabilities --precision float32"
+        merged = ranklet(*command.split())
         assert merged.returncode == 0, merged.stderr
         shares = [
             float(row[f"probability of {model.labels.names[0]}"]) for row in rows_of("out.csv")
@@ -101,12 +104,12 @@ def test_a_temperature_that_is_none_is_refused(value: object, bench: Any, is_ref
     is_refused("evaluate run", "run/adapter/classifier.json: temperature: ")
 
 
-def test_an_evaluation_from_before_is_read(workplace: Path) -> None:
+def test_an_evaluation_without_further_figures_is_read(workplace: Path) -> None:
     content = json.loads(Path("run/evaluation/test.json").read_text())
     for key in ("one_label", "slices"):
         assert content.pop(key)
-    older = from_json(content)
-    assert (older.one_label, older.slices, older.threshold) == (None, None, None)
+    small = from_values(Evaluation, content, "f", "r")
+    assert (small.one_label, small.slices, small.threshold) == (None, None, None)
 
 
 def test_slices_by_a_column_details_and_errors(workplace: Path, ranklet: Any) -> None:
@@ -122,7 +125,8 @@ def test_slices_by_a_column_details_and_errors(workplace: Path, ranklet: Any) ->
     printed = ranklet(*asked).stdout
     assert "blog" in printed
     assert "mean confidence" not in printed
-    detailed = ranklet("evaluate", "run", "--details", "--errors", "wrong.csv").stdout
+    in_full = ("--errors", "wrong.csv", "--precision", "float32")
+    detailed = ranklet("evaluate", "run", "--details", *in_full).stdout
     assert "only the surest rows are answered" in detailed
     assert "mean confidence" in detailed
     assert rows_of("wrong.csv") == rows_of("run/evaluation/test_errors.csv")

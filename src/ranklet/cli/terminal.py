@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress
 
-    from ranklet.evaluation.metrics import Metric
+    from ranklet.evaluation.intervals import Metric
     from ranklet.evaluation.report.table import Cell, Table
 
 
@@ -52,7 +52,7 @@ def print_table(table: Table) -> None:
 
 def cell_text(cell: Cell) -> str:
     """Write a cell of a table, what a page shows below it in brackets."""
-    from ranklet.evaluation.metrics import Metric
+    from ranklet.evaluation.intervals import Metric
     from ranklet.evaluation.report.table import Difference, Share
 
     match cell:
@@ -87,8 +87,7 @@ def printable(line: str) -> str:
 
 def with_interval(metric: Metric) -> str:
     """Write a figure and its interval."""
-    low, high = metric.interval
-    return f"{metric.value:.4f} [{low:.4f}, {high:.4f}]"
+    return f"{metric:.4f}"
 
 
 def progress_bar(state: str) -> Progress:

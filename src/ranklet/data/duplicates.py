@@ -5,12 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from ranklet.data.examples import Examples
 from ranklet.errors import DataError
-
-DuplicatePolicy = Literal["drop", "refuse", "keep"]
+from ranklet.vocabulary import DuplicatePolicy
 
 MAX_PAIRS = 3
 # Everything in ASCII that is neither letter, digit nor white space.
@@ -64,11 +62,11 @@ def normal_form(text: str) -> str:
     space collapsed. A text without any of them is compared as it stands, stripped.
     """
     if text.isascii():
-        kept = text.lower().translate(ASCII_PUNCTUATION)
+        form = text.lower().translate(ASCII_PUNCTUATION)
     else:
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-        kept = "".join(character for character in folded if _is_kept(character))
-    return " ".join(kept.split()) or text.strip()
+        form = "".join(character for character in folded if _is_kept(character))
+    return " ".join(form.split()) or text.strip()
 
 
 def _is_kept(character: str) -> bool:

@@ -6,14 +6,11 @@ import ctypes
 import os
 import sys
 from contextlib import suppress
-from typing import Literal
 
 import torch
 
 from ranklet.errors import RecipeError, RecipeIssue
-
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
-Device = Literal["auto", "cpu", "cuda"]
+from ranklet.vocabulary import Device, Precision
 
 
 def choose_device(device: Device) -> torch.device:
@@ -24,8 +21,8 @@ def choose_device(device: Device) -> torch.device:
     """
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
-        problem = "cuda is not available on this machine; allowed here: auto, cpu"
-        raise RecipeError([RecipeIssue("", "engine.device", problem)])
+        message = "cuda is not available on this machine; allowed here: auto, cpu"
+        raise RecipeError([RecipeIssue("", "engine.device", message)])
     return torch.device("cuda" if available and device != "cpu" else "cpu")
 
 

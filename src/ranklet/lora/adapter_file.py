@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ranklet.errors import AdapterError
 from ranklet.files import read_json_object, write_atomically
-from ranklet.lora.initial import Init, doubled_alpha, plain_tensors
+from ranklet.lora.initial import doubled_alpha, plain_tensors
 from ranklet.lora.peft_config import (
     LORA_TENSOR,
     RANKLET_ONLY,
@@ -29,7 +29,8 @@ from ranklet.lora.peft_config import (
     pattern_values,
     replaced_modules,
 )
-from ranklet.lora.placement import Bias, Placement
+from ranklet.lora.placement import Placement
+from ranklet.vocabulary import AdapterInit, Bias
 
 CONFIG_FILE = "adapter_config.json"
 TENSORS_FILE = "adapter_model.safetensors"
@@ -68,7 +69,7 @@ class AdapterFile:
     tensors: Mapping[str, Tensor]
     use_dora: bool = False
     modules_to_save: tuple[str, ...] = ()
-    init: Init = "default"
+    init: AdapterInit = "default"
 
 
 def write_adapter(
@@ -204,9 +205,9 @@ def _placements(
 ) -> tuple[Placement, ...]:
     parts: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
-        found = LORA_TENSOR.fullmatch(name)
-        if found:
-            parts.setdefault(found.group(1), {})[found.group(2)] = tensor
+        match = LORA_TENSOR.fullmatch(name)
+        if match:
+            parts.setdefault(match.group(1), {})[match.group(2)] = tensor
     if not parts:
         raise AdapterError(f"{folder / TENSORS_FILE}: holds no LoRA tensors")
     placements = []
@@ -232,9 +233,9 @@ def _placements(
 def _check_lengths(module: str, parts: dict[str, Tensor], use_dora: bool, folder: Path) -> None:
     lengths = parts.pop("lora_magnitude_vector", None)
     if (lengths is not None) != use_dora:
-        found = "has" if lengths is not None else "lacks"
+        verb = "has" if lengths is not None else "lacks"
         raise AdapterError(
-            f"{folder}: {module} {found} a lora_magnitude_vector, but use_dora is {use_dora}"
+            f"{folder}: {module} {verb} a lora_magnitude_vector, but use_dora is {use_dora}"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ranklet.cli.terminal import cell_text, print_table
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report import page
 from ranklet.evaluation.report.table import Cell, Difference, Share, Table
 

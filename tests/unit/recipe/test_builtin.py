@@ -9,8 +9,9 @@ import pytest
 from ranklet.errors import RecipeError
 from ranklet.recipe import builtin_names, load_recipe, to_yaml
 from ranklet.recipe.builtin import describe, read_builtin
-from ranklet.recipe.tree import parse_tree, plain
+from ranklet.recipe.tree import plain
 from ranklet.recipe.yaml_file import parse_recipe
+from ranklet.recipe.yaml_tree import parse_tree
 
 
 def test_names_are_those_of_the_files() -> None:
@@ -34,21 +35,6 @@ def test_built_in_recipe_loads_round_trips_and_holds_only_what_differs(name: str
         for key, chosen in pairs:
             default = defaults[field] if key is None else defaults[field][key]
             assert chosen != default or field == "encoder"
-
-
-@pytest.mark.parametrize(
-    ("path", "where", "problem"),
-    [
-        (Path("a\0b.yaml"), "a?b.yaml", "cannot be read"),
-        (Path("none.yaml/x"), "none.yaml/x", "no such file"),
-    ],
-)
-def test_a_path_that_only_python_can_name(path: Path, where: str, problem: str) -> None:
-    with pytest.raises(RecipeError) as caught:
-        load_recipe(path)
-    (issue,) = caught.value.issues
-    assert issue.where == where
-    assert problem in issue.problem
 
 
 def test_unknown_built_in_recipe_lists_the_known() -> None:

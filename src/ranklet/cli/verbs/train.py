@@ -46,8 +46,8 @@ def train(
     if seeds is not None:
         launch.refuse_several("--seeds", "start one training for each seed")
     resolved = load_recipe(recipe, set_ or [])
-    if launch.rank:
-        train(resolved, out)  # rank 0 does the talking
+    if launch.index:
+        train(resolved, out)  # process 0 does the talking
         return
     folder = free_folder(RUNS_FOLDER, Path(recipe).stem) if out is None else out
     observe = partial(training_observer, track=track)
@@ -114,6 +114,7 @@ def training_observer(run: Run, track: Literal["tensorboard"] | None) -> Iterato
 
 @contextmanager
 def _shown_training() -> Iterator[Observer]:
+    from ranklet.evaluation.wording import memory
     from ranklet.run.environment import peak_memory_bytes
     from ranklet.run.observer import Observer
 
@@ -129,8 +130,7 @@ def _shown_training() -> Iterator[Observer]:
                 state = (
                     f"loss {entry['loss']:.3f}  rate {entry['learning_rate']:.1e}  "
                     f"{entry['texts_per_s']:.0f} texts/s  {tokens_per_s:,.0f} tokens/s  "
-                    f"{entry['padding']:.0%} padding  "
-                    f"{peak_memory_bytes() / 2**20:,.0f} MiB"
+                    f"{entry['padding']:.0%} padding  {memory(peak_memory_bytes())}"
                 )
                 bar.update(task, completed=entry["step"], state=state)
             else:

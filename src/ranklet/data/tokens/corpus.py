@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, final
 
 import numpy as np
 import tokenizers
@@ -27,7 +28,7 @@ from tokenizers import Tokenizer
 
 from ranklet.batch import Batch
 from ranklet.data.tokens.long_texts import LongTexts, window_weights
-from ranklet.data.tokens.tokenizer import HEAD_ONLY, Tokens, check_texts, tokenize
+from ranklet.data.tokens.tokenizer import BEGINNING_ONLY, Tokens, check_texts, tokenize
 from ranklet.errors import DataError
 from ranklet.files import write_atomically
 
@@ -107,17 +108,17 @@ class TokenCorpus:
         Raises:
             IndexError: An index outside the corpus.
         """
-        chosen = np.asarray(indices, dtype=np.int64)
-        if np.any((chosen < 0) | (chosen >= len(self))):
+        texts = np.asarray(indices, dtype=np.int64)
+        if np.any((texts < 0) | (texts >= len(self))):
             raise IndexError(f"batch indices must lie in 0..{len(self) - 1}")
-        lengths = self.lengths[chosen]
-        token_ids = self.token_ids[self.rows(chosen)]
+        lengths = self.lengths[texts]
+        token_ids = self.token_ids[self.rows(texts)]
         return Batch(
             token_ids=torch.from_numpy(token_ids.astype(np.int64)),
             cu_seqlens=torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)),
             max_seqlen=int(lengths.max(initial=0)),
-            labels=None if self.labels is None else torch.from_numpy(self.labels[chosen]),
-            weights=None if self.weights is None else torch.from_numpy(self.weights[chosen]),
+            labels=None if self.labels is None else torch.from_numpy(self.labels[texts]),
+            weights=None if self.weights is None else torch.from_numpy(self.weights[texts]),
         )
 
     def rows(self, indices: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -131,6 +132,45 @@ class TokenCorpus:
         before = np.cumsum(lengths) - lengths  # tokens of the texts before each
         rows: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
         return rows
+
+
+Corpora = Mapping[str, TokenCorpus]
+
+
+class DerivedCorpus(ABC):
+    """The texts of a `TokenCorpus` one for one, put into batches in another way.
+
+    Attributes:
+        tokens: The same texts as token ids; their lengths plan the batches.
+    """
+
+    tokens: TokenCorpus
+
+    @abstractmethod
+    def batch(self, indices: NDArray[np.integer]) -> Batch:
+        """Pack some texts, in the order given."""
+
+    @final
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @final
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text, (texts,) int64."""
+        return self.tokens.lengths
+
+    @final
+    @property
+    def labels(self) -> NDArray[np.int64] | None:
+        """(texts,) int64 class indices, or None."""
+        return self.tokens.labels
+
+    @final
+    @property
+    def text_starts(self) -> NDArray[np.int64] | None:
+        """(texts + 1,) int64, the windows of text i begin at `text_starts[i]`; None: not split."""
+        return self.tokens.text_starts
 
 
 def num_texts(corpus: Corpus) -> int:
@@ -167,7 +207,7 @@ def build_corpus(
     labels: Sequence[int] | NDArray[np.integer] | None,
     max_length: int,
     cache_folder: Path | None,
-    long_texts: LongTexts = HEAD_ONLY,
+    long_texts: LongTexts = BEGINNING_ONLY,
 ) -> TokenCorpus:
     """Tokenize the texts of a split, or take the ids of an earlier run from the cache.
 
@@ -227,9 +267,8 @@ def _cached_tokens(
 def _content_key(
     tokenizer: Tokenizer, texts: Sequence[str], max_length: int, long_texts: LongTexts
 ) -> str:
-    settings = [CACHE_FORMAT, tokenizers.__version__, str(max_length), tokenizer.to_str()]
-    if long_texts.mode != "head":  # entries from before there was another one stay valid
-        settings.append(f"{long_texts.mode} {long_texts.overlap}")
+    cut = f"{max_length} {long_texts.mode} {long_texts.overlap}"
+    settings = (CACHE_FORMAT, tokenizers.__version__, cut, tokenizer.to_str())
     return _framed_sha256(part.encode() for part in (*settings, *texts))
 
 
@@ -291,6 +330,3 @@ def remove_oldest(folder: Path, max_bytes: int) -> None:
         total += status.st_size
         if total > max_bytes:
             entry.unlink(missing_ok=True)
-
-
-Corpora = Mapping[str, TokenCorpus]

@@ -38,7 +38,7 @@ _ROLES = {
 # One call keeps this many texts' encodings in memory.
 CHUNK_TEXTS = 256
 
-HEAD_ONLY = LongTexts()
+BEGINNING_ONLY = LongTexts()
 
 # Characters looked at per token asked for: first 20, and only where they give too few tokens
 # (white space, very long words) 160, at last 1,280. English has about 4.5 per token; the longest
@@ -120,7 +120,7 @@ def tokenize(
     tokenizer: Tokenizer,
     texts: Sequence[str],
     max_length: int,
-    long_texts: LongTexts = HEAD_ONLY,
+    long_texts: LongTexts = BEGINNING_ONLY,
 ) -> Tokens:
     """Turn texts into token ids, cut to a length; the tokenizer is not changed.
 
@@ -153,11 +153,11 @@ def tokenize(
     chunks = (texts[start : start + CHUNK_TEXTS] for start in starts)
     if long_texts.mode == "head":
         return _joined([_tokenize_chunk(plain, chunk, max_length) for chunk in chunks])
-    found = [_tokenize_whole(plain, chunk, max_length, long_texts) for chunk in chunks]
+    parts = [_tokenize_whole(plain, chunk, max_length, long_texts) for chunk in chunks]
     if long_texts.mode == "head_tail":
-        return _joined(found)
-    counts = [np.diff(chunk.text_starts) for chunk in found if chunk.text_starts is not None]
-    return replace(_joined(found), text_starts=_starts(counts))
+        return _joined(parts)
+    counts = [np.diff(chunk.text_starts) for chunk in parts if chunk.text_starts is not None]
+    return replace(_joined(parts), text_starts=_starts(counts))
 
 
 def check_texts(texts: Sequence[str]) -> None:

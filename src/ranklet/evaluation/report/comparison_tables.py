@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ranklet.evaluation.comparison.verdicts import Comparison, Pair, p_in_words, points
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report.table import Cell, Share, Table
 from ranklet.evaluation.unlabelled.result import Estimate
 from ranklet.evaluation.wording import digits_for, duration

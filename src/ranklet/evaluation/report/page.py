@@ -17,7 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ranklet.errors import RunError
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report.table import Cell, Difference, PlainCell, Share, Table
 from ranklet.evaluation.wording import between, duration, or_dash, percent
 

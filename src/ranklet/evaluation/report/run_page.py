@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ranklet.evaluation.baselines import Baseline
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report.error_table import ErrorTable, mark_words
 from ranklet.evaluation.report.figures import Record, figure_name
 from ranklet.evaluation.report.page import ReportFigure, Section, inline_figures, render_page

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.calibration import Calibration, ReliabilityBin
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report.table import Cell, Share, Table
 from ranklet.evaluation.result import AVERAGES, SCORES, Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from ranklet.evaluation.baselines import Baseline
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
+from ranklet.evaluation.one_label import evaluate_one_label
 from ranklet.evaluation.report import tables
 from ranklet.evaluation.report.page import cell_text
 from ranklet.evaluation.report.table import Table
-from ranklet.evaluation.result import Evaluation, evaluate_predictions
+from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage
 from ranklet.evaluation.slices import Slice
 
@@ -22,7 +23,7 @@ def small() -> Evaluation:
     """Four rows of four classes, three right: D, of which there is one row, is taken for A."""
     probabilities = np.eye(4, dtype=np.float32) * 0.6 + 0.1
     probabilities[3] = probabilities[0]
-    return evaluate_predictions(probabilities, np.arange(4), ("A", "B", "C", "D"), "test")
+    return evaluate_one_label(probabilities, np.arange(4), ("A", "B", "C", "D"), "test")
 
 
 def values(table: Table) -> dict[str, tuple[object, ...]]:
@@ -70,7 +71,7 @@ def test_confusions_are_listed_largest_first() -> None:
     names = tuple(f"class {place}" for place in range(21))
     probabilities = np.eye(21, dtype=np.float32)
     probabilities[3] = probabilities[0]
-    many = evaluate_predictions(probabilities, np.arange(21), names, "test")
+    many = evaluate_one_label(probabilities, np.arange(21), names, "test")
     table = tables.confusion_table(many)
     assert shown(table) == [["class 3", "class 0", "1", f"100.0{SPACE}%"]]
 

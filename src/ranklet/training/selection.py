@@ -10,7 +10,8 @@ from typing import Literal
 from torch import nn
 
 from ranklet.classifier import restore_state, trainable_state
-from ranklet.training.averaging import Metrics, MovingAverage, Snapshot, greedy_soup, mean_state
+from ranklet.training.snapshots import Metrics, Snapshot, mean_state
+from ranklet.training.techniques.averaging import MovingAverage, greedy_soup
 
 Metric = Literal["accuracy", "macro_f1", "loss"]
 

@@ -29,13 +29,11 @@ from ranklet.evaluation.result import validation_metrics
 from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import place_adapters, resolve_placement
-from ranklet.training.averaging import MovingAverage
 from ranklet.training.captured_steps import CapturedGradients
 from ranklet.training.checkpoints import Checkpoint, newest_checkpoint, write_checkpoint
 from ranklet.training.continuation import Continuation
 from ranklet.training.fit import FitResult, fit
 from ranklet.training.losses import cross_entropy
-from ranklet.training.noise import gradient_noise
 from ranklet.training.optimizer_step import AddGradients, Objective, StepHooks
 from ranklet.training.optimizers import OptimizerName, build_optimizer
 from ranklet.training.records import Record
@@ -43,6 +41,8 @@ from ranklet.training.schedules import learning_rate_factor
 from ranklet.training.selection import Selection
 from ranklet.training.state import OwnGenerator
 from ranklet.training.steps import training_steps
+from ranklet.training.techniques.averaging import MovingAverage
+from ranklet.training.techniques.noise import gradient_noise
 
 CONFIG = EncoderConfig("roberta", 30, 8, 2, 2, 16, 20, 1, 1e-5, 1)
 CLASSES = 3

@@ -25,15 +25,15 @@ from ranklet.head import module_device
 from ranklet.recipe import Recipe
 from ranklet.run.observer import Observer
 from ranklet.run.records import Records
-from ranklet.training.averaging import Metrics
 from ranklet.training.continuation import Continuation
 from ranklet.training.fit import FitResult, fit
-from ranklet.training.noise import drop_in_encoder
 from ranklet.training.optimizer_step import StepHooks
 from ranklet.training.processes import Processes
 from ranklet.training.resident_corpus import resident
+from ranklet.training.snapshots import Metrics
 from ranklet.training.state import OwnGenerator
 from ranklet.training.steps import Step, training_steps
+from ranklet.training.techniques.noise import drop_in_encoder
 from ranklet.workflows._train.cuda_graphs import capture_steps
 from ranklet.workflows._train.frozen_layers import skip_frozen_layers
 from ranklet.workflows._train.other_processes import NoCheckpoints, NoRecords, TrainingInputs

@@ -23,11 +23,11 @@ from ranklet.labels import LabelSet
 from ranklet.lora.linear import LoRALinear
 from ranklet.lora.placement import place_adapters, resolve_placement
 from ranklet.training.fit import fit
-from ranklet.training.noise import drop_in_encoder, gradient_noise, scheduled_dropout
 from ranklet.training.optimizer_step import Objective, StepHooks
 from ranklet.training.schedules import DropoutScheduleName, dropout_factor
 from ranklet.training.selection import Selection
 from ranklet.training.steps import training_steps
+from ranklet.training.techniques.noise import drop_in_encoder, gradient_noise, scheduled_dropout
 
 FACTORS: dict[DropoutScheduleName, list[float]] = {
     "constant": [1.0] * 5,

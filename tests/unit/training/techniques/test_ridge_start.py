@@ -14,8 +14,8 @@ from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import build_encoder
 from ranklet.head import build_head
 from ranklet.labels import LabelSet
-from ranklet.training import ridge_start
-from ranklet.training.ridge_start import ridge_map, start_with_ridge
+from ranklet.training.techniques import ridge_start
+from ranklet.training.techniques.ridge_start import ridge_map, start_with_ridge
 
 CLASSES = 3
 

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.training.averaging import MovingAverage, Snapshot, greedy_soup, mean_state
 from ranklet.training.fit import FitResult, fit
 from ranklet.training.optimizer_step import Objective, StepHooks
 from ranklet.training.records import Record
 from ranklet.training.selection import Selection
+from ranklet.training.snapshots import Snapshot, mean_state
 from ranklet.training.steps import Step, training_steps
+from ranklet.training.techniques.averaging import MovingAverage, greedy_soup
 
 
 class Number(nn.Module):

@@ -136,8 +136,8 @@ def test_every_dropout_follows_the_schedule(model: TextClassifier) -> None:
         set_dropout(step)
         assert dropouts() - {0.0} == expected - {0.0}
         model.train()
-        one, other = model(batch()), model(batch())
-        assert torch.equal(one, other) == (step == 2)
+        first, second = model(batch()), model(batch())
+        assert torch.equal(first, second) == (step == 2)
 
 
 class Zeros(nn.Module):

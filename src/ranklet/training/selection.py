@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import nn
 
 from ranklet.classifier import restore_state, trainable_state
 from ranklet.training.snapshots import Metrics, Snapshot, mean_state
 from ranklet.training.techniques.averaging import MovingAverage, greedy_soup
-
-Metric = Literal["accuracy", "macro_f1", "loss"]
+from ranklet.vocabulary import SelectionMetric
 
 Best = tuple[Snapshot, ...]
 """The best validations so far, the best first; of equal ones the first stays first."""
@@ -32,7 +30,7 @@ class Selection:
     """
 
     validate: Callable[[], Metrics]
-    metric: Metric = "accuracy"
+    metric: SelectionMetric = "accuracy"
     patience: int | None = None
     soup: int = 1
     average: MovingAverage | None = None

@@ -19,7 +19,7 @@ from ranklet.data.tokens.corpus_part import CorpusPart
 from ranklet.data.tokens.noisy_corpus import NoisyCorpus
 from ranklet.data.tokens.sampling import draw_texts, windows_of
 from ranklet.data.tokens.token_dropout import drop_tokens
-from ranklet.encoder.families import NativeEncoder
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.evaluation.by_problem import answer_metrics
 from ranklet.head import module_device
 from ranklet.recipe import Recipe

@@ -16,7 +16,7 @@ from ranklet.data.tokens.noisy_corpus import NoisyCorpus
 from ranklet.encoder.families import AnyEncoder
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.head import module_device
-from ranklet.labels import LabelSet, ProblemType
+from ranklet.labels import LabelSet
 from ranklet.recipe import DistillationSection, Recipe, TrainingSection
 from ranklet.saved.probes import compute_dtype
 from ranklet.training.label_set_losses import (
@@ -43,6 +43,7 @@ from ranklet.training.selection import Selection
 from ranklet.training.snapshots import Metrics
 from ranklet.training.techniques.averaging import MovingAverage
 from ranklet.training.techniques.noise import gradient_noise, scheduled_dropout
+from ranklet.vocabulary import ProblemType
 
 
 def choose_optimizer(model: TextClassifier, options: TrainingSection) -> Optimizer:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ranklet.encoder.source import EncoderSource
 from ranklet.errors import RunError
 from ranklet.evaluation.comparison.across_seeds import AcrossSeeds, summarise_seeds
 from ranklet.files import write_atomically
@@ -40,7 +41,7 @@ def train_seeds(
     out: str | Path | None = None,
     *,
     name: str = "run",
-    observe: Callable[[Run], AbstractContextManager[Observer]] | None = None,
+    open_observer: Callable[[Run], AbstractContextManager[Observer]] | None = None,
 ) -> SeedRuns:
     """Train a recipe once for each seed; nothing is picked among the runs.
 
@@ -53,7 +54,7 @@ def train_seeds(
         seeds: Different ones.
         out: Folder of the runs; None: a new one below `runs/`.
         name: Name of the new folder below `runs/`.
-        observe: Opens an observer for a run that is to be trained.
+        open_observer: Opens an observer for a run that is to be trained.
 
     Raises:
         RunError: A seed stands there twice, or the folder holds the run of another recipe.
@@ -62,17 +63,19 @@ def train_seeds(
     if not seeds or len(set(seeds)) < len(seeds):
         raise RunError(f"seeds {list(seeds)}: name at least one, and each once")
     folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
-    check_before_download(recipe)
+    check_before_download(recipe, EncoderSource(recipe.encoder))
     _open_folder(folder, recipe.model_copy(update={"seed": 0}))
     runs = {
-        seed: _run_of(recipe.model_copy(update={"seed": seed}), folder / f"seed-{seed}", observe)
+        seed: _run_of(
+            recipe.model_copy(update={"seed": seed}), folder / f"seed-{seed}", open_observer
+        )
         for seed in seeds
     }
     figures = summarise_seeds([read_evaluations(run) for run in runs.values()])
     summary = {
         "seeds": list(seeds),
         "figures": {
-            split: {figure: asdict(found) for figure, found in entries.items()}
+            split: {figure: asdict(across) for figure, across in entries.items()}
             for split, entries in figures.items()
         },
     }
@@ -81,25 +84,25 @@ def train_seeds(
 
 
 def _open_folder(folder: Path, recipe: Recipe) -> None:
-    asked = folder / "recipe.yaml"
-    if asked.is_file() and not Run(folder).is_finished:
-        if recipe_hash(load_recipe(asked)) != recipe_hash(recipe):
+    path = folder / "recipe.yaml"
+    if path.is_file() and not Run(folder).is_finished:
+        if recipe_hash(load_recipe(path)) != recipe_hash(recipe):
             raise RunError(f"{folder}: holds the seeds of another recipe; choose another --out")
         return
     check_vacant(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(asked, to_yaml(recipe))
+    write_atomically(path, to_yaml(recipe))
 
 
 def _run_of(
     recipe: Recipe,
     folder: Path,
-    observe: Callable[[Run], AbstractContextManager[Observer]] | None,
+    open_observer: Callable[[Run], AbstractContextManager[Observer]] | None,
 ) -> Run:
     run = Run(folder)
     if run.is_finished:
         return run
-    opened = nullcontext(Observer()) if observe is None else observe(run)
-    with opened as observer:
+    context = nullcontext(Observer()) if open_observer is None else open_observer(run)
+    with context as observer:
         observer.announce(f"seed {recipe.seed}")
         return train(recipe, folder, observer=observer)

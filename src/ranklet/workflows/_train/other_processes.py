@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ranklet.data.tokens.corpus import Corpora
 from ranklet.encoder.precision import choose_device, prepare_memory
+from ranklet.encoder.source import EncoderSource
 from ranklet.labels import LabelSet
 from ranklet.recipe import Recipe
 from ranklet.training.checkpoints import Checkpoint
@@ -102,5 +103,6 @@ def assist(ranks: Ranks, stop: StopRequest, fit_model: Callable[..., object]) ->
         with ranks.apart():
             prepare_memory()
             device = ranks.take_device(choose_device(work.recipe.engine.device))
-            model, _ = build_model(work.recipe, work.labels, work.dtype, device)
+            encoder = EncoderSource(work.recipe.encoder)
+            model, _ = build_model(work.recipe, encoder, work.labels, work.dtype, device)
         fit_model(model, work, ranks, plan=Assistance(stop), opening=nullcontext(NoRecords()))

@@ -20,7 +20,6 @@ from ranklet.run.certificate import encoder_hashes, metrics_hash
 from ranklet.run.folder import Run, read_json
 from ranklet.run.records import read_records
 from ranklet.run.writing import predictions_file
-from ranklet.saved.head import read_tensors
 from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows._verify.claims import StatedRun
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
@@ -79,8 +78,7 @@ def check_adapter(stated: StatedRun) -> Finding:
 
 def check_saved(stated: StatedRun) -> Finding:
     """Count the trained parameters in the files."""
-    trained = read_tensors(stated.run.adapter, stated.saved[0].head).trained
-    in_file = sum(tensor.numel() for tensor in trained.values())
+    in_file = sum(tensor.numel() for tensor in stated.saved.tensors.trained.values())
     return _counted(in_file - stated.start, stated)
 
 
@@ -97,16 +95,16 @@ def _counted(found: int, stated: StatedRun) -> Finding:
 
 def check_encoder(stated: StatedRun) -> Finding:
     """Compare the hashes of the encoder's files."""
-    held = stated.hashes("encoder")
-    if not isinstance(held, Mapping):
+    certified, folder = stated.hashes("encoder"), stated.saved.encoder.folder
+    if not isinstance(certified, Mapping):
         return "not checked", "the certificate holds no hash of it"
-    found = encoder_hashes(stated.encoder)
-    return _listed(differing_names(held, found), f"{', '.join(found)} in {stated.encoder}")
+    actual = encoder_hashes(folder)
+    return _listed(differing_names(certified, actual), f"{', '.join(actual)} in {folder}")
 
 
 def check_probe_logits(stated: StatedRun) -> Finding:
     """Compute the probe logits again."""
-    difference = check_probes(stated.model, stated.run.adapter)
+    difference = check_probes(stated.model, stated.saved.probes)
     if difference is None:
         return "differs", "the adapter holds no probe logits"
     return "ok", f"largest difference of a logit {difference:.2g}"

@@ -23,7 +23,7 @@ from ranklet.errors import AdapterError, RecipeError, RunError
 from ranklet.head import HeadKind, Pooling
 from ranklet.lora.adapter_file import CONFIG_FILE, TENSORS_FILE, AdapterFile
 from ranklet.lora.placement import place_adapters, resolve_placement, train_biases
-from ranklet.saved.assembly import ClassifierSettings, assemble
+from ranklet.saved.assembly import ClassifierSettings, FreshHead, assemble
 from ranklet.saved.head import HEAD_FILE, head_tensors, loads_in_transformers, read_tensors
 from ranklet.saved.model import load_model, save_model
 
@@ -103,8 +103,7 @@ def saved(
         None,
         dtype=torch.float32,
         device=CPU,
-        head_dense_init=init,
-        seed=3,
+        fresh_head=FreshHead(3, dense_init=init),
     )
     targets = TARGETS.get(read_config(base).model_type, ("query", "output.dense"))
     placements = resolve_placement(adaptable_shapes(model), targets, 4, 6.0)

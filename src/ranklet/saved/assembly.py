@@ -69,6 +69,21 @@ class ClassifierSettings:
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
 
 
+@dataclass(frozen=True)
+class FreshHead:
+    """What a head that is to be trained begins with.
+
+    Attributes:
+        seed: Of its initial values.
+        dropout: Inside it while training.
+        dense_init: Values of a frozen inner matrix.
+    """
+
+    seed: int = 0
+    dropout: float = 0.0
+    dense_init: DenseInit = "identity"
+
+
 def assemble(
     settings: ClassifierSettings,
     encoder: EncoderSource,
@@ -78,9 +93,7 @@ def assemble(
     dtype: torch.dtype,
     device: torch.device,
     attention: AttentionBackend = "sdpa",
-    head_dropout: float = 0.0,
-    head_dense_init: DenseInit = "identity",
-    seed: int = 0,
+    fresh_head: FreshHead | None = None,
 ) -> TextClassifier:
     """Build a classifier from its encoder's files and, if given, a trained adapter.
 
@@ -93,9 +106,7 @@ def assemble(
         dtype: Compute dtype of the frozen weights.
         device: Where it computes.
         attention: Attention backend.
-        head_dropout: Dropout inside the head while training.
-        head_dense_init: Values of a frozen inner matrix of the head.
-        seed: Seed of the head's initial values.
+        fresh_head: What a head that is to be trained begins with.
 
     Raises:
         WeightsError: The encoder's files are unusable.
@@ -112,8 +123,15 @@ def assemble(
         attention,
         settings.quantization,
     )
+    fresh = fresh_head or FreshHead()
     head = build_head(
-        settings.head, config, len(labels), head_dropout, seed, settings.head_rank, head_dense_init
+        settings.head,
+        config,
+        len(labels),
+        fresh.dropout,
+        fresh.seed,
+        settings.head_rank,
+        fresh.dense_init,
     )
     preprocessing = _preprocessing(settings, encoder.folder, config)
     pooling = head_pooling(settings.head, settings.pooling, config)

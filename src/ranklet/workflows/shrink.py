@@ -53,7 +53,7 @@ from ranklet.workflows.from_recipe.own_validation import own_validation
 from ranklet.workflows.from_recipe.placement import plan_for_labels
 from ranklet.workflows.load import adapter_folder, is_run
 
-REMEDY = "give some with --data"
+REMEDY = "give other data with --data"
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,8 @@ def shrink(
     if recipe is None:
         save_and_reload(folder, smaller, saved.settings, cut, _card(shrunk, saved.settings))
     else:
-        renamed = recipe.model_copy(update={"encoder": saved.encoder.name})
-        smaller_recipe = _shrunk_recipe(renamed, adapter, cut, budget)
+        same = recipe.model_copy(update={"encoder": saved.encoder.name})
+        smaller_recipe = _shrunk_recipe(same, adapter, cut, budget)
         _write_run(shrunk, smaller_recipe, smaller, saved, cut, hashes or {})
     return shrunk
 
@@ -222,7 +222,7 @@ def _ranks(
 def _own_validation(run: Run | None) -> tuple[EncodedSplit | None, str]:
     """Find the texts that a run was validated on; else say why there are none."""
     if run is None:
-        return None, f"not measured: a bare adapter names no data; {REMEDY}"
+        return None, "not measured: a bare adapter names no data; give some with --data"
     try:
         return own_validation(run, REMEDY), "validation texts of the run"
     except (DataError, RunError) as error:

@@ -20,7 +20,7 @@ from ranklet.encoder.source import EncoderSource
 from ranklet.errors import DataError, RecipeError, RecipeIssue
 from ranklet.head import module_device
 from ranklet.recipe import Recipe
-from ranklet.saved.assembly import assemble
+from ranklet.saved.assembly import FreshHead, assemble
 from ranklet.workflows.from_recipe.model import classifier_settings
 
 # Half a minute for MiniLM on two cores in float32, half of it for each.
@@ -63,7 +63,7 @@ def measure_gains(
         dtype=choose_dtype(recipe.engine.precision, device),
         device=device,
         attention=recipe.engine.attention,
-        seed=recipe.seed,
+        fresh_head=FreshHead(recipe.seed),
     )
     _check_linear(model, modules)
     head_texts, gradient_texts = draw_texts(len(splits.train.texts), recipe.seed)

@@ -12,7 +12,7 @@ from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.placement import place_adapters, train_biases, train_modules
 from ranklet.recipe import Recipe
-from ranklet.saved.assembly import ClassifierSettings, assemble
+from ranklet.saved.assembly import ClassifierSettings, FreshHead, assemble
 from ranklet.workflows.from_recipe.placement import resolve_adapters, trained_norms
 
 
@@ -68,9 +68,7 @@ def build_model(
         dtype=dtype,
         device=device,
         attention=recipe.engine.attention,
-        head_dropout=recipe.head_dropout,
-        head_dense_init=recipe.head_dense_init,
-        seed=recipe.seed,
+        fresh_head=FreshHead(recipe.seed, recipe.head_dropout, recipe.head_dense_init),
     )
     if isinstance(model.encoder, NativeEncoder):
         model.encoder.activation_checkpointing = recipe.engine.activation_checkpointing

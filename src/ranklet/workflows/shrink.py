@@ -51,6 +51,7 @@ from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
 from ranklet.workflows.from_recipe.own_validation import own_validation
 from ranklet.workflows.from_recipe.placement import plan_for_labels
+from ranklet.workflows.from_recipe.ranks import cut_recipe
 from ranklet.workflows.load import adapter_folder, is_run
 
 REMEDY = "give other data with --data"
@@ -126,11 +127,7 @@ def shrink(
     place = choose_device(device)
     compute: dict[str, Any] = {"dtype": choose_dtype(precision, place), "device": place}
     saved = read_saved(adapter_folder(source), encoder=encoder, label_names=label_names)
-    if saved.adapter.use_dora:
-        raise AdapterError(
-            f"{saved.folder}: use_dora: trained lengths belong to whole updates, which shrink "
-            "would cut; train with a smaller adapter.rank instead"
-        )
+    _refuse_lengths(saved)
     model = build_saved(saved, **compute)
     check_probes(model, saved.probes)
 
@@ -174,7 +171,7 @@ def shrink(
         save_and_reload(folder, smaller, saved.settings, cut, _card(shrunk, saved.settings))
     else:
         same = recipe.model_copy(update={"encoder": saved.encoder.name})
-        smaller_recipe = _shrunk_recipe(same, adapter, cut, budget)
+        smaller_recipe = cut_recipe(same, adapter.placements, cut, budget)
         _write_run(shrunk, smaller_recipe, smaller, saved, cut, hashes or {})
     return shrunk
 
@@ -199,6 +196,14 @@ def _check_out(folder: Path, recipe: Recipe | None) -> None:
     check_vacant(folder)
     if recipe is None and folder.exists():
         raise RunError(f"{folder}: exists already; choose another --out")
+
+
+def _refuse_lengths(saved: SavedClassifier) -> None:
+    if saved.adapter.use_dora:
+        raise AdapterError(
+            f"{saved.folder}: use_dora: trained lengths belong to whole updates, which shrink "
+            "would cut; train with a smaller adapter.rank instead"
+        )
 
 
 def _ranks(
@@ -227,34 +232,6 @@ def _own_validation(run: Run | None) -> tuple[EncodedSplit | None, str]:
         return own_validation(run, REMEDY), "validation texts of the run"
     except (DataError, RunError) as error:
         return None, f"not measured: {error}"
-
-
-def _shrunk_recipe(recipe: Recipe, adapter: AdapterFile, cut: AdapterFile, budget: int) -> Recipe:
-    """Return the recipe that would train what is left: every module by name, with its rank."""
-    placements = cut.placements
-    names = tuple(placement.module for placement in placements)
-    options = recipe.adapter
-    changes: dict[str, Any] = {
-        "rank": cut.rank,
-        "alpha": cut.alpha,
-        "target_modules": names,
-        "exclude_modules": (),
-        "layers": None,
-        "rank_pattern": {p.module: p.rank for p in placements if p.rank != cut.rank},
-        "alpha_pattern": {p.module: p.alpha for p in placements if p.alpha != cut.alpha},
-        "use_rslora": False,
-        "init": "default",
-    }
-    if options.train_layer_norm and options.layers is not None:
-        # The norms of these layers stay, also of one that has no adapter left.
-        gone = (p.module for p in adapter.placements if p.module not in names)
-        changes |= {
-            "target_modules": options.target_modules,
-            "exclude_modules": (*options.exclude_modules, *gone),
-            "layers": options.layers,
-        }
-    section = options.model_copy(update=changes)
-    return recipe.model_copy(update={"budget": budget, "adapter": section})
 
 
 def _card(shrunk: ShrinkResult, settings: ClassifierSettings) -> str:

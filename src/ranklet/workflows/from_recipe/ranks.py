@@ -14,10 +14,10 @@ a rank of 32 would learn 32 times as fast as a rank of 1 beside it. `use_rslora`
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 from ranklet.budget.allocation import (
     Candidate,
@@ -33,7 +33,8 @@ from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import BudgetExceededError, RecipeError, RecipeIssue
 from ranklet.head import HeadKind
-from ranklet.lora.placement import matches
+from ranklet.lora.adapter_file import AdapterFile
+from ranklet.lora.placement import Placement, matches
 from ranklet.recipe import Recipe
 from ranklet.recipe.recipe import contradictions
 from ranklet.workflows.from_recipe.placement import plan_for_labels
@@ -163,6 +164,42 @@ def solve_from_shapes(recipe: Recipe, encoder: EncoderSource, num_labels: int) -
         )
         raise RecipeError([RecipeIssue("", "adapter.fit_mode", message)])
     return solve(open_space(recipe, encoder, num_labels), fit, WORTH_FROM_SHAPES[mode])
+
+
+def cut_recipe(
+    recipe: Recipe, placements: Sequence[Placement], cut: AdapterFile, budget: int
+) -> Recipe:
+    """Return the recipe that would train what is left of an adapter.
+
+    Args:
+        recipe: What was trained.
+        placements: Where its adapters were.
+        cut: What is left of them; every module of it is named, with its rank.
+        budget: What that fits.
+    """
+    names = tuple(placement.module for placement in cut.placements)
+    options = recipe.adapter
+    changes: dict[str, Any] = {
+        "rank": cut.rank,
+        "alpha": cut.alpha,
+        "target_modules": names,
+        "exclude_modules": (),
+        "layers": None,
+        "rank_pattern": {p.module: p.rank for p in cut.placements if p.rank != cut.rank},
+        "alpha_pattern": {p.module: p.alpha for p in cut.placements if p.alpha != cut.alpha},
+        "use_rslora": False,
+        "init": "default",
+    }
+    if options.train_layer_norm and options.layers is not None:
+        # The norms of these layers stay, also of one that has no adapter left.
+        gone = (placement.module for placement in placements if placement.module not in names)
+        changes |= {
+            "target_modules": options.target_modules,
+            "exclude_modules": (*options.exclude_modules, *gone),
+            "layers": options.layers,
+        }
+    section = options.model_copy(update=changes)
+    return recipe.model_copy(update={"budget": budget, "adapter": section})
 
 
 def check_feasible(space: Space, budget: int) -> None:

@@ -24,7 +24,7 @@ test: setup
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 bench: setup
-	$(BIN)/python benchmarks/ag_news_accuracy.py
+	$(BIN)/python benchmarks/accuracy/ag_news_accuracy.py
 
 docs: setup
 	$(BIN)/python -m ranklet.recipe.reference > docs/recipe.md

@@ -23,7 +23,7 @@ import typer
 
 import ranklet
 from ranklet import errors
-from ranklet.cli.ending import UsageError
+from ranklet.cli.exit_codes import UsageError
 from ranklet.cli.main import app
 from ranklet.cli.main import run as run_command_line
 from ranklet.data.reading.named_sets import NAMED_SETS

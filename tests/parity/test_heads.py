@@ -20,12 +20,12 @@ from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
 from ranklet.encoder.config import read_config
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import AdapterError, RecipeError, RunError
-from ranklet.head import HeadKind, Pooling
 from ranklet.lora.adapter_file import CONFIG_FILE, TENSORS_FILE, AdapterFile
 from ranklet.lora.placement import place_adapters, resolve_placement, train_biases
 from ranklet.saved.assembly import ClassifierSettings, FreshHead, assemble
 from ranklet.saved.head import HEAD_FILE, head_tensors, loads_in_transformers, read_tensors
 from ranklet.saved.model import load_model, save_model
+from ranklet.vocabulary import HeadKind, Pooling
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ranklet.budget.plan import ParameterPlan, PlanRow
-from ranklet.data.duplicates import DuplicatePolicy
 from ranklet.evaluation.baselines import read_baselines
 from ranklet.evaluation.data_description import DataDescription
 from ranklet.evaluation.report.error_table import read_error_table
@@ -42,6 +41,7 @@ from ranklet.run.reading import (
     read_values,
 )
 from ranklet.run.records import read_records
+from ranklet.vocabulary import DuplicatePolicy
 
 _DUPLICATES = {
     "train_test": "training rows that occur in test",
@@ -161,7 +161,7 @@ def _training_facts(about: Mapping[str, Any]) -> dict[str, str]:
         "kept": f"step {about['best_step']:,}",
         "time": duration(about["seconds"]),
         "peak memory": f"{about['peak_memory_bytes'] / 2**20:,.0f} MiB",
-        "processes": str(about.get("ranks", 1)),
+        "processes": str(about.get("processes", 1)),
     }
     if about["averaged_steps"]:
         facts["kept"] = "the mean of steps " + ", ".join(map(str, about["averaged_steps"]))

@@ -12,29 +12,32 @@ from pydantic import Field
 from torch import Tensor
 
 from ranklet.classifier import Preprocessing, TextClassifier, adaptable_shapes
-from ranklet.data.cleaning import CleaningStep
 from ranklet.data.tokens.long_texts import LongTexts
-from ranklet.data.tokens.tokenizer import HEAD_ONLY, load_tokenizer
-from ranklet.encoder.attention import AttentionBackend
+from ranklet.data.tokens.tokenizer import BEGINNING_ONLY, load_tokenizer
 from ranklet.encoder.config import EncoderConfig, read_config
-from ranklet.encoder.families import NativeEncoder
-from ranklet.encoder.quantization import Quantization
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import AdapterError, WeightsError
 from ranklet.head import (
     DEFAULT_RANK,
-    DenseInit,
-    HeadKind,
-    Pooling,
     build_head,
     head_pooling,
     needs_pooler,
 )
-from ranklet.labels import LabelSet, ProblemType
+from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.placement import module_shapes, place_adapters, train_biases, train_modules
 from ranklet.problem import choose_problem
+from ranklet.vocabulary import (
+    AttentionBackend,
+    CleaningStep,
+    DenseInit,
+    HeadKind,
+    Pooling,
+    ProblemType,
+    Quantization,
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class ClassifierSettings:
     quantization: Quantization = "none"
     problem_type: ProblemType = "single_label_classification"
     thresholds: tuple[float, ...] | None = None
-    long_texts: LongTexts = HEAD_ONLY
+    long_texts: LongTexts = BEGINNING_ONLY
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
 
 

@@ -19,11 +19,10 @@ from torch import Tensor
 
 from ranklet.classifier import TextClassifier, trainable_state
 from ranklet.data.tokens.tokenizer import write_tokenizer
-from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.source import EncoderSource, base_model_name
 from ranklet.errors import AdapterError, ParityError
 from ranklet.files import folder_appearing_whole, read_json_object, write_atomically
-from ranklet.head import HEAD_MODULES, LAST, HeadKind, dense_head_tensors, module_device
+from ranklet.head import HEAD_MODULES, LAST, dense_head_tensors, module_device
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, as_plain_lora, read_adapter
 from ranklet.problem import MultiLabel, SingleLabel
@@ -45,6 +44,7 @@ from ranklet.saved.probes import (
     probe_record,
     read_probes,
 )
+from ranklet.vocabulary import AttentionBackend, HeadKind
 
 LABELS_FILE = "labels.json"
 CLASSIFIER_FILE = "classifier.json"

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 from ranklet.classifier import PREDICTION_BATCH_TOKENS, evaluation_mode
 from ranklet.data.tokens.batching import sorted_batches
-from ranklet.data.tokens.corpus import TokenCorpus, remove_oldest
+from ranklet.data.tokens.corpus import DerivedCorpus, TokenCorpus, remove_oldest
 from ranklet.encoder.families import AnyEncoder
 from ranklet.head import module_device
 
@@ -38,7 +38,7 @@ PROBE_TEXTS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class StateCorpus:
+class StateCorpus(DerivedCorpus):
     """The texts of one split as the hidden states that enter a layer.
 
     Attributes:
@@ -50,24 +50,6 @@ class StateCorpus:
     tokens: TokenCorpus
     states: Tensor
     first_layer: int
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each text, (texts,) int64."""
-        return self.tokens.lengths
-
-    @property
-    def labels(self) -> NDArray[np.int64] | None:
-        """(texts,) int64 class indices, or None."""
-        return self.tokens.labels
-
-    @property
-    def text_starts(self) -> NDArray[np.int64] | None:
-        """(texts + 1,) int64, the windows of text i begin at `text_starts[i]`; None: not split."""
-        return self.tokens.text_starts
 
     def batch(self, indices: NDArray[np.integer]) -> Batch:
         """Pack some texts, in the order given; their states lie in memory of their own."""
@@ -185,9 +167,9 @@ def _read(
     # A power failure can leave zeros in a file that has its name already.
     probes = np.unique(np.linspace(0, len(corpus) - 1, PROBE_TEXTS).astype(np.int64))
     fresh = _compute(encoder, corpus, probes, first_layer)
-    held = stored.batch(probes).hidden_states
-    assert held is not None
-    return stored if _agree(held, fresh) else None
+    states = stored.batch(probes).hidden_states
+    assert states is not None
+    return stored if _agree(states, fresh) else None
 
 
 def _agree(states: Tensor, others: Tensor) -> bool:

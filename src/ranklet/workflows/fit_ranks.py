@@ -10,7 +10,7 @@ from ranklet.data.encoded_splits import Splits
 from ranklet.encoder.source import EncoderSource
 from ranklet.recipe import Recipe
 from ranklet.workflows.from_recipe.gains import measure_gains
-from ranklet.workflows.from_recipe.placement import count_labels, plan_for_labels
+from ranklet.workflows.from_recipe.placement import count_labels, encoder_of, plan_for_labels
 from ranklet.workflows.from_recipe.ranks import (
     WORTH_FROM_SHAPES,
     Space,
@@ -70,7 +70,7 @@ def fit_ranks(
         return recipe
     if splits is None and recipe.adapter.fit_mode not in WORTH_FROM_SHAPES:
         splits = read_splits(recipe.data, recipe.seed)
-    encoder = encoder or EncoderSource(recipe.encoder)
+    encoder = encoder or encoder_of(recipe)
     space = open_space(recipe, encoder, _num_labels(recipe, splits))
     check_feasible(space, recipe.adapter.fit)
     return solve(space, recipe.adapter.fit, _worth(space, encoder, splits))
@@ -90,7 +90,7 @@ def frontier(recipe: Recipe, budgets: Sequence[int] = ()) -> tuple[FrontierRow, 
     """
     measured = recipe.adapter.fit_mode not in WORTH_FROM_SHAPES
     splits = read_splits(recipe.data, recipe.seed) if measured else None
-    encoder, num_labels = EncoderSource(recipe.encoder), _num_labels(recipe, splits)
+    encoder, num_labels = encoder_of(recipe), _num_labels(recipe, splits)
     space = open_space(recipe, encoder, num_labels)
     largest = recipe.adapter.fit or recipe.budget
     check_feasible(space, largest)

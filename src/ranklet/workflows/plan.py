@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ranklet.budget.plan import ParameterPlan
-from ranklet.encoder.source import EncoderSource
 from ranklet.recipe import Recipe
-from ranklet.workflows.from_recipe.placement import count_labels, plan_for_labels
+from ranklet.workflows.from_recipe.placement import count_labels, encoder_of, plan_for_labels
 from ranklet.workflows.from_recipe.ranks import solve_from_shapes
 
 
@@ -28,6 +27,6 @@ def plan(recipe: Recipe) -> ParameterPlan:
         HubError: An encoder that is not among the known ones cannot be had.
     """
     num_labels = count_labels(recipe)
-    encoder = EncoderSource(recipe.encoder)
+    encoder = encoder_of(recipe)
     resolved = solve_from_shapes(recipe, encoder, num_labels)
     return plan_for_labels(resolved, encoder, num_labels)

@@ -10,13 +10,7 @@ from typing import Any
 from ranklet.budget.plan import count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import EncodedSplit
-from ranklet.encoder.precision import (
-    Device,
-    Precision,
-    choose_device,
-    choose_dtype,
-    prepare_memory,
-)
+from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import base_model_name
 from ranklet.errors import (
     AdapterError,
@@ -48,6 +42,7 @@ from ranklet.run.writing import write_adapter, write_evaluations
 from ranklet.saved.assembly import ClassifierSettings, assemble
 from ranklet.saved.model import SavedClassifier, build_saved, read_saved, save_and_reload
 from ranklet.saved.probes import check_probes, compute_dtype
+from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
 from ranklet.workflows.from_recipe.own_validation import own_validation
 from ranklet.workflows.from_recipe.placement import plan_for_labels

@@ -39,7 +39,7 @@ from ranklet.run.writing import (
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.checkpoint_writer import CheckpointWriter
 from ranklet.training.fit import FitResult
-from ranklet.training.processes import Ranks, join_ranks
+from ranklet.training.processes import Processes, join_processes
 from ranklet.training.ridge_start import start_with_ridge
 from ranklet.workflows._train.data_description import describe_data
 from ranklet.workflows._train.learn import fit_model
@@ -51,14 +51,18 @@ from ranklet.workflows._train.messages import (
     describe_start,
     describe_tuning,
 )
-from ranklet.workflows._train.other_processes import SharedTraining, assist
-from ranklet.workflows._train.resume import Beginning, CheckpointPlan, find_beginning, origin_of
+from ranklet.workflows._train.other_processes import TrainingInputs, follow_first
+from ranklet.workflows._train.resume import Beginning, CheckpointSchedule, find_beginning, origin_of
 from ranklet.workflows._train.signals import StopRequest, stop_on_signals
 from ranklet.workflows._train.teachers import consult_teachers
 from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.from_recipe.fit_arguments import check_class_weights
 from ranklet.workflows.from_recipe.model import build_model, classifier_settings
-from ranklet.workflows.from_recipe.placement import labels_without_reading, plan_for_labels
+from ranklet.workflows.from_recipe.placement import (
+    encoder_of,
+    labels_without_reading,
+    plan_for_labels,
+)
 from ranklet.workflows.from_recipe.ranks import check_feasible, open_space
 from ranklet.workflows.from_recipe.splits import read_splits
 
@@ -74,8 +78,8 @@ def train(
 ) -> Run:
     """Train a classifier under its budget and write the run.
 
-    Started by torchrun on several ranks, each makes this call: they share the rows of every batch,
-    and rank 0 does and writes everything else.
+    Started by torchrun as several processes, each makes this call: they share the rows of every
+    batch, and process 0 does and writes everything else.
 
     Args:
         recipe: What to do.
@@ -92,7 +96,7 @@ def train(
         RankletError: Any other problem of the recipe, the data, the encoder or the disk.
         TrainingDivergedError: The loss is no longer a finite number.
         TrainingStoppedError: SIGTERM or SIGUSR1 ended it in order; the same call continues.
-        RankLostError: Another rank ended or does not answer; so does this.
+        ProcessLostError: Another process ended or does not answer; so does this.
         ParityError: Counts disagree, or the saved model answers differently.
     """
     observer = observer or Observer()
@@ -100,25 +104,28 @@ def train(
     launch = read_launch()
     if out is None:
         launch.refuse_several("a folder of its own for each start", "name one (--out)")
-    with join_ranks(launch) as ranks, stop_on_signals(interrupt=ranks.count > 1) as stop:
-        if ranks.rank:
-            assist(ranks, stop, partial(fit_model, told=Observer()))
+    with (
+        join_processes(launch) as processes,
+        stop_on_signals(interrupt=processes.count > 1) as stop,
+    ):
+        if processes.index:
+            follow_first(processes, stop, partial(fit_model, observer=Observer()))
             return Run(folder)
-        with ranks.leading():
+        with processes.leading():
             if launch.attempt and Run(folder).is_finished:
-                observer.announce(f"{folder}: finished before the ranks were started again")
+                observer.announce(f"{folder}: finished before the processes were started again")
                 return Run(folder)
-            return _train(recipe, folder, observer, stop, ranks)
+            return _train(recipe, folder, observer, stop, processes)
 
 
 def _train(
-    recipe: Recipe, folder: Path, observer: Observer, stop: StopRequest, ranks: Ranks
+    recipe: Recipe, folder: Path, observer: Observer, stop: StopRequest, processes: Processes
 ) -> Run:
     # Whatever is refused before anything is read or downloaded.
     check_vacant(folder)
-    device = ranks.take_device(choose_device(recipe.engine.device))
+    device = processes.take_device(choose_device(recipe.engine.device))
     dtype = choose_dtype(recipe.engine.precision, device)
-    encoder = EncoderSource(recipe.encoder)
+    encoder = encoder_of(recipe)
     check_before_download(recipe, encoder)
 
     # The data, hashed now, for files change while a training runs; what teachers say of them.
@@ -131,7 +138,7 @@ def _train(
     taught = splits if lesson is None else replace(splits, train=lesson.train)
 
     # Where to begin, with which ranks, and what that trains.
-    origin = partial(origin_of, recipe, encoder, splits, dtype, device, targets, ranks.count)
+    origin = partial(origin_of, recipe, encoder, splits, dtype, device, targets, processes.count)
     beginning = find_beginning(Run(folder), origin)
     resolved = beginning.recipe or fit_ranks(recipe, splits, encoder)
     plan = plan_for_labels(resolved, encoder, len(splits.labels))
@@ -150,11 +157,11 @@ def _train(
 
         # Tokens, the start of what trains, and the loop, which leaves the best of validation.
         corpora = _tokenize(model, taught)
-        observer.announce(describe_engine(corpora, resolved, dtype, device, ranks.count))
+        observer.announce(describe_engine(corpora, resolved, dtype, device, processes.count))
         _begin(model, corpora["train"], resolved, beginning, observer.announce)
         texts, checkpoint = taught.train.texts, beginning.checkpoint
-        work = SharedTraining(resolved, model.labels, corpora, texts, targets, checkpoint, dtype)
-        result, checkpoints = _learn(run, model, work, origin(), stop, ranks, observer)
+        inputs = TrainingInputs(resolved, model.labels, corpora, texts, targets, checkpoint, dtype)
+        result, checkpoints = _learn(run, model, inputs, origin(), stop, processes, observer)
 
         # What its answers are worth; the adapter, read again by a fresh object; all else.
         answers = _answer(model, taught, corpora, observer.announce)
@@ -162,7 +169,8 @@ def _train(
         settings = classifier_settings(resolved)
         saved = write_adapter(run, resolved, plan, model, settings, adapter, evaluations)
         about = describe_training(resolved, taught, corpora, result, dtype, device)
-        write_json(run.environment, about | {"ranks": ranks.count, "checkpoints": checkpoints})
+        about |= {"processes": processes.count, "checkpoints": checkpoints}
+        write_json(run.environment, about)
         write_json(run.data, to_values(describe_data(resolved.data, taught, corpora)))
         _write_answers(run, model, answers, evaluations)
         write_baselines(run, splits, resolved)
@@ -191,7 +199,7 @@ def check_before_download(recipe: Recipe, encoder: EncoderSource) -> None:
         message = f"{recipe.data.max_length} is more than encoder {encoder.name!r} takes; "
         message += f"allowed: 3 to {config.max_length}"
         raise RecipeError([RecipeIssue("", "data.max_length", message)])
-    if recipe.encoder_dropout and config.foreign is not None:
+    if recipe.encoder_dropout and config.transformers is not None:
         message = f"encoder type {config.model_type} is computed by transformers, without dropout; "
         raise RecipeError([RecipeIssue("", "encoder_dropout", message + "set it to 0.0")])
     num_labels = len(labels_without_reading(recipe) or "ab")
@@ -233,23 +241,24 @@ def _begin(
         start_from_activations(model, corpus, recipe.seed)
     if recipe.head_start == "ridge" and beginning.checkpoint is None:
         report(describe_start(start_with_ridge(model, corpus, recipe.seed), len(corpus)))
-    beginning.announce(report)
+    beginning.describe(report)
 
 
 def _learn(
     run: Run,
     model: TextClassifier,
-    work: SharedTraining,
+    inputs: TrainingInputs,
     origin: Mapping[str, str],
     stop: StopRequest,
-    ranks: Ranks,
+    processes: Processes,
     observer: Observer,
 ) -> tuple[FitResult, dict[str, Any]]:
     """Leave a model at its best validation; what came of it, and of its checkpoints."""
-    with CheckpointWriter(run.checkpoints, work.recipe.training.keep_checkpoints) as writer:
-        keep = CheckpointPlan(writer, origin, work.recipe, stop)
-        with ranks.together(work):
-            result = fit_model(model, work, ranks, keep, open_records(run), observer)
+    recipe = inputs.recipe
+    with CheckpointWriter(run.checkpoints, recipe.training.keep_checkpoints) as writer:
+        schedule = CheckpointSchedule(writer, origin, recipe, stop)
+        with processes.together(inputs):
+            result = fit_model(model, inputs, processes, schedule, open_records(run), observer)
     observer.announce(describe_result(result))
     return result, vars(writer.figures)
 

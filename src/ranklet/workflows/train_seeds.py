@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ranklet.encoder.source import EncoderSource
 from ranklet.errors import RunError
 from ranklet.evaluation.comparison.across_seeds import AcrossSeeds, summarise_seeds
 from ranklet.files import write_atomically
@@ -15,6 +14,7 @@ from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
 from ranklet.run.folder import Run, check_vacant, free_folder, write_json
 from ranklet.run.observer import Observer
 from ranklet.run.reading import read_evaluations
+from ranklet.workflows.from_recipe.placement import encoder_of
 from ranklet.workflows.train import RUNS_FOLDER, check_before_download, train
 
 SUMMARY_FILE = "seeds.json"
@@ -63,7 +63,7 @@ def train_seeds(
     if not seeds or len(set(seeds)) < len(seeds):
         raise RunError(f"seeds {list(seeds)}: name at least one, and each once")
     folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
-    check_before_download(recipe, EncoderSource(recipe.encoder))
+    check_before_download(recipe, encoder_of(recipe))
     _open_folder(folder, recipe.model_copy(update={"seed": 0}))
     runs = {
         seed: _run_of(

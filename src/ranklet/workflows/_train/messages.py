@@ -11,17 +11,18 @@ from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus
-from ranklet.data.tokens.sampling import Sampling, draws_per_class
+from ranklet.data.tokens.sampling import draws_per_class
 from ranklet.encoder.quantization import frozen_bytes
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
 from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap
+from ranklet.vocabulary import Sampling
 from ranklet.workflows._train.teachers import Lesson
 
 
 def describe_beginning(
-    asked: Recipe,
+    original: Recipe,
     recipe: Recipe,
     plan: ParameterPlan,
     model: TextClassifier,
@@ -31,17 +32,17 @@ def describe_beginning(
     """Say what will be trained on what.
 
     Args:
-        asked: The recipe as it was given.
-        recipe: The recipe with ranks written out.
+        original: The recipe as it was given.
+        recipe: The recipe with the rank of every adapter written out.
         plan: What trains.
         model: The classifier.
         splits: The data.
         lesson: What a teacher said about it.
     """
     yield f"budget: {plan.total:,} of {plan.budget:,} parameters"
-    if asked.adapter.fit is not None:
+    if original.adapter.fit is not None:
         yield _describe_fit(plan, recipe)
-    if model.encoder.config.foreign is not None:
+    if model.encoder.config.transformers is not None:
         yield "encoder: computed by transformers, slower than the native ones"
         if recipe.engine.activation_checkpointing:
             yield "activation checkpointing: none, this encoder keeps its activations"
@@ -92,13 +93,13 @@ def _describe_lesson(lesson: Lesson) -> str:
 
 
 def describe_engine(
-    corpora: Corpora, recipe: Recipe, dtype: torch.dtype, device: torch.device, ranks: int = 1
+    corpora: Corpora, recipe: Recipe, dtype: torch.dtype, device: torch.device, processes: int = 1
 ) -> str:
     """Say how it will be computed."""
     corpus = corpora["train"]
     return (
         f"engine: {str(dtype).removeprefix('torch.')} on {device}"
-        + (f" of each of {ranks} ranks, " if ranks > 1 else ", ")
+        + (f" of each of {processes} processes, " if processes > 1 else ", ")
         + f"{corpus.lengths.mean():.0f} tokens a {_unit(corpus)}, {_describe_long(corpus, recipe)}"
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
-from ranklet.encoder.precision import Device, Precision, choose_device, choose_dtype
+from ranklet.encoder.precision import choose_device, choose_dtype
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import RunError
 from ranklet.files import differing_names
@@ -18,6 +18,7 @@ from ranklet.recipe import Recipe, load_recipe
 from ranklet.run.certificate import file_hashes
 from ranklet.run.folder import Run, read_json
 from ranklet.saved.model import SavedClassifier, build_saved, read_saved
+from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.from_recipe.placement import plan_for_labels
 
 

@@ -14,6 +14,11 @@ from ranklet.lora.placement import Placement, module_shapes, norm_modules, resol
 from ranklet.recipe import Recipe
 
 
+def encoder_of(recipe: Recipe) -> EncoderSource:
+    """Return the encoder of a recipe, to be made once and handed on; nothing is looked up yet."""
+    return EncoderSource(recipe.encoder)
+
+
 def plan_for_labels(recipe: Recipe, encoder: EncoderSource, num_labels: int) -> ParameterPlan:
     """Count every parameter that a recipe trains, from its encoder's sizes and number of labels."""
     skeleton = build_skeleton(

@@ -32,11 +32,11 @@ from ranklet.classifier import build_skeleton
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import BudgetExceededError, RecipeError, RecipeIssue
-from ranklet.head import HeadKind
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.placement import Placement, matches
 from ranklet.recipe import Recipe
 from ranklet.recipe.recipe import contradictions
+from ranklet.vocabulary import HeadKind
 from ranklet.workflows.from_recipe.placement import plan_for_labels
 
 # Rows of a plan that a module has because it is adapted, magnitudes with DoRA; with

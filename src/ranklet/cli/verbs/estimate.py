@@ -1,0 +1,86 @@
+"""ranklet estimate: the verb, and the accuracy to expect with what it builds on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ranklet.cli.options import (
+    DeviceOption,
+    EncoderOption,
+    JsonOption,
+    LabelNamesOption,
+    ModelArgument,
+    PrecisionOption,
+    TextColumnOption,
+    model_source,
+)
+from ranklet.cli.terminal import print_json, print_line, report
+
+if TYPE_CHECKING:
+    from ranklet.evaluation.unlabelled.result import Estimate
+
+
+def estimate(
+    model: ModelArgument,
+    texts: Annotated[
+        Path,
+        typer.Argument(
+            metavar="UNLABELLED", help="New texts: csv, tsv, jsonl, parquet or txt; no labels."
+        ),
+    ],
+    with_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--with", metavar="RUN", help="Run of another seed, to agree or not (repeat for more)."
+        ),
+    ] = None,
+    validation: Annotated[
+        str | None,
+        typer.Option(help="Labelled texts it was not trained on; default: the run's validation."),
+    ] = None,
+    text_column: TextColumnOption = None,
+    encoder: EncoderOption = None,
+    label_names: LabelNamesOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Estimate the accuracy on new texts without labels, with a 95 % interval."""
+    from ranklet.evaluation.unlabelled.result import to_json
+    from ranklet.workflows.estimate import estimate
+
+    result = estimate(
+        model,
+        texts,
+        others=with_ or (),
+        validation=validation,
+        text_column=text_column or None,
+        **model_source(encoder, label_names, device, precision),
+        observe=report,
+    )
+    if json:
+        print_json(to_json(result))
+    else:
+        print_estimate(result, texts)
+
+
+def print_estimate(estimate: Estimate, texts: Path) -> None:
+    """Print an estimate: the figure, what it builds on, and a warning where there is one."""
+    low, high = estimate.interval
+    print_line(
+        f"expected accuracy  {estimate.accuracy:.2%} [{low:.2%}, {high:.2%}] on {texts}, "
+        f"{estimate.rows:,} texts without labels"
+    )
+    validation = estimate.validation
+    low, high = validation.interval
+    print_line(
+        f"known accuracy     {validation.value:.2%} [{low:.2%}, {high:.2%}] on validation, "
+        f"{estimate.validation_rows:,} texts"
+    )
+    for name, value in estimate.estimators.items():
+        print_line(f"  {name:<33} {value:.2%}")
+    if estimate.warning is not None:
+        print_line(f"warning: {estimate.warning}")

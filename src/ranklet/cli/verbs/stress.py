@@ -1,0 +1,112 @@
+"""ranklet stress: the verb, and the table of what each shift did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ranklet.cli.options import (
+    DataOption,
+    DeviceOption,
+    EncoderOption,
+    JsonOption,
+    LabelColumnOption,
+    LabelNamesOption,
+    ModelArgument,
+    PrecisionOption,
+    TextColumnOption,
+    columns,
+    model_source,
+    names_of,
+)
+from ranklet.cli.terminal import print_json, print_line, print_table, report, with_interval
+
+if TYPE_CHECKING:
+    from ranklet.evaluation.stress import Stress, Sureness
+
+
+def stress(
+    model: ModelArgument,
+    data: DataOption = None,
+    text_column: TextColumnOption = None,
+    label_column: LabelColumnOption = None,
+    encoder: EncoderOption = None,
+    label_names: LabelNamesOption = None,
+    kinds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,NAME",
+            help="Shifts: typos, lower, upper, truncation, word_drops, entities, reverse; "
+            "default: all.",
+        ),
+    ] = None,
+    strengths: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER,NUMBER",
+            help="Above 0 and at most 1; default: 0.1,0.25,0.5,1.",
+        ),
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Texts drawn from the data.")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Decides rows and changes.")] = 0,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Measure a classifier under typos, capitals, cut texts, HTML remains and other shifts."""
+    from ranklet.evaluation.json_values import to_values
+    from ranklet.workflows.stress import STRENGTHS, stress
+
+    result = stress(
+        model,
+        data,
+        **columns(text_column, label_column),
+        **model_source(encoder, label_names, device, precision),
+        kinds=names_of(kinds),
+        strengths=STRENGTHS if strengths is None else _numbers(strengths),
+        rows=rows,
+        seed=seed,
+        observe=report,
+    )
+    if json:
+        print_json(to_values(result))
+    else:
+        print_stress(result)
+
+
+def print_stress(stress: Stress) -> None:
+    """Print what shifts did: the clean texts, then each kind at each strength."""
+    print_line(
+        f"{stress.source}: {stress.rows:,} of {stress.of_rows:,} texts, 95 % intervals in "
+        "brackets; differences are paired, text by text"
+    )
+    table = [["clean", "", "", with_interval(stress.accuracy), "", "", *_sureness(stress.sureness)]]
+    table += [
+        [
+            point.kind,
+            f"{point.strength:g}",
+            f"{point.changed:,}",
+            with_interval(point.accuracy),
+            with_interval(point.difference, "+"),
+            f"{point.flipped:,}",
+            *_sureness(point.sureness),
+        ]
+        for point in stress.points
+    ]
+    columns = ["shift", "strength", "changed", stress.accuracy_name, "difference", "flipped"]
+    print_table([*columns, "confidence", "calibration error"], table)
+
+
+def _sureness(sureness: Sureness | None) -> list[str]:
+    if sureness is None:
+        return ["", ""]
+    return [f"{sureness.confidence:.4f}", f"{sureness.calibration_error:.4f}"]
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        message = f"{text!r} is not a list of numbers such as 0.1,0.5"
+        raise typer.BadParameter(message, param_hint="--strengths") from None

@@ -13,20 +13,18 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.data.cleaning import CleaningStep, clean
+from ranklet.data.cleaning import clean
 from ranklet.data.tokens.batching import Indices, sorted_batches
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus, corpus_of
 from ranklet.data.tokens.long_texts import LongTexts, aggregate, aggregate_each
-from ranklet.data.tokens.tokenizer import HEAD_ONLY, tokenize
+from ranklet.data.tokens.tokenizer import BEGINNING_ONLY, tokenize
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import AnyEncoder, build_encoder
 from ranklet.head import (
     DEFAULT_RANK,
     LAST,
     DenseHead,
-    HeadKind,
     LinearHead,
-    Pooling,
     build_head,
     head_pooling,
     module_device,
@@ -35,6 +33,7 @@ from ranklet.head import (
 from ranklet.labels import Label, LabelSet
 from ranklet.lora.placement import ModuleShape, module_shapes
 from ranklet.problem import Problem, SingleLabel
+from ranklet.vocabulary import CleaningStep, HeadKind, Pooling
 
 PREDICTION_BATCH_TOKENS = 4096
 
@@ -53,7 +52,7 @@ class Preprocessing:
     tokenizer: Tokenizer
     cleaning: tuple[CleaningStep, ...]
     max_length: int
-    long_texts: LongTexts = HEAD_ONLY
+    long_texts: LongTexts = BEGINNING_ONLY
 
     def corpus(self, texts: Sequence[str], labels: NDArray[np.int64] | None = None) -> TokenCorpus:
         """Clean and tokenize texts; labels, (texts,) class indices, go with them."""

@@ -20,10 +20,8 @@ from torch import Tensor, nn
 from ranklet.encoder.config import EncoderConfig
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.lora.linear import module_generator
+from ranklet.vocabulary import DenseInit, HeadKind, Pooling
 
-HeadKind = Literal["dense", "frozen_dense", "low_rank", "linear"]
-Pooling = Literal["cls", "mean"]
-DenseInit = Literal["identity", "random"]
 LAST = "classifier"
 """Name of the module that gives the logits."""
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from ranklet.errors import DataError
 
-ProblemType = Literal["single_label_classification", "multi_label_classification"]
 """What transformers calls `problem_type`: exactly one label a text, or any number of them."""
 
 Label = str | tuple[str, ...]

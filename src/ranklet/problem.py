@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.labels import Label, ProblemType
+from ranklet.labels import Label
+from ranklet.vocabulary import ProblemType
 
 if TYPE_CHECKING:
     from torch import Tensor

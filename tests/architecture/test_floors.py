@@ -14,7 +14,7 @@ import ranklet
 
 PACKAGE = Path(ranklet.__file__).parent
 FLOORS = (
-    ("errors", "labels", "batch", "files", "hub", "launch", "recipe"),
+    ("errors", "vocabulary", "labels", "batch", "files", "hub", "launch", "recipe"),
     ("encoder", "lora", "data", "budget"),
     ("problem", "head", "classifier", "saved"),
     ("training", "evaluation"),

@@ -14,7 +14,7 @@ import pytest
 import typer
 from pages import README, ROOT, Block, blocks, read
 
-from ranklet.cli.ending import UsageError
+from ranklet.cli.exit_codes import UsageError
 from ranklet.cli.main import app
 from ranklet.cli.main import run as run_command_line
 from ranklet.data.reading.named_sets import NAMED_SETS

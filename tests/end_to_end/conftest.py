@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ranklet.cli import ending
+from ranklet.cli import exit_codes
 from ranklet.cli.main import run as run_command_line
 from ranklet.encoder.bert import Encoder
 from ranklet.encoder.config import read_config
@@ -223,7 +223,7 @@ def problems_of(
     ranklet: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., list[str]]:
     """Call a command in `tmp_path`; return its problems, after checking that it wrote nothing."""
-    print_error = ending.print_error
+    print_error = exit_codes.print_error
 
     def print_one_line(problem: str) -> None:
         assert "\n" not in problem, "print_error would hide it"
@@ -235,7 +235,7 @@ def problems_of(
         assert Bench(tmp_path).tree() == before
         return lines
 
-    monkeypatch.setattr(ending, "print_error", print_one_line)
+    monkeypatch.setattr(exit_codes, "print_error", print_one_line)
     monkeypatch.chdir(tmp_path)
     return call
 

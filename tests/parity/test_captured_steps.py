@@ -32,11 +32,11 @@ from ranklet.data.tokens.batching import epoch_batches
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus
 from ranklet.encoder import attention
 from ranklet.encoder.config import read_config
-from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.fused import attention as fused_attention
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import RecipeError
-from ranklet.head import Pooling, build_head
+from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import place_adapters, resolve_placement
 from ranklet.recipe import EngineSection
@@ -54,6 +54,7 @@ from ranklet.training.frozen_layers import cache_states
 from ranklet.training.losses import cross_entropy
 from ranklet.training.optimizers import build_optimizer
 from ranklet.training.steps import plan_steps
+from ranklet.vocabulary import Pooling
 from ranklet.workflows._train import cuda_graphs as workflow
 
 TEXTS = 8

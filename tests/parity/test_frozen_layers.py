@@ -20,7 +20,7 @@ from ranklet.data.tokens.batching import epoch_batches
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus
 from ranklet.encoder.config import read_config
 from ranklet.encoder.weights import load_encoder
-from ranklet.head import HeadKind, build_head
+from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import place_adapters, resolve_placement
 from ranklet.training import frozen_layers
@@ -35,6 +35,7 @@ from ranklet.training.frozen_layers import (
 from ranklet.training.losses import cross_entropy
 from ranklet.training.optimizers import build_optimizer
 from ranklet.training.steps import plan_steps
+from ranklet.vocabulary import HeadKind
 
 GIB = 2**30
 

@@ -19,11 +19,11 @@ from ranklet.budget.plan import count_trainable
 from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
 from ranklet.encoder.config import read_config
 from ranklet.errors import AdapterError, RecipeError, RunError
-from ranklet.head import HeadKind, Pooling
 from ranklet.lora.adapter_file import CONFIG_FILE, TENSORS_FILE, AdapterFile
 from ranklet.lora.placement import place_adapters, resolve_placement, train_biases
 from ranklet.saved.head import HEAD_FILE, head_tensors, loads_in_transformers, read_tensors
 from ranklet.saved.model import ClassifierSettings, assemble, load_model, save_model
+from ranklet.vocabulary import HeadKind, Pooling
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),

@@ -15,11 +15,10 @@ from ranklet.batch import Batch
 from ranklet.classifier import TextClassifier, adaptable_shapes
 from ranklet.encoder import quantization
 from ranklet.encoder.config import read_config
-from ranklet.encoder.families import NativeEncoder
 from ranklet.encoder.fused import linear_maps as low_rank
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.quantization import (
     NF4_LEVELS,
-    Quantization,
     QuantizedLinear,
     QuantizedWeight,
     from_nf4_by_bitsandbytes,
@@ -31,6 +30,7 @@ from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.merge import merge_adapters
 from ranklet.lora.placement import place_adapters, resolve_placement, train_biases
+from ranklet.vocabulary import Quantization
 
 # deberta-v2 stands for all that transformers computes.
 FAMILIES = ("bert", "roberta", "electra", "distilbert", "modernbert", "deberta-v2")

@@ -22,7 +22,7 @@ from ranklet.classifier import (
     head_shapes,
     trainable_state,
 )
-from ranklet.encoder import transformers_config as foreign_config
+from ranklet.encoder import transformers_config
 from ranklet.encoder.config import read_config
 from ranklet.encoder.transformers_encoder import TransformersEncoder
 from ranklet.encoder.weights import load_encoder
@@ -233,7 +233,7 @@ def test_what_is_no_encoder_is_refused(
 
 
 def test_without_the_extra_its_name_is_said(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign_config, "find_spec", lambda name: None)
+    monkeypatch.setattr(transformers_config, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r'pip install "ranklet\[hf\]"'):
         read_config(base)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
 
@@ -14,12 +15,19 @@ from ranklet.budget.allocation import (
     allocate,
     by_depth,
     by_gain,
-    cost_of,
     smallest_budget,
     uniform,
 )
 
 MODES = ("uniform", "by_depth", "measured")
+
+
+def cost_of(candidates: Iterable[Candidate], ranks: Mapping[str, int]) -> int:
+    """Return the parameters of all adapters together."""
+    return sum(
+        each.cost * ranks[each.module] + (each.entry if ranks[each.module] else 0)
+        for each in candidates
+    )
 
 
 @st.composite

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ranklet.data.cleaning import CleaningStep, clean, filter_by_words
+from ranklet.data.cleaning import clean, filter_by_words
 from ranklet.data.duplicates import normal_form, resolve_duplicates
 from ranklet.data.examples import Examples, encode_labels
 from ranklet.data.reading.rows import read_rows
@@ -22,6 +22,7 @@ from ranklet.data.reading.sources import read_examples, stream_texts
 from ranklet.data.splits import split_validation
 from ranklet.errors import DataError
 from ranklet.labels import LabelSet
+from ranklet.vocabulary import CleaningStep
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 # Quotes, separators and line ends far more often than chance would bring them.

@@ -10,13 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ranklet.data.tokens.long_texts import (
-    Aggregation,
-    LongTexts,
-    aggregate,
-    cut_text,
-    window_weights,
-)
+from ranklet.data.tokens.long_texts import LongTexts, aggregate, cut_text, window_weights
+from ranklet.vocabulary import Aggregation
 
 
 @given(

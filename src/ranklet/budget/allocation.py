@@ -91,15 +91,15 @@ def allocate(candidates: Iterable[Candidate], worth: Worth, budget: int) -> dict
         The rank of every candidate, by name, in their order; 0: it gets no adapter.
     """
     given = tuple(candidates)
-    by_name = {each.module: each for each in given}
+    by_name = {candidate.module: candidate for candidate in given}
     ranks = dict.fromkeys(by_name, 0)
 
-    def next_unit(each: Candidate) -> tuple[float, int, int, str]:
-        unit = ranks[each.module] + 1
-        return -worth(each, unit), unit, -each.layer, each.module
+    def next_unit(candidate: Candidate) -> tuple[float, int, int, str]:
+        unit = ranks[candidate.module] + 1
+        return -worth(candidate, unit), unit, -candidate.layer, candidate.module
 
     left = budget
-    queue = [next_unit(each) for each in given]
+    queue = [next_unit(candidate) for candidate in given]
     heapq.heapify(queue)
     while queue:
         _, unit, _, name = queue[0]
@@ -111,10 +111,10 @@ def allocate(candidates: Iterable[Candidate], worth: Worth, budget: int) -> dict
             heapq.heapreplace(queue, next_unit(by_name[name]))
         else:
             heapq.heappop(queue)
-    open_ones = {name: by_name[name] for *_, name in queue}
-    while open_ones:
+    open_modules = {name: by_name[name] for *_, name in queue}
+    while open_modules:
         name = min(
-            open_ones,
+            open_modules,
             key=lambda name: (by_name[name].unit_cost(ranks[name] + 1), next_unit(by_name[name])),
         )
         left -= by_name[name].unit_cost(ranks[name] + 1)
@@ -122,18 +122,10 @@ def allocate(candidates: Iterable[Candidate], worth: Worth, budget: int) -> dict
             break
         ranks[name] += 1
         if ranks[name] == by_name[name].max_rank:
-            del open_ones[name]
+            del open_modules[name]
     return ranks
-
-
-def cost_of(candidates: Iterable[Candidate], ranks: Mapping[str, int]) -> int:
-    """Return the parameters of all adapters together."""
-    return sum(
-        each.cost * ranks[each.module] + (each.entry if ranks[each.module] else 0)
-        for each in candidates
-    )
 
 
 def smallest_budget(candidates: Iterable[Candidate], fixed: int) -> int:
     """Return the fewest parameters that hold one unit of rank besides what trains anyway."""
-    return fixed + min(each.unit_cost(1) for each in candidates)
+    return fixed + min(candidate.unit_cost(1) for candidate in candidates)

@@ -1,17 +1,27 @@
-"""Arguments and options that several verbs take, so that they are called and explained alike."""
+"""Arguments and options that several verbs take, so that they are called and explained alike.
+
+Each verb imports its workflow when it is called, so that `--help` stays instant; what its options
+say is handed over as `model_source` and `columns` spell it, in one place for all verbs.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict
 
 import typer
 
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+RecipeArgument = Annotated[str, typer.Argument(help="Built-in recipe, or a YAML file.")]
 ModelArgument = Annotated[Path, typer.Argument(help="Folder of a run, or of a PEFT adapter.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to be read by a program.")]
-DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")]
-PrecisionOption = Annotated[
-    Literal["auto", "float32", "bfloat16"], typer.Option(help="Dtype of the frozen weights.")
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a field, such as adapter.rank=4."),
+]
+DataOption = Annotated[
+    str | None, typer.Option(help="Labelled data; default: the test data of the run.")
 ]
 TextColumnOption = Annotated[
     list[str] | None,
@@ -25,10 +35,43 @@ LabelColumnOption = Annotated[
 EncoderOption = Annotated[
     str | None, typer.Option(help="Folder or hub id, instead of the encoder the adapter names.")
 ]
-LabelsOption = Annotated[
+LabelNamesOption = Annotated[
     str | None,
     typer.Option(metavar="NAME,NAME", help="Label names in order, for an adapter without them."),
 ]
+DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+PrecisionOption = Annotated[Precision, typer.Option(help="Dtype of the frozen weights.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to be read by a program.")]
+
+
+class ModelSource(TypedDict):
+    """How a workflow that loads a classifier is told which one, beside its folder."""
+
+    encoder: str | None
+    label_names: list[str] | None
+    device: Device
+    precision: Precision
+
+
+class Columns(TypedDict):
+    """How a workflow that reads labelled texts is told where they stand."""
+
+    text_column: list[str] | None
+    label_column: str | None
+
+
+def model_source(
+    encoder: str | None, label_names: str | None, device: Device, precision: Precision
+) -> ModelSource:
+    """Say which encoder, names, device and precision a classifier is loaded with."""
+    return ModelSource(
+        encoder=encoder, label_names=names_of(label_names), device=device, precision=precision
+    )
+
+
+def columns(text_column: list[str] | None, label_column: str | None) -> Columns:
+    """Say which columns hold text and label; None: those of the run."""
+    return Columns(text_column=text_column or None, label_column=label_column)
 
 
 def names_of(text: str | None) -> list[str] | None:

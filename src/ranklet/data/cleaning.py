@@ -6,12 +6,10 @@ import html
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal
 
 from ranklet.data.examples import Examples
 from ranklet.errors import DataError
-
-CleaningStep = Literal["html", "ag_news", "whitespace"]
+from ranklet.vocabulary import CleaningStep
 
 MAX_PASSES = 32
 ENTITY = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from ranklet.data.examples import Examples
 from ranklet.errors import DataError
-
-DuplicatePolicy = Literal["drop", "refuse", "keep"]
+from ranklet.vocabulary import DuplicatePolicy
 
 MAX_PAIRS = 3
 # Everything in ASCII that is neither letter, digit nor white space.

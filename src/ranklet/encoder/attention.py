@@ -7,7 +7,6 @@ over texts padded to the longest of the batch, or its kernel for packed texts wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +16,6 @@ from ranklet.encoder.packing import PaddedLayout
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(query, key, value) -> context like query; each (tokens, heads, head_dim), compute dtype."""
-
-AttentionBackend = Literal["reference", "sdpa"]
 
 
 def reference_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = False) -> Attend:

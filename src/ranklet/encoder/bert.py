@@ -14,18 +14,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend, AttentionBackend
+from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.fused.layer import ACTIVATION_GRADIENTS, LayerMaps, layer_maps, norm
-from ranklet.encoder.fused.linear_maps import (
-    LinearMap,
-    base_linear,
-    join_maps,
-    joined_map,
-    single_map,
+from ranklet.encoder.fused.linear_maps import joined_map, single_map
+from ranklet.encoder.layers import (
+    Layers,
+    NativeEncoder,
+    attend_in_heads,
+    equal_attention,
+    table,
 )
-from ranklet.encoder.layers import equal_attention, last_states, states_entering, table
 from ranklet.encoder.packing import positions_in_text
+from ranklet.vocabulary import AttentionBackend
 
 ACTIVATION_FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -91,24 +92,13 @@ class SelfAttention(nn.Module):
         self.key = Linear(config.hidden_size, config.hidden_size)
         self.value = Linear(config.hidden_size, config.hidden_size)
 
-    def join_projections(self) -> None:
-        """Lay the three weights, and biases, below each other in memory; their names stay."""
-        join_maps([base_linear(part) for part in self._projections()])
-
-    def projections(self) -> LinearMap | None:
-        """Describe the three as one map; None where they do not lie so or are more than a map."""
-        return joined_map(self._projections())
-
-    def _projections(self) -> tuple[nn.Module, ...]:
+    def projections(self) -> tuple[nn.Module, ...]:
+        """Return the maps to query, key and value."""
         return self.query, self.key, self.value
 
     def forward(self, rows: Tensor, hidden: Tensor, attend: Attend) -> Tensor:
         """Let (rows, hidden) look at (tokens, hidden): (rows, hidden)."""
-        heads = [
-            states.unflatten(-1, (-1, self.head_dim))  # (rows or tokens, heads, head_dim)
-            for states in (self.query(rows), self.key(hidden), self.value(hidden))
-        ]
-        return attend(*heads).flatten(1)
+        return attend_in_heads(self.projections(), rows, hidden, attend, self.head_dim)
 
 
 class Output(nn.Module):
@@ -179,12 +169,16 @@ class Layer(nn.Module):
         states: Tensor = self.output(self.intermediate(rows), rows)
         return states
 
+    def projections(self) -> tuple[nn.Module, ...]:
+        """Return the maps to query, key and value."""
+        return self.attention.self.projections()
+
     def maps(self) -> LayerMaps | None:
         """Describe the layer for `fused_layer`; None while it is more than frozen low-rank maps."""
         if self.output.dropout and self.training:
             return None
         return layer_maps(
-            projections=self.attention.self.projections(),
+            projections=joined_map(self.projections()),
             attention_output=single_map(self.attention.output.dense),
             attention_norm=norm(self.attention.output.LayerNorm),
             intermediate=single_map(self.intermediate.dense),
@@ -194,14 +188,6 @@ class Layer(nn.Module):
             activation=self.intermediate.activation,
             activation_gradient=self.intermediate.activation_gradient,
         )
-
-
-class Layers(nn.Module):
-    """All layers, first to last, under Hugging Face's name for them."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.layer = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
 
 
 class Pooler(nn.Module):
@@ -217,34 +203,24 @@ class Pooler(nn.Module):
         return pooled
 
 
-class Encoder(nn.Module):
-    """A pretrained text encoder.
-
-    Its embedding tables are not initialised: `load_encoder` fills every parameter from a file.
+class Encoder(NativeEncoder):
+    """A pretrained BERT, RoBERTa, XLM-R or ELECTRA.
 
     Args:
         config: Sizes.
         with_pooler: Hold BERT's pooler too, for heads that read it.
         attention: Attention backend; `reference` runs every layer plainly.
-
-    Attributes:
-        fused: Run layers as one function where that is possible.
-        activation_checkpointing: Compute activations again for the gradients, instead of keeping
-            them: less memory, about a third more time.
     """
 
     def __init__(
         self, config: EncoderConfig, with_pooler: bool = False, attention: AttentionBackend = "sdpa"
     ) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config, fused=attention != "reference")
         self.build_attention = ATTENTION_BACKENDS[attention]
-        self.fused = attention != "reference"
-        self.activation_checkpointing = False
         self.embeddings = Embeddings(config)
         if config.embedding_size:
             self.embeddings_project = Linear(config.embedding_size, config.hidden_size)
-        self.encoder = Layers(config)
+        self.encoder = Layers(Layer(config) for _ in range(config.num_hidden_layers))
         self.pooler = Pooler(config) if with_pooler else None
 
     @property
@@ -254,37 +230,10 @@ class Encoder(nn.Module):
 
     @property
     def entrance(self) -> list[nn.Module]:
-        """What lies below the first layer."""
+        """Embeddings, and in small ELECTRA the map to the hidden size."""
         projected = [self.embeddings_project] if self.config.embedding_size else []
         return [self.embeddings, *projected]
-
-    def embed(self, batch: Batch) -> Tensor:
-        """Return the states that enter the first layer, (tokens, hidden), compute dtype."""
-        hidden: Tensor = self.embeddings(batch)
-        return self.embeddings_project(hidden) if self.config.embedding_size else hidden
 
     def attention(self, batch: Batch, first_only: bool = False) -> list[Attend]:
         """Return the attention of each layer; with `first_only` the last takes first tokens."""
         return equal_attention(self.build_attention, batch, first_only, len(self.layers))
-
-    def join_projections(self) -> None:
-        """Prepare the layers for their fused twin; call again after moving or converting them."""
-        for layer in self.layers:
-            assert isinstance(layer, Layer)
-            layer.attention.self.join_projections()
-
-    def states_entering(self, layer: int, batch: Batch) -> Tensor:
-        """Return the states that enter a layer, see `layers.states_entering`."""
-        return states_entering(self, layer, batch)
-
-    def forward(self, batch: Batch, first_only: bool = False) -> Tensor:
-        """Return the last hidden states of a batch in the compute dtype.
-
-        Args:
-            batch: Packed texts; their states may enter at a higher layer than the first.
-            first_only: Return each text's first token only; the last layer then computes no other.
-
-        Returns:
-            (tokens, hidden), or (texts, hidden) with `first_only`.
-        """
-        return last_states(self, batch, first_only)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from ranklet.encoder.config_fields import encoder_fields, layers_between_globals
-from ranklet.encoder.transformers_config import Foreign, foreign_fields
+from ranklet.encoder.transformers_config import TransformersSpec, transformers_fields
 from ranklet.errors import WeightsError
 from ranklet.files import read_json_object
+from ranklet.vocabulary import Pooling
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class EncoderConfig:
     """Sizes of an encoder, under Hugging Face's names.
 
     Attributes:
-        model_type: Key of `ARCHITECTURES`, or any other with `foreign`.
+        model_type: Key of `ARCHITECTURES`, or any other with `transformers`.
         vocab_size: Token ids.
         hidden_size: Width of a hidden state.
         num_hidden_layers: Layers.
@@ -64,7 +64,7 @@ class EncoderConfig:
         global_rope_theta: Base of the rotary positions of the other layers.
         classifier_pooling: Pooling of transformers' sequence classifier.
         classifier_activation: Activation in its map of the pooled state.
-        foreign: How transformers builds it, where it is not native.
+        transformers: How transformers builds it, where it is not native.
     """
 
     model_type: str
@@ -83,22 +83,22 @@ class EncoderConfig:
     local_attention: int = 0
     local_rope_theta: float = 0.0
     global_rope_theta: float = 0.0
-    classifier_pooling: Literal["cls", "mean"] = "cls"
+    classifier_pooling: Pooling = "cls"
     classifier_activation: str = "gelu"
-    foreign: Foreign | None = None
+    transformers: TransformersSpec | None = None
 
     @property
     def architecture(self) -> Architecture:
         """Traits of this `model_type`."""
-        if self.foreign is not None:
-            return Architecture(self.foreign.prefix)
+        if self.transformers is not None:
+            return Architecture(self.transformers.prefix)
         return ARCHITECTURES[self.model_type]
 
     @property
     def position_offset(self) -> int:
         """Row of the position table that the first token of a text uses."""
-        if self.foreign is not None:
-            return self.foreign.first_position
+        if self.transformers is not None:
+            return self.transformers.first_position
         return self.pad_token_id + 1 if self.architecture.positions_after_padding else 0
 
     @property
@@ -217,4 +217,4 @@ def _config_from_fields(fields: Mapping[str, object], path: Path) -> EncoderConf
         )
     if model_type in ARCHITECTURES:
         return EncoderConfig(model_type, **encoder_fields(fields, model_type, path))
-    return EncoderConfig(model_type, **foreign_fields(fields, native, path))
+    return EncoderConfig(model_type, **transformers_fields(fields, native, path))

@@ -10,19 +10,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend, AttentionBackend
+from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend
 from ranklet.encoder.bert import ACTIVATION_FUNCTIONS, LayerNorm, Linear
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.fused.layer import ACTIVATION_GRADIENTS, LayerMaps, layer_maps, norm
-from ranklet.encoder.fused.linear_maps import (
-    LinearMap,
-    base_linear,
-    join_maps,
-    joined_map,
-    single_map,
+from ranklet.encoder.fused.linear_maps import joined_map, single_map
+from ranklet.encoder.layers import (
+    Layers,
+    NativeEncoder,
+    attend_in_heads,
+    equal_attention,
+    table,
 )
-from ranklet.encoder.layers import equal_attention, last_states, states_entering, table
 from ranklet.encoder.packing import positions_in_text
+from ranklet.vocabulary import AttentionBackend
 
 
 class Embeddings(nn.Module):
@@ -54,24 +55,14 @@ class SelfAttention(nn.Module):
         self.v_lin = Linear(config.hidden_size, config.hidden_size)
         self.out_lin = Linear(config.hidden_size, config.hidden_size)
 
-    def join_projections(self) -> None:
-        """Lay the three weights, and biases, below each other in memory; their names stay."""
-        join_maps([base_linear(part) for part in self._projections()])
-
-    def projections(self) -> LinearMap | None:
-        """Describe the three as one map; None where they do not lie so or are more than a map."""
-        return joined_map(self._projections())
-
-    def _projections(self) -> tuple[nn.Module, ...]:
+    def projections(self) -> tuple[nn.Module, ...]:
+        """Return the maps to query, key and value."""
         return self.q_lin, self.k_lin, self.v_lin
 
     def forward(self, rows: Tensor, hidden: Tensor, attend: Attend) -> Tensor:
         """Let (rows, hidden) look at (tokens, hidden): (rows, hidden)."""
-        heads = [
-            states.unflatten(-1, (-1, self.head_dim))  # (rows or tokens, heads, head_dim)
-            for states in (self.q_lin(rows), self.k_lin(hidden), self.v_lin(hidden))
-        ]
-        attended: Tensor = self.out_lin(attend(*heads).flatten(1))
+        context = attend_in_heads(self.projections(), rows, hidden, attend, self.head_dim)
+        attended: Tensor = self.out_lin(context)
         return attended
 
 
@@ -111,12 +102,16 @@ class Layer(nn.Module):
     def _dropped(self, added: Tensor) -> Tensor:
         return F.dropout(added, self.dropout, self.training)
 
+    def projections(self) -> tuple[nn.Module, ...]:
+        """Return the maps to query, key and value."""
+        return self.attention.projections()
+
     def maps(self) -> LayerMaps | None:
         """Describe the layer for `fused_layer`; None while it is more than frozen low-rank maps."""
         if self.dropout and self.training:
             return None
         return layer_maps(
-            projections=self.attention.projections(),
+            projections=joined_map(self.projections()),
             attention_output=single_map(self.attention.out_lin),
             attention_norm=norm(self.sa_layer_norm),
             intermediate=single_map(self.ffn.lin1),
@@ -128,31 +123,19 @@ class Layer(nn.Module):
         )
 
 
-class Layers(nn.Module):
-    """All layers, first to last, under Hugging Face's name for them."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.layer = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
-
-
-class DistilBertEncoder(nn.Module):
-    """A pretrained DistilBERT; every parameter is filled from a file.
+class DistilBertEncoder(NativeEncoder):
+    """A pretrained DistilBERT.
 
     Args:
         config: Sizes.
-        attention: Attention backend.
+        attention: Attention backend; `reference` runs every layer plainly.
     """
 
     def __init__(self, config: EncoderConfig, attention: AttentionBackend = "sdpa") -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config, fused=attention != "reference")
         self.build_attention = ATTENTION_BACKENDS[attention]
-        self.fused = attention != "reference"
-        self.activation_checkpointing = False
         self.embeddings = Embeddings(config)
-        self.transformer = Layers(config)
-        self.pooler = None
+        self.transformer = Layers(Layer(config) for _ in range(config.num_hidden_layers))
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -161,36 +144,9 @@ class DistilBertEncoder(nn.Module):
 
     @property
     def entrance(self) -> list[nn.Module]:
-        """What lies below the first layer."""
+        """The embeddings."""
         return [self.embeddings]
-
-    def embed(self, batch: Batch) -> Tensor:
-        """Return the states that enter the first layer, (tokens, hidden), compute dtype."""
-        hidden: Tensor = self.embeddings(batch)
-        return hidden
 
     def attention(self, batch: Batch, first_only: bool = False) -> list[Attend]:
         """Return the attention of each layer; with `first_only` the last takes first tokens."""
         return equal_attention(self.build_attention, batch, first_only, len(self.layers))
-
-    def join_projections(self) -> None:
-        """Prepare the layers for their fused twin; call again after moving or converting them."""
-        for layer in self.layers:
-            assert isinstance(layer, Layer)
-            layer.attention.join_projections()
-
-    def states_entering(self, layer: int, batch: Batch) -> Tensor:
-        """Return the states that enter a layer, see `layers.states_entering`."""
-        return states_entering(self, layer, batch)
-
-    def forward(self, batch: Batch, first_only: bool = False) -> Tensor:
-        """Return the last hidden states of a batch in the compute dtype.
-
-        Args:
-            batch: Packed texts; their states may enter at a higher layer than the first.
-            first_only: Return each text's first token only; the last layer then computes no other.
-
-        Returns:
-            (tokens, hidden), or (texts, hidden) with `first_only`.
-        """
-        return last_states(self, batch, first_only)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.bert import Encoder
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.distilbert import DistilBertEncoder
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.modernbert import ModernBertEncoder
 from ranklet.encoder.transformers_encoder import (
     TransformersEncoder,
     build_transformers_encoder,
 )
-
-NativeEncoder = Encoder | DistilBertEncoder | ModernBertEncoder
-"""Has `embed`, `layers` and `attention` besides, see `layers.run_layers`."""
+from ranklet.vocabulary import AttentionBackend
 
 AnyEncoder = NativeEncoder | TransformersEncoder
 """Called as `encoder(batch, first_only)`; has `config`, `pooler`, `layers`, `entrance` and
@@ -47,7 +45,7 @@ def build_encoder(
     Raises:
         MissingExtraError: An encoder that is not native, without transformers.
     """
-    if config.foreign is not None:
+    if config.transformers is not None:
         return build_transformers_encoder(config)
     if config.model_type == "distilbert":
         return DistilBertEncoder(config, attention)

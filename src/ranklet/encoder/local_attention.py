@@ -11,12 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ranklet.encoder.attention import (
-    Attend,
-    AttentionBackend,
-    sdpa_attention,
-)
+from ranklet.encoder.attention import Attend, sdpa_attention
 from ranklet.encoder.packing import positions_in_text
+from ranklet.vocabulary import AttentionBackend
 
 
 def reference_local_attention(cu_seqlens: Tensor, max_seqlen: int, window: int) -> Attend:

@@ -12,12 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend, AttentionBackend
+from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend
 from ranklet.encoder.bert import ACTIVATION_FUNCTIONS, LayerNorm, Linear
 from ranklet.encoder.config import EncoderConfig
-from ranklet.encoder.layers import last_states, states_entering, table
+from ranklet.encoder.layers import NativeEncoder, table
 from ranklet.encoder.local_attention import LOCAL_BACKENDS, first_token_attention
 from ranklet.encoder.packing import positions_in_text
+from ranklet.vocabulary import AttentionBackend
 
 
 def _linear(in_features: int, out_features: int) -> nn.Linear:
@@ -153,8 +154,8 @@ class PredictionHead(nn.Module):
         return mapped
 
 
-class ModernBertEncoder(nn.Module):
-    """A pretrained ModernBERT; every parameter is filled from a file.
+class ModernBertEncoder(NativeEncoder):
+    """A pretrained ModernBERT.
 
     Args:
         config: Sizes.
@@ -162,15 +163,14 @@ class ModernBertEncoder(nn.Module):
         attention: Attention backend.
     """
 
+    layers: nn.ModuleList
+
     def __init__(
         self, config: EncoderConfig, with_pooler: bool = False, attention: AttentionBackend = "sdpa"
     ) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config, fused=False)  # its layers are not of the kind that is fused
         self.build_global = ATTENTION_BACKENDS[attention]
         self.build_local = LOCAL_BACKENDS[attention]
-        self.fused = False  # its layers are of another kind than `fused_layer` knows
-        self.activation_checkpointing = False
         self.embeddings = Embeddings(config)
         self.layers = nn.ModuleList(
             Layer(config, index) for index in range(config.num_hidden_layers)
@@ -180,13 +180,8 @@ class ModernBertEncoder(nn.Module):
 
     @property
     def entrance(self) -> list[nn.Module]:
-        """What lies below the first layer."""
+        """The embeddings."""
         return [self.embeddings]
-
-    def embed(self, batch: Batch) -> Tensor:
-        """Return the states that enter the first layer, (tokens, hidden), compute dtype."""
-        hidden: Tensor = self.embeddings(batch)
-        return hidden
 
     def attention(self, batch: Batch, first_only: bool = False) -> list[Attend]:
         """Return the attention of each layer; with `first_only` the last takes first tokens."""
@@ -209,23 +204,3 @@ class ModernBertEncoder(nn.Module):
         positions = positions_in_text(batch.cu_seqlens, batch.num_tokens)
         theta = config.local_rope_theta if local else config.global_rope_theta
         return rotated(attend, Rotation(positions, theta, config.head_dim), first_only)
-
-    def join_projections(self) -> None:
-        """Do nothing: the projections are one map already."""
-
-    def states_entering(self, layer: int, batch: Batch) -> Tensor:
-        """Return the states that enter a layer, see `layers.states_entering`."""
-        return states_entering(self, layer, batch)
-
-    def forward(self, batch: Batch, first_only: bool = False) -> Tensor:
-        """Return the last hidden states of a batch in the compute dtype.
-
-        Args:
-            batch: Packed texts; their states may enter at a higher layer than the first.
-            first_only: Return each text's first token only; the last layer then computes no other.
-
-        Returns:
-            (tokens, hidden), or (texts, hidden) with `first_only`.
-        """
-        states: Tensor = self.final_norm(last_states(self, batch, first_only))
-        return states

@@ -6,14 +6,11 @@ import ctypes
 import os
 import sys
 from contextlib import suppress
-from typing import Literal
 
 import torch
 
 from ranklet.errors import RecipeError, RecipeIssue
-
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
-Device = Literal["auto", "cpu", "cuda"]
+from ranklet.vocabulary import Device, Precision
 
 
 def choose_device(device: Device) -> torch.device:

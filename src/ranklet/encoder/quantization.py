@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Quantization = Literal["none", "int8", "nf4"]
+from ranklet.vocabulary import BlockFormat, Quantization
 
 # Numbers of a row that share a scale (arXiv:2305.14314, section 2); both formats use it, so that
 # one outlier costs precision only beside itself.
@@ -61,7 +61,7 @@ class QuantizedWeight(nn.Module):
     codes: Tensor
     scales: Tensor
 
-    def __init__(self, weight: Tensor, quantization: Literal["int8", "nf4"]) -> None:
+    def __init__(self, weight: Tensor, quantization: BlockFormat) -> None:
         super().__init__()
         self.quantization = quantization
         self.columns = weight.shape[1]
@@ -103,7 +103,7 @@ class QuantizedLinear(nn.Module):
         kind: Class of the map.
     """
 
-    def __init__(self, linear: nn.Linear, quantization: Literal["int8", "nf4"]) -> None:
+    def __init__(self, linear: nn.Linear, quantization: BlockFormat) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.kind = type(linear)
@@ -129,7 +129,7 @@ class QuantizedEmbedding(nn.Module):
         quantization: How it is kept.
     """
 
-    def __init__(self, table: nn.Embedding, quantization: Literal["int8", "nf4"]) -> None:
+    def __init__(self, table: nn.Embedding, quantization: BlockFormat) -> None:
         super().__init__()
         self.num_embeddings, self.embedding_dim = table.num_embeddings, table.embedding_dim
         self.stored = QuantizedWeight(table.weight, quantization)

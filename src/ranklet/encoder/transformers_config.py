@@ -14,7 +14,7 @@ from ranklet.errors import MissingExtraError, WeightsError
 
 
 @dataclass(frozen=True)
-class Foreign:
+class TransformersSpec:
     """What `transformers` needs to build an encoder.
 
     Attributes:
@@ -28,7 +28,7 @@ class Foreign:
     first_position: int
 
 
-def foreign_fields(fields: Mapping[str, Any], native: str, path: Path) -> dict[str, Any]:
+def transformers_fields(fields: Mapping[str, Any], native: str, path: Path) -> dict[str, Any]:
     """Return the arguments of EncoderConfig besides `model_type`.
 
     Args:
@@ -45,7 +45,7 @@ def foreign_fields(fields: Mapping[str, Any], native: str, path: Path) -> dict[s
         raise MissingExtraError(f"{path}: encoder type {model_type!r}", "hf")
     config = transformers_config(fields, native, path)
     positions = _integer(config, "max_position_embeddings", 8192)
-    foreign = Foreign(
+    spec = TransformersSpec(
         prefix=model_class(config).base_model_prefix,
         config_json=json.dumps(dict(fields), sort_keys=True),
         first_position=_first_position(config),
@@ -61,7 +61,7 @@ def foreign_fields(fields: Mapping[str, Any], native: str, path: Path) -> dict[s
         "layer_norm_eps": float(getattr(config, "layer_norm_eps", 0.0)),
         "pad_token_id": _integer(config, "pad_token_id", 0),
         "classifier_activation": str(getattr(config, "pooler_hidden_act", "gelu")),
-        "foreign": foreign,
+        "transformers": spec,
     }
 
 

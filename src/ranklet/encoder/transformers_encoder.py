@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.bert import LayerNorm, Linear
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.packing import PaddedLayout
@@ -33,6 +32,7 @@ from ranklet.encoder.transformers_layers import (
     with_layers,
 )
 from ranklet.errors import WeightsError
+from ranklet.vocabulary import AttentionBackend
 
 
 class TransformersEncoder(nn.Module):
@@ -174,8 +174,8 @@ def load_transformers_encoder(
 
 
 def _own_config(config: EncoderConfig) -> Any:
-    assert config.foreign is not None
-    return transformers_config(json.loads(config.foreign.config_json), "", Path("config.json"))
+    assert config.transformers is not None
+    return transformers_config(json.loads(config.transformers.config_json), "", Path("config.json"))
 
 
 def _check_names(found: dict[str, Iterable[str]], folder: Path, prefix: str) -> None:

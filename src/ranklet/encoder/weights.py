@@ -11,12 +11,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.config import Architecture, EncoderConfig
-from ranklet.encoder.families import AnyEncoder, NativeEncoder, build_encoder
-from ranklet.encoder.quantization import Quantization, quantize_frozen
+from ranklet.encoder.families import AnyEncoder, build_encoder
+from ranklet.encoder.layers import NativeEncoder
+from ranklet.encoder.quantization import quantize_frozen
 from ranklet.encoder.transformers_encoder import load_transformers_encoder
 from ranklet.errors import WeightsError
+from ranklet.vocabulary import AttentionBackend, Quantization
 
 # Pretraining heads, task heads and constant buffers: not part of the encoder.
 LEFT = re.compile(
@@ -53,10 +54,10 @@ def load_encoder(
             or has another shape or is not finite.
     """
     paths = weight_files(folder)
-    if config.foreign is not None:
-        foreign = load_transformers_encoder(folder, config, dtype, attention)
-        quantize_frozen(foreign, quantization)
-        return foreign
+    if config.transformers is not None:
+        network = load_transformers_encoder(folder, config, dtype, attention)
+        quantize_frozen(network, quantization)
+        return network
     with torch.device("meta"):
         encoder = build_encoder(config, with_pooler, attention)
     tensors: dict[str, Tensor] = {}

@@ -15,8 +15,8 @@ from ranklet.evaluation.by_problem import evaluate_answers
 from ranklet.evaluation.json_values import from_values
 from ranklet.evaluation.metrics import Metric
 from ranklet.files import read_json_object
-from ranklet.labels import ProblemType
 from ranklet.problem import choose_problem
+from ranklet.vocabulary import ProblemType
 
 MAJORITY = "majority class"
 LINEAR = "TF-IDF + linear SVM"

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ranklet.errors import AdapterError
 from ranklet.files import read_json_object, write_atomically
-from ranklet.lora.initial import Init, doubled_alpha, plain_tensors
+from ranklet.lora.initial import doubled_alpha, plain_tensors
 from ranklet.lora.peft_config import (
     LORA_TENSOR,
     RANKLET_ONLY,
@@ -29,7 +29,8 @@ from ranklet.lora.peft_config import (
     pattern_values,
     replaced_modules,
 )
-from ranklet.lora.placement import Bias, Placement
+from ranklet.lora.placement import Placement
+from ranklet.vocabulary import AdapterInit, Bias
 
 CONFIG_FILE = "adapter_config.json"
 TENSORS_FILE = "adapter_model.safetensors"
@@ -68,7 +69,7 @@ class AdapterFile:
     tensors: Mapping[str, Tensor]
     use_dora: bool = False
     modules_to_save: tuple[str, ...] = ()
-    init: Init = "default"
+    init: AdapterInit = "default"
 
 
 def write_adapter(

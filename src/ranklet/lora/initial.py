@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ranklet.errors import AdapterError
-
-Init = Literal["default", "pissa", "olora", "eva"]
+from ranklet.vocabulary import AdapterInit
 
 
 class Factors(NamedTuple):
@@ -33,7 +32,7 @@ class Factors(NamedTuple):
     up: Tensor
 
 
-def weight_factors(weight: Tensor, rank: int, scaling: float, init: Init) -> Factors | None:
+def weight_factors(weight: Tensor, rank: int, scaling: float, init: AdapterInit) -> Factors | None:
     """Return the factors of a weight that an adapter starts from.
 
     Args:
@@ -58,7 +57,7 @@ def weight_factors(weight: Tensor, rank: int, scaling: float, init: Init) -> Fac
     return Factors(root[:, None] * right[:rank], left[:, :rank] * root)
 
 
-def check_rank(module: str, rank: int, sides: tuple[int, int], init: Init) -> None:
+def check_rank(module: str, rank: int, sides: tuple[int, int], init: AdapterInit) -> None:
     """Refuse a rank that a weight or its activations do not have.
 
     Args:

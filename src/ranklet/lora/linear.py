@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from ranklet.encoder.fused.linear_maps import LowRank
 from ranklet.encoder.quantization import AnyEmbedding, AnyLinear
-from ranklet.lora.initial import Factors, Init, weight_factors
+from ranklet.lora.initial import Factors, weight_factors
+from ranklet.vocabulary import AdapterInit
 
 
 def lora_scaling(rank: int, alpha: float, use_rslora: bool) -> float:
@@ -60,7 +61,7 @@ class LoRALinear(nn.Module):
         dropout: float,
         generator: torch.Generator,
         use_dora: bool = False,
-        init: Init = "default",
+        init: AdapterInit = "default",
     ) -> None:
         super().__init__()
         device = base_layer.weight.device

@@ -15,8 +15,8 @@ from typing import Any
 from torch import Tensor
 
 from ranklet.errors import AdapterError
-from ranklet.lora.initial import Init
 from ranklet.lora.placement import ALL_LINEAR
+from ranklet.vocabulary import AdapterInit
 
 LORA_TENSOR = re.compile(
     r"(.+)\.(lora_A\.weight|lora_B\.weight|lora_embedding_A|lora_embedding_B"
@@ -62,7 +62,7 @@ _KNOWN_OPTIONS = frozenset(
 )
 # Starts that leave the frozen weights alone, and those that can be computed again from them.
 _HARMLESS_INITS = (True, False, None, "gaussian", "orthogonal", "eva", "mica")
-SUBTRACTED_INITS: tuple[Init, ...] = ("pissa", "olora")
+SUBTRACTED_INITS: tuple[AdapterInit, ...] = ("pissa", "olora")
 
 
 def check_options(config: Mapping[str, Any], path: Path) -> None:

@@ -13,10 +13,10 @@ from torch import nn
 
 from ranklet.encoder.quantization import AnyEmbedding, AnyLinear
 from ranklet.errors import AdapterError
-from ranklet.lora.initial import Init, check_rank
+from ranklet.lora.initial import check_rank
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear, lora_scaling, module_generator
+from ranklet.vocabulary import AdapterInit, Bias
 
-Bias = Literal["none", "lora_only", "all"]
 ALL_LINEAR = "all-linear"
 
 Layers = str | Sequence[int | str]
@@ -92,7 +92,7 @@ def module_shapes(root: nn.Module, prefix: str = "") -> dict[str, ModuleShape]:
             width = module.normalized_shape[0]
             shapes[name] = ModuleShape("norm", width, width, bias=module.bias is not None)
         elif isinstance(getattr(module, "bias", None), nn.Parameter):
-            width = module.bias.numel()  # a norm or map of a foreign encoder
+            width = module.bias.numel()  # a norm or map of an encoder of transformers
             shapes[name] = ModuleShape("other", width, width, bias=True)
     return shapes
 
@@ -143,7 +143,7 @@ def place_adapters(
     use_rslora: bool,
     seed: int,
     use_dora: bool = False,
-    init: Init = "default",
+    init: AdapterInit = "default",
 ) -> None:
     """Put adapters on modules of a frozen network, in place.
 

@@ -12,8 +12,9 @@ from pydantic_core import ErrorDetails
 
 from ranklet.errors import RecipeIssue
 from ranklet.recipe.allowed import allowed, field_types, section_of
+from ranklet.recipe.contradictions import Contradiction
 from ranklet.recipe.overrides import Keys, without
-from ranklet.recipe.recipe import Contradiction, Recipe
+from ranklet.recipe.recipe import Recipe
 from ranklet.recipe.tree import KeyPath, Node, dotted, one_line, plain, scalar_of
 
 _EXAMPLE = "such as data: {train: news.csv}"
@@ -26,15 +27,15 @@ def check_tree(tree: Node) -> tuple[Recipe | None, list[RecipeIssue]]:
     are not, they are left out for a second look, and what it says about them is not reported.
     """
     if not isinstance(tree.value, Mapping):
-        problem = f"got {shown(plain(tree))}; a recipe is a mapping of fields, {_EXAMPLE}"
-        return None, [RecipeIssue(tree.where, "", problem)]
+        message = f"got {shown(plain(tree))}; a recipe is a mapping of fields, {_EXAMPLE}"
+        return None, [RecipeIssue(tree.where, "", message)]
     try:
         return Recipe.model_validate(plain(tree)), []
     except ValidationError as error:
         details = error.errors(include_url=False)
     if details[0]["type"] == "contradiction":
         return None, list(_contradiction_issues(tree, details, set()))
-    paths = {_field_path(tree, each) for each in details}
+    paths = {_field_path(tree, detail) for detail in details}
     return None, [*_field_issues(tree, details), *_second_look(tree, paths)]
 
 
@@ -57,10 +58,10 @@ def _contradiction_issues(
     tree: Node, details: Sequence[ErrorDetails], broken: Set[Keys]
 ) -> Iterator[RecipeIssue]:
     for detail in details:
-        found: Sequence[Contradiction] = detail["ctx"]["found"]
-        for each in found:
-            if not any(_is_in(field, path) for field in each.fields for path in broken):
-                yield RecipeIssue(_place(tree, each.fields), each.fields[0], each.problem)
+        pairs: Sequence[Contradiction] = detail["ctx"]["pairs"]
+        for pair in pairs:
+            if not any(_is_in(field, path) for field in pair.fields for path in broken):
+                yield RecipeIssue(_place(tree, pair.fields), pair.fields[0], pair.message)
 
 
 def _is_in(field: str, path: Keys) -> bool:
@@ -103,16 +104,16 @@ def _field_path(tree: Node, detail: ErrorDetails) -> Keys:
 
 
 def _field_issues(tree: Node, details: Sequence[ErrorDetails]) -> Iterator[RecipeIssue]:
-    places = {_deepest(tree, each["loc"])[1] for each in details}
+    places = {_deepest(tree, detail["loc"])[1] for detail in details}
     done: set[KeyPath] = set()
     # Of the branches of a union, one that has words of its own speaks for all.
-    for detail in sorted(details, key=lambda each: each["type"] != "repeat"):
+    for detail in sorted(details, key=lambda detail: detail["type"] != "repeat"):
         node, reached = _deepest(tree, detail["loc"])
         if detail["type"] == "missing":
             yield _missing(node, detail["loc"])
         elif reached not in done and not any(_is_above(reached, other) for other in places):
             done.add(reached)
-            yield RecipeIssue(node.where, dotted(reached), _problem(node, reached, detail))
+            yield RecipeIssue(node.where, dotted(reached), _message(node, reached, detail))
 
 
 def _is_above(path: KeyPath, other: KeyPath) -> bool:
@@ -125,7 +126,7 @@ def _missing(node: Node, loc: KeyPath) -> RecipeIssue:
     return RecipeIssue(node.where, field, f"missing; say what to train on, {_EXAMPLE}")
 
 
-def _problem(node: Node, path: KeyPath, detail: ErrorDetails) -> str:
+def _message(node: Node, path: KeyPath, detail: ErrorDetails) -> str:
     if detail["type"] == "repeat":
         return detail["msg"]
     if detail["type"] == "extra_forbidden":

@@ -15,7 +15,7 @@ from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.recipe.allowed import allowed, field_types, section_of, takes_names
 from ranklet.recipe.recipe import Recipe
 from ranklet.recipe.sections import CHOSEN_BY_FIT, REPLACES
-from ranklet.recipe.tree import Node, dotted, one_line, parse_tree
+from ranklet.recipe.tree import Node, dotted, one_line
 
 Keys: TypeAlias = tuple[str, ...]
 
@@ -88,6 +88,8 @@ def _parse(text: str) -> Override:
 
 
 def _value(text: str, key: str, where: str) -> Node:
+    from ranklet.recipe.yaml_tree import parse_tree
+
     try:
         node, issues = parse_tree(text, lambda _: where)
     except RecipeError as error:

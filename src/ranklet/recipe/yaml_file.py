@@ -17,7 +17,7 @@ from ranklet.recipe.builtin import builtin_names, read_builtin
 from ranklet.recipe.issues import check_tree
 from ranklet.recipe.overrides import apply_overrides, parse_overrides
 from ranklet.recipe.recipe import Recipe
-from ranklet.recipe.tree import one_line, parse_tree, scalar_of
+from ranklet.recipe.tree import one_line, scalar_of
 
 MAX_BYTES = 1 << 20
 
@@ -51,6 +51,8 @@ def parse_recipe(text: str, name: str = "recipe", overrides: Sequence[str] = ())
     Raises:
         RecipeError: With an issue for everything that is wrong.
     """
+    from ranklet.recipe.yaml_tree import parse_tree
+
     tree, repeated = parse_tree(text, lambda line: f"{name}:{line}")
     applied, unread = parse_overrides(overrides)
     recipe, found = check_tree(apply_overrides(tree, applied))

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ranklet.budget.plan import ParameterPlan, PlanRow
-from ranklet.data.duplicates import DuplicatePolicy
 from ranklet.evaluation.baselines import read_baselines
 from ranklet.evaluation.data_description import DataDescription
 from ranklet.evaluation.report.error_table import read_error_table
@@ -42,6 +41,7 @@ from ranklet.run.reading import (
     read_values,
 )
 from ranklet.run.records import read_records
+from ranklet.vocabulary import DuplicatePolicy
 
 _DUPLICATES = {
     "train_test": "training rows that occur in test",

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from ranklet.encoder.config import EncoderConfig
 from ranklet.errors import AdapterError, RunError
 from ranklet.files import write_atomically
-from ranklet.head import HEAD_MODULES, HeadKind, Pooling, StandardHead, is_trained, standard_head
+from ranklet.head import HEAD_MODULES, StandardHead, is_trained, standard_head
 from ranklet.lora.adapter_file import AdapterFile, read_adapter, write_adapter
+from ranklet.vocabulary import HeadKind, Pooling
 
 HEAD_FILE = "head.safetensors"
 

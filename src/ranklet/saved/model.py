@@ -18,13 +18,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor
 
 from ranklet.classifier import Preprocessing, TextClassifier, adaptable_shapes, trainable_state
-from ranklet.data.cleaning import CleaningStep
 from ranklet.data.tokens.long_texts import LongTexts
-from ranklet.data.tokens.tokenizer import HEAD_ONLY, load_tokenizer, write_tokenizer
-from ranklet.encoder.attention import AttentionBackend
+from ranklet.data.tokens.tokenizer import BEGINNING_ONLY, load_tokenizer, write_tokenizer
 from ranklet.encoder.config import read_config
-from ranklet.encoder.families import NativeEncoder
-from ranklet.encoder.quantization import Quantization
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.source import base_model_name, encoder_config, encoder_folder
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import AdapterError, ParityError, WeightsError
@@ -33,15 +30,12 @@ from ranklet.head import (
     DEFAULT_RANK,
     HEAD_MODULES,
     LAST,
-    DenseInit,
-    HeadKind,
-    Pooling,
     build_head,
     dense_head_tensors,
     head_pooling,
     needs_pooler,
 )
-from ranklet.labels import LabelSet, ProblemType
+from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, as_plain_lora, read_adapter
 from ranklet.lora.placement import module_shapes, place_adapters, train_biases, train_modules
 from ranklet.problem import MultiLabel, SingleLabel, choose_problem
@@ -54,6 +48,15 @@ from ranklet.saved.head import (
     write_tensors,
 )
 from ranklet.saved.probes import PROBES_FILE, check_probes, probe_record
+from ranklet.vocabulary import (
+    AttentionBackend,
+    CleaningStep,
+    DenseInit,
+    HeadKind,
+    Pooling,
+    ProblemType,
+    Quantization,
+)
 
 LABELS_FILE = "labels.json"
 CLASSIFIER_FILE = "classifier.json"
@@ -87,7 +90,7 @@ class ClassifierSettings:
     quantization: Quantization = "none"
     problem_type: ProblemType = "single_label_classification"
     thresholds: tuple[float, ...] | None = None
-    long_texts: LongTexts = HEAD_ONLY
+    long_texts: LongTexts = BEGINNING_ONLY
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
 
 

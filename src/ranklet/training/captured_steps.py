@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from ranklet.batch import Batch
 from ranklet.encoder.attention import has_packed_kernel
-from ranklet.encoder.families import AnyEncoder, NativeEncoder
+from ranklet.encoder.families import AnyEncoder
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.training.fit import AddGradients
 

@@ -24,8 +24,8 @@ from ranklet.training.losses import BatchLoss, Loss, one_pass
 from ranklet.training.processes import ALONE, Ranks
 from ranklet.training.state import RandomNumbers, Stateful, TrainedTensors
 from ranklet.training.steps import Indices, Step
+from ranklet.vocabulary import SelectionMetric
 
-Metric = Literal["accuracy", "macro_f1", "loss"]
 Record = dict[str, Any]
 
 AddGradients = Callable[[Batch, float | Tensor], Tensor]
@@ -82,7 +82,7 @@ def fit(
     validate: Callable[[], Mapping[str, float]],
     *,
     batch_loss: BatchLoss = one_pass,
-    metric: Metric = "accuracy",
+    metric: SelectionMetric = "accuracy",
     patience: int | None = None,
     max_grad_norm: float | None = None,
     scaler: torch.amp.GradScaler | None = None,
@@ -383,12 +383,12 @@ def _validated(
         return Snapshot(step, validate(), trainable_state(model))
 
 
-def _judged(progress: _Progress, new: Snapshot, metric: Metric, soup: int) -> _Progress:
+def _judged(progress: _Progress, new: Snapshot, metric: SelectionMetric, soup: int) -> _Progress:
     """Sort the best first; of equal ones the first stays first."""
     ahead = [one for one in progress.ranked if not _is_better(new.metrics, one.metrics, metric)]
     ranked = (*ahead, new, *progress.ranked[len(ahead) :])[:soup]
     return replace(progress, ranked=ranked, waited=progress.waited + 1 if ahead else 0)
 
 
-def _is_better(new: Mapping[str, float], old: Mapping[str, float], metric: Metric) -> bool:
+def _is_better(new: Mapping[str, float], old: Mapping[str, float], metric: SelectionMetric) -> bool:
     return new[metric] < old[metric] if metric == "loss" else new[metric] > old[metric]

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 from ranklet.classifier import PREDICTION_BATCH_TOKENS, evaluation_mode
 from ranklet.data.tokens.batching import sorted_batches
-from ranklet.data.tokens.corpus import TokenCorpus, remove_oldest
+from ranklet.data.tokens.corpus import DerivedCorpus, TokenCorpus, remove_oldest
 from ranklet.encoder.families import AnyEncoder
 from ranklet.head import module_device
 
@@ -38,7 +38,7 @@ PROBE_TEXTS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class StateCorpus:
+class StateCorpus(DerivedCorpus):
     """The texts of one split as the hidden states that enter a layer.
 
     Attributes:
@@ -50,24 +50,6 @@ class StateCorpus:
     tokens: TokenCorpus
     states: Tensor
     first_layer: int
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each text, (texts,) int64."""
-        return self.tokens.lengths
-
-    @property
-    def labels(self) -> NDArray[np.int64] | None:
-        """(texts,) int64 class indices, or None."""
-        return self.tokens.labels
-
-    @property
-    def text_starts(self) -> NDArray[np.int64] | None:
-        """(texts + 1,) int64, the windows of text i begin at `text_starts[i]`; None: not split."""
-        return self.tokens.text_starts
 
     def batch(self, indices: NDArray[np.integer]) -> Batch:
         """Pack some texts, in the order given; their states lie in memory of their own."""

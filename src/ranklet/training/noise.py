@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ranklet.encoder import bert, distilbert, modernbert
-from ranklet.encoder.families import NativeEncoder
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.head import ContextPooler, DenseHead, LinearHead
 from ranklet.lora.linear import LoRALinear, module_generator
 from ranklet.training.frozen_layers import lowest_trained_layer

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import SGD, Adafactor, Adam, AdamW, Optimizer, RMSprop
 
 from ranklet.errors import ParityError, RecipeError, RecipeIssue
+from ranklet.vocabulary import OptimizerName
 
-OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop", "adafactor", "muon"]
 Group = dict[str, Any]
 
 # PEFT's names of the two matrices of an adapter on a linear map.

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ranklet.batch import Batch
-from ranklet.data.tokens.corpus import TokenCorpus
+from ranklet.data.tokens.corpus import DerivedCorpus, TokenCorpus
 
 
 @dataclass(frozen=True, eq=False)
-class ResidentCorpus:
+class ResidentCorpus(DerivedCorpus):
     """The texts of one split on a device.
 
     Attributes:
@@ -33,24 +33,6 @@ class ResidentCorpus:
     offsets: Tensor
     classes: Tensor | None
     weights: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each text, (texts,) int64."""
-        return self.tokens.lengths
-
-    @property
-    def labels(self) -> NDArray[np.int64] | None:
-        """(texts,) int64 class indices, or None."""
-        return self.tokens.labels
-
-    @property
-    def text_starts(self) -> NDArray[np.int64] | None:
-        """(texts + 1,) int64, the windows of text i begin at `text_starts[i]`; None: not split."""
-        return self.tokens.text_starts
 
     def batch(self, indices: NDArray[np.integer]) -> Batch:
         """Pack some texts on the device, in the order given; only their indices travel there."""

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
-ScheduleName = Literal[
-    "cosine", "cosine_with_restarts", "linear", "polynomial", "constant", "one_cycle"
-]
-
-DropoutScheduleName = Literal["constant", "linear_increase", "linear_decrease", "curriculum"]
+from ranklet.vocabulary import DropoutScheduleName, ScheduleName
 
 # Where `one_cycle` begins and ends, as shares of the peak: those of PyTorch's OneCycleLR.
 ONE_CYCLE_START = 1 / 25

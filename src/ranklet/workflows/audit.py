@@ -16,12 +16,12 @@ from ranklet.data.cleaning import clean
 from ranklet.data.examples import Examples
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.data.reading.text_lines import TEXT_COLUMN
-from ranklet.encoder.precision import Device, Precision
 from ranklet.encoder.source import encoder_folder
 from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run.folder import open_run
+from ranklet.vocabulary import Device, Precision
 from ranklet.workflows._audit.cleaned_copy import LabelErrorPolicy, check_fix, decide, write_fixed
 from ranklet.workflows._audit.findings import (
     compare,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ranklet.encoder.precision import Device, Precision
 from ranklet.labels import Label
+from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.load import load
 
 

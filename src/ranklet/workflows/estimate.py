@@ -11,7 +11,7 @@ import numpy as np
 from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.data.reading.sources import stream_texts
-from ranklet.encoder.precision import Device, Precision, prepare_memory
+from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import AdapterError, DataError, RunError
 from ranklet.evaluation.metrics import share_with_interval
 from ranklet.evaluation.unlabelled.estimators import agreement
@@ -19,6 +19,7 @@ from ranklet.evaluation.unlabelled.result import Estimate
 from ranklet.problem import MultiLabel
 from ranklet.recipe import load_recipe
 from ranklet.run.folder import Run, open_run
+from ranklet.vocabulary import Device, Precision
 from ranklet.workflows._learn_shifts import EstimatedOutputs, judge_new, learn_shifts
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled, run_columns, run_data
 from ranklet.workflows.from_recipe.own_validation import REMEDY, own_validation

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ranklet.data.reading.sources import read_column
-from ranklet.encoder.precision import Device, Precision, prepare_memory
+from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import AdapterError, RunError
 from ranklet.evaluation.answers import answer, judge, predictions_of, with_threshold
 from ranklet.evaluation.predictions import (
@@ -17,6 +17,7 @@ from ranklet.evaluation.selective import Coverage, choose_threshold
 from ranklet.problem import MultiLabel
 from ranklet.run.folder import Run
 from ranklet.run.writing import predictions_file, write_wrong
+from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.from_recipe.labelled_texts import own_test, read_labelled, run_data
 from ranklet.workflows.load import load
 

@@ -8,17 +8,18 @@ from pathlib import Path
 import torch
 
 from ranklet.classifier import TextClassifier
-from ranklet.encoder.attention import AttentionBackend
 from ranklet.encoder.compiled_layers import compile_layers
-from ranklet.encoder.families import AnyEncoder, NativeEncoder
+from ranklet.encoder.families import AnyEncoder
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.packed_linear import can_pack, pack_linear_maps
-from ranklet.encoder.precision import Device, Precision, choose_device, choose_dtype
+from ranklet.encoder.precision import choose_device, choose_dtype
 from ranklet.errors import RunError
 from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.lora.merge import merge_adapters
 from ranklet.run.folder import Run, open_run
 from ranklet.saved.model import load_model
 from ranklet.saved.probes import check_probes
+from ranklet.vocabulary import AttentionBackend, Device, Precision
 
 
 def load(
@@ -77,7 +78,7 @@ def load(
 
 
 def _pack_layers(encoder: AnyEncoder, device: torch.device) -> None:
-    # Foreign layers may read their weights; the fused layer would, and is for gradients anyway.
+    # Layers of transformers may read their weights; the fused layer would, and serves gradients.
     dtype = next(encoder.parameters()).dtype
     if isinstance(encoder, NativeEncoder) and encoder.fused and can_pack(device, dtype):
         encoder.fused = False

@@ -16,11 +16,12 @@ import numpy as np
 from ranklet.classifier import TextClassifier
 from ranklet.data.reading.sources import stream_texts
 from ranklet.data.tokens.corpus import TokenCorpus
-from ranklet.encoder.precision import Device, Precision, prepare_memory
+from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import AdapterError, DataError, RunError
 from ranklet.files import open_atomically
 from ranklet.labels import SEPARATOR
 from ranklet.problem import MultiLabel
+from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.from_recipe.labelled_texts import run_columns, run_data
 from ranklet.workflows.load import load
 

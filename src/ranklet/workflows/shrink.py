@@ -10,13 +10,7 @@ from typing import Any
 from ranklet.budget.plan import count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import EncodedSplit
-from ranklet.encoder.precision import (
-    Device,
-    Precision,
-    choose_device,
-    choose_dtype,
-    prepare_memory,
-)
+from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import base_model_name
 from ranklet.errors import (
     AdapterError,
@@ -57,6 +51,7 @@ from ranklet.saved.model import (
     save_model,
 )
 from ranklet.saved.probes import check_probes, compute_dtype
+from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
 from ranklet.workflows.from_recipe.placement import plan_for_labels
 from ranklet.workflows.from_recipe.splits import read_splits

@@ -13,7 +13,7 @@ from ranklet.data.hints import listed, nearest
 from ranklet.data.perturbations import SHIFTS, reverse_parts
 from ranklet.data.reading.sources import read_column
 from ranklet.data.tokens.sampling import draw_rows
-from ranklet.encoder.precision import Device, Precision, prepare_memory
+from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import DataError
 from ranklet.evaluation.answers import Answers, answer, predictions_of
 from ranklet.evaluation.json_values import to_values
@@ -24,6 +24,7 @@ from ranklet.run.certificate import certify_file
 from ranklet.run.folder import Run, write_json
 from ranklet.run.reading import stress_file
 from ranklet.run.report import write_run_report
+from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.from_recipe.labelled_texts import (
     own_test,
     read_labelled,

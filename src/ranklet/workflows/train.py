@@ -202,7 +202,7 @@ def check_before_download(recipe: Recipe) -> None:
         problem = f"{recipe.data.max_length} is more than encoder {recipe.encoder!r} takes; "
         problem += f"allowed: 3 to {limit}"
         raise RecipeError([RecipeIssue("", "data.max_length", problem)])
-    if recipe.encoder_dropout and config.foreign is not None:
+    if recipe.encoder_dropout and config.transformers is not None:
         problem = f"encoder type {config.model_type} is computed by transformers, without dropout; "
         raise RecipeError([RecipeIssue("", "encoder_dropout", problem + "set it to 0.0")])
     num_labels = len(labels_without_reading(recipe) or "ab")

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ranklet.encoder.precision import Device, Precision, prepare_memory
+from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import DataError, RankletError
 from ranklet.run.folder import open_run
+from ranklet.vocabulary import Device, Precision
 from ranklet.workflows._verify.checks import (
     Finding,
     State,

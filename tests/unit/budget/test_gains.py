@@ -20,11 +20,13 @@ from ranklet.budget.gains import (
 from ranklet.classifier import TextClassifier, adaptable_shapes
 from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.config import EncoderConfig
-from ranklet.encoder.families import NativeEncoder, build_encoder, unfused
+from ranklet.encoder.families import build_encoder, unfused
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.errors import DataError
-from ranklet.head import LinearHead, Pooling, build_head
+from ranklet.head import LinearHead, build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import resolve_placement
+from ranklet.vocabulary import Pooling
 from ranklet.workflows.from_recipe.gains import draw_texts, fit_head, gains_on
 
 CONFIG = EncoderConfig(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ranklet.data.cleaning import CleaningStep, clean, count_words, filter_by_words
+from ranklet.data.cleaning import clean, count_words, filter_by_words
 from ranklet.data.duplicates import DuplicatePair, normal_form, resolve_duplicates
 from ranklet.data.examples import Examples
 from ranklet.data.splits import split_validation
 from ranklet.errors import DataError
+from ranklet.vocabulary import CleaningStep
 
 ALL: tuple[CleaningStep, ...] = ("ag_news", "html", "whitespace")
 

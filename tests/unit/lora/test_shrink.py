@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.linear import lora_scaling
-from ranklet.lora.placement import Bias, Placement
+from ranklet.lora.placement import Placement
 from ranklet.lora.shrink import (
     choose_ranks,
     indispensable,
@@ -20,6 +20,7 @@ from ranklet.lora.shrink import (
     spectra,
     truncate_adapter,
 )
+from ranklet.vocabulary import Bias
 
 SIZES = {"one.query": (12, 10), "one.dense": (20, 8), "words": (50, 8)}
 

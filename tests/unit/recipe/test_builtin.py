@@ -9,8 +9,9 @@ import pytest
 from ranklet.errors import RecipeError
 from ranklet.recipe import builtin_names, load_recipe, to_yaml
 from ranklet.recipe.builtin import describe, read_builtin
-from ranklet.recipe.tree import parse_tree, plain
+from ranklet.recipe.tree import plain
 from ranklet.recipe.yaml_file import parse_recipe
+from ranklet.recipe.yaml_tree import parse_tree
 
 
 def test_names_are_those_of_the_files() -> None:

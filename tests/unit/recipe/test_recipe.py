@@ -16,7 +16,8 @@ from pydantic_core import PydanticUndefined
 import ranklet.recipe
 from ranklet.recipe import DataSection, Recipe, TrainingSection, recipe_hash
 from ranklet.recipe.allowed import field_types, section_of
-from ranklet.recipe.tree import parse_tree, plain
+from ranklet.recipe.tree import plain
+from ranklet.recipe.yaml_tree import parse_tree
 
 KEYS = {
     "": "encoder pooling head head_dropout head_rank head_dense_init head_start "

@@ -17,15 +17,17 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 from ranklet.classifier import TextClassifier, adaptable_shapes
 from ranklet.encoder.config import read_config
-from ranklet.encoder.families import NativeEncoder, build_encoder
+from ranklet.encoder.families import build_encoder
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.linear import LoRALinear
 from ranklet.lora.placement import place_adapters, resolve_placement
 from ranklet.training.fit import fit
 from ranklet.training.noise import drop_in_encoder, gradient_noise, scheduled_dropout
-from ranklet.training.schedules import DropoutScheduleName, dropout_factor
+from ranklet.training.schedules import dropout_factor
 from ranklet.training.steps import plan_steps
+from ranklet.vocabulary import DropoutScheduleName
 
 FACTORS: dict[DropoutScheduleName, list[float]] = {
     "constant": [1.0] * 5,

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ranklet.errors import RecipeError
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear
-from ranklet.training.optimizers import MuonWithAdamW, OptimizerName, build_optimizer
+from ranklet.training.optimizers import MuonWithAdamW, build_optimizer
+from ranklet.vocabulary import OptimizerName
 
 NAMES: tuple[OptimizerName, ...] = ("adamw", "adam", "sgd", "rmsprop", "adafactor", "muon")
 RATE, DECAY = 0.1, 0.2

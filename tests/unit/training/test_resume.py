@@ -21,7 +21,7 @@ from ranklet.data.tokens.batching import epoch_batches
 from ranklet.data.tokens.corpus import TokenCorpus, build_corpus
 from ranklet.data.tokens.long_texts import LongTexts
 from ranklet.data.tokens.noisy_corpus import NoisyCorpus
-from ranklet.data.tokens.sampling import Sampling, draw_texts
+from ranklet.data.tokens.sampling import draw_texts
 from ranklet.data.tokens.token_dropout import drop_tokens
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import build_encoder
@@ -35,10 +35,11 @@ from ranklet.training.checkpoints import Checkpoint, newest_checkpoint, write_ch
 from ranklet.training.fit import AddGradients, FitResult, Record, fit
 from ranklet.training.losses import cross_entropy
 from ranklet.training.noise import gradient_noise
-from ranklet.training.optimizers import OptimizerName, build_optimizer
+from ranklet.training.optimizers import build_optimizer
 from ranklet.training.schedules import learning_rate_factor
 from ranklet.training.state import OwnGenerator
 from ranklet.training.steps import plan_steps
+from ranklet.vocabulary import OptimizerName, Sampling
 
 CONFIG = EncoderConfig("roberta", 30, 8, 2, 2, 16, 20, 1, 1e-5, 1)
 CLASSES = 3

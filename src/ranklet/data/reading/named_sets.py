@@ -9,13 +9,14 @@ from pathlib import Path
 
 from ranklet.data.hints import listed
 from ranklet.errors import DataError
+from ranklet.vocabulary import BUNDLED_SAMPLE
 
-BUNDLED_SETS = {"newsbites": ("train", "test")}
+BUNDLED_SETS = {BUNDLED_SAMPLE: ("train", "test")}
 HUB_SETS = {"ag_news": "fancyzhx/ag_news"}
 NAMED_SETS = (*BUNDLED_SETS, *HUB_SETS)
 # In the order of the integers that stand for them in the original data.
 NEWS_LABELS = ("World", "Sports", "Business", "Sci/Tech")
-SET_LABELS = {"newsbites": NEWS_LABELS, "ag_news": NEWS_LABELS}
+SET_LABELS = {BUNDLED_SAMPLE: NEWS_LABELS, "ag_news": NEWS_LABELS}
 
 
 def bundled_file(name: str, split: str) -> Path:

@@ -12,8 +12,9 @@ from ranklet.data.reading.parquet import read_parquet
 from ranklet.data.reading.row import Row
 from ranklet.data.reading.text_lines import read_text_lines
 from ranklet.errors import DataError
+from ranklet.vocabulary import LABELLED_SUFFIXES
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
+SUFFIXES = (*LABELLED_SUFFIXES, ".txt")
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:

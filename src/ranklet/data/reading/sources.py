@@ -29,7 +29,8 @@ from ranklet.data.reading.row import Row, read_label, read_label_set, read_text
 from ranklet.data.reading.rows import SUFFIXES, read_rows
 from ranklet.data.reading.text_lines import TEXT_COLUMN
 from ranklet.errors import DataError
-from ranklet.labels import Label, ProblemType, names_of
+from ranklet.labels import Label, names_of
+from ranklet.vocabulary import ProblemType
 
 Split = Literal["train", "validation", "test"]
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, final
 
 import numpy as np
 import tokenizers
@@ -27,7 +28,7 @@ from tokenizers import Tokenizer
 
 from ranklet.batch import Batch
 from ranklet.data.tokens.long_texts import LongTexts, window_weights
-from ranklet.data.tokens.tokenizer import HEAD_ONLY, Tokens, check_texts, tokenize
+from ranklet.data.tokens.tokenizer import BEGINNING_ONLY, Tokens, check_texts, tokenize
 from ranklet.errors import DataError
 from ranklet.files import write_atomically
 
@@ -133,6 +134,45 @@ class TokenCorpus:
         return rows
 
 
+Corpora = Mapping[str, TokenCorpus]
+
+
+class DerivedCorpus(ABC):
+    """The texts of a `TokenCorpus` one for one, put into batches in another way.
+
+    Attributes:
+        tokens: The same texts as token ids; their lengths plan the batches.
+    """
+
+    tokens: TokenCorpus
+
+    @abstractmethod
+    def batch(self, indices: NDArray[np.integer]) -> Batch:
+        """Pack some texts, in the order given."""
+
+    @final
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @final
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text, (texts,) int64."""
+        return self.tokens.lengths
+
+    @final
+    @property
+    def labels(self) -> NDArray[np.int64] | None:
+        """(texts,) int64 class indices, or None."""
+        return self.tokens.labels
+
+    @final
+    @property
+    def text_starts(self) -> NDArray[np.int64] | None:
+        """(texts + 1,) int64, the windows of text i begin at `text_starts[i]`; None: not split."""
+        return self.tokens.text_starts
+
+
 def num_texts(corpus: Corpus) -> int:
     """Return how many texts a corpus has, the windows of one counted once."""
     return len(corpus) if corpus.text_starts is None else len(corpus.text_starts) - 1
@@ -167,7 +207,7 @@ def build_corpus(
     labels: Sequence[int] | NDArray[np.integer] | None,
     max_length: int,
     cache_folder: Path | None,
-    long_texts: LongTexts = HEAD_ONLY,
+    long_texts: LongTexts = BEGINNING_ONLY,
 ) -> TokenCorpus:
     """Tokenize the texts of a split, or take the ids of an earlier run from the cache.
 
@@ -227,9 +267,8 @@ def _cached_tokens(
 def _content_key(
     tokenizer: Tokenizer, texts: Sequence[str], max_length: int, long_texts: LongTexts
 ) -> str:
-    settings = [CACHE_FORMAT, tokenizers.__version__, str(max_length), tokenizer.to_str()]
-    if long_texts.mode != "head":  # entries from before there was another one stay valid
-        settings.append(f"{long_texts.mode} {long_texts.overlap}")
+    cut = f"{max_length} {long_texts.mode} {long_texts.overlap}"
+    settings = (CACHE_FORMAT, tokenizers.__version__, cut, tokenizer.to_str())
     return _framed_sha256(part.encode() for part in (*settings, *texts))
 
 
@@ -291,6 +330,3 @@ def remove_oldest(folder: Path, max_bytes: int) -> None:
         total += status.st_size
         if total > max_bytes:
             entry.unlink(missing_ok=True)
-
-
-Corpora = Mapping[str, TokenCorpus]

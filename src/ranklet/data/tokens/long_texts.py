@@ -14,8 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-LongTextMode = Literal["head", "head_tail", "windows"]
-Aggregation = Literal["mean", "max", "vote"]
+from ranklet.vocabulary import Aggregation, LongTextMode
 
 DEFAULT_OVERLAP = 0.25
 

@@ -11,13 +11,13 @@ from tokenizers import Tokenizer
 
 from ranklet.batch import Batch
 from ranklet.data.perturbations import TextNoise, add_noise
-from ranklet.data.tokens.corpus import TokenCorpus, corpus_of
+from ranklet.data.tokens.corpus import DerivedCorpus, TokenCorpus, corpus_of
 from ranklet.data.tokens.long_texts import LongTexts
 from ranklet.data.tokens.tokenizer import tokenize
 
 
 @dataclass(eq=False)
-class NoisyCorpus:
+class NoisyCorpus(DerivedCorpus):
     """Training texts that get noise and are tokenized when they are put into a batch.
 
     What is drawn depends on the seed, the optimizer step and the row alone, so a training that goes
@@ -42,24 +42,6 @@ class NoisyCorpus:
     long_texts: LongTexts
     seed: int
     step: int = 0
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each text without noise, (texts,) int64."""
-        return self.tokens.lengths
-
-    @property
-    def labels(self) -> NDArray[np.int64] | None:
-        """(texts,) int64 class indices, or None."""
-        return self.tokens.labels
-
-    @property
-    def text_starts(self) -> NDArray[np.int64] | None:
-        """None: texts with noise are not split."""
-        return self.tokens.text_starts
 
     def begin_step(self, step: int) -> None:
         """Draw for this optimizer step from now on."""

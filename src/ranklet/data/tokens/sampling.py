@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-Sampling = Literal["shuffled", "square_root", "balanced"]
+from ranklet.vocabulary import Sampling
 
 # Exponents q of Kang et al. 2020 (arXiv:1910.09217, equation 1).
 _EXPONENTS = {"shuffled": 1.0, "square_root": 0.5, "balanced": 0.0}

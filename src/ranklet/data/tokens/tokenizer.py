@@ -38,7 +38,7 @@ _ROLES = {
 # One call keeps this many texts' encodings in memory.
 CHUNK_TEXTS = 256
 
-HEAD_ONLY = LongTexts()
+BEGINNING_ONLY = LongTexts()
 
 # Characters looked at per token asked for: first 20, and only where they give too few tokens
 # (white space, very long words) 160, at last 1,280. English has about 4.5 per token; the longest
@@ -120,7 +120,7 @@ def tokenize(
     tokenizer: Tokenizer,
     texts: Sequence[str],
     max_length: int,
-    long_texts: LongTexts = HEAD_ONLY,
+    long_texts: LongTexts = BEGINNING_ONLY,
 ) -> Tokens:
     """Turn texts into token ids, cut to a length; the tokenizer is not changed.
 

@@ -81,6 +81,9 @@ class LayerMaps:
 class FusibleLayer(Protocol):
     """A layer that can say what it computes with."""
 
+    def projections(self) -> tuple[nn.Module, ...]:
+        """Return the maps to query, key and value."""
+
     def maps(self) -> LayerMaps | None:
         """Describe the layer; None while it is more than frozen low-rank maps."""
 

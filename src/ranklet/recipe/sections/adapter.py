@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from ranklet.recipe.values import STRICT, Count, Distinct, Index, LayerRange, Positive, Share, Text
+from ranklet.vocabulary import AdapterInit, AllocationMode, Bias, HeadChoice
 
 
 class AdapterSection(BaseModel):
@@ -51,7 +52,7 @@ class AdapterSection(BaseModel):
     alpha_pattern: dict[Text, Positive] = Field(default_factory=dict)
     """Alphas of single modules in place of `alpha`, named as in `rank_pattern`. Default: {}."""
 
-    bias: Literal["none", "lora_only", "all"] = "none"
+    bias: Bias = "none"
     """Biases of the encoder that train as well: none, those of adapted modules, or all.
     Default: none."""
 
@@ -63,7 +64,7 @@ class AdapterSection(BaseModel):
     """Train the length of each adapted row as well (DoRA, arXiv:2402.09353); such layers run
     plainly, which is slower. Default: false."""
 
-    init: Literal["default", "pissa", "olora", "eva"] = "default"
+    init: AdapterInit = "default"
     """Where adapters of linear layers start; default: a random A and B = 0; pissa: the largest
     singular values of the weight (arXiv:2404.02948); olora: its QR decomposition
     (arXiv:2406.01775); eva: A from activations of training texts (arXiv:2410.07170). pissa and
@@ -77,12 +78,12 @@ class AdapterSection(BaseModel):
     place of `rank` and `rank_pattern`, never over it and with less than one unit of rank unused;
     the targets are all-linear unless written; null: ranks as written. Default: null."""
 
-    fit_mode: Literal["uniform", "by_depth", "measured"] = "uniform"
+    fit_mode: AllocationMode = "uniform"
     """How `fit` chooses: equal ranks; ranks in proportion to layer + 1; or by the gain per
     parameter that each matrix promises on a few dozen batches of training texts.
     Default: uniform."""
 
-    fit_head: Literal["keep", "cheapest"] = "keep"
+    fit_head: HeadChoice = "keep"
     """Whether `fit` keeps the recipe's `head` or takes the one with the fewest parameters that goes
     with the encoder and `pooling`. Default: keep."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from ranklet.labels import ProblemType
 from ranklet.recipe.values import STRICT, Count, Distinct, Share, Text
+from ranklet.vocabulary import Aggregation, CleaningStep, DuplicatePolicy, LongTextMode, ProblemType
 
 
 class DataSection(BaseModel):
@@ -47,7 +47,7 @@ class DataSection(BaseModel):
     """Longest text in tokens, special tokens included; `long_texts` says what happens to longer
     ones. Default: 128."""
 
-    long_texts: Literal["head", "head_tail", "windows"] = "head"
+    long_texts: LongTextMode = "head"
     """What is read of a text of more than `max_length` tokens, the same in training and prediction:
     its beginning; the first quarter and the rest from its end (arXiv:1905.05583); or all of it, in
     overlapping windows, each of which trains as a text and which together count as one.
@@ -56,12 +56,12 @@ class DataSection(BaseModel):
     window_overlap: Share | None = None
     """Share of a window that the next one repeats; null: 0.25. Default: null."""
 
-    window_aggregation: Literal["mean", "max", "vote"] | None = None
+    window_aggregation: Aggregation | None = None
     """What the probabilities of a text's windows become: their mean; the largest of each label,
     divided by their sum; or the mean over the windows that agree with the majority; null: mean.
     Default: null."""
 
-    cleaning: Distinct[Literal["html", "ag_news", "whitespace"]] = ()
+    cleaning: Distinct[CleaningStep] = ()
     """Cleaning steps in this order, the same in training and prediction: HTML entities and tags,
     the broken entities and backslashes of AG News, runs of white space. Default: []."""
 
@@ -71,6 +71,6 @@ class DataSection(BaseModel):
     max_words: Count | None = None
     """Training texts with more words are left out; null: no limit. Default: null."""
 
-    duplicates: Literal["drop", "refuse", "keep"] = "drop"
+    duplicates: DuplicatePolicy = "drop"
     """Training texts that equal another training, validation or test text but for case and
     punctuation: leave them out, stop with an error, or train on them. Default: drop."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel
 
 from ranklet.recipe.values import STRICT, Positive
+from ranklet.vocabulary import AttentionBackend, Device, Precision, Quantization, WhenItPays
 
 
 class EngineSection(BaseModel):
@@ -14,23 +13,23 @@ class EngineSection(BaseModel):
 
     model_config = STRICT
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     """Where to compute; auto: the first GPU where there is one. Default: auto."""
 
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    precision: Precision = "auto"
     """Number format of the frozen encoder; auto: bfloat16 where the processor has it, else float32;
     float16 trains with a scaled loss. Default: auto."""
 
-    quantization: Literal["none", "int8", "nf4"] = "none"
+    quantization: Quantization = "none"
     """How the frozen weights of the encoder are kept: as they compute, in 8 bits, or in the 4 of
     QLoRA (arXiv:2305.14314), each with a scale for 64 numbers. Less memory, more time.
     Default: none."""
 
-    attention: Literal["reference", "sdpa"] = "sdpa"
+    attention: AttentionBackend = "sdpa"
     """sdpa: fused layers and PyTorch's attention kernel; reference: their plain twins that check
     them. Default: sdpa."""
 
-    cache_frozen_layers: Literal["auto", "never"] = "auto"
+    cache_frozen_layers: WhenItPays = "auto"
     """Layers below the lowest adapter: compute them once, keep their states on disk and begin every
     epoch there; auto: when that pays. Default: auto."""
 
@@ -38,7 +37,7 @@ class EngineSection(BaseModel):
     """Most GiB (2**30 bytes) of disk for the states of frozen layers, all runs together.
     Default: 16.0."""
 
-    capture_steps: Literal["auto", "never"] = "auto"
+    capture_steps: WhenItPays = "auto"
     """Capture the work on a training batch as a CUDA graph for each of a few shapes and repeat it
     from there; auto: on a GPU in half precision, with training.batch_size. Default: auto."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,16 @@ from ranklet.recipe.values import (
     Text,
     without_minus_zero,
 )
+from ranklet.vocabulary import (
+    ClassWeighting,
+    Curriculum,
+    DropoutScheduleName,
+    LossName,
+    OptimizerName,
+    Sampling,
+    ScheduleName,
+    SelectionMetric,
+)
 
 
 class TrainingSection(BaseModel):
@@ -32,12 +42,12 @@ class TrainingSection(BaseModel):
     epochs: Count = 3
     """Passes over the training texts. Default: 3."""
 
-    sampling: Literal["shuffled", "square_root", "balanced"] = "shuffled"
+    sampling: Sampling = "shuffled"
     """Training texts of an epoch: each once; or as many, drawn so that the labels are equally
     frequent (balanced) or as the square roots of their numbers of texts (arXiv:1910.09217).
     Default: shuffled."""
 
-    curriculum: Literal["none", "length"] = "none"
+    curriculum: Curriculum = "none"
     """Order of the first epoch: shuffled as the others, or from the shortest text to the longest.
     Default: none."""
 
@@ -54,7 +64,7 @@ class TrainingSection(BaseModel):
     gradient_accumulation_steps: Count = 1
     """Batches whose gradients make one optimizer step. Default: 1."""
 
-    optimizer: Literal["adamw", "adam", "sgd", "rmsprop", "adafactor", "muon"] = "adamw"
+    optimizer: OptimizerName = "adamw"
     """What turns gradients into steps; the learning rates of sgd and adafactor are of another size
     than those of adamw; muon (arXiv:2502.16982) trains the matrices of adapters, adamw the rest.
     Default: adamw."""
@@ -80,9 +90,7 @@ class TrainingSection(BaseModel):
     """Learning rate of an encoder layer over that of the layer above it; the highest has
     `learning_rate`, the head its own (arXiv:1801.06146); 1.0: one rate for all. Default: 1.0."""
 
-    schedule: Literal[
-        "cosine", "cosine_with_restarts", "linear", "polynomial", "constant", "one_cycle"
-    ] = "cosine"
+    schedule: ScheduleName = "cosine"
     """Course of the learning rate after the warm-up: down to 0 or constant. one_cycle
     (arXiv:1708.07120) rises by half a cosine, best over a warm-up of about 0.3. Default: cosine."""
 
@@ -102,13 +110,7 @@ class TrainingSection(BaseModel):
     max_grad_norm: Positive | None = 1.0
     """L2 norm to which larger gradients are scaled down; null: never. Default: 1.0."""
 
-    loss: Literal[
-        "cross_entropy",
-        "focal",
-        "generalized_cross_entropy",
-        "soft_bootstrapping",
-        "hard_bootstrapping",
-    ] = "cross_entropy"
+    loss: LossName = "cross_entropy"
     """What training makes small: focal (arXiv:1708.02002) counts texts less that are classified
     well; generalized_cross_entropy (arXiv:1805.07836) and bootstrapping (arXiv:1412.6596) stand
     wrong labels better. In multi-label cross_entropy and focal are the mean of the binary ones
@@ -125,7 +127,7 @@ class TrainingSection(BaseModel):
     """Share of the given label in bootstrapping, the rest is what the model believes; null: 0.95
     for soft, 0.8 for hard. Default: null."""
 
-    class_weights: Literal["none", "balanced"] | dict[Text, Positive] = "none"
+    class_weights: ClassWeighting | dict[Text, Positive] = "none"
     """Weight of a text's loss by its label: 1, texts / (labels * texts of the label) among the
     training texts, or `{label: weight}`, 1 for labels left out. In multi-label it weighs the loss
     of a label where a text has it; balanced: texts without it / texts with it. Default: none."""
@@ -138,9 +140,7 @@ class TrainingSection(BaseModel):
     """Probability mass that the loss spreads evenly over all labels; in multi-label over having a
     label and not having it. Default: 0.0."""
 
-    dropout_schedule: Literal["constant", "linear_increase", "linear_decrease", "curriculum"] = (
-        "constant"
-    )
+    dropout_schedule: DropoutScheduleName = "constant"
     """Course of all dropout (adapter, head, encoder) over the training: as written, from 0 up to it
     or from it down to 0; curriculum (arXiv:1703.06229) rises fast at first. Default: constant."""
 
@@ -165,7 +165,7 @@ class TrainingSection(BaseModel):
     """Optimizer steps between evaluations on validation; null: after each epoch.
     Default: null."""
 
-    metric: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
+    metric: SelectionMetric = "accuracy"
     """Validation figure that decides which weights are best; in multi-label accuracy is the share
     of texts with all labels right (exact match), and both it and macro_f1 are taken at thresholds
     tuned on the same texts. Default: accuracy."""

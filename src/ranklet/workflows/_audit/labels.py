@@ -18,9 +18,10 @@ from ranklet.data.audit.label_errors import (
 )
 from ranklet.data.audit.result import LabelCheck
 from ranklet.data.examples import Examples
-from ranklet.encoder.precision import Device, Precision, choose_device, choose_dtype, prepare_memory
+from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.labels import LabelSet, as_written
 from ranklet.saved.model import ClassifierSettings, assemble
+from ranklet.vocabulary import Device, Precision
 
 
 @dataclass(frozen=True)

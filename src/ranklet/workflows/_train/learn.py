@@ -15,7 +15,7 @@ from ranklet.data.tokens.corpus import Corpus, TokenCorpus, text_labels
 from ranklet.data.tokens.corpus_part import CorpusPart
 from ranklet.data.tokens.sampling import draw_texts, windows_of
 from ranklet.data.tokens.token_dropout import drop_tokens
-from ranklet.encoder.families import NativeEncoder
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.evaluation.by_problem import answer_metrics
 from ranklet.recipe import Recipe
 from ranklet.run.observer import Observer

@@ -11,12 +11,13 @@ from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus
-from ranklet.data.tokens.sampling import Sampling, draws_per_class
+from ranklet.data.tokens.sampling import draws_per_class
 from ranklet.encoder.quantization import frozen_bytes
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
 from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap
+from ranklet.vocabulary import Sampling
 from ranklet.workflows._train.teachers import Lesson
 
 
@@ -41,7 +42,7 @@ def describe_beginning(
     yield f"budget: {plan.total:,} of {plan.budget:,} parameters"
     if asked.adapter.fit is not None:
         yield _describe_fit(plan, recipe)
-    if model.encoder.config.foreign is not None:
+    if model.encoder.config.transformers is not None:
         yield "encoder: computed by transformers, slower than the native ones"
         if recipe.engine.activation_checkpointing:
             yield "activation checkpointing: none, this encoder keeps its activations"

@@ -27,7 +27,7 @@ from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.problem import SingleLabel
 from ranklet.recipe import Recipe
 from ranklet.run.folder import Run
-from ranklet.workflows._train.transformers_teacher import Teacher, load_foreign_teacher
+from ranklet.workflows._train.transformers_teacher import Teacher, load_transformers_teacher
 from ranklet.workflows.load import adapter_folder, load
 
 # All teachers' answers together, bytes; those used longest ago go first.
@@ -137,7 +137,9 @@ def _logits(
         )
         if path.is_file():
             return torch.from_numpy(np.load(path))
-        teacher = _own(own, recipe) if own else load_foreign_teacher(folder, recipe.data.max_length)
+        teacher = (
+            _own(own, recipe) if own else load_transformers_teacher(folder, recipe.data.max_length)
+        )
     except RankletError as error:
         raise _refused(f"{name!r} cannot be used: {error}") from error
     if sorted(teacher.labels) != sorted(labels.names):
@@ -167,12 +169,20 @@ def _own_folder(teacher: str) -> Path | None:
     return None
 
 
-def _key(folder: Path, foreign: bool, texts: Sequence[str], recipe: Recipe) -> str:
-    files = [folder / "config.json", *weight_files(folder)] if foreign else sorted(folder.iterdir())
+def _key(folder: Path, by_transformers: bool, texts: Sequence[str], recipe: Recipe) -> str:
+    files = (
+        [folder / "config.json", *weight_files(folder)]
+        if by_transformers
+        else sorted(folder.iterdir())
+    )
     engine = recipe.engine
     told = {
         "files": [[path.name, sha256_file(path)] for path in files if path.is_file()],
-        "engine": [engine.device, engine.precision, recipe.data.max_length if foreign else None],
+        "engine": [
+            engine.device,
+            engine.precision,
+            recipe.data.max_length if by_transformers else None,
+        ],
         "texts": texts,
     }
     return sha256_json(told)

@@ -30,7 +30,7 @@ class Teacher:
     answer: Callable[[Sequence[str]], Tensor]
 
 
-def load_foreign_teacher(folder: Path, max_length: int) -> Teacher:
+def load_transformers_teacher(folder: Path, max_length: int) -> Teacher:
     """Load a classifier of transformers.
 
     Args:

@@ -15,7 +15,8 @@ from ranklet.evaluation.predictions import read_predictions
 from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation, LabelSetFigures, from_json
 from ranklet.files import differing_names, sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
-from ranklet.recipe.tree import parse_tree, plain
+from ranklet.recipe.tree import plain
+from ranklet.recipe.yaml_tree import parse_tree
 from ranklet.run.certificate import encoder_hashes, metrics_hash
 from ranklet.run.folder import Run, read_json
 from ranklet.run.records import read_records

@@ -10,7 +10,7 @@ from typing import Any
 
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
-from ranklet.encoder.precision import Device, Precision, choose_device, choose_dtype
+from ranklet.encoder.precision import choose_device, choose_dtype
 from ranklet.encoder.source import encoder_folder
 from ranklet.errors import RunError
 from ranklet.files import differing_names
@@ -21,6 +21,7 @@ from ranklet.recipe import Recipe, load_recipe
 from ranklet.run.certificate import file_hashes
 from ranklet.run.folder import Run, read_json
 from ranklet.saved.model import ClassifierSettings, assemble, check_head, read_saved
+from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.from_recipe.placement import plan_for_labels
 
 

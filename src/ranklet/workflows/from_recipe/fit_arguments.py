@@ -15,7 +15,7 @@ from ranklet.data.tokens.corpus import Corpus, TokenCorpus, text_labels
 from ranklet.data.tokens.noisy_corpus import NoisyCorpus
 from ranklet.encoder.families import AnyEncoder
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.labels import LabelSet, ProblemType
+from ranklet.labels import LabelSet
 from ranklet.recipe import DistillationSection, Recipe, TrainingSection
 from ranklet.training.averaging import MovingAverage
 from ranklet.training.label_set_losses import (
@@ -38,6 +38,7 @@ from ranklet.training.losses import (
 from ranklet.training.noise import gradient_noise, scheduled_dropout
 from ranklet.training.optimizers import build_optimizer
 from ranklet.training.schedules import dropout_factor, learning_rate_factor
+from ranklet.vocabulary import ProblemType
 
 
 def choose_optimizer(model: TextClassifier, options: TrainingSection) -> Optimizer:

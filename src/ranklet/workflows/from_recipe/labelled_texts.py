@@ -9,9 +9,10 @@ from pathlib import Path
 from ranklet.data.encoded_splits import EncodedSplit, encode
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.errors import DataError
-from ranklet.labels import LabelSet, ProblemType
+from ranklet.labels import LabelSet
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run.folder import Run
+from ranklet.vocabulary import ProblemType
 from ranklet.workflows.load import is_run
 
 

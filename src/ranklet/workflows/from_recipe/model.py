@@ -6,7 +6,7 @@ import torch
 
 from ranklet.classifier import TextClassifier
 from ranklet.data.tokens.long_texts import DEFAULT_OVERLAP, LongTexts
-from ranklet.encoder.families import NativeEncoder
+from ranklet.encoder.layers import NativeEncoder
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.placement import place_adapters, train_biases, train_modules

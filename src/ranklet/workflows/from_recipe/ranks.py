@@ -30,10 +30,10 @@ from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import build_skeleton
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import BudgetExceededError, RecipeError, RecipeIssue
-from ranklet.head import HeadKind
 from ranklet.lora.placement import matches
 from ranklet.recipe import Recipe
 from ranklet.recipe.recipe import contradictions
+from ranklet.vocabulary import HeadKind
 
 Count = Callable[[Recipe], ParameterPlan]
 """A recipe without `adapter.fit` -> its plan."""

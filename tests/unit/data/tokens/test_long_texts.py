@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 from ranklet.data.tokens.corpus import TokenCorpus, num_texts, text_labels
 from ranklet.data.tokens.long_texts import (
-    Aggregation,
     LongTexts,
     aggregate,
     cut_text,
@@ -22,6 +21,7 @@ from ranklet.data.tokens.long_texts import (
 )
 from ranklet.training.losses import cross_entropy, one_pass
 from ranklet.training.resident_corpus import resident
+from ranklet.vocabulary import Aggregation
 
 # Two special tokens before a text of ten and one behind it.
 IDS = [101, 102, *range(10), 200]

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ranklet.data.tokens.batching import epoch_batches
-from ranklet.data.tokens.sampling import Sampling, draw_texts, draws_per_class, windows_of
+from ranklet.data.tokens.sampling import draw_texts, draws_per_class, windows_of
+from ranklet.vocabulary import Sampling
 
 LABELS = np.array([0] * 16 + [1] * 4 + [2])
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import typer
 
-from ranklet.cli.render import print_error
+from ranklet.cli.terminal import print_error
 from ranklet.errors import RankletError, RecipeError
 
 # Any mistake in the command line; typer publishes this class of its parser only through a child.
@@ -21,8 +21,8 @@ def exit_code_of(command: Callable[[], None], with_traceback: bool) -> int:
     try:
         command()
         sys.stdout.flush()
-    except typer.Exit as ended:
-        return ended.exit_code
+    except typer.Exit as ending:
+        return ending.exit_code
     except (Exception, KeyboardInterrupt) as error:
         if with_traceback:
             from traceback import print_exc
@@ -37,7 +37,7 @@ def _report(error: BaseException) -> int:
         issues = error.issues if isinstance(error, RecipeError) else (error,)
         return _failed(error.exit_code, *map(str, issues))
     if isinstance(error, UsageError):
-        return _failed(2, _usage_problem(error))
+        return _failed(2, _usage_message(error))
     if isinstance(error, KeyboardInterrupt):
         return _failed(130, "interrupted; no run was finished")
     if isinstance(error, MemoryError):
@@ -58,15 +58,15 @@ def _report(error: BaseException) -> int:
     )
 
 
-def _failed(exit_code: int, *problems: str) -> int:
-    for problem in problems:
-        print_error(problem)
+def _failed(exit_code: int, *messages: str) -> int:
+    for message in messages:
+        print_error(message)
     return exit_code
 
 
-def _usage_problem(error: Any) -> str:
-    said = " ".join(error.format_message().split()).rstrip(".")
-    return f"{said}; see {error.ctx.command_path} --help" if error.ctx else said
+def _usage_message(error: Any) -> str:
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return f"{message}; see {error.ctx.command_path} --help" if error.ctx else message
 
 
 def _abandon_stdout() -> None:

@@ -45,16 +45,16 @@ KEPT = r"frozen layers: the lowest 2 run once, 0\.00 GiB in .*frozen_layers"
 
 @pytest.fixture(params=KINDS)
 def options(request: pytest.FixtureRequest, workplace: Path) -> tuple[str, ...]:
-    """Write `foreign`, an encoder of three layers; return options that adapt the last one."""
+    """Write `theirs`, an encoder of three layers; return options that adapt the last one."""
     from transformers import AutoConfig, AutoModel
 
     fields, targets = KINDS[request.param]
     words = (workplace / "encoder" / "vocab.txt").read_text(encoding="utf-8").splitlines()
     config = AutoConfig.for_model(request.param, **SIZES, **fields, vocab_size=len(words))
     torch.manual_seed(1)
-    AutoModel.from_config(config).save_pretrained(workplace / "foreign")
-    shutil.copy(workplace / "encoder" / "vocab.txt", workplace / "foreign")
-    chosen = ("encoder=foreign", "adapter.layers=[2]", f"adapter.target_modules={targets}",
+    AutoModel.from_config(config).save_pretrained(workplace / "theirs")
+    shutil.copy(workplace / "encoder" / "vocab.txt", workplace / "theirs")
+    chosen = ("encoder=theirs", "adapter.layers=[2]", f"adapter.target_modules={targets}",
               "training.epochs=3", "training.learning_rate=5e-3")  # fmt: skip
     return tuple(word for option in chosen for word in ("--set", option))
 

@@ -1,4 +1,4 @@
-"""ranklet audit: the verb and its tables."""
+"""ranklet audit: the verb, the tables of the splits, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ranklet.cli import render
-from ranklet.cli.options import DeviceOption, JsonOption, PrecisionOption, names_of
+from ranklet.cli.options import DeviceOption, JsonOption, PrecisionOption, columns, names_of
+from ranklet.cli.terminal import print_json, print_line, print_table, report
 
 if TYPE_CHECKING:
     from ranklet.data.audit.result import Audit, Lengths, SplitAudit
@@ -75,13 +75,12 @@ def audit(
     from ranklet.data.audit.result import to_json
     from ranklet.workflows.audit import audit
 
-    found = audit(
+    result = audit(
         data,
         test,
         run=run,
         encoder=encoder,
-        text_column=text_column or None,
-        label_column=label_column,
+        **columns(text_column, label_column),
         label_names=names_of(label_names),
         max_length=max_length,
         label_views=label_views,
@@ -91,13 +90,13 @@ def audit(
         out=out,
         device=device,
         precision=precision,
-        observe=lambda line: typer.echo(line, err=True),
+        observe=report,
     )
     if json:
-        render.print_json(to_json(found))
+        print_json(to_json(result))
     else:
-        print_audit(found)
-    if set(found.problems) & set(fail_on or ()):
+        print_audit(result)
+    if set(result.problems) & set(fail_on or ()):
         raise typer.Exit(1)
 
 
@@ -105,31 +104,34 @@ def print_audit(audit: Audit) -> None:
     """Print an audit: tables of the splits, then what was found, worst first."""
     _print_splits(audit)
     own = audit.duplicates
-    typer.echo(f"\nduplicates  within train {own.exact:,} exact, {own.near:,} near")
+    print_line()
+    print_line(f"duplicates  within train {own.exact:,} exact, {own.near:,} near")
     if own.conflicting:
-        typer.echo(f"            {own.conflicting:,} of them have another label than their copy")
+        print_line(f"            {own.conflicting:,} of them have another label than their copy")
     if audit.leakage is not None:
-        typer.echo(f"leakage     {audit.leakage.verdict}")
+        print_line(f"leakage     {audit.leakage.verdict}")
         conflicting = audit.leakage.test.conflicting
         if conflicting:
-            typer.echo(f"            {conflicting:,} of them have another label in train")
+            print_line(f"            {conflicting:,} of them have another label in train")
     if audit.shift is not None:
         low, high = audit.shift.interval
         auc = f"AUC {audit.shift.auc:.3f} [{low:.3f}, {high:.3f}], 0.5 is chance"
-        typer.echo(f"shift       {audit.shift.verdict} ({auc})")
+        print_line(f"shift       {audit.shift.verdict} ({auc})")
         for name, words in zip(
             ("train", "test"), (audit.shift.first_words, audit.shift.second_words), strict=True
         ):
             if words:
-                typer.echo(render.printable(f"            in {name}: {', '.join(words)}"))
+                print_line(f"            in {name}: {', '.join(words)}")
     _print_labels(audit)
     _print_findings(audit)
     if audit.fixed is not None:
         fixed = audit.fixed
-        typer.echo(
-            f"\n{fixed.path}: {fixed.rows:,} rows; {fixed.dropped:,} dropped, {fixed.repaired:,} "
-            f"repaired, {fixed.relabelled:,} relabelled\nchanges: {fixed.changes}"
+        print_line()
+        print_line(
+            f"{fixed.path}: {fixed.rows:,} rows; {fixed.dropped:,} dropped, {fixed.repaired:,} "
+            f"repaired, {fixed.relabelled:,} relabelled"
         )
+        print_line(f"changes: {fixed.changes}")
 
 
 def _print_splits(audit: Audit) -> None:
@@ -145,23 +147,23 @@ def _print_splits(audit: Audit) -> None:
     for kind in dict.fromkeys(kind for split in audit.splits for kind in split.oddities):
         counts = [_rows_of(split.oddities.get(kind, 0), split.rows) for split in audit.splits]
         rows.append([kind, *counts])
-    render.print_rows(["", *(f"{split.name} {split.source}" for split in audit.splits)], rows)
+    print_table(["", *(f"{split.name} {split.source}" for split in audit.splits)], rows)
     if audit.tokenizer is None:
-        typer.echo("no encoder at hand: words are counted, tokens are not")
+        print_line("no encoder at hand: words are counted, tokens are not")
 
 
 def _print_labels(audit: Audit) -> None:
     check = audit.label_check
     if check is None:
-        typer.echo("labels      not judged")
+        print_line("labels      not judged")
         return
     views = [f"{name} (agree with {share:.1%} of them)" for name, share in check.views.items()]
-    typer.echo(
+    print_line(
         f"labels      {_rows_of(check.found, check.checked)} likely wrong, judged by "
         f"{' and '.join(views)}; estimated share of wrong labels {check.noise:.1%}"
     )
     for (given, suggested), rows in list(check.confusions.items())[:SHOWN_FINDINGS]:
-        typer.echo(render.printable(f"            {rows:,} of {given} are likely {suggested}"))
+        print_line(f"            {rows:,} of {given} are likely {suggested}")
 
 
 def _print_findings(audit: Audit) -> None:
@@ -175,10 +177,10 @@ def _print_findings(audit: Audit) -> None:
             about = " ".join(filter(None, [finding.other, finding.detail]))
             rows.append([finding.kind, place, score, about, finding.text])
     if rows:
-        typer.echo("")
-        render.print_rows(["finding", "row", "score", "", "text"], rows)
+        print_line()
+        print_table(["finding", "row", "score", "", "text"], rows)
     if any(count > SHOWN_FINDINGS for count in shown.values()):
-        typer.echo(f"the first {SHOWN_FINDINGS} of each kind; --out FOLDER writes all of them")
+        print_line(f"the first {SHOWN_FINDINGS} of each kind; --out FOLDER writes all of them")
 
 
 def _lengths(lengths: Lengths) -> str:

@@ -1,4 +1,4 @@
-"""ranklet compare: the verb and its tables."""
+"""ranklet compare: the verb, the table of the runs, and what is noise between them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ranklet.cli import render
-from ranklet.cli.evaluation_tables import with_interval
 from ranklet.cli.options import JsonOption
+from ranklet.cli.terminal import print_json, print_line, print_table, report, with_interval
 
 if TYPE_CHECKING:
     from ranklet.evaluation.comparison.verdicts import Comparison, Entry
@@ -34,15 +33,13 @@ def compare(
     from ranklet.evaluation.comparison.verdicts import to_json
     from ranklet.workflows.compare import compare
 
-    found = compare(
-        runs, split=split, out=out, target=target, observe=lambda line: typer.echo(line, err=True)
-    )
+    comparison = compare(runs, split=split, out=out, target=target, observe=report)
     if json:
-        render.print_json(to_json(found))
+        print_json(to_json(comparison))
         return
-    print_comparison(found)
+    print_comparison(comparison)
     if out is not None:
-        typer.echo(f"page: {out}")
+        print_line(f"page: {out}")
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -53,21 +50,22 @@ def print_comparison(comparison: Comparison) -> None:
         [*_figures(entry), *(entry.fields.get(name, "") for name in fields)]
         for entry in comparison.entries
     ]
-    render.print_rows([f"{comparison.split}, {comparison.rows:,} rows", *columns], rows)
-    typer.echo("")
+    print_table([f"{comparison.split}, {comparison.rows:,} rows", *columns], rows)
+    print_line()
     for pair in comparison.pairs:
-        typer.echo(render.printable(pair.sentence))
+        print_line(pair.sentence)
     if comparison.estimates:
         from ranklet.evaluation.comparison.verdicts import choice_in_words
 
-        typer.echo("\nexpected accuracy on the target, by its 95 % interval")
-        for name, found in comparison.estimates.items():
-            low, high = found.interval
-            typer.echo(render.printable(f"  {name}  {found.accuracy:.4f} [{low:.4f}, {high:.4f}]"))
-        typer.echo(render.printable(choice_in_words(comparison.estimates)))
-    typer.echo("")
+        print_line()
+        print_line("expected accuracy on the target, by its 95 % interval")
+        for name, estimate in comparison.estimates.items():
+            low, high = estimate.interval
+            print_line(f"  {name}  {estimate.accuracy:.4f} [{low:.4f}, {high:.4f}]")
+        print_line(choice_in_words(comparison.estimates))
+    print_line()
     for note in comparison.notes:
-        typer.echo(note)
+        print_line(note)
 
 
 def _figures(entry: Entry) -> list[str]:

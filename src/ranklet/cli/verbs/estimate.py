@@ -1,4 +1,4 @@
-"""ranklet estimate: the verb and its table."""
+"""ranklet estimate: the verb, and the accuracy to expect with what it builds on."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ranklet.cli import render
 from ranklet.cli.options import (
     DeviceOption,
     EncoderOption,
     JsonOption,
-    LabelsOption,
+    LabelNamesOption,
     ModelArgument,
     PrecisionOption,
     TextColumnOption,
-    names_of,
+    model_source,
 )
+from ranklet.cli.terminal import print_json, print_line, report
 
 if TYPE_CHECKING:
     from ranklet.evaluation.unlabelled.result import Estimate
@@ -43,7 +43,7 @@ def estimate(
     ] = None,
     text_column: TextColumnOption = None,
     encoder: EncoderOption = None,
-    labels: LabelsOption = None,
+    label_names: LabelNamesOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     json: JsonOption = False,
@@ -52,38 +52,35 @@ def estimate(
     from ranklet.evaluation.unlabelled.result import to_json
     from ranklet.workflows.estimate import estimate
 
-    found = estimate(
+    result = estimate(
         model,
         texts,
         others=with_ or (),
         validation=validation,
         text_column=text_column or None,
-        encoder=encoder,
-        label_names=names_of(labels),
-        device=device,
-        precision=precision,
-        observe=lambda line: typer.echo(line, err=True),
+        **model_source(encoder, label_names, device, precision),
+        observe=report,
     )
     if json:
-        render.print_json(to_json(found))
+        print_json(to_json(result))
     else:
-        print_estimate(found, texts)
+        print_estimate(result, texts)
 
 
 def print_estimate(estimate: Estimate, texts: Path) -> None:
     """Print an estimate: the figure, what it builds on, and a warning where there is one."""
     low, high = estimate.interval
-    typer.echo(
+    print_line(
         f"expected accuracy  {estimate.accuracy:.2%} [{low:.2%}, {high:.2%}] on {texts}, "
         f"{estimate.rows:,} texts without labels"
     )
-    known = estimate.validation
-    low, high = known.interval
-    typer.echo(
-        f"known accuracy     {known.value:.2%} [{low:.2%}, {high:.2%}] on validation, "
+    validation = estimate.validation
+    low, high = validation.interval
+    print_line(
+        f"known accuracy     {validation.value:.2%} [{low:.2%}, {high:.2%}] on validation, "
         f"{estimate.validation_rows:,} texts"
     )
     for name, value in estimate.estimators.items():
-        typer.echo(f"  {name:<33} {value:.2%}")
+        print_line(f"  {name:<33} {value:.2%}")
     if estimate.warning is not None:
-        typer.echo(f"warning: {estimate.warning}")
+        print_line(f"warning: {estimate.warning}")

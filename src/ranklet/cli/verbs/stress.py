@@ -1,4 +1,4 @@
-"""ranklet stress: the verb and its table."""
+"""ranklet stress: the verb, and the table of what each shift did."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ranklet.cli import render
-from ranklet.cli.evaluation_tables import with_interval
 from ranklet.cli.options import (
+    DataOption,
     DeviceOption,
     EncoderOption,
     JsonOption,
     LabelColumnOption,
-    LabelsOption,
+    LabelNamesOption,
     ModelArgument,
     PrecisionOption,
     TextColumnOption,
+    columns,
+    model_source,
     names_of,
 )
+from ranklet.cli.terminal import print_json, print_line, print_table, report, with_interval
 
 if TYPE_CHECKING:
     from ranklet.evaluation.stress import Stress, Sureness
@@ -26,13 +28,11 @@ if TYPE_CHECKING:
 
 def stress(
     model: ModelArgument,
-    data: Annotated[
-        str | None, typer.Option(help="Labelled data; default: the test data of the run.")
-    ] = None,
+    data: DataOption = None,
     text_column: TextColumnOption = None,
     label_column: LabelColumnOption = None,
     encoder: EncoderOption = None,
-    labels: LabelsOption = None,
+    label_names: LabelNamesOption = None,
     kinds: Annotated[
         str | None,
         typer.Option(
@@ -58,30 +58,26 @@ def stress(
     from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.stress import STRENGTHS, stress
 
-    found = stress(
+    result = stress(
         model,
         data,
-        text_column=text_column or None,
-        label_column=label_column,
-        encoder=encoder,
-        label_names=names_of(labels),
+        **columns(text_column, label_column),
+        **model_source(encoder, label_names, device, precision),
         kinds=names_of(kinds),
         strengths=STRENGTHS if strengths is None else _numbers(strengths),
         rows=rows,
         seed=seed,
-        device=device,
-        precision=precision,
-        observe=lambda line: typer.echo(line, err=True),
+        observe=report,
     )
     if json:
-        render.print_json(to_values(found))
+        print_json(to_values(result))
     else:
-        print_stress(found)
+        print_stress(result)
 
 
 def print_stress(stress: Stress) -> None:
     """Print what shifts did: the clean texts, then each kind at each strength."""
-    typer.echo(
+    print_line(
         f"{stress.source}: {stress.rows:,} of {stress.of_rows:,} texts, 95 % intervals in "
         "brackets; differences are paired, text by text"
     )
@@ -99,18 +95,18 @@ def print_stress(stress: Stress) -> None:
         for point in stress.points
     ]
     columns = ["shift", "strength", "changed", stress.accuracy_name, "difference", "flipped"]
-    render.print_rows([*columns, "confidence", "calibration error"], table)
+    print_table([*columns, "confidence", "calibration error"], table)
 
 
-def _sureness(found: Sureness | None) -> list[str]:
-    if found is None:
+def _sureness(sureness: Sureness | None) -> list[str]:
+    if sureness is None:
         return ["", ""]
-    return [f"{found.confidence:.4f}", f"{found.calibration_error:.4f}"]
+    return [f"{sureness.confidence:.4f}", f"{sureness.calibration_error:.4f}"]
 
 
 def _numbers(text: str) -> list[float]:
     try:
         return [float(number) for number in text.split(",")]
     except ValueError:
-        problem = f"{text!r} is not a list of numbers such as 0.1,0.5"
-        raise typer.BadParameter(problem, param_hint="--strengths") from None
+        message = f"{text!r} is not a list of numbers such as 0.1,0.5"
+        raise typer.BadParameter(message, param_hint="--strengths") from None

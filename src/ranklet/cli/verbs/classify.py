@@ -1,0 +1,57 @@
+"""ranklet classify: the verb, and each text's label with a bar for every label."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ranklet.cli.options import (
+    DeviceOption,
+    EncoderOption,
+    JsonOption,
+    LabelNamesOption,
+    ModelArgument,
+    PrecisionOption,
+    model_source,
+)
+from ranklet.cli.terminal import print_json
+from ranklet.labels import as_written
+
+if TYPE_CHECKING:
+    from ranklet.workflows.classify import Classification
+
+BAR_WIDTH = 30
+
+
+def classify(
+    model: ModelArgument,
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts to classify.")],
+    encoder: EncoderOption = None,
+    label_names: LabelNamesOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Print the label and the probabilities of a few texts."""
+    from ranklet.workflows.classify import classify
+
+    answers = classify(model, texts, **model_source(encoder, label_names, device, precision))
+    if json:
+        print_json([asdict(answer) for answer in answers])
+    else:
+        print_classifications(answers)
+
+
+def print_classifications(answers: Sequence[Classification]) -> None:
+    """Print each text's label and a bar for every label."""
+    for answer in answers:
+        sys.stdout.write(f"{as_written(answer.label) or '(no label)'}\n")
+        width = max(len(name) for name in answer.probabilities)
+        ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
+        for name, probability in ranked:
+            bar = "█" * round(probability * BAR_WIDTH)
+            sys.stdout.write(f"  {name:<{width}}  {probability:6.1%}  {bar}\n")

@@ -1,0 +1,212 @@
+"""ranklet evaluate: the verb, and every figure of an evaluation with its 95 % interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ranklet.cli.options import (
+    DataOption,
+    DeviceOption,
+    EncoderOption,
+    JsonOption,
+    LabelColumnOption,
+    LabelNamesOption,
+    ModelArgument,
+    PrecisionOption,
+    TextColumnOption,
+    columns,
+    model_source,
+)
+from ranklet.cli.terminal import print_json, print_line, print_table, with_interval
+
+if TYPE_CHECKING:
+    from ranklet.evaluation.calibration import ReliabilityBin
+    from ranklet.evaluation.result import Evaluation, LabelSetFigures
+    from ranklet.evaluation.selective import Coverage
+    from ranklet.evaluation.slices import Slice
+
+
+def evaluate(
+    model: ModelArgument,
+    data: DataOption = None,
+    text_column: TextColumnOption = None,
+    label_column: LabelColumnOption = None,
+    encoder: EncoderOption = None,
+    label_names: LabelNamesOption = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Print calibration, coverage and parts of the texts.")
+    ] = False,
+    slice_by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Tell texts apart by a column (repeat for several)."),
+    ] = None,
+    accuracy: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Find the confidence above which it is reached."),
+    ] = None,
+    errors: Annotated[
+        Path | None, typer.Option(help="csv file to write with the texts labelled wrong.")
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Evaluate a classifier: every figure with its 95 % interval."""
+    from ranklet.evaluation.result import to_json
+    from ranklet.workflows.evaluate import evaluate
+
+    evaluation = evaluate(
+        model,
+        data,
+        **columns(text_column, label_column),
+        **model_source(encoder, label_names, device, precision),
+        slice_by=slice_by or (),
+        accuracy=accuracy,
+        errors=errors,
+    )
+    if json:
+        print_json(to_json(evaluation))
+    else:
+        print_evaluation(evaluation, details=details, slice_by=slice_by or ())
+
+
+def print_evaluation(
+    evaluation: Evaluation, details: bool = False, slice_by: Sequence[str] = ()
+) -> None:
+    """Print the figures of an evaluation with their 95 % intervals.
+
+    Args:
+        evaluation: The figures.
+        details: Print reliability, coverage and all slices too.
+        slice_by: Columns whose slices are printed in any case.
+    """
+    print_line(f"{evaluation.split}: {evaluation.rows:,} texts, 95 % intervals in brackets")
+    print_line(f"{evaluation.accuracy_name}  {with_interval(evaluation.accuracy)}")
+    for line in _one_label_lines(evaluation):
+        print_line(line)
+    sets = evaluation.label_sets
+    if sets is not None:
+        print_line(f"Hamming loss  {with_interval(sets.hamming_loss)}")
+    _print_scores(evaluation)
+    if sets is not None:
+        _print_decisions(evaluation.labels, sets)
+    else:
+        _print_confusion(evaluation)
+    if details and evaluation.one_label is not None:
+        _print_coverage(evaluation.one_label.coverage)
+        _print_reliability(evaluation.one_label.calibration.reliability)
+    for column, slices in groupby(evaluation.slices or (), key=lambda part: part.by):
+        if details or column in slice_by:
+            _print_slices(column, list(slices))
+
+
+def _one_label_lines(evaluation: Evaluation) -> Iterator[str]:
+    """Yield the figures that take a line each, where a text has one label."""
+    figures = evaluation.one_label
+    if figures is None:
+        return
+    for top in figures.top:
+        yield f"top-{top.k} accuracy  {with_interval(top.accuracy)}"
+    yield f"Matthews correlation  {with_interval(figures.matthews)}"
+    yield f"Cohen's kappa  {with_interval(figures.kappa)}"
+    if figures.roc_auc_macro is not None and figures.average_precision_macro is not None:
+        yield (
+            f"ROC-AUC {figures.roc_auc_macro:.4f}, PR-AUC {figures.average_precision_macro:.4f}, "
+            "each class against the rest, macro mean"
+        )
+    calibration = figures.calibration
+    yield (
+        f"log loss {evaluation.log_loss:.4f}, Brier score {figures.brier:.4f}, calibration error "
+        f"{calibration.error:.4f}"
+    )
+    if calibration.temperature != 1.0:
+        yield (
+            f"before the temperature {calibration.temperature:.3f}: log loss "
+            f"{calibration.log_loss_before:.4f}, calibration error {calibration.error_before:.4f}"
+        )
+    threshold = evaluation.threshold
+    if threshold is not None:
+        yield (
+            f"confidence from {threshold.here.threshold:.4f} on, for {threshold.wanted:.2%}: "
+            f"{_answered(threshold.here)} here; {_answered(threshold.validation)} on validation"
+        )
+
+
+def _answered(coverage: Coverage) -> str:
+    accuracy = "nothing" if coverage.accuracy is None else with_interval(coverage.accuracy)
+    return f"{accuracy} on {coverage.coverage:.1%} of the texts"
+
+
+def _print_scores(evaluation: Evaluation) -> None:
+    rows = [
+        [
+            entry.label,
+            f"{entry.support:,}",
+            *(with_interval(metric) for metric in (entry.precision, entry.recall, entry.f1)),
+        ]
+        for entry in evaluation.classes
+    ]
+    sets = evaluation.label_sets
+    means: list[tuple[str, object]] = [("macro", evaluation), ("weighted", evaluation)]
+    for kind, figures in means if sets is None else [("micro", sets), *means]:
+        scores = [getattr(figures, f"{score}_{kind}") for score in ("precision", "recall", "f1")]
+        rows.append([f"{kind} mean", "", *map(with_interval, scores)])
+    print_table(["", "texts", "precision", "recall", "F1"], rows)
+
+
+def _print_confusion(evaluation: Evaluation) -> None:
+    rows = [
+        [name, *(f"{count:,}" for count in counts)]
+        for name, counts in zip(evaluation.labels, evaluation.confusion, strict=True)
+    ]
+    columns = ["true \\ predicted", *evaluation.labels]
+    print_table(columns, rows, figures=range(1, len(columns)))
+
+
+def _print_decisions(labels: Sequence[str], sets: LabelSetFigures) -> None:
+    """Print how often each label was given rightly, wrongly and not at all."""
+    rows = [
+        [name, f"{threshold:.4f}", *(f"{count:,}" for count in (rightly, wrongly, missed, without))]
+        for name, threshold, (without, wrongly, missed, rightly) in zip(
+            labels, sets.thresholds, sets.confusion, strict=True
+        )
+    ]
+    columns = ["", "threshold", "given rightly", "given wrongly", "missed", "rightly not given"]
+    print_table(columns, rows, figures=range(1, 6))
+
+
+def _print_coverage(coverages: Sequence[Coverage]) -> None:
+    rows = [
+        [
+            f"{coverage.coverage:.1%}",
+            f"{coverage.rows:,}",
+            f"{coverage.threshold:.4f}",
+            "" if coverage.accuracy is None else with_interval(coverage.accuracy),
+        ]
+        for coverage in coverages
+    ]
+    columns = ["surest texts", "texts", "confidence from", "accuracy"]
+    print_table(columns, rows, figures=(1, 2, 3))
+
+
+def _print_reliability(bins: Sequence[ReliabilityBin]) -> None:
+    rows = [
+        [
+            f"{place.low:.3f} to {place.high:.3f}",
+            f"{place.rows:,}",
+            f"{place.confidence:.4f}",
+            with_interval(place.accuracy),
+        ]
+        for place in bins
+    ]
+    print_table(["confidence", "texts", "mean confidence", "accuracy"], rows, figures=(1, 2, 3))
+
+
+def _print_slices(column: str, slices: Sequence[Slice]) -> None:
+    rows = [[part.value, f"{part.rows:,}", with_interval(part.accuracy)] for part in slices]
+    print_table([column, "texts", "accuracy"], rows, figures=(1, 2))

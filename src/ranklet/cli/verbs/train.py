@@ -1,0 +1,157 @@
+"""ranklet train: the verb, its progress, and what the run reached, or several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ranklet.cli.options import RecipeArgument, SetOption
+from ranklet.cli.terminal import print_line, print_table, progress_bar, with_interval
+
+if TYPE_CHECKING:
+    from ranklet.run.folder import Run
+    from ranklet.run.observer import Observer
+    from ranklet.workflows.train_seeds import SeedRuns
+
+
+def train(
+    recipe: RecipeArgument,
+    set_: SetOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default: a new one below runs/.")
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="0..4", help="One run a seed (0..4 or 0,3,7) and their mean and std."),
+    ] = None,
+    track: Annotated[
+        Literal["tensorboard"] | None,
+        typer.Option(help="Write TensorBoard's events into the run too (extra track)."),
+    ] = None,
+) -> None:
+    """Train a classifier under its budget and write the run."""
+    from ranklet.launch import read_launch
+    from ranklet.recipe import load_recipe
+    from ranklet.run.folder import Run, free_folder
+    from ranklet.workflows.train import RUNS_FOLDER, train
+
+    launch = read_launch()
+    if out is None:
+        launch.refuse_several("a folder of its own for each start", "name one with --out")
+    if seeds is not None:
+        launch.refuse_several("--seeds", "start one training for each seed")
+    resolved = load_recipe(recipe, set_ or [])
+    if launch.rank:
+        train(resolved, out)  # rank 0 does the talking
+        return
+    folder = free_folder(RUNS_FOLDER, Path(recipe).stem) if out is None else out
+    observe = partial(training_observer, track=track)
+    if seeds is not None:
+        from ranklet.workflows.train_seeds import train_seeds
+
+        print_seeds(train_seeds(resolved, _seeds(seeds), folder, observe=observe))
+        return
+    with observe(Run(folder)) as observer:
+        run = train(resolved, folder, observer=observer)
+    print_run(run)
+    if _was_interrupted(run):
+        raise typer.Exit(130)
+
+
+def print_run(run: Run) -> None:
+    """Print where a finished run lies and what it reached."""
+    from ranklet.run.reading import read_evaluations
+
+    for name, evaluation in read_evaluations(run).items():
+        print_line(f"{name} {evaluation.accuracy_name}  {with_interval(evaluation.accuracy)}")
+    print_line(f"run: {run.folder}")
+    print_line(f"report: {run.report}")
+
+
+def print_seeds(runs: SeedRuns) -> None:
+    """Print what several seeds reached, alone and together."""
+    rows = [
+        [
+            split,
+            name,
+            f"{figure.mean:.4f}",
+            "" if figure.std is None else f"{figure.std:.4f}",
+            "" if figure.interval is None else "[{:.4f}, {:.4f}]".format(*figure.interval),
+            " ".join(f"{value:.4f}" for value in figure.values),
+        ]
+        for split, figures in runs.figures.items()
+        for name, figure in figures.items()
+    ]
+    columns = ["split", "figure", "mean", "std", "95 % interval of the mean", "each seed"]
+    print_table(columns, rows)
+    print_line(f"runs: {runs.folder}")
+
+
+@contextmanager
+def training_observer(run: Run, track: Literal["tensorboard"] | None) -> Iterator[Observer]:
+    """Show a training: lines at its stages and, in a terminal, a progress bar.
+
+    Args:
+        run: The run that is to be written.
+        track: Who else is told.
+    """
+    with ExitStack() as stack:
+        shown = stack.enter_context(_shown_training())
+        if track is None:
+            yield shown
+            return
+        from ranklet.run.observer import tensorboard_events, together
+
+        yield together([shown, stack.enter_context(tensorboard_events(run))])
+
+
+@contextmanager
+def _shown_training() -> Iterator[Observer]:
+    from ranklet.run.environment import peak_memory_bytes
+    from ranklet.run.observer import Observer
+
+    with progress_bar("{task.fields[state]}") as bar:
+        task = bar.add_task("training", total=None, visible=False, state="")
+
+        def start(total_steps: int) -> None:
+            bar.update(task, total=total_steps, visible=True)
+
+        def record(entry: dict[str, Any]) -> None:
+            if entry["kind"] == "train":
+                tokens_per_s = entry["texts_per_s"] * entry["tokens"] / entry["texts"]
+                state = (
+                    f"loss {entry['loss']:.3f}  rate {entry['learning_rate']:.1e}  "
+                    f"{entry['texts_per_s']:.0f} texts/s  {tokens_per_s:,.0f} tokens/s  "
+                    f"{entry['padding']:.0%} padding  "
+                    f"{peak_memory_bytes() / 2**20:,.0f} MiB"
+                )
+                bar.update(task, completed=entry["step"], state=state)
+            else:
+                bar.console.print(
+                    f"epoch {entry['epoch']:.2f}: validation loss {entry['loss']:.4f}, "
+                    f"accuracy {entry['accuracy']:.4f}, macro F1 {entry['macro_f1']:.4f}"
+                )
+
+        yield Observer(lambda line: bar.console.print(line, markup=False), start, record)
+
+
+def _was_interrupted(run: Run) -> bool:
+    """Tell whether Ctrl-C ended the training of a run."""
+    from ranklet.run.folder import read_json
+
+    return bool(read_json(run.environment)["ended_by"] == "interrupt")
+
+
+def _seeds(text: str) -> list[int]:
+    """Read `0..4`, both ends included, or `0,3,7`."""
+    first, dots, last = text.partition("..")
+    numbers = [first, last] if dots else text.split(",")
+    if not all(number.strip().isdecimal() for number in numbers):
+        raise typer.BadParameter(f"{text!r} is neither 0..4 nor 0,3,7", param_hint="--seeds")
+    values = [int(number) for number in numbers]
+    return list(range(values[0], values[1] + 1)) if dots else values

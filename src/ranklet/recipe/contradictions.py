@@ -1,0 +1,285 @@
+"""What two fields of a recipe say to each other, by topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from ranklet.labels import SEPARATOR
+from ranklet.recipe.sections import (
+    CHOSEN_BY_FIT,
+    READ_BY,
+    REPLACES,
+    AdapterSection,
+    AugmentationSection,
+    DataSection,
+    DistillationSection,
+    TrainingSection,
+)
+from ranklet.vocabulary import BUNDLED_SAMPLE, LABELLED_SUFFIXES, HeadKind, HeadStart, Pooling
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Fields that are each fine but cannot stand together.
+
+    Attributes:
+        fields: Dotted names; the first is the one to report.
+        message: What is wrong and how to fix it.
+    """
+
+    fields: tuple[str, ...]
+    message: str
+
+
+def head_contradictions(head: HeadKind, pooling: Pooling) -> Iterator[Contradiction]:
+    """Yield a pooling that the head does not read."""
+    if pooling == "mean" and head != "linear":
+        yield Contradiction(
+            ("pooling", "head"), f"mean needs head: linear; {head} reads the first token"
+        )
+
+
+def data_contradictions(data: DataSection) -> Iterator[Contradiction]:
+    """Yield limits, columns, files and splits that cannot stand together."""
+    if data.min_words and data.max_words and data.min_words > data.max_words:
+        yield Contradiction(
+            ("data.min_words", "data.max_words"),
+            f"{data.min_words} is above max_words {data.max_words}, so no text would be left",
+        )
+    columns = (data.text_column,) if isinstance(data.text_column, str) else data.text_column
+    if data.label_column in columns:
+        yield Contradiction(
+            ("data.label_column", "data.text_column"),
+            f"{data.label_column!r} is also a text column; the model would read its answer",
+        )
+    yield from _shared_files(data)
+    yield from _sample_as_test(data)
+
+
+def _shared_files(data: DataSection) -> Iterator[Contradiction]:
+    """Yield the splits that are one and the same file (a named set has splits of its own)."""
+    places = {"train": data.train, "validation": data.validation, "test": data.test}
+    files = {
+        split: PurePath(place)
+        for split, place in places.items()
+        if isinstance(place, str) and place.lower().endswith(LABELLED_SUFFIXES)
+    }
+    for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        if first in files and files[first] == files.get(second):
+            yield Contradiction(
+                (f"data.{second}", f"data.{first}"),
+                f"the same file as data.{first}; the figures would not be honest",
+            )
+
+
+def _sample_as_test(data: DataSection) -> Iterator[Contradiction]:
+    # Typically a recipe of the bundled sample whose data.train was replaced.
+    for field in ("validation", "test"):
+        if getattr(data, field) == BUNDLED_SAMPLE and data.train != BUNDLED_SAMPLE:
+            yield Contradiction(
+                (f"data.{field}", "data.train"),
+                f"{BUNDLED_SAMPLE} says nothing about {data.train!r}; give a file of its own, "
+                + (
+                    "a share or a count" if field == "validation" else "or null for no test figures"
+                ),
+            )
+
+
+def multi_label_contradictions(
+    data: DataSection,
+    head_start: HeadStart,
+    adapter: AdapterSection,
+    training: TrainingSection,
+    distillation: DistillationSection,
+) -> Iterator[Contradiction]:
+    """Yield what reads exactly one label a text where the recipe says that it may have several."""
+    if data.problem_type == "single_label_classification":
+        return
+    refused = {
+        "head_start": (head_start == "ridge", "set it to random"),
+        "adapter.fit_mode": (
+            adapter.fit_mode == "measured",
+            "set it to uniform or by_depth",
+        ),
+        "training.loss": (
+            training.loss not in ("cross_entropy", "focal"),
+            "set it to cross_entropy or focal",
+        ),
+        "training.r_drop": (training.r_drop is not None, "leave it out"),
+        "training.sampling": (training.sampling != "shuffled", "set it to shuffled"),
+        "data.window_aggregation": (
+            data.window_aggregation == "vote",
+            "set it to mean or max",
+        ),
+        "distillation.teacher": (distillation.teacher is not None, "leave it out"),
+    }
+    for field, (is_set, fix) in refused.items():
+        if is_set:
+            yield Contradiction(
+                (field, "data.problem_type"),
+                f"needs exactly one label a text, not {data.problem_type}; {fix}",
+            )
+    for name in data.label_names or ():
+        if SEPARATOR in name:
+            yield Contradiction(
+                ("data.label_names", "data.problem_type"),
+                f"{name!r} holds {SEPARATOR}, which separates the labels of a text; rename it",
+            )
+
+
+def window_contradictions(
+    data: DataSection, augmentation: AugmentationSection
+) -> Iterator[Contradiction]:
+    """Yield what windows cannot have, and what only they read."""
+    if data.long_texts == "windows":
+        for field, share in augmentation.model_dump().items():
+            if share:
+                yield Contradiction(
+                    (f"augmentation.{field}", "data.long_texts"),
+                    "alters whole texts, and windows are parts of them; leave it out or read "
+                    "head or head_tail",
+                )
+        return
+    for field in ("window_overlap", "window_aggregation"):
+        if getattr(data, field) is not None:
+            yield Contradiction(
+                (f"data.{field}", "data.long_texts"),
+                f"{data.long_texts} does not read it, only long_texts windows; leave it out",
+            )
+
+
+def adapter_contradictions(adapter: AdapterSection, budget: int) -> Iterator[Contradiction]:
+    """Yield targets and ranks that cannot stand together, or not under the budget."""
+    if adapter.target_modules != "all-linear" and "all-linear" in adapter.target_modules:
+        yield Contradiction(
+            ("adapter.target_modules",), "all-linear stands alone: target_modules: all-linear"
+        )
+    yield from _fit_contradictions(adapter, budget)
+
+
+def _fit_contradictions(adapter: AdapterSection, budget: int) -> Iterator[Contradiction]:
+    if adapter.fit is None:
+        if adapter.fit_head == "cheapest":
+            yield Contradiction(
+                ("adapter.fit_head", "adapter.fit"), "cheapest needs adapter.fit, a budget to fit"
+            )
+        return
+    for field in CHOSEN_BY_FIT:
+        if field in adapter.model_fields_set:
+            yield Contradiction(
+                (f"adapter.{field}", "adapter.fit"),
+                "is chosen by adapter.fit; leave one of the two out",
+            )
+    if adapter.layers is not None and adapter.train_layer_norm:
+        # A solved recipe names modules, not layers, and would train the norms of every layer.
+        yield Contradiction(
+            ("adapter.train_layer_norm", "adapter.fit"),
+            "trains the norms of adapter.layers, which a fit does not keep; leave layers or norms "
+            "out",
+        )
+    if adapter.fit > budget:
+        yield Contradiction(
+            ("adapter.fit", "budget"),
+            f"{adapter.fit:,} is above the budget of {budget:,}; lower it or raise budget",
+        )
+
+
+def training_contradictions(training: TrainingSection, max_length: int) -> Iterator[Contradiction]:
+    """Yield options of a training that exclude each other or that nothing reads."""
+    yield from _written_pairs(training)
+    yield from _unread_options(training)
+    yield from _too_few_evaluations(training)
+    if training.label_smoothing and training.loss != "cross_entropy":
+        yield Contradiction(
+            ("training.label_smoothing", "training.loss"),
+            f"{training.loss} does not read it, only cross_entropy; leave it out",
+        )
+    if training.batch_tokens and training.batch_tokens < max_length:
+        yield Contradiction(
+            ("training.batch_tokens", "data.max_length"),
+            f"{training.batch_tokens} tokens do not hold one text of data.max_length "
+            f"{max_length}; raise it or lower data.max_length",
+        )
+    if training.warmup_steps and training.max_steps and training.warmup_steps > training.max_steps:
+        yield Contradiction(
+            ("training.warmup_steps", "training.max_steps"),
+            f"{training.warmup_steps} is above max_steps {training.max_steps}; lower it",
+        )
+    patience = training.early_stopping_patience
+    if patience and training.evaluate_every is None and patience >= training.epochs:
+        yield Contradiction(
+            ("training.early_stopping_patience", "training.epochs", "training.evaluate_every"),
+            f"{patience} is never reached with {training.epochs} epochs and one evaluation after "
+            f"each; lower it, raise epochs or set evaluate_every",
+        )
+
+
+def _too_few_evaluations(training: TrainingSection) -> Iterator[Contradiction]:
+    if training.evaluate_every is None and training.epochs == 1 and (training.soup or 1) > 1:
+        yield Contradiction(
+            ("training.soup", "training.epochs", "training.evaluate_every"),
+            "has one evaluation to choose from with 1 epoch; raise epochs or set evaluate_every",
+        )
+
+
+def _unread_options(training: TrainingSection) -> Iterator[Contradiction]:
+    for option, (chooser, readers) in READ_BY.items():
+        choice = getattr(training, chooser)
+        if getattr(training, option) is not None and choice not in readers:
+            yield Contradiction(
+                (f"training.{option}", f"training.{chooser}"),
+                f"{choice} does not read it, only {chooser} {' and '.join(readers)}; leave it out",
+            )
+
+
+def _written_pairs(training: TrainingSection) -> Iterator[Contradiction]:
+    for ordinary, instead in REPLACES.items():
+        if getattr(training, instead) is not None and ordinary in training.model_fields_set:
+            yield Contradiction(
+                (f"training.{instead}", f"training.{ordinary}"),
+                f"replaces {ordinary}, which is set as well; keep one of the two",
+            )
+
+
+def dropout_contradictions(
+    training: TrainingSection, dropouts: Mapping[str, float]
+) -> Iterator[Contradiction]:
+    """Yield what changes dropout where none is on; `dropouts` are the shares by field."""
+    if any(dropouts.values()):
+        return
+    if training.r_drop is not None:
+        yield Contradiction(
+            ("training.r_drop", *dropouts),
+            f"compares passes that differ by dropout, and none is on; set {' or '.join(dropouts)}",
+        )
+    if training.dropout_schedule != "constant":
+        yield Contradiction(
+            ("training.dropout_schedule", *dropouts),
+            f"changes dropout, and none is on; set {' or '.join(dropouts)}",
+        )
+
+
+def distillation_contradictions(
+    distillation: DistillationSection, r_drop: float | None
+) -> Iterator[Contradiction]:
+    """Yield options without a teacher, or that leave no room for one."""
+    if distillation.teacher is None:
+        for field in sorted(distillation.model_fields_set - {"teacher"}):
+            if getattr(distillation, field) != type(distillation).model_fields[field].default:
+                yield Contradiction(
+                    (f"distillation.{field}", "distillation.teacher"),
+                    "needs distillation.teacher, a run or the folder of a classifier",
+                )
+        return
+    if r_drop is not None:
+        yield Contradiction(
+            ("training.r_drop", "distillation.teacher"),
+            "compares two passes, and a teacher compares one; leave one of the two out",
+        )
+    if distillation.confidence and distillation.unlabelled is None:
+        yield Contradiction(
+            ("distillation.confidence", "distillation.unlabelled"),
+            "chooses among unlabelled texts; set distillation.unlabelled or leave it out",
+        )

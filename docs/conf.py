@@ -19,7 +19,7 @@ ROOT_PAGES = {
 }
 
 project = "ranklet"
-author = "The ranklet authors"
+
 release = ranklet.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
@@ -29,6 +29,7 @@ html_theme = "furo"
 html_title = f"ranklet {release}"
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
 html_theme_options = {"navigation_with_keys": True}
 
 # A title has the anchor that a code host gives it, so one link serves both.

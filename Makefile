@@ -28,7 +28,7 @@ test: setup
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 bench: setup
-	$(BIN)/python benchmarks/ag_news_accuracy.py
+	$(BIN)/python benchmarks/accuracy/ag_news_accuracy.py
 
 # The generated pages, then the site: docs/_build/index.html. A warning or a broken link is an error,
 # after which nothing stays, since the next build would not repeat what it has said.

@@ -11,7 +11,7 @@ RankletError                       exit code of the command line
 ├── MissingExtraError(ImportError) 2   .extra
 ├── TrainingDivergedError(RuntimeError) 1  .step
 ├── TrainingStoppedError(RuntimeError) 75
-├── RankLostError(RuntimeError)    1
+├── ProcessLostError(RuntimeError) 1
 └── ParityError(RuntimeError)      1   .max_difference .tolerance
 
 A message is one line: what, where, what is allowed, how to fix. `exit_code` is 2 where the user
@@ -128,8 +128,8 @@ class TrainingStoppedError(RankletError, RuntimeError):
     exit_code = 75  # EX_TEMPFAIL of sysexits.h, which schedulers read as "try again"
 
 
-class RankLostError(RankletError, RuntimeError):
-    """A training on several ranks of which one ended, was stopped or is out of reach."""
+class ProcessLostError(RankletError, RuntimeError):
+    """A training on several processes of which one ended, was stopped or is out of reach."""
 
     exit_code = 1
 

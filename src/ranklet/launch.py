@@ -14,8 +14,8 @@ from ranklet.errors import RunError
 
 TIMEOUT_VARIABLE = "RANKLET_COLLECTIVE_TIMEOUT"
 
-# Seconds that a rank waits for another one inside a step: far more than a step takes, so that only
-# a rank that is stopped or cut off misses it.
+# Seconds that a process waits for another one inside a step: far more than a step takes, so that
+# only a process that is stopped or cut off misses it.
 DEFAULT_TIMEOUT_S = 120.0
 
 
@@ -24,17 +24,17 @@ class Launch:
     """A process among those that were started together.
 
     Attributes:
-        rank: Counted from 0 over all machines; rank 0 leads and is the only one that writes.
+        index: Counted from 0 over all machines; process 0 leads and is the only one that writes.
         count: Processes.
-        local_rank: Counted from 0 on this machine.
+        local_index: Counted from 0 on this machine.
         attempt: Times that the launcher has started them again.
         shares_store: The launcher keeps the store of addresses across attempts.
-        timeout_s: Seconds that a rank waits for another one inside a step.
+        timeout_s: Seconds that a process waits for another one inside a step.
     """
 
-    rank: int = 0
+    index: int = 0
     count: int = 1
-    local_rank: int = 0
+    local_index: int = 0
     attempt: int = 0
     shares_store: bool = False
     timeout_s: float = DEFAULT_TIMEOUT_S
@@ -46,7 +46,7 @@ class Launch:
             RunError: There are several.
         """
         if self.count > 1:
-            raise RunError(f"{what}: not with {self.count} ranks; {instead}")
+            raise RunError(f"{what}: not with {self.count} processes; {instead}")
 
 
 def read_launch(environment: Mapping[str, str] | None = None) -> Launch:
@@ -58,24 +58,24 @@ def read_launch(environment: Mapping[str, str] | None = None) -> Launch:
     Raises:
         RunError: A variable is missing, is no number, or they contradict each other.
     """
-    found = os.environ if environment is None else environment
-    if "RANK" not in found and "WORLD_SIZE" not in found:
+    variables = os.environ if environment is None else environment
+    if "RANK" not in variables and "WORLD_SIZE" not in variables:
         return Launch()
-    count = _number(found, "WORLD_SIZE", lowest=1)
+    count = _number(variables, "WORLD_SIZE", lowest=1)
     if count == 1:
-        return Launch(attempt=_number(found, "TORCHELASTIC_RESTART_COUNT", default=0))
-    _text(found, "MASTER_ADDR")
-    _number(found, "MASTER_PORT", lowest=1, highest=65535)
+        return Launch(attempt=_number(variables, "TORCHELASTIC_RESTART_COUNT", default=0))
+    _text(variables, "MASTER_ADDR")
+    _number(variables, "MASTER_PORT", lowest=1, highest=65535)
     launch = Launch(
-        rank=_number(found, "RANK", highest=count - 1),
+        index=_number(variables, "RANK", highest=count - 1),
         count=count,
-        local_rank=_number(found, "LOCAL_RANK"),
-        attempt=_number(found, "TORCHELASTIC_RESTART_COUNT", default=0),
-        shares_store=found.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
-        timeout_s=_seconds(found),
+        local_index=_number(variables, "LOCAL_RANK"),
+        attempt=_number(variables, "TORCHELASTIC_RESTART_COUNT", default=0),
+        shares_store=variables.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
+        timeout_s=_seconds(variables),
     )
-    restarts = _number(found, "TORCHELASTIC_MAX_RESTARTS", default=0)
-    several_machines = _number(found, "LOCAL_WORLD_SIZE", default=count) < count
+    restarts = _number(variables, "TORCHELASTIC_MAX_RESTARTS", default=0)
+    several_machines = _number(variables, "LOCAL_WORLD_SIZE", default=count) < count
     if launch.shares_store and several_machines and restarts:
         # Each machine counts its own restarts, so nothing tells fresh addresses from stale ones.
         raise RunError(
@@ -85,25 +85,25 @@ def read_launch(environment: Mapping[str, str] | None = None) -> Launch:
     return launch
 
 
-def _text(found: Mapping[str, str], name: str) -> str:
-    if not found.get(name):
+def _text(variables: Mapping[str, str], name: str) -> str:
+    if not variables.get(name):
         raise RunError(
-            f"environment variable {name} is not set, but others of several ranks are; start them "
-            "with torchrun, or unset RANK and WORLD_SIZE"
+            f"environment variable {name} is not set, but others of several processes are; start "
+            "them with torchrun, or unset RANK and WORLD_SIZE"
         )
-    return found[name]
+    return variables[name]
 
 
 def _number(
-    found: Mapping[str, str],
+    variables: Mapping[str, str],
     name: str,
     default: int | None = None,
     lowest: int = 0,
     highest: int | None = None,
 ) -> int:
-    if default is not None and name not in found:
+    if default is not None and name not in variables:
         return default
-    text = _text(found, name)
+    text = _text(variables, name)
     number = int(text) if text.isdecimal() else -1
     if number < lowest or (highest is not None and number > highest):
         allowed = f"{lowest} or more" if highest is None else f"{lowest} to {highest}"
@@ -111,8 +111,8 @@ def _number(
     return number
 
 
-def _seconds(found: Mapping[str, str]) -> float:
-    text = found.get(TIMEOUT_VARIABLE, str(DEFAULT_TIMEOUT_S))
+def _seconds(variables: Mapping[str, str]) -> float:
+    text = variables.get(TIMEOUT_VARIABLE, str(DEFAULT_TIMEOUT_S))
     try:
         seconds = float(text)
     except ValueError:

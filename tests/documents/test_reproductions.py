@@ -14,12 +14,13 @@ from ranklet.recipe import builtin_names, load_recipe
 from ranklet.workflows.plan import plan
 
 ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "benchmarks" / "accuracy" / "reproductions.py"
 DOCUMENT = (ROOT / "docs" / "developers" / "reproductions.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> Any:
-    spec = spec_from_file_location("reproductions", ROOT / "benchmarks" / "reproductions.py")
+    spec = spec_from_file_location("reproductions", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     monkeypatch.syspath_prepend(ROOT / "benchmarks")

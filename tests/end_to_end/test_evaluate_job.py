@@ -52,7 +52,7 @@ def test_a_run_says_what_needs_no_encoder_and_which_words_misled_it(workplace: P
     errors = [int(row["row"]) for row in rows_of("run/evaluation/test_errors.csv")]
     assert words
     assert list(words) == errors[: len(words)]
-    model, texts = library.load("run"), rows_of("test.csv")
+    model, texts = library.load("run", precision="float32"), rows_of("test.csv")
     row = errors[0]
     own = texts[row]["text"].split()
     probabilities = model.predict_proba([" ".join(own), " ".join(own[1:])])
@@ -74,10 +74,11 @@ def test_the_saved_temperature_is_used_everywhere_and_moves_no_label(
     before, labels = {}, {}
     for temperature in (1.0, 4.0):
         set_temperature(bench, temperature)
-        model = library.load("run")
+        model = library.load("run", precision="float32")
         before[temperature] = model.predict_proba(texts)
         labels[temperature] = model.predict(texts)
-        merged = ranklet("predict", "run", "test.csv", "--output", "out.csv", "--probabilities")
+        command = "predict run test.csv --output out.csv --probabilities --precision float32"
+        merged = ranklet(*command.split())
         assert merged.returncode == 0, merged.stderr
         shares = [
             float(row[f"probability of {model.labels.names[0]}"]) for row in rows_of("out.csv")
@@ -122,7 +123,8 @@ def test_slices_by_a_column_details_and_errors(workplace: Path, ranklet: Any) ->
     printed = ranklet(*asked).stdout
     assert "blog" in printed
     assert "mean confidence" not in printed
-    detailed = ranklet("evaluate", "run", "--details", "--errors", "wrong.csv").stdout
+    in_full = ("--errors", "wrong.csv", "--precision", "float32")
+    detailed = ranklet("evaluate", "run", "--details", *in_full).stdout
     assert "surest texts" in detailed
     assert "mean confidence" in detailed
     assert rows_of("wrong.csv") == rows_of("run/evaluation/test_errors.csv")

@@ -25,7 +25,7 @@ from ranklet.training.checkpoints import Checkpoint, checkpoint_folders
 from ranklet.workflows import train as workflow
 from ranklet.workflows._train import learn as fit_model
 from ranklet.workflows._train import resume as continue_run
-from ranklet.workflows._train.resume import CheckpointPlan
+from ranklet.workflows._train.resume import CheckpointSchedule
 from ranklet.workflows._train.signals import stop_on_signals
 
 Command = Callable[..., Any]
@@ -50,14 +50,14 @@ def recipe(*options: str) -> library.Recipe:
 
 def crash_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a training end when it has handed its checkpoint of a step to be written."""
-    keep = CheckpointPlan.keep
+    keep = CheckpointSchedule.keep
 
-    def keep_or_crash(self: CheckpointPlan, checkpoint: Checkpoint) -> None:
+    def keep_or_crash(self: CheckpointSchedule, checkpoint: Checkpoint) -> None:
         keep(self, checkpoint)
         if checkpoint.step >= step:
             raise Crash
 
-    monkeypatch.setattr(CheckpointPlan, "keep", keep_or_crash)
+    monkeypatch.setattr(CheckpointSchedule, "keep", keep_or_crash)
 
 
 def interrupted(folder: str, *options: str, step: int = 6) -> library.Run:
@@ -140,7 +140,7 @@ def test_an_end_after_the_last_step_repeats_no_step(
         with pytest.raises(Crash):
             library.train(recipe(), "run2")
     assert Path("run2", "adapter").is_dir()
-    monkeypatch.setattr("ranklet.training.fit._train_step", None)
+    monkeypatch.setattr("ranklet.training.fit.take_step", None)
     assert trained("run2")[0] == expected
 
 
@@ -392,7 +392,7 @@ def test_sigkill_and_sigterm_and_the_same_command_again(workplace: Path, ranklet
 def test_a_second_signal_ends_a_process_at_once(workplace: Path) -> None:
     code = (
         "import os, signal, time\n"
-        "from ranklet.workflows.stop_signals import stop_on_signals\n"
+        "from ranklet.workflows._train.signals import stop_on_signals\n"
         "with stop_on_signals() as stop, stop.deferred():\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    print(stop.signal, flush=True)\n"

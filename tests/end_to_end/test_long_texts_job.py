@@ -62,12 +62,13 @@ def test_windows_from_training_to_verification(
     assert evaluation["rows"] == about["rows"]["test"]
 
     shutil.copytree("mine/adapter", "elsewhere")
-    assert ranklet("predict", "elsewhere", str(long_rows), "--output", "out.csv").returncode == 0
+    predict = ("predict", "elsewhere", str(long_rows), "--output", "out.csv")
+    assert ranklet(*predict, "--precision", "float32").returncode == 0
     with open("out.csv", newline="") as file:
         answers = list(csv.DictReader(file))
     assert len(answers) == 20
 
-    model = library.load("elsewhere")
+    model = library.load("elsewhere", precision="float32")
     assert model.predict([]) == []
     assert model.preprocessing is not None
     how = model.preprocessing.long_texts
@@ -87,7 +88,7 @@ def test_windows_from_training_to_verification(
         expected = torch.stack(alone).mean(0)
         assert probabilities[-1].tolist() == pytest.approx(expected.tolist(), abs=1e-5)
 
-    found = ranklet("evaluate", "mine", "--json")
+    found = ranklet("evaluate", "mine", "--json", "--precision", "float32")
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)["accuracy"] == evaluation["accuracy"]
     verified = ranklet("verify", "mine", "--data", "test.csv")

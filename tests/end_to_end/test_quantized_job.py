@@ -29,7 +29,9 @@ def test_a_quantized_run_is_trained_verified_and_used(
     assert ranklet("verify", "mine").returncode == 0
     assert ranklet("evaluate", "mine").returncode == 0
     texts = ["the coach of the team", "a treaty at the border", ""]
-    whole, merged = library.load("mine"), library.load("mine", merge=True)
+    whole, merged = (
+        library.load("mine", precision="float32", merge=merge) for merge in (False, True)
+    )
     assert whole.predict_proba(texts) == pytest.approx(merged.predict_proba(texts), abs=1e-5)
 
 

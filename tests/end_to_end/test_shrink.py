@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import ranklet as library
 TEXTS = ["the team a goal", "the envoy a treaty", "coach"]
 HEAD = 16 * 2 + 2
 UNIT = 16 + 16
+# What the runs were trained in, on every processor.
+FLOAT32 = ("--precision", "float32")
 
 
 @pytest.fixture
@@ -21,7 +24,8 @@ def shrunk(workplace: Path, ranklet: Any) -> Any:
     """Shrink a run, or an adapter folder, and return what was printed as JSON."""
 
     def call(budget: int, out: str, *options: str, model: str = "run") -> Any:
-        answer = ranklet("shrink", model, "--budget", str(budget), "--out", out, "--json", *options)
+        given = ("--budget", str(budget), "--out", out, "--json", *FLOAT32)
+        answer = ranklet("shrink", model, *given, *options)
         assert (answer.returncode, answer.stderr) == (0, "")
         return json.loads(answer.stdout)
 
@@ -32,14 +36,24 @@ def proba(path: str) -> np.ndarray:
     return library.load(path, precision="float32").predict_proba(TEXTS)
 
 
-@pytest.fixture
-def learnt(workplace: Path, ranklet: Any) -> str:
-    """A run whose adapters matter."""
+@pytest.fixture(scope="module")
+def learnt_once(made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose adapters matter, trained once."""
     options = ("training.epochs=20", "training.learning_rate=5e-3", "training.batch_size=4",
                "adapter.rank=4", "adapter.use_rslora=true",
                "adapter.target_modules=[query, value, word_embeddings]")  # fmt: skip
-    settings = [word for option in options for word in ("--set", option)]
-    assert ranklet("train", "recipe.yaml", "--out", "learnt", *settings).returncode == 0
+    run = tmp_path_factory.mktemp("learnt") / "learnt"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made_once)
+        patch.setenv("RANKLET_CACHE", str(run.with_name("cache")))
+        library.train(library.load_recipe("recipe.yaml", options), run)
+    return run
+
+
+@pytest.fixture
+def learnt(workplace: Path, learnt_once: Path) -> str:
+    """A copy of it in the workplace."""
+    shutil.copytree(learnt_once, "learnt", ignore=shutil.ignore_patterns("figures", "report.html"))
     return "learnt"
 
 
@@ -67,9 +81,10 @@ def test_a_smaller_run_is_a_run_like_any_other(
     checked = ranklet("verify", "small")
     assert checked.returncode == 0, checked.stdout
     assert ranklet("plan", "small/recipe.yaml").returncode == 0
-    assert ranklet("evaluate", "small").returncode == 0
+    assert ranklet("evaluate", "small", *FLOAT32).returncode == 0
     Path("in.txt").write_text("\n".join(TEXTS) + "\n")
-    assert ranklet("predict", "small", "in.txt", "--output", "out.csv").returncode == 0
+    predicted = ranklet("predict", "small", "in.txt", "--output", "out.csv", *FLOAT32)
+    assert predicted.returncode == 0, predicted.stderr
     again = ranklet("train", "small/recipe.yaml", "--out", "again")
     assert again.returncode == 0, again.stderr
     assert json.loads(Path("again/certificate.json").read_text())["planned"] <= budget
@@ -82,7 +97,7 @@ def test_an_adapter_folder_becomes_an_adapter_folder(shrunk: Any, ranklet: Any) 
     assert "--data" in done["validation"]
     measured = shrunk(HEAD + 3 * UNIT, "again", "--data", "test.csv", model="run/adapter")
     assert measured["after"]["rows"] == 6
-    assert ranklet("evaluate", "small", "--data", "test.csv").returncode == 0
+    assert ranklet("evaluate", "small", "--data", "test.csv", *FLOAT32).returncode == 0
     assert np.array_equal(proba("small"), proba("again"))
 
 

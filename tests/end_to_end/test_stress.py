@@ -42,12 +42,12 @@ def rows_of_test() -> list[dict[str, str]]:
 
 
 def test_the_figures_are_those_of_shifted_texts(workplace: Path, stressed: Any) -> None:
-    found = stressed("--strengths", "0.5,1", "--seed", "3")
-    rows, model = rows_of_test(), library.load("run")
+    found = stressed("--strengths", "0.5,1", "--seed", "3", "--precision", "float32")
+    rows, model = rows_of_test(), library.load("run", precision="float32")
     texts, labels = [row["text"] for row in rows], [row["label"] for row in rows]
     before = model.predict(texts)
     assert (found["source"], found["rows"], found["of_rows"]) == ("test", 6, 6)
-    assert found["accuracy"]["value"] == library.evaluate("run").accuracy.value
+    assert found["accuracy"]["value"] == library.evaluate("run", precision="float32").accuracy.value
     assert [(each["kind"], each["strength"]) for each in found["points"]] == [
         (kind, strength) for kind in SHIFTS for strength in (0.5, 1.0)
     ]

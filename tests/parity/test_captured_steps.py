@@ -39,7 +39,7 @@ from ranklet.errors import RecipeError
 from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import place_adapters, resolve_placement
-from ranklet.recipe import EngineSection
+from ranklet.recipe import DataSection, EngineSection, Recipe, TrainingSection
 from ranklet.training import captured_steps
 from ranklet.training.captured_steps import (
     Bucket,
@@ -49,11 +49,14 @@ from ranklet.training.captured_steps import (
     fill_up,
     reason_not_to_capture,
 )
-from ranklet.training.fit import AddGradients, Record, add_gradients, fit
+from ranklet.training.fit import fit
 from ranklet.training.frozen_layers import cache_states
 from ranklet.training.losses import cross_entropy
+from ranklet.training.optimizer_step import AddGradients, Objective, StepHooks, add_gradients
 from ranklet.training.optimizers import build_optimizer
-from ranklet.training.steps import plan_steps
+from ranklet.training.records import Record
+from ranklet.training.selection import Selection
+from ranklet.training.steps import training_steps
 from ranklet.vocabulary import Pooling
 from ranklet.workflows._train import cuda_graphs as workflow
 
@@ -360,17 +363,11 @@ def _train(
     records: list[Record] = []
     fit(
         model,
-        plan_steps(epochs, accumulation, None, None),
+        training_steps(epochs, accumulation, None, None),
         corpus.batch,
-        optimizer,
-        lambda step: 1.0,
-        cross_entropy(0.0),
-        lambda: {"loss": -float(len(records))},
-        metric="loss",
-        max_grad_norm=1.0,
-        read_every=4,
-        capture=capture,
-        observe=records.append,
+        Objective(cross_entropy(0.0), optimizer, max_grad_norm=1.0),
+        Selection(lambda: {"loss": -float(len(records))}, metric="loss"),
+        StepHooks(capture=capture, record=records.append, read_every=4),
     )
     assert not with_capture or len(made[0].graphs) > 1
     return trainable_state(model), [one["loss"] for one in records if one["kind"] == "train"]
@@ -630,7 +627,11 @@ def test_the_choice_is_announced_once(
     def choose(engine: EngineSection, batch_size: int | None = TEXTS) -> AddGradients:
         heard.clear()
         work = eager(model)
-        chosen = workflow.capture_steps(model, corpus, batch_size, engine, heard.append)(work)
+        training = TrainingSection(batch_size=TEXTS)
+        if batch_size is None:
+            training = TrainingSection(batch_tokens=512)
+        recipe = Recipe(data=DataSection(train="a.csv"), training=training, engine=engine)
+        chosen = workflow.capture_steps(model, corpus, recipe, heard.append)(work)
         return chosen if chosen is not work else _unchanged
 
     assert choose(EngineSection()) is _unchanged

@@ -24,7 +24,7 @@ from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import place_adapters, resolve_placement
 from ranklet.training import frozen_layers
-from ranklet.training.fit import Record, fit
+from ranklet.training.fit import fit
 from ranklet.training.frozen_layers import (
     StateCorpus,
     cache_states,
@@ -33,8 +33,11 @@ from ranklet.training.frozen_layers import (
     states_bytes,
 )
 from ranklet.training.losses import cross_entropy
+from ranklet.training.optimizer_step import Objective, StepHooks
 from ranklet.training.optimizers import build_optimizer
-from ranklet.training.steps import plan_steps
+from ranklet.training.records import Record
+from ranklet.training.selection import Selection
+from ranklet.training.steps import training_steps
 from ranklet.vocabulary import HeadKind
 
 GIB = 2**30
@@ -82,20 +85,20 @@ def train(model: TextClassifier, corpus: Corpus, steps: int) -> list[Record]:
     ]
     fit(
         model,
-        plan_steps(epochs, 1, steps, None),
+        training_steps(epochs, 1, steps, None),
         corpus.batch,
-        build_optimizer(
-            model,
-            head=model.head_modules,
-            learning_rate=1e-3,
-            head_learning_rate=1e-3,
-            weight_decay=0.01,
+        Objective(
+            cross_entropy(0.0),
+            build_optimizer(
+                model,
+                head=model.head_modules,
+                learning_rate=1e-3,
+                head_learning_rate=1e-3,
+                weight_decay=0.01,
+            ),
         ),
-        lambda step: 1.0,
-        cross_entropy(0.0),
-        lambda: {"loss": 0.0},
-        metric="loss",
-        observe=records.append,
+        Selection(lambda: {"loss": 0.0}, metric="loss"),
+        StepHooks(record=records.append),
     )
     return records
 

@@ -28,7 +28,7 @@ from ranklet.encoder.weights import load_encoder
 from ranklet.recipe import EngineSection
 from ranklet.training import frozen_layers
 from ranklet.training.frozen_layers import cache_states, lowest_trained_layer, states_suffice
-from ranklet.training.steps import plan_steps
+from ranklet.training.steps import training_steps
 from ranklet.workflows._train.frozen_layers import skip_frozen_layers
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -339,7 +339,7 @@ def skipped(encoder: Any, corpus: TokenCorpus) -> tuple[Corpus, list[str]]:
         for epoch in range(2)
     ]
     lines: list[str] = []
-    steps = plan_steps(epochs, 1, None, None)
+    steps = training_steps(epochs, 1, None, None)
     train, _ = skip_frozen_layers(encoder, corpus, corpus, steps, EngineSection(), lines.append)
     return train, lines
 

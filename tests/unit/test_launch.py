@@ -59,5 +59,5 @@ def test_a_wrong_environment_is_refused(change: dict[str, str | None], problem: 
 
 def test_what_ranks_cannot_do_together_is_refused_by_name() -> None:
     Launch().refuse_several("--seeds", "start one at a time")
-    with pytest.raises(RunError, match=r"^--seeds: not with 4 ranks; start one at a time$"):
+    with pytest.raises(RunError, match=r"^--seeds: not with 4 processes; start one at a time$"):
         Launch(1, 4).refuse_several("--seeds", "start one at a time")

@@ -10,7 +10,7 @@ from typing import Any
 from ranklet.errors import MissingExtraError
 from ranklet.run.folder import Run, read_json
 from ranklet.run.reading import read_evaluations
-from ranklet.training.fit import Record
+from ranklet.training.records import Record
 
 
 @dataclass(frozen=True)

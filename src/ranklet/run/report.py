@@ -161,7 +161,7 @@ def _training_facts(about: Mapping[str, Any]) -> dict[str, str]:
         "kept": f"step {about['best_step']:,}",
         "time": duration(about["seconds"]),
         "peak memory": f"{about['peak_memory_bytes'] / 2**20:,.0f} MiB",
-        "processes": str(about.get("ranks", 1)),
+        "processes": str(about.get("processes", 1)),
     }
     if about["averaged_steps"]:
         facts["kept"] = "the mean of steps " + ", ".join(map(str, about["averaged_steps"]))

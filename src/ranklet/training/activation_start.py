@@ -44,13 +44,13 @@ def start_from_activations(
         for name, module in adapted.items()
     ]
     device = module_device(model)
-    chosen = np.random.default_rng(seed).permutation(len(corpus))[:texts]
+    rows = np.random.default_rng(seed).permutation(len(corpus))[:texts]
     try:
         with evaluation_mode(model), unfused(model.encoder):
             for indices in sorted_batches(
-                corpus.lengths[chosen], batch_tokens=PREDICTION_BATCH_TOKENS
+                corpus.lengths[rows], batch_tokens=PREDICTION_BATCH_TOKENS
             ):
-                model(corpus.batch(chosen[indices]).to(device))
+                model(corpus.batch(rows[indices]).to(device))
     finally:
         for hook in hooks:
             hook.remove()

@@ -65,7 +65,7 @@ class Snapshot:
 
     Attributes:
         step: Optimizer steps taken.
-        metrics: What the validation found.
+        metrics: Of the validation.
         state: The tensors by name.
     """
 
@@ -76,7 +76,7 @@ class Snapshot:
 
 def greedy_soup(
     model: nn.Module,
-    ranked: Sequence[Snapshot],
+    best: Sequence[Snapshot],
     validate: Callable[[], Metrics],
     is_better: Callable[[Metrics, Metrics], bool],
 ) -> tuple[Metrics, list[Snapshot]]:
@@ -88,23 +88,25 @@ def greedy_soup(
 
     Args:
         model: Is left with any of the tensors that were tried.
-        ranked: The best first.
+        best: Validations, the best first.
         validate: Validation metrics of the model as it is.
         is_better: Whether the first metrics are better than the second.
 
     Returns:
         Metrics of the average, and what went into it: the best alone where nothing improved it.
     """
-    chosen, metrics = [ranked[0]], ranked[0].metrics
-    for candidate in ranked[1:]:
-        restore_state(model, mean_state([*chosen, candidate]))
-        found = validate()
-        if is_better(found, metrics):
-            chosen, metrics = [*chosen, candidate], found
-    return metrics, chosen
+    ingredients, metrics = [best[0]], best[0].metrics
+    for candidate in best[1:]:
+        restore_state(model, mean_state([*ingredients, candidate]))
+        mixed = validate()
+        if is_better(mixed, metrics):
+            ingredients, metrics = [*ingredients, candidate], mixed
+    return metrics, ingredients
 
 
-def mean_state(kept: Sequence[Snapshot]) -> dict[str, Tensor]:
+def mean_state(snapshots: Sequence[Snapshot]) -> dict[str, Tensor]:
     """Average tensors of the same names."""
-    names = kept[0].state
-    return {name: torch.stack([each.state[name] for each in kept]).mean(0) for name in names}
+    return {
+        name: torch.stack([snapshot.state[name] for snapshot in snapshots]).mean(0)
+        for name in snapshots[0].state
+    }

@@ -22,7 +22,7 @@ from ranklet.encoder.attention import has_packed_kernel
 from ranklet.encoder.families import AnyEncoder
 from ranklet.encoder.layers import NativeEncoder
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.training.fit import AddGradients
+from ranklet.training.optimizer_step import AddGradients
 
 # Graphs of a training. AG News in batches of 256 texts fills about a dozen buckets.
 MOST_GRAPHS = 16
@@ -127,7 +127,7 @@ class CapturedGradients:
         self.most_graphs = most_graphs
         self.graphs: dict[Bucket, _Graph] = {}
         self.seen: Counter[Bucket] = Counter()
-        self.chosen: set[Bucket] = set()
+        self.frequent: set[Bucket] = set()
 
     def __call__(self, batch: Batch, share: float | Tensor) -> Tensor:
         """Add the gradients of a batch's share of the loss and return that share, a scalar."""
@@ -136,14 +136,16 @@ class CapturedGradients:
         bucket = choose_bucket(batch.num_tokens, batch.max_seqlen, self.longest)
         self.seen[bucket] += 1
         if self._is_due(bucket):
-            self.chosen.add(bucket)
-        if bucket not in self.chosen:
+            self.frequent.add(bucket)
+        if bucket not in self.frequent:
             return self.add_gradients(batch, share)
         filled = fill_up(batch, bucket)
         # Copied, since they may lie where the graph computes.
-        earlier = [None if one is None else one.clone() for one in _take(self.parameters)]
+        earlier = [
+            None if gradient is None else gradient.clone() for gradient in _take(self.parameters)
+        ]
         if bucket not in self.graphs:
-            self.graphs[bucket] = _captured(
+            self.graphs[bucket] = _capture_graph(
                 self.add_gradients, self.parameters, filled, self.capture
             )
         loss, gradients = self.graphs[bucket].replay(filled, share)
@@ -154,19 +156,19 @@ class CapturedGradients:
         return loss
 
     def _is_due(self, bucket: Bucket) -> bool:
-        return self.seen[bucket] >= self.captured_from and len(self.chosen) < self.most_graphs
+        return self.seen[bucket] >= self.captured_from and len(self.frequent) < self.most_graphs
 
     def state_dict(self) -> dict[str, Any]:
         """Return which shapes were seen how often, and which are captured."""
         return {
             "seen": [[*astuple(bucket), count] for bucket, count in self.seen.items()],
-            "chosen": [list(astuple(bucket)) for bucket in self.chosen],
+            "frequent": [list(astuple(bucket)) for bucket in self.frequent],
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Capture from here on what was captured then, each shape at its next batch."""
         self.seen = Counter({Bucket(*sizes): count for *sizes, count in state_dict["seen"]})
-        self.chosen = {Bucket(*sizes) for sizes in state_dict["chosen"]}
+        self.frequent = {Bucket(*sizes) for sizes in state_dict["frequent"]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +195,7 @@ class _Graph:
         return loss.clone(), gradients
 
 
-def _captured(
+def _capture_graph(
     add_gradients: AddGradients,
     parameters: Sequence[nn.Parameter],
     batch: Batch,
@@ -247,8 +249,8 @@ def cuda_graphs(device: torch.device) -> Capture:
         except RuntimeError as error:
             # Not worked around: after a failed capture the generator draws for dropout no more.
             reason = (str(error).strip().splitlines() or ["no reason given"])[0]
-            problem = f"auto could not capture a step ({reason}); set it to never"
-            raise RecipeError([RecipeIssue("", "engine.capture_steps", problem)]) from error
+            message = f"auto could not capture a step ({reason}); set it to never"
+            raise RecipeError([RecipeIssue("", "engine.capture_steps", message)]) from error
 
         def repeat() -> list[Tensor | None]:
             graph.replay()

@@ -38,12 +38,12 @@ class CheckpointWriter:
 
     Args:
         folder: Where the checkpoints of a run lie.
-        kept: Newest checkpoints that stay there.
+        keep: Newest checkpoints that stay there.
     """
 
-    def __init__(self, folder: Path, kept: int) -> None:
+    def __init__(self, folder: Path, keep: int) -> None:
         self.folder = folder
-        self.kept = kept
+        self.keep = keep
         self.figures = CheckpointFigures()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
         self._running: Future[None] | None = None
@@ -78,7 +78,7 @@ class CheckpointWriter:
         started = time.perf_counter()
         self.figures.bytes += write_checkpoint(self.folder, checkpoint)
         self.figures.written += 1
-        remove_checkpoints(self.folder, self.kept)
+        remove_checkpoints(self.folder, self.keep)
         self.figures.writing_s += time.perf_counter() - started
 
     def __enter__(self) -> CheckpointWriter:

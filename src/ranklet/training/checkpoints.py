@@ -110,21 +110,21 @@ def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[Path]]:
     """Return the newest checkpoint below a folder that is whole, and the damaged ones above it."""
     damaged: list[Path] = []
     for path in checkpoint_folders(folder):
-        found = read_checkpoint(path)
-        if found is not None:
-            return found, damaged
+        checkpoint = read_checkpoint(path)
+        if checkpoint is not None:
+            return checkpoint, damaged
         damaged.append(path)
     return None, damaged
 
 
-def remove_checkpoints(folder: Path, kept: int) -> None:
+def remove_checkpoints(folder: Path, keep: int) -> None:
     """Remove all but the newest checkpoints below a folder, and what interrupted writes left.
 
     Raises:
         RunError: One cannot be removed.
     """
     leftovers = [path for path in folder.glob("*") if is_temporary(path.name)]
-    for path in [*checkpoint_folders(folder)[kept:], *leftovers]:
+    for path in [*checkpoint_folders(folder)[keep:], *leftovers]:
         try:
             shutil.rmtree(path)
         except OSError as error:

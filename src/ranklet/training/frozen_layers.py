@@ -167,9 +167,9 @@ def _read(
     # A power failure can leave zeros in a file that has its name already.
     probes = np.unique(np.linspace(0, len(corpus) - 1, PROBE_TEXTS).astype(np.int64))
     fresh = _compute(encoder, corpus, probes, first_layer)
-    held = stored.batch(probes).hidden_states
-    assert held is not None
-    return stored if _agree(held, fresh) else None
+    states = stored.batch(probes).hidden_states
+    assert states is not None
+    return stored if _agree(states, fresh) else None
 
 
 def _agree(states: Tensor, others: Tensor) -> bool:

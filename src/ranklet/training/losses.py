@@ -23,7 +23,7 @@ Labels are (texts,) int64 class indices, or (texts, classes) int64 of 0 and 1 wh
 several: see `label_set_losses`.
 """
 
-LossOfEach = Callable[[Tensor, Tensor], Tensor]
+TextLosses = Callable[[Tensor, Tensor], Tensor]
 """(logits, labels) -> loss of each text, (texts,)."""
 
 BatchLoss = Callable[[nn.Module, Loss, Batch], Tensor]
@@ -41,8 +41,8 @@ def cross_entropy(label_smoothing: float, class_weights: Tensor | None = None) -
         label_smoothing: Probability spread evenly over all classes, 0 to 1.
         class_weights: (classes,) float32; None: 1 each.
     """
-    each = partial(F.cross_entropy, label_smoothing=label_smoothing, reduction="none")
-    return _mean(each, class_weights)
+    text_losses = partial(F.cross_entropy, label_smoothing=label_smoothing, reduction="none")
+    return _mean(text_losses, class_weights)
 
 
 def focal(gamma: float, class_weights: Tensor | None = None) -> Loss:
@@ -53,13 +53,13 @@ def focal(gamma: float, class_weights: Tensor | None = None) -> Loss:
         class_weights: The paper's alpha, (classes,) float32; None: 1 each.
     """
 
-    def each(logits: Tensor, labels: Tensor) -> Tensor:
+    def text_losses(logits: Tensor, labels: Tensor) -> Tensor:
         losses = F.cross_entropy(logits, labels, reduction="none")
         # 1 - p without cancellation; above 0, since a power below 1 has no gradient there.
         missing = (-torch.expm1(-losses)).clamp_min(torch.finfo(losses.dtype).tiny)
         return missing**gamma * losses
 
-    return _mean(each, class_weights)
+    return _mean(text_losses, class_weights)
 
 
 def generalized_cross_entropy(q: float, class_weights: Tensor | None = None) -> Loss:
@@ -72,10 +72,10 @@ def generalized_cross_entropy(q: float, class_weights: Tensor | None = None) -> 
         class_weights: (classes,) float32; None: 1 each.
     """
 
-    def each(logits: Tensor, labels: Tensor) -> Tensor:
+    def text_losses(logits: Tensor, labels: Tensor) -> Tensor:
         return -torch.expm1(-q * F.cross_entropy(logits, labels, reduction="none")) / q
 
-    return _mean(each, class_weights)
+    return _mean(text_losses, class_weights)
 
 
 def bootstrapping(beta: float, hard: bool, class_weights: Tensor | None = None) -> Loss:
@@ -89,12 +89,12 @@ def bootstrapping(beta: float, hard: bool, class_weights: Tensor | None = None) 
         class_weights: (classes,) float32; None: 1 each.
     """
 
-    def each(logits: Tensor, labels: Tensor) -> Tensor:
+    def text_losses(logits: Tensor, labels: Tensor) -> Tensor:
         given = F.cross_entropy(logits, labels, reduction="none")
         believed = logits.argmax(-1) if hard else logits.softmax(-1)
         return beta * given + (1 - beta) * F.cross_entropy(logits, believed, reduction="none")
 
-    return _mean(each, class_weights)
+    return _mean(text_losses, class_weights)
 
 
 def balanced_weights(labels: NDArray[np.int64], num_classes: int) -> Tensor:
@@ -131,10 +131,10 @@ def r_drop(weight: float) -> BatchLoss:
     """
 
     def two_passes(model: nn.Module, loss: Loss, batch: Batch) -> Tensor:
-        one, labels = _logits_and_labels(model, batch)
-        other, _ = _logits_and_labels(model, batch)
-        divergence = (_divergence(one, other) + _divergence(other, one)) / 2
-        return (loss(one, labels) + loss(other, labels) + weight * divergence) / 2
+        first, labels = _logits_and_labels(model, batch)
+        second, _ = _logits_and_labels(model, batch)
+        divergence = (_divergence(first, second) + _divergence(second, first)) / 2
+        return (loss(first, labels) + loss(second, labels) + weight * divergence) / 2
 
     return two_passes
 
@@ -173,8 +173,8 @@ def _weighed(logits: Tensor, weights: Tensor) -> Tensor:
     A mean over texts of any loss of one text then has the gradients of the weighed mean; its value
     stays that of the mean.
     """
-    held = logits.detach()
-    return held + weights[:, None] * (logits - held)
+    constant = logits.detach()
+    return constant + weights[:, None] * (logits - constant)
 
 
 def _divergence(logits: Tensor, target: Tensor) -> Tensor:
@@ -183,9 +183,9 @@ def _divergence(logits: Tensor, target: Tensor) -> Tensor:
     return F.kl_div(*logs, reduction="batchmean", log_target=True)
 
 
-def _mean(each: LossOfEach, class_weights: Tensor | None) -> Loss:
+def _mean(text_losses: TextLosses, class_weights: Tensor | None) -> Loss:
     """Return the mean of a loss of each text, weighed by the class of the text."""
     if class_weights is None:
-        return lambda logits, labels: each(logits, labels).mean()
+        return lambda logits, labels: text_losses(logits, labels).mean()
     weights = class_weights
-    return lambda logits, labels: (each(logits, labels) * weights[labels]).mean()
+    return lambda logits, labels: (text_losses(logits, labels) * weights[labels]).mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,6 +22,19 @@ SGD_MOMENTUM = 0.9
 MUON_MOMENTUM = 0.95  # that of its inventors' own runs, and PyTorch's default
 
 
+@dataclass(frozen=True, eq=False)
+class LayerDecay:
+    """Lower learning rates for lower parts of an encoder.
+
+    Attributes:
+        levels: The parts, from the bottom up.
+        factor: Rate of a level over that of the one above it.
+    """
+
+    levels: Sequence[nn.Module]
+    factor: float
+
+
 def build_optimizer(
     model: nn.Module,
     *,
@@ -29,8 +43,7 @@ def build_optimizer(
     head_learning_rate: float,
     weight_decay: float,
     loraplus_lr_ratio: float = 1.0,
-    levels: Sequence[nn.Module] = (),
-    layer_lr_decay: float = 1.0,
+    layer_decay: LayerDecay | None = None,
     name: OptimizerName = "adamw",
     momentum: float | None = None,
 ) -> Optimizer:
@@ -47,8 +60,7 @@ def build_optimizer(
         head_learning_rate: Peak rate of the head.
         weight_decay: Decay per step and unit of learning rate.
         loraplus_lr_ratio: Rate of B over `learning_rate`.
-        levels: Parts of the encoder from the bottom up, for `layer_lr_decay`.
-        layer_lr_decay: Rate of a level over that of the one above it.
+        layer_decay: Lower rates for lower parts of the encoder; None: the same for all.
         name: Which optimizer.
         momentum: Of `sgd`, `rmsprop` and `muon`; None: 0.9, 0 and 0.95.
 
@@ -63,8 +75,7 @@ def build_optimizer(
         head_learning_rate=head_learning_rate,
         weight_decay=weight_decay,
         loraplus_lr_ratio=loraplus_lr_ratio,
-        levels=levels,
-        layer_lr_decay=layer_lr_decay,
+        layer_decay=layer_decay,
     )
     optimizer = _BUILD[name](groups, momentum)
     check_coverage(model, optimizer)
@@ -79,15 +90,14 @@ def parameter_groups(
     head_learning_rate: float,
     weight_decay: float,
     loraplus_lr_ratio: float,
-    levels: Sequence[nn.Module],
-    layer_lr_decay: float,
+    layer_decay: LayerDecay | None,
 ) -> list[Group]:
     """Put every trainable tensor into a named group with its learning rate.
 
     Groups are `adapter` and `head`; tensors of one dimension (biases) form `adapter_bias` and
     `head_bias`, which do not decay, adapters of embeddings `adapter_table`. With LoRA+ (Hayou et
     al. 2024, arXiv:2402.12354) every B of a linear map forms `adapter_b`; embeddings keep one rate.
-    With `layer_lr_decay` (Howard & Ruder 2018, arXiv:1801.06146, section 3.1; Clark et al. 2020,
+    With `layer_decay` (Howard & Ruder 2018, arXiv:1801.06146, section 3.1; Clark et al. 2020,
     arXiv:2003.10555, appendix B) each level forms groups of its own; the highest has the full rate.
 
     Args are those of `build_optimizer`. Returns groups for PyTorch's optimizers, the highest level
@@ -95,7 +105,8 @@ def parameter_groups(
     """
     groups: dict[tuple[int, str], Group] = {}
     heads = tuple(f"{module}." for module in head)
-    below_top = _levels_below_top(levels) if layer_lr_decay != 1 else {}
+    factor = 1.0 if layer_decay is None else layer_decay.factor
+    below_top = {} if layer_decay is None else _levels_below_top(layer_decay.levels)
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -106,7 +117,7 @@ def parameter_groups(
         kind = "head" if in_head else "adapter"
         kind += "_bias" if is_vector else "_b" if is_b else ""
         kind += "" if in_head or is_vector or is_low_rank else "_table"
-        rate = learning_rate * layer_lr_decay**depth * (loraplus_lr_ratio if is_b else 1.0)
+        rate = learning_rate * factor**depth * (loraplus_lr_ratio if is_b else 1.0)
         settings = {
             "name": f"{kind}_{depth}_below_top" if depth else kind,
             "lr": head_learning_rate if in_head else rate,
@@ -167,14 +178,14 @@ def check_coverage(model: nn.Module, optimizer: Optimizer) -> None:
     Raises:
         ParityError: A tensor is missing or twice there.
     """
-    held = [id(tensor) for group in optimizer.param_groups for tensor in group["params"]]
+    present = [id(tensor) for group in optimizer.param_groups for tensor in group["params"]]
     wanted = {id(tensor): name for name, tensor in model.named_parameters() if tensor.requires_grad}
-    missing = [name for key, name in wanted.items() if key not in set(held)]
-    if missing or len(held) != len(set(held)) or len(held) != len(wanted):
+    missing = [name for key, name in wanted.items() if key not in set(present)]
+    if missing or len(present) != len(set(present)) or len(present) != len(wanted):
         raise ParityError(
-            f"the optimizer holds {len(held)} tensors for {len(wanted)} trainable ones"
+            f"the optimizer holds {len(present)} tensors for {len(wanted)} trainable ones"
             + (f", {missing[0]} is missing" if missing else ""),
-            abs(len(held) - len(wanted)),
+            abs(len(present) - len(wanted)),
             0,
         )
 
@@ -190,9 +201,9 @@ def _levels_below_top(levels: Sequence[nn.Module]) -> dict[int, int]:
 
 def _muon(groups: list[Group], momentum: float | None) -> Optimizer:
     if not hasattr(torch.optim, "Muon"):
-        problem = f"muon needs PyTorch 2.9 or later, this is {torch.__version__}; update it or "
-        problem += "choose adamw"
-        raise RecipeError([RecipeIssue("", "training.optimizer", problem)])
+        message = f"muon needs PyTorch 2.9 or later, this is {torch.__version__}; update it or "
+        message += "choose adamw"
+        raise RecipeError([RecipeIssue("", "training.optimizer", message)])
     return MuonWithAdamW(groups, MUON_MOMENTUM if momentum is None else momentum)
 
 

@@ -1,11 +1,11 @@
-"""Ranks: the processes of one training, and the few things that they say to each other.
+"""The processes of one training, and the few things that they say to each other.
 
-Every rank takes its rows of every batch, and the sum of the gradients over the ranks is the
+Every process takes its rows of every batch, and the sum of the gradients over the processes is the
 gradient of the batch. No DistributedDataParallel: it would hide that sum in hooks on the backward
 pass, to overlap it with the computation. Less than a million trained parameters are one buffer of a
 few MB, whose sum takes less time than the hooks; one explicit sum a step works with accumulated
 batches, several passes and gradients that somebody else writes, and its order is the same on every
-rank, so that all of them hold the same weights to the bit.
+process, so that all of them hold the same weights to the bit.
 """
 
 from __future__ import annotations
@@ -26,80 +26,83 @@ from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
 from ranklet.data.tokens.batching import Indices
-from ranklet.errors import RankLostError, RunError
+from ranklet.errors import ProcessLostError, RunError
 from ranklet.launch import Launch
 
 Value = TypeVar("Value")
 
-# How long ranks wait for each other to start: machines load their libraries at different speeds.
+# How long processes wait for each other to start: not all machines load libraries equally fast.
 JOIN_S = 300.0
 
-# How often a rank that works by itself tells the others that it lives.
+# How often a process that works by itself tells the others that it lives.
 BEAT_S = 0.2
 
 
-class Ranks:
+class Processes:
     """This process among those that train together.
 
-    Ranks are in step (each call below is made by all of them) or apart: each works by itself for as
-    long as it takes, and a thread of its own tells the others that it lives. So no wait ever
-    depends on how long somebody's work takes, and a rank that dies, is stopped or is cut off ends
-    the others within the timeout, wherever they are.
+    Processes are in step (each call below is made by all of them) or apart: each works by itself
+    for as long as it takes, and a thread of its own tells the others that it lives. So no wait ever
+    depends on how long somebody's work takes, and a process that dies, is stopped or is cut off
+    ends the others within the timeout, wherever they are.
 
     Args:
         launch: Which one it is.
     """
 
     def __init__(self, launch: Launch) -> None:
-        self.rank = launch.rank
+        self.index = launch.index
         self.count = launch.count
-        self._local_rank = launch.local_rank
+        self._local_index = launch.local_index
         self._own_work_done = Event()
         self._given_up = Event()
         self._beats: Future[None] | None = None
 
     def part(self, indices: Indices) -> Indices:
-        """Return this rank's share of the rows of a batch: every n-th, so that lengths are even."""
-        return indices[self.rank :: self.count]
+        """Return this process's rows of a batch: every n-th, so that lengths are even."""
+        return indices[self.index :: self.count]
 
     def add_up(
         self, parameters: Sequence[Tensor], loss: Tensor, counts: Sequence[int]
     ) -> tuple[Tensor, Sequence[int] | Tensor]:
-        """Replace gradients by their sums over the ranks.
+        """Replace gradients by their sums over the processes.
 
         Args:
-            parameters: What trains, in the same order on every rank. A rank without rows adds
+            parameters: What trains, in the same order on every process. A process without rows adds
                 nothing to a gradient.
-            loss: This rank's share of the loss, a scalar.
+            loss: This process's share of the loss, a scalar.
             counts: What it was computed from, such as tokens.
 
         Returns:
-            Loss and counts of all ranks together; the latter (counts,) float32 if there are
+            Loss and counts of all processes together; the latter (counts,) float32 if there are
             several, so that nobody waits for a GPU.
 
         Raises:
-            RankLostError: Another rank does not answer.
+            ProcessLostError: Another process does not answer.
         """
         if self.count == 1:
             return loss, counts
         gradients = [
-            torch.zeros_like(each) if each.grad is None else each.grad for each in parameters
+            torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            for parameter in parameters
         ]
         numbers = loss.new_tensor(counts, dtype=torch.float32)
-        flat = torch.cat([*(each.flatten() for each in gradients), loss.float()[None], numbers])
+        flat = torch.cat(
+            [*(gradient.flatten() for gradient in gradients), loss.float()[None], numbers]
+        )
         self._sum(flat)
         *sums, numbers = flat.split_with_sizes(
-            [*(each.numel() for each in parameters), 1 + len(counts)]
+            [*(parameter.numel() for parameter in parameters), 1 + len(counts)]
         )
         for parameter, total in zip(parameters, sums, strict=True):
             parameter.grad = total.view_as(parameter)
         return numbers[0], numbers[1:]
 
     def any(self, flag: bool) -> bool:
-        """Tell whether a flag is set on any rank.
+        """Tell whether a flag is set on any process.
 
         Raises:
-            RankLostError: Another rank does not answer.
+            ProcessLostError: Another process does not answer.
         """
         if self.count == 1:
             return flag
@@ -108,58 +111,58 @@ class Ranks:
         return bool(raised)
 
     def assemble(self, rows: Tensor, total: int) -> Tensor:
-        """Put together a table of which every rank has its `part`.
+        """Put together a table of which every process has its `part`.
 
         Args:
-            rows: (rows of this rank, columns) float32, on the CPU.
-            total: Rows of all ranks.
+            rows: (rows of this process, columns) float32, on the CPU.
+            total: Rows of all processes.
 
         Returns:
-            (total, columns), the same on every rank.
+            (total, columns), the same on every process.
 
         Raises:
-            RankLostError: Another rank does not answer.
+            ProcessLostError: Another process does not answer.
         """
         if self.count == 1:
             return rows
         table = torch.zeros(total, rows.shape[1])
-        table[self.rank :: self.count] = rows
+        table[self.index :: self.count] = rows
         self._sum(table)
         return table
 
     def of_first(self, value: Value) -> Value:
-        """Return what rank 0 gives; what the others give is not looked at.
+        """Return what process 0 gives; what the others give is not looked at.
 
         Raises:
-            RankLostError: Another rank does not answer.
+            ProcessLostError: Another process does not answer.
         """
         if self.count == 1:
             return value
-        held = [value]
-        with _in_contact(self.rank):
-            dist.broadcast_object_list(held, src=0, device=torch.device("cpu"))
-        return held[0]
+        message = [value]
+        with _in_contact(self.index):
+            dist.broadcast_object_list(message, src=0, device=torch.device("cpu"))
+        return message[0]
 
     def align(self, tensors: Sequence[Tensor]) -> None:
-        """Give tensors the values that they have on rank 0.
+        """Give tensors the values that they have on process 0.
 
         Raises:
-            RankLostError: Another rank does not answer.
+            ProcessLostError: Another process does not answer.
         """
         if self.count > 1:
-            flat = torch.cat([each.detach().float().flatten() for each in tensors])
-            with _in_contact(self.rank):
+            flat = torch.cat([tensor.detach().float().flatten() for tensor in tensors])
+            with _in_contact(self.index):
                 dist.broadcast(flat, src=0)
-            values = flat.split_with_sizes([each.numel() for each in tensors])
+            values = flat.split_with_sizes([tensor.numel() for tensor in tensors])
             with torch.no_grad():
-                for each, value in zip(tensors, values, strict=True):
-                    each.copy_(value.view_as(each))
+                for tensor, value in zip(tensors, values, strict=True):
+                    tensor.copy_(value.view_as(tensor))
 
     def draw_for(self, step: int, seed: int, generator: torch.Generator) -> None:
-        """Seed the random numbers of a step, different ones on every rank.
+        """Seed the random numbers of a step, different ones on every process.
 
         They depend on nothing before, so that a training goes on in the middle without the states
-        of the generators of all ranks. A single rank draws on.
+        of the generators of all processes. A single process draws on.
 
         Args:
             step: Counted from 1.
@@ -167,33 +170,33 @@ class Ranks:
             generator: Is seeded beside PyTorch's own.
         """
         if self.count > 1:
-            drawn = np.random.SeedSequence((seed, step, self.rank)).generate_state(2, np.uint64)
+            drawn = np.random.SeedSequence((seed, step, self.index)).generate_state(2, np.uint64)
             torch.manual_seed(int(drawn[0]))
             generator.manual_seed(int(drawn[1]))
 
     def take_device(self, device: torch.device) -> torch.device:
-        """Return the device to compute on; of several GPUs of a machine, each rank takes one.
+        """Return the device to compute on; of several GPUs of a machine, each process takes one.
 
         Raises:
-            RunError: There are more ranks than GPUs.
+            RunError: There are more processes than GPUs.
         """
         if self.count == 1 or device.type != "cuda":
             return device
-        found = torch.cuda.device_count()
-        if self._local_rank >= found:
+        gpus = torch.cuda.device_count()
+        if self._local_index >= gpus:
             raise RunError(
-                f"rank {self.rank}: this machine has {found} GPUs and more ranks; start at most "
-                f"{found} of them here, or set engine.device=cpu"
+                f"process {self.index}: this machine has {gpus} GPUs and more processes; start at "
+                f"most {gpus} of them here, or set engine.device=cpu"
             )
-        torch.cuda.set_device(self._local_rank)
+        torch.cuda.set_device(self._local_index)
         return device
 
     @contextmanager
     def apart(self) -> Iterator[None]:
-        """Let every rank work by itself; the block ends when all of them have ended it.
+        """Let every process work by itself; the block ends when all of them have ended it.
 
         Raises:
-            RankLostError: Another rank does not answer.
+            ProcessLostError: Another process does not answer.
         """
         self._part_ways()
         try:
@@ -205,22 +208,22 @@ class Ranks:
         self._meet()
 
     def in_turn(self, work: Callable[[], Value]) -> Value:
-        """Let the first rank of every machine work, then the others, which find what it has kept.
+        """Let the first process of a machine work, then the others, which find what it has kept.
 
         Raises:
-            RankLostError: Another rank does not answer.
+            ProcessLostError: Another process does not answer.
         """
         with self.apart():
-            done = [work()] if self._local_rank == 0 else []
+            outcome = [work()] if self._local_index == 0 else []
         with self.apart():
-            return done[0] if done else work()
+            return outcome[0] if outcome else work()
 
     @contextmanager
     def leading(self) -> Iterator[None]:
-        """On rank 0: work, while the others wait in `next_work`, and send them home at the end.
+        """On process 0: work, while the others wait in `next_work`, and send them home at the end.
 
         Raises:
-            RankLostError: Another rank does not answer.
+            ProcessLostError: Another process does not answer.
         """
         with self.apart():
             yield
@@ -228,10 +231,10 @@ class Ranks:
 
     @contextmanager
     def together(self, work: Any) -> Iterator[None]:
-        """On rank 0, which leads: hand out work, and do it in step with the others when all can.
+        """On process 0, which leads: hand out work, and do it in step with the others when all can.
 
         Raises:
-            RankLostError: Another rank does not answer.
+            ProcessLostError: Another process does not answer.
         """
         self._meet()
         self.of_first(work)
@@ -241,12 +244,12 @@ class Ranks:
         self._part_ways()
 
     def next_work(self) -> Any:
-        """On the other ranks: return what rank 0 hands out, None at the end.
+        """On the other processes: return what process 0 hands out, None at the end.
 
         Whoever gets work makes ready for it `apart`.
 
         Raises:
-            RankLostError: Another rank does not answer.
+            ProcessLostError: Another process does not answer.
         """
         with self.apart():
             pass
@@ -255,7 +258,7 @@ class Ranks:
     def _part_ways(self) -> None:
         if self.count > 1:
             self._own_work_done.clear()
-            thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ranks")
+            thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="processes")
             self._beats = thread.submit(self._beat)
             thread.shutdown(wait=False)
 
@@ -274,43 +277,43 @@ class Ranks:
             self._own_work_done.wait(BEAT_S)
 
     def _sum(self, tensor: Tensor) -> None:
-        with _in_contact(self.rank):
+        with _in_contact(self.index):
             dist.all_reduce(tensor)
 
 
-ALONE = Ranks(Launch())
+ALONE = Processes(Launch())
 
 
 @contextmanager
-def join_ranks(launch: Launch) -> Iterator[Ranks]:
-    """Bring the ranks of a launch together while the block runs.
+def join_processes(launch: Launch) -> Iterator[Processes]:
+    """Bring the processes of a launch together while the block runs.
 
     Args:
         launch: Which of them this process is.
 
     Raises:
         RunError: The program uses torch.distributed itself.
-        RankLostError: Not all of them come.
+        ProcessLostError: Not all of them come.
     """
     if launch.count == 1:
-        yield Ranks(launch)
+        yield Processes(launch)
         return
     if dist.is_initialized():
         raise RunError(
             "torch.distributed is in use; call destroy_process_group before training on "
-            f"{launch.count} ranks, or unset RANK and WORLD_SIZE"
+            f"{launch.count} processes, or unset RANK and WORLD_SIZE"
         )
-    with _in_contact(launch.rank, "did not come together"):
+    with _in_contact(launch.index, "did not come together"):
         store = _store(launch)
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
             store=store,
-            rank=launch.rank,
+            rank=launch.index,
             world_size=launch.count,
             timeout=timedelta(seconds=launch.timeout_s),
         )
     try:
-        yield Ranks(launch)
+        yield Processes(launch)
     except BaseException:
         # NCCL would wait for kernels that nobody ends any more; the end of the process cuts them.
         if not torch.cuda.is_available():
@@ -320,28 +323,28 @@ def join_ranks(launch: Launch) -> Iterator[Ranks]:
 
 
 def _store(launch: Launch) -> Any:
-    """Return the store of addresses, after waiting for all ranks."""
+    """Return the store of addresses, after waiting for all processes."""
     patience = timedelta(seconds=JOIN_S)
-    store, _, _ = next(rendezvous("env://", launch.rank, launch.count, timeout=patience))
+    store, _, _ = next(rendezvous("env://", launch.index, launch.count, timeout=patience))
     if launch.shares_store:
-        # The launcher's store outlives an attempt, and restarted ranks would read the addresses of
-        # dead ones (pytorch issues 135712 and 167288).
+        # The launcher's store outlives an attempt, and restarted processes would read the
+        # addresses of dead ones (pytorch issues 135712 and 167288).
         prefix = f"attempt-{launch.attempt}"
         store = dist.PrefixStore(prefix, store)  # type: ignore[attr-defined]
-    store.set(f"here-{launch.rank}", "yes")
-    store.wait([f"here-{rank}" for rank in range(launch.count)], patience)
+    store.set(f"here-{launch.index}", "yes")
+    store.wait([f"here-{index}" for index in range(launch.count)], patience)
     return store
 
 
 @contextmanager
 def _in_contact(
-    rank: int, problem: str = "another rank ended or does not answer"
+    index: int, message: str = "another process ended or does not answer"
 ) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
         reason = re.sub(r"^\[[^]]*\] *", "", str(error).partition("\n")[0])[:200]
-        raise RankLostError(
-            f"rank {rank}: {problem} ({reason}); see what the other ranks say, then run the same "
-            "command again to continue"
+        raise ProcessLostError(
+            f"process {index}: {message} ({reason}); see what the other processes say, then run "
+            "the same command again to continue"
         ) from error

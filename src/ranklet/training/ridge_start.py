@@ -60,15 +60,15 @@ def start_with_ridge(model: TextClassifier, corpus: Corpus, seed: int) -> RidgeM
     """
     assert corpus.labels is not None
     count = min(len(corpus), MOST_TEXTS)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(corpus), count, replace=False))
-    features = model.predict_features(corpus, chosen)
-    labels = torch.from_numpy(corpus.labels[chosen])
-    found = ridge_map(features, labels, len(model.labels))
+    rows = np.sort(np.random.default_rng(seed).choice(len(corpus), count, replace=False))
+    features = model.predict_features(corpus, rows)
+    labels = torch.from_numpy(corpus.labels[rows])
+    start = ridge_map(features, labels, len(model.labels))
     last = model.last_module.last_map
     with torch.no_grad():
-        last.weight.copy_(found.weight)
-        last.bias.copy_(found.bias)
-    return found
+        last.weight.copy_(start.weight)
+        last.bias.copy_(start.bias)
+    return start
 
 
 def ridge_map(features: Tensor, labels: Tensor, num_labels: int) -> RidgeMap:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Step:
     validate: bool
 
 
-def plan_steps(
+def training_steps(
     epochs: Sequence[Sequence[Indices]],
     accumulation: int,
     max_steps: int | None,
@@ -50,6 +50,5 @@ def plan_steps(
             due = end == len(batches) if evaluate_every is None else number % evaluate_every == 0
             progress = epoch + end / len(batches)
             steps.append(Step(number, progress, tuple(batches[start:end]), due))
-    kept = steps[:max_steps]
-    last = kept[-1]
-    return [*kept[:-1], Step(last.number, last.epoch, last.batches, validate=True)]
+    *earlier, last = steps[:max_steps]
+    return [*earlier, replace(last, validate=True)]

@@ -36,7 +36,7 @@ from ranklet.run.writing import (
 from ranklet.saved.model import load_model, save_model
 from ranklet.training.activation_start import start_from_activations
 from ranklet.training.checkpoint_writer import CheckpointWriter
-from ranklet.training.processes import Ranks, join_ranks
+from ranklet.training.processes import Processes, join_processes
 from ranklet.training.ridge_start import start_with_ridge
 from ranklet.workflows._train.data_description import describe_data
 from ranklet.workflows._train.learn import fit_model
@@ -48,8 +48,8 @@ from ranklet.workflows._train.messages import (
     describe_start,
     describe_tuning,
 )
-from ranklet.workflows._train.other_processes import SharedTraining, assist
-from ranklet.workflows._train.resume import CheckpointPlan, find_beginning, origin_of
+from ranklet.workflows._train.other_processes import TrainingInputs, follow_first
+from ranklet.workflows._train.resume import CheckpointSchedule, find_beginning, origin_of
 from ranklet.workflows._train.signals import StopRequest, stop_on_signals
 from ranklet.workflows._train.teachers import consult_teachers
 from ranklet.workflows.fit_ranks import fit_ranks
@@ -71,8 +71,8 @@ def train(
 ) -> Run:
     """Train a classifier under its budget and write the run.
 
-    Started by torchrun on several ranks, each makes this call: they share the rows of every batch,
-    and rank 0 does and writes everything else.
+    Started by torchrun as several processes, each makes this call: they share the rows of every
+    batch, and process 0 does and writes everything else.
 
     Args:
         recipe: What to do.
@@ -89,37 +89,42 @@ def train(
         RankletError: Any other problem of the recipe, the data, the encoder or the disk.
         TrainingDivergedError: The loss is no longer a finite number.
         TrainingStoppedError: SIGTERM or SIGUSR1 ended it in order; the same call continues.
-        RankLostError: Another rank ended or does not answer; so does this.
+        ProcessLostError: Another process ended or does not answer; so does this.
         ParityError: Counts disagree, or the saved model answers differently.
     """
-    told = observer or Observer()
+    observer = observer or Observer()
     folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
     launch = read_launch()
     if out is None:
         launch.refuse_several("a folder of its own for each start", "name one (--out)")
-    with join_ranks(launch) as ranks, stop_on_signals(interrupt=ranks.count > 1) as stop:
-        if ranks.rank:
-            assist(ranks, stop, partial(fit_model, told=Observer()))
+    with (
+        join_processes(launch) as processes,
+        stop_on_signals(interrupt=processes.count > 1) as stop,
+    ):
+        if processes.index:
+            follow_first(processes, stop, partial(fit_model, observer=Observer()))
             return Run(folder)
-        with ranks.leading():
+        with processes.leading():
             if launch.attempt and Run(folder).is_finished:
-                told.announce(f"{folder}: finished before the ranks were started again")
+                observer.announce(f"{folder}: finished before the processes were started again")
                 return Run(folder)
-            return _train(recipe, folder, told, stop, ranks)
+            return _train(recipe, folder, observer, stop, processes)
 
 
-def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, ranks: Ranks) -> Run:
+def _train(
+    recipe: Recipe, folder: Path, observer: Observer, stop: StopRequest, processes: Processes
+) -> Run:
     check_vacant(folder)
-    device = ranks.take_device(choose_device(recipe.engine.device))
+    device = processes.take_device(choose_device(recipe.engine.device))
     dtype = choose_dtype(recipe.engine.precision, device)
     check_before_download(recipe)
 
     splits = read_splits(recipe.data, recipe.seed)
     check_class_weights(recipe.training, splits.labels)
     prepare_memory()
-    lesson = consult_teachers(recipe, splits, told.announce)
+    lesson = consult_teachers(recipe, splits, observer.announce)
     targets = None if lesson is None else lesson.targets
-    origin = partial(origin_of, recipe, splits, dtype, device, targets, ranks.count)
+    origin = partial(origin_of, recipe, splits, dtype, device, targets, processes.count)
     begin = find_beginning(Run(folder), origin)
     asked, recipe = recipe, begin.recipe or fit_ranks(recipe, splits)
     plan = plan_for_labels(recipe, len(splits.labels))
@@ -134,22 +139,22 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
     with new_run(folder, continued=begin.checkpoint is not None) as run:
         # Only now, so that a training that cannot begin says nothing but why.
         for line in describe_beginning(asked, recipe, plan, model, splits, lesson):
-            told.announce(line)
+            observer.announce(line)
         write_json(run.plan, plan.to_json())
         write_atomically(run.recipe, to_yaml(recipe))
         corpora = _tokenize(model, splits)
-        told.announce(describe_engine(corpora, recipe, dtype, device, ranks.count))
+        observer.announce(describe_engine(corpora, recipe, dtype, device, processes.count))
         if recipe.engine.quantization != "none":
-            told.announce(describe_quantization(model, recipe))
+            observer.announce(describe_quantization(model, recipe))
         if recipe.adapter.init == "eva" and begin.checkpoint is None:
             start_from_activations(model, corpora["train"], recipe.seed)
         if recipe.head_start == "ridge" and begin.checkpoint is None:
             start = start_with_ridge(model, corpora["train"], recipe.seed)
-            told.announce(describe_start(start, len(corpora["train"])))
-        begin.announce(told.announce)
+            observer.announce(describe_start(start, len(corpora["train"])))
+        begin.describe(observer.announce)
         with CheckpointWriter(run.checkpoints, recipe.training.keep_checkpoints) as writer:
-            keep = CheckpointPlan(writer, origin(), recipe, stop)
-            work = SharedTraining(
+            checkpoints = CheckpointSchedule(writer, origin(), recipe, stop)
+            inputs = TrainingInputs(
                 recipe,
                 splits.labels,
                 corpora,
@@ -158,14 +163,16 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
                 begin.checkpoint,
                 dtype,
             )
-            with ranks.together(work):
-                result = fit_model(model, work, ranks, keep, open_records(run), told)
-        told.announce(describe_result(result))
+            with processes.together(inputs):
+                result = fit_model(
+                    model, inputs, processes, checkpoints, open_records(run), observer
+                )
+        observer.announce(describe_result(result))
 
         answers = answer_splits(model, splits, corpora)
         logits = answers["validation"].logits
         model.problem = tuned(model.problem, logits, splits.validation.labels)
-        told.announce(describe_tuning(model))
+        observer.announce(describe_tuning(model))
         evaluations = judge_splits(model, answers, recipe.seed)
         card = model_card(recipe, model, plan, evaluations)
         save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
@@ -173,7 +180,8 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
         load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
         about = describe_training(recipe, splits, corpora, result, dtype, device)
         write_json(
-            run.environment, {**about, "ranks": ranks.count, "checkpoints": vars(writer.figures)}
+            run.environment,
+            {**about, "processes": processes.count, "checkpoints": vars(writer.figures)},
         )
         write_json(run.data, to_values(describe_data(recipe.data, splits, corpora)))
         write_evaluations(run, evaluations)
@@ -184,7 +192,7 @@ def _train(recipe: Recipe, folder: Path, told: Observer, stop: StopRequest, rank
         write_run_report(run, certificate["sha256"])
         write_json(run.certificate, certificate)  # last: it marks a finished run
     rmtree(run.checkpoints, ignore_errors=True)
-    told.finish(run)
+    observer.finish(run)
     return run
 
 

@@ -12,8 +12,11 @@ from torch import Tensor, nn
 
 from ranklet.batch import Batch
 from ranklet.training.averaging import MovingAverage, Snapshot, greedy_soup, mean_state
-from ranklet.training.fit import FitResult, Record, fit
-from ranklet.training.steps import Step, plan_steps
+from ranklet.training.fit import FitResult, fit
+from ranklet.training.optimizer_step import Objective, StepHooks
+from ranklet.training.records import Record
+from ranklet.training.selection import Selection
+from ranklet.training.steps import Step, training_steps
 
 
 class Number(nn.Module):
@@ -132,10 +135,11 @@ def run(
 
     if (decay := options.pop("decay", None)) is not None:
         options["average"] = MovingAverage(model, decay)
-    steps: list[Step] = plan_steps([[np.arange(2)]] * len(VALUES), 1, None, None)
+    objective = Objective(loss, torch.optim.SGD([model.value], lr=1.0))
+    steps: list[Step] = training_steps([[np.arange(2)]] * len(VALUES), 1, None, None)
     result = fit(
-        model, steps, load, torch.optim.SGD([model.value], lr=1.0), lambda step: 1.0, loss,
-        scores(model), observe=records.append, **options,
+        model, steps, load, objective, Selection(scores(model), **options),
+        StepHooks(record=records.append),
     )  # fmt: skip
     return model, result, [record for record in records if record["kind"] == "validation"]
 

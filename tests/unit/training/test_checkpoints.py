@@ -257,7 +257,7 @@ def test_a_missing_file_is_damage(tmp_path: Path, name: str) -> None:
 
 
 def test_the_writer_writes_in_order_and_keeps_the_newest(tmp_path: Path) -> None:
-    with CheckpointWriter(tmp_path, kept=2) as writer:
+    with CheckpointWriter(tmp_path, keep=2) as writer:
         for step in (1, 2, 3):
             writer.write(checkpoint(step))
     assert [path.name for path in checkpoint_folders(tmp_path)] == [
@@ -283,7 +283,7 @@ def test_what_is_written_is_the_moment_of_the_call(
 
     monkeypatch.setattr(checkpoint_writer, "write_checkpoint", late)
     weight = torch.ones(2)
-    with CheckpointWriter(tmp_path, kept=1) as writer:
+    with CheckpointWriter(tmp_path, keep=1) as writer:
         writer.write(Checkpoint(1, {"weight": weight}))
         weight.zero_()  # training goes on while the thread has not written yet
         may_write.set()

@@ -15,11 +15,14 @@ from torch import Tensor, nn
 from ranklet.batch import Batch
 from ranklet.errors import ParityError, TrainingDivergedError
 from ranklet.lora.linear import LoRALinear
-from ranklet.training.fit import FitResult, Record, fit
+from ranklet.training.fit import FitResult, fit
 from ranklet.training.losses import cross_entropy
+from ranklet.training.optimizer_step import Objective, StepHooks
 from ranklet.training.optimizers import build_optimizer, check_coverage
+from ranklet.training.records import Record
 from ranklet.training.schedules import learning_rate_factor
-from ranklet.training.steps import Step, plan_steps
+from ranklet.training.selection import Selection
+from ranklet.training.steps import Step, training_steps
 
 
 class BagOfTokens(nn.Module):
@@ -65,30 +68,27 @@ def run(
 ) -> tuple[FitResult, list[Record]]:
     records: list[Record] = []
     if isinstance(scores, list):
-        given = iter(scores)
+        remaining = iter(scores)
 
         def validate() -> Mapping[str, float]:
-            score = next(given)
+            score = next(remaining)
             return {"accuracy": score, "loss": score, "macro_f1": score}
     else:
         validate = scores
-    result = fit(
-        model,
-        steps,
-        load_batch,
-        options.pop("optimizer", None) or adamw(model),
-        lambda step: 1.0,
-        options.pop("loss", cross_entropy(0.0)),
-        validate,
-        observe=records.append,
-        **options,
-    )
-    return result, records
+    given = {"loss": cross_entropy(0.0), "optimizer": None} | options
+    in_objective = {key: given[key] for key in given if key in Objective.__dataclass_fields__}
+    in_selection = {key: given[key] for key in given if key in Selection.__dataclass_fields__}
+    in_hooks = {key: given[key] for key in given if key in StepHooks.__dataclass_fields__}
+    assert {*in_objective, *in_selection, *in_hooks} == {*given}
+    objective = Objective(**(in_objective | {"optimizer": given["optimizer"] or adamw(model)}))
+    selection = Selection(validate, **in_selection)
+    hooks = StepHooks(record=records.append, **in_hooks)
+    return fit(model, steps, load_batch, objective, selection, hooks), records
 
 
 def test_it_learns_and_reports_every_step() -> None:
     model = BagOfTokens()
-    steps = plan_steps([batches(6, 6)] * 40, 1, None, None)
+    steps = training_steps([batches(6, 6)] * 40, 1, None, None)
     result, records = run(model, steps, [0.5] * 40)
     train = [record for record in records if record["kind"] == "train"]
     assert [record["step"] for record in train] == list(range(1, 81))
@@ -109,14 +109,16 @@ def test_the_best_validation_is_kept_not_the_last(metric: Any, best_step: int) -
         score = next(scores)
         return {"accuracy": score, "loss": score}
 
-    result, _ = run(model, plan_steps([batches(12)] * 4, 1, None, None), validate, metric=metric)
+    result, _ = run(
+        model, training_steps([batches(12)] * 4, 1, None, None), validate, metric=metric
+    )
     assert result.best_step == best_step
     assert model.classifier.weight.equal(seen[best_step])
     assert not seen[best_step].equal(seen[4])
 
 
 def test_patience_counts_validations_without_a_better_one() -> None:
-    steps = plan_steps([batches(12)] * 9, 1, None, None)
+    steps = training_steps([batches(12)] * 9, 1, None, None)
     result, _ = run(BagOfTokens(), steps, [0.5, 0.6, 0.6, 0.5, 0.9], patience=2)
     assert (result.best_step, result.steps, result.ended_by) == (2, 4, "patience")
 
@@ -126,7 +128,7 @@ def test_accumulated_batches_equal_one_big_batch(sizes: tuple[int, ...]) -> None
     models = []
     for epoch, accumulation in ((batches(*sizes), len(sizes)), (batches(12), 1)):
         model = BagOfTokens()
-        steps = plan_steps([epoch] * 3, accumulation, None, None)
+        steps = training_steps([epoch] * 3, accumulation, None, None)
         assert len(steps) == 3
         run(model, steps, [0.1, 0.2, 0.3], optimizer=torch.optim.SGD(model.parameters(), lr=0.1))
         models.append(model)
@@ -145,12 +147,12 @@ def test_a_loss_that_is_no_number_stops_with_its_step(bad: float) -> None:
 
     model = BagOfTokens()
     with pytest.raises(TrainingDivergedError, match="at step 3 ") as caught:
-        run(model, plan_steps([batches(12)] * 5, 1, None, None), [0.1, 0.2, 0.3], loss=loss)
+        run(model, training_steps([batches(12)] * 5, 1, None, None), [0.1, 0.2, 0.3], loss=loss)
     assert caught.value.step == 3
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
-STEPS = plan_steps([batches(6, 6)] * 3, 1, None, None)
+STEPS = training_steps([batches(6, 6)] * 3, 1, None, None)
 SCORES = [0.1, 0.2, 0.3]
 
 
@@ -180,7 +182,7 @@ def test_a_step_whose_scaled_gradients_overflow_is_left_out() -> None:
     model, before = BagOfTokens(), BagOfTokens().state_dict()
     scaler = torch.amp.GradScaler("cpu", init_scale=3e38, growth_interval=1000)
     _, records = run(
-        model, plan_steps([batches(12)], 1, None, None), SCORES, loss=_steep, scaler=scaler
+        model, training_steps([batches(12)], 1, None, None), SCORES, loss=_steep, scaler=scaler
     )
     assert not math.isfinite(records[0]["grad_norm"])
     assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in before.items())
@@ -205,7 +207,7 @@ def test_ctrl_c_keeps_the_best_so_far() -> None:
         def validate() -> Mapping[str, float]:
             return {"accuracy": next(scores)}
 
-        return run(model, plan_steps([batches(12)] * 4, 1, None, None), validate, loss=loss)[0]
+        return run(model, training_steps([batches(12)] * 4, 1, None, None), validate, loss=loss)[0]
 
     result = interrupt_at(3, BagOfTokens())
     assert (result.best_step, result.steps, result.ended_by) == (1, 2, "interrupt")
@@ -217,7 +219,7 @@ def test_gradients_are_clipped_to_the_norm() -> None:
     model = BagOfTokens()
     before = [parameter.detach().clone() for parameter in model.parameters()]
     sgd = torch.optim.SGD(model.parameters(), lr=1.0)
-    _, records = run(model, plan_steps([batches(12)], 1, None, None), [0.1], optimizer=sgd,
+    _, records = run(model, training_steps([batches(12)], 1, None, None), [0.1], optimizer=sgd,
                      max_grad_norm=1e-3)  # fmt: skip
     moved = [
         parameter.detach() - old for parameter, old in zip(model.parameters(), before, strict=True)
@@ -227,11 +229,11 @@ def test_gradients_are_clipped_to_the_norm() -> None:
 
 
 def test_steps_of_a_training() -> None:
-    steps = plan_steps([batches(4, 4, 4)] * 2, 2, None, None)
+    steps = training_steps([batches(4, 4, 4)] * 2, 2, None, None)
     assert [len(step.batches) for step in steps] == [2, 1, 2, 1]
     assert [step.validate for step in steps] == [False, True, False, True]
     assert [round(step.epoch, 3) for step in steps] == [0.667, 1.0, 1.667, 2.0]
-    every_three = plan_steps([batches(4, 4, 4)] * 2, 1, 5, 3)
+    every_three = training_steps([batches(4, 4, 4)] * 2, 1, 5, 3)
     assert [step.number for step in every_three if step.validate] == [3, 5]
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.training.fit import add_gradients, fit
+from ranklet.training.fit import fit
 from ranklet.training.losses import (
     Loss,
     balanced_weights,
@@ -23,7 +23,9 @@ from ranklet.training.losses import (
     one_pass,
     r_drop,
 )
-from ranklet.training.steps import plan_steps
+from ranklet.training.optimizer_step import Objective, add_gradients
+from ranklet.training.selection import Selection
+from ranklet.training.steps import training_steps
 
 # Probabilities (0.8, 0.2) and (0.4, 0.6); both labels are class 0.
 LOGITS = torch.tensor([[math.log(4.0), 0.0], [0.0, math.log(1.5)]])
@@ -230,13 +232,14 @@ def test_accumulated_batches_of_weighed_texts_equal_one(name: str, batch_loss: o
         epoch = np.split(np.arange(12), np.cumsum(sizes)[:-1])
         fit(
             model,
-            plan_steps([epoch] * 3, len(sizes), None, None),
+            training_steps([epoch] * 3, len(sizes), None, None),
             load,
-            torch.optim.SGD(model.parameters(), lr=0.5),
-            lambda step: 1.0,
-            BUILD[name](balanced_weights(CLASSES.numpy(), 2)),
-            lambda: {"accuracy": 0.0},
-            batch_loss=batch_loss,  # type: ignore[arg-type]
+            Objective(
+                BUILD[name](balanced_weights(CLASSES.numpy(), 2)),
+                torch.optim.SGD(model.parameters(), lr=0.5),
+                batch_loss=batch_loss,  # type: ignore[arg-type]
+            ),
+            Selection(lambda: {"accuracy": 0.0}),
         )
         models.append(model)
     for one, other in zip(models[0].parameters(), models[1].parameters(), strict=True):

@@ -25,8 +25,10 @@ from ranklet.lora.linear import LoRALinear
 from ranklet.lora.placement import place_adapters, resolve_placement
 from ranklet.training.fit import fit
 from ranklet.training.noise import drop_in_encoder, gradient_noise, scheduled_dropout
+from ranklet.training.optimizer_step import Objective, StepHooks
 from ranklet.training.schedules import dropout_factor
-from ranklet.training.steps import plan_steps
+from ranklet.training.selection import Selection
+from ranklet.training.steps import training_steps
 from ranklet.vocabulary import DropoutScheduleName
 
 FACTORS: dict[DropoutScheduleName, list[float]] = {
@@ -165,9 +167,9 @@ def take(model: Zeros, seed: int, steps: int, eta: float = 0.3) -> list[Tensor]:
         return Batch(torch.ones(len(indices), dtype=torch.int64), starts, 1, torch.zeros(2).long())
 
     fit(
-        model, plan_steps([[np.arange(2)]] * steps, 1, None, None), load, optimizer,
-        lambda step: 1.0, nn.functional.cross_entropy, validate, max_grad_norm=1e-3,
-        change_gradients=gradient_noise(optimizer, eta, seed),
+        model, training_steps([[np.arange(2)]] * steps, 1, None, None), load,
+        Objective(nn.functional.cross_entropy, optimizer, max_grad_norm=1e-3),
+        Selection(validate), StepHooks(change_gradients=gradient_noise(optimizer, eta, seed)),
     )  # fmt: skip
     return [before - after for before, after in pairwise(seen)]
 
@@ -202,10 +204,12 @@ def test_fit_tells_each_step_before_its_first_batch() -> None:
         return Batch(labels + 1, starts, 1, labels)
 
     fit(
-        model, plan_steps([[np.arange(2), np.arange(1)]] * 2, 2, None, None), load, optimizer,
-        lambda step: 1.0, nn.functional.cross_entropy, lambda: {"accuracy": 0.0},
-        before_step=lambda step: heard.append(("step", step)),
-        change_gradients=lambda step: heard.append(("gradients", step)),
+        model, training_steps([[np.arange(2), np.arange(1)]] * 2, 2, None, None), load,
+        Objective(nn.functional.cross_entropy, optimizer), Selection(lambda: {"accuracy": 0.0}),
+        StepHooks(
+            before_step=lambda step: heard.append(("step", step)),
+            change_gradients=lambda step: heard.append(("gradients", step)),
+        ),
     )  # fmt: skip
     of_a_step = [("batch", 2), ("batch", 1)]
     assert heard == [

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ranklet.errors import RecipeError
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear
-from ranklet.training.optimizers import MuonWithAdamW, build_optimizer
+from ranklet.training.optimizers import LayerDecay, MuonWithAdamW, build_optimizer
 from ranklet.vocabulary import OptimizerName
 
 NAMES: tuple[OptimizerName, ...] = ("adamw", "adam", "sgd", "rmsprop", "adafactor", "muon")
@@ -240,8 +240,7 @@ def test_rates_decay_from_the_top_level_down(name: OptimizerName) -> None:
         head_learning_rate=0.3,
         weight_decay=0.1,
         loraplus_lr_ratio=2.0,
-        levels=model.levels,
-        layer_lr_decay=0.5,
+        layer_decay=LayerDecay(model.levels, 0.5),
         name=name,
     )
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}

@@ -1,4 +1,4 @@
-"""Ranks: the sum over them is what one process computes. Threads stand for processes here."""
+"""Processes: the sum over them is what one process computes. Threads stand for processes here."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from ranklet.data.tokens.corpus_part import CorpusPart
 from ranklet.launch import Launch
 from ranklet.training.fit import fit
 from ranklet.training.losses import cross_entropy
-from ranklet.training.processes import ALONE, Ranks
-from ranklet.training.steps import plan_steps
+from ranklet.training.optimizer_step import Objective, StepHooks
+from ranklet.training.processes import ALONE, Processes
+from ranklet.training.selection import Selection
+from ranklet.training.steps import training_steps
 from ranklet.workflows._train.signals import StopRequest
 
 TOKENS = torch.randint(0, 10, (11, 3), generator=torch.Generator().manual_seed(1))
@@ -34,28 +36,28 @@ class Table:
         self.laid = [torch.zeros(0)] * count
 
 
-class ThreadRanks(Ranks):
-    def __init__(self, rank: int, table: Table) -> None:
-        super().__init__(Launch(rank, len(table.laid)))
+class ThreadProcesses(Processes):
+    def __init__(self, index: int, table: Table) -> None:
+        super().__init__(Launch(index, len(table.laid)))
         self.table = table
 
     def _sum(self, tensor: Tensor) -> None:
-        self.table.laid[self.rank] = tensor.clone()
+        self.table.laid[self.index] = tensor.clone()
         self.table.barrier.wait()
         total = torch.stack(self.table.laid).sum(0)
         self.table.barrier.wait()
         tensor.copy_(total)
 
 
-class EachForItself(ThreadRanks):
+class EachForItself(ThreadProcesses):
     """Sabotaged: nobody adds up."""
 
     def _sum(self, tensor: Tensor) -> None:
         pass
 
 
-class UnweightedShares(ThreadRanks):
-    """Sabotaged: the mean over ranks of each one's mean, as if their parts were equal."""
+class UnweightedShares(ThreadProcesses):
+    """Sabotaged: the mean over processes of each one's mean, as if their parts were equal."""
 
     def add_up(self, parameters: Any, loss: Tensor, counts: Any) -> tuple[Tensor, Any]:
         texts = counts[0] // 3
@@ -65,10 +67,12 @@ class UnweightedShares(ThreadRanks):
         return super().add_up(parameters, loss, counts)
 
 
-def on_ranks(count: int, kind: type[ThreadRanks], work: Callable[[Ranks], Any]) -> list[Any]:
+def on_processes(
+    count: int, kind: type[ThreadProcesses], work: Callable[[Processes], Any]
+) -> list[Any]:
     table = Table(count)
     with ThreadPoolExecutor(count) as threads:
-        return list(threads.map(lambda rank: work(kind(rank, table)), range(count)))
+        return list(threads.map(lambda index: work(kind(index, table)), range(count)))
 
 
 class BagOfTokens(nn.Module):
@@ -88,22 +92,24 @@ def load_batch(indices: np.ndarray) -> Batch:
     return Batch(TOKENS[rows].flatten(), starts, 3, LABELS[rows])
 
 
-def trained(ranks: Ranks, accumulation: int = 1) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
-    """Train on batches of 4, 4 and 3 texts, the last of them no multiple of two ranks or more."""
+def trained(
+    processes: Processes, accumulation: int = 1
+) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    """Train on batches of 4, 4 and 3 texts, the last no multiple of two processes or more."""
     model, records = BagOfTokens(), []
     epochs = [[np.arange(0, 4), np.arange(4, 8), np.arange(8, 11)]] * 4
     fit(
         model,
-        plan_steps(epochs, accumulation, None, None),
+        training_steps(epochs, accumulation, None, None),
         load_batch,
-        torch.optim.SGD(model.parameters(), lr=0.1),
-        lambda step: 1.0,
-        cross_entropy(0.1),
-        lambda: {"accuracy": 1.0, "loss": 1.0 - len(records) / 100, "macro_f1": 1.0},
-        metric="loss",
-        max_grad_norm=0.5,
-        observe=records.append,
-        ranks=ranks,
+        Objective(
+            cross_entropy(0.1), torch.optim.SGD(model.parameters(), lr=0.1), max_grad_norm=0.5
+        ),
+        Selection(
+            lambda: {"accuracy": 1.0, "loss": 1.0 - len(records) / 100, "macro_f1": 1.0}, "loss"
+        ),
+        StepHooks(record=records.append),
+        processes=processes,
     )
     return {name: tensor.detach() for name, tensor in model.named_parameters()}, records
 
@@ -113,10 +119,10 @@ def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
 
 
 @pytest.mark.parametrize("accumulation", [1, 3])
-@pytest.mark.parametrize("count", [2, 3, 4])  # four ranks: one has no row of the last batch
-def test_ranks_train_to_the_weights_of_one_process(count: int, accumulation: int) -> None:
+@pytest.mark.parametrize("count", [2, 3, 4])  # four processes: one has no row of the last batch
+def test_processes_train_to_the_weights_of_one_process(count: int, accumulation: int) -> None:
     expected, told = trained(ALONE, accumulation)
-    held = on_ranks(count, ThreadRanks, lambda ranks: trained(ranks, accumulation))
+    held = on_processes(count, ThreadProcesses, lambda processes: trained(processes, accumulation))
     for weights, records in held:
         assert distance(weights, expected) <= 1e-6
         assert distance(weights, held[0][0]) == 0
@@ -128,19 +134,19 @@ def test_ranks_train_to_the_weights_of_one_process(count: int, accumulation: int
 
 
 @pytest.mark.parametrize("kind", [EachForItself, UnweightedShares])
-def test_what_would_be_wrong_is_noticed(kind: type[ThreadRanks]) -> None:
+def test_what_would_be_wrong_is_noticed(kind: type[ThreadProcesses]) -> None:
     expected, _ = trained(ALONE)
-    assert distance(on_ranks(2, kind, trained)[0][0], expected) > 1e-4
+    assert distance(on_processes(2, kind, trained)[0][0], expected) > 1e-4
 
 
 def test_gradients_by_hand() -> None:
-    """Rank 0 has gradient 1 and 2, rank 1 has 10 and none."""
+    """Process 0 has gradient 1 and 2, process 1 has 10 and none."""
 
-    def add(ranks: Ranks) -> tuple[list[float], float, list[int]]:
+    def add(processes: Processes) -> tuple[list[float], float, list[int]]:
         one, other = torch.zeros(1, requires_grad=True), torch.zeros(2, 1, requires_grad=True)
-        one.grad = torch.tensor([1.0 if ranks.rank == 0 else 10.0])
-        other.grad = torch.tensor([[2.0], [3.0]]) if ranks.rank == 0 else None
-        loss, counts = ranks.add_up([one, other], torch.tensor(0.25 + ranks.rank), (7, 9))
+        one.grad = torch.tensor([1.0 if processes.index == 0 else 10.0])
+        other.grad = torch.tensor([[2.0], [3.0]]) if processes.index == 0 else None
+        loss, counts = processes.add_up([one, other], torch.tensor(0.25 + processes.index), (7, 9))
         assert other.grad is not None
         assert other.grad.shape == (2, 1)
         return (
@@ -149,16 +155,18 @@ def test_gradients_by_hand() -> None:
             list(map(int, counts)),
         )
 
-    assert on_ranks(2, ThreadRanks, add) == [([11.0, 2.0, 3.0], 1.5, [14, 18])] * 2
+    assert on_processes(2, ThreadProcesses, add) == [([11.0, 2.0, 3.0], 1.5, [14, 18])] * 2
 
 
 def test_rows_are_shared_and_put_together_again() -> None:
     rows = torch.arange(14, dtype=torch.float32).view(7, 2)
 
-    def assemble(ranks: Ranks) -> Tensor:
-        return ranks.assemble(rows[ranks.part(np.arange(7))], 7)
+    def assemble(processes: Processes) -> Tensor:
+        return processes.assemble(rows[processes.part(np.arange(7))], 7)
 
-    assert [each.tolist() for each in on_ranks(3, ThreadRanks, assemble)] == [rows.tolist()] * 3
+    assert [each.tolist() for each in on_processes(3, ThreadProcesses, assemble)] == [
+        rows.tolist()
+    ] * 3
     assert ALONE.assemble(rows, 7) is rows
 
 
@@ -173,9 +181,9 @@ def test_part_of_a_split() -> None:
 
 
 def test_random_numbers_of_a_step_differ_between_ranks_and_depend_on_nothing_before() -> None:
-    def drawn(rank: int, step: int, count: int = 2) -> list[float]:
+    def drawn(index: int, step: int, count: int = 2) -> list[float]:
         own = torch.Generator()
-        Ranks(Launch(rank, count)).draw_for(step, 5, own)
+        Processes(Launch(index, count)).draw_for(step, 5, own)
         return [float(torch.rand(1)), float(torch.rand(1, generator=own))]
 
     first = drawn(0, 1)
@@ -190,39 +198,39 @@ def test_random_numbers_of_a_step_differ_between_ranks_and_depend_on_nothing_bef
 
 
 def test_a_signal_to_one_rank_is_one_to_all() -> None:
-    def agree(ranks: Ranks) -> str | None:
+    def agree(processes: Processes) -> str | None:
         stop = StopRequest()
-        stop.agree(ranks.any)
+        stop.agree(processes.any)
         assert stop.signal is None
-        stop.signal = "SIGTERM" if ranks.rank == 1 else None
-        stop.agree(ranks.any)
+        stop.signal = "SIGTERM" if processes.index == 1 else None
+        stop.agree(processes.any)
         return stop.signal
 
-    assert on_ranks(2, ThreadRanks, agree) == ["a signal to another rank", "SIGTERM"]
+    assert on_processes(2, ThreadProcesses, agree) == ["a signal to another process", "SIGTERM"]
 
 
 def test_apart_lasts_until_the_slowest() -> None:
     ended: list[int] = []
 
-    def work(ranks: Ranks) -> list[int]:
-        with ranks.apart():
-            if ranks.rank == 1:
+    def work(processes: Processes) -> list[int]:
+        with processes.apart():
+            if processes.index == 1:
                 torch.rand(1)
                 ended.append(1)
         return list(ended)
 
-    assert on_ranks(2, ThreadRanks, work) == [[1], [1]]
+    assert on_processes(2, ThreadProcesses, work) == [[1], [1]]
 
 
 def test_who_fails_apart_does_not_keep_the_others() -> None:
-    def work(ranks: Ranks) -> str:
+    def work(processes: Processes) -> str:
         try:
-            with ranks.apart():
-                if ranks.rank == 1:
-                    ranks.table.barrier.abort()  # type: ignore[attr-defined]
+            with processes.apart():
+                if processes.index == 1:
+                    processes.table.barrier.abort()  # type: ignore[attr-defined]
                     raise ValueError("mine")
         except Exception as error:
             return type(error).__name__
         return "ended"
 
-    assert on_ranks(2, ThreadRanks, work) == ["BrokenBarrierError", "ValueError"]
+    assert on_processes(2, ThreadProcesses, work) == ["BrokenBarrierError", "ValueError"]

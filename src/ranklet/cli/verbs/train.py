@@ -46,8 +46,8 @@ def train(
     if seeds is not None:
         launch.refuse_several("--seeds", "start one training for each seed")
     resolved = load_recipe(recipe, set_ or [])
-    if launch.rank:
-        train(resolved, out)  # rank 0 does the talking
+    if launch.index:
+        train(resolved, out)  # process 0 does the talking
         return
     folder = free_folder(RUNS_FOLDER, Path(recipe).stem) if out is None else out
     observe = partial(training_observer, track=track)

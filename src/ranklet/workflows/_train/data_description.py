@@ -24,25 +24,25 @@ def describe_data(
         splits: The texts.
         corpora: The same, tokenized, by split.
     """
-    named = {"train": splits.train, "validation": splits.validation, "test": splits.test}
-    found = {name: split for name, split in named.items() if split is not None}
-    words = {name: [count_words(text) for text in split.texts] for name, split in found.items()}
+    all_splits = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    named = {name: split for name, split in all_splits.items() if split is not None}
+    words = {name: [count_words(text) for text in split.texts] for name, split in named.items()}
     words["train"] += splits.filtered_words
     classes = len(splits.labels)
     return DataDescription(
         words=count_lengths(words, _limits(data, "min_words", "max_words")),
         tokens=count_lengths(
-            {name: _tokens(corpora[name]) for name in found}, _limits(data, "max_length")
+            {name: _tokens(corpora[name]) for name in named}, _limits(data, "max_length")
         ),
         labels=splits.labels.names,
-        rows={name: len(split.texts) for name, split in found.items()},
-        label_rows={name: count_labels(split.labels, classes) for name, split in found.items()},
+        rows={name: len(split.texts) for name, split in named.items()},
+        label_rows={name: count_labels(split.labels, classes) for name, split in named.items()},
     )
 
 
 def _limits(data: DataSection, *fields: str) -> dict[str, int]:
-    held = {name: getattr(data, name) for name in fields}
-    return {name: limit for name, limit in held.items() if limit is not None}
+    limits = {name: getattr(data, name) for name in fields}
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 def _tokens(corpus: TokenCorpus) -> NDArray[np.int64]:

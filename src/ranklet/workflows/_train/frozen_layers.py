@@ -23,7 +23,7 @@ def skip_frozen_layers(
     validation: TokenCorpus,
     steps: Sequence[Step],
     engine: EngineSection,
-    announce: Callable[[str], None],
+    report: Callable[[str], None],
     *,
     has_noise: bool = False,
 ) -> tuple[Corpus, Corpus]:
@@ -35,7 +35,7 @@ def skip_frozen_layers(
         validation: Validation texts.
         steps: The whole training.
         engine: The recipe's engine section.
-        announce: Is told what happens, and why it does not.
+        report: Receives a line on what happens, or why it does not.
         has_noise: The training texts change from step to step.
 
     Returns:
@@ -46,7 +46,7 @@ def skip_frozen_layers(
         return train, validation
     if not encoder.layers:
         family = encoder.config.model_type
-        announce(f"frozen layers: all run at every step, because {family} keeps no list of layers")
+        report(f"frozen layers: all run at every step, because {family} keeps no list of layers")
         return train, validation
     first_layer = lowest_trained_layer(encoder)
     if first_layer == 0:
@@ -60,7 +60,7 @@ def skip_frozen_layers(
     if reason is None and not states_suffice(encoder, train, first_layer):
         reason = "this encoder answers differently without them"
     if reason is None:
-        announce(
+        report(
             f"frozen layers: the lowest {first_layer} run once, {size / 2**30:.2f} GiB in {folder}"
         )
         try:
@@ -70,5 +70,5 @@ def skip_frozen_layers(
             )
         except OSError as error:
             reason = error.strerror or str(error)
-    announce(f"frozen layers: the lowest {first_layer} run at every step, because {reason}")
+    report(f"frozen layers: the lowest {first_layer} run at every step, because {reason}")
     return train, validation

@@ -1,48 +1,54 @@
-"""The part of a training in which the model learns, alike on every rank."""
+"""The part of a training in which the model learns, alike on every process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ranklet.batch import Batch
 from ranklet.classifier import TextClassifier
 from ranklet.data.tokens.batching import Indices, epoch_batches
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus, text_labels
 from ranklet.data.tokens.corpus_part import CorpusPart
+from ranklet.data.tokens.noisy_corpus import NoisyCorpus
 from ranklet.data.tokens.sampling import draw_texts, windows_of
 from ranklet.data.tokens.token_dropout import drop_tokens
 from ranklet.encoder.layers import NativeEncoder
 from ranklet.evaluation.by_problem import answer_metrics
+from ranklet.head import module_device
 from ranklet.recipe import Recipe
 from ranklet.run.observer import Observer
 from ranklet.run.records import Records
-from ranklet.saved.probes import compute_dtype
-from ranklet.training.fit import FitResult, Record, fit
+from ranklet.training.averaging import Metrics
+from ranklet.training.continuation import Continuation
+from ranklet.training.fit import FitResult, fit
 from ranklet.training.noise import drop_in_encoder
-from ranklet.training.processes import Ranks
+from ranklet.training.optimizer_step import StepHooks
+from ranklet.training.processes import Processes
 from ranklet.training.resident_corpus import resident
 from ranklet.training.state import OwnGenerator
-from ranklet.training.steps import Step, plan_steps
+from ranklet.training.steps import Step, training_steps
 from ranklet.workflows._train.cuda_graphs import capture_steps
 from ranklet.workflows._train.frozen_layers import skip_frozen_layers
-from ranklet.workflows._train.other_processes import Assistance, NoRecords, SharedTraining
-from ranklet.workflows._train.resume import CheckpointPlan
+from ranklet.workflows._train.other_processes import NoCheckpoints, NoRecords, TrainingInputs
+from ranklet.workflows._train.resume import CheckpointSchedule
 from ranklet.workflows._train.teachers import with_targets
 from ranklet.workflows.from_recipe.fit_arguments import (
-    choose_average,
-    choose_batch_loss,
-    choose_before_step,
-    choose_loss,
-    choose_noise,
+    choose_dropout,
+    choose_gradient_noise,
     choose_optimizer,
-    choose_scaler,
-    choose_schedule,
     choose_text_noise,
+    objective_of,
+    selection_of,
 )
+
+Value = TypeVar("Value")
 
 # A GPU runs ahead of the program by this many steps before a loss is read back.
 STEPS_BETWEEN_READS = 50
@@ -50,117 +56,93 @@ STEPS_BETWEEN_READS = 50
 
 def fit_model(
     model: TextClassifier,
-    work: SharedTraining,
-    ranks: Ranks,
-    plan: CheckpointPlan | Assistance,
+    inputs: TrainingInputs,
+    processes: Processes,
+    checkpoints: CheckpointSchedule | NoCheckpoints,
     opening: AbstractContextManager[Records | NoRecords],
-    told: Observer,
+    observer: Observer,
 ) -> FitResult:
     """Train a model as a recipe says and leave it at its best validation.
 
     Args:
         model: With its adapters, at their start.
-        work: Recipe, texts and where to go on.
-        ranks: The processes that share the rows of every batch; each makes this same call.
-        plan: When a checkpoint is due, and what is done with it.
+        inputs: Recipe, texts and where to go on.
+        processes: Those that share the rows of every batch; each makes this same call.
+        checkpoints: When one is due, and what is done with it.
         opening: Keeps the records while it is open.
-        told: Is told what happens.
+        observer: Is told what happens.
 
     Raises:
         TrainingDivergedError: The loss is no longer a finite number.
         TrainingStoppedError: A signal ended the training in order.
-        RankLostError: Another rank ended or does not answer.
+        ProcessLostError: Another process ended or does not answer.
     """
-    recipe, corpora, targets = work.recipe, work.corpora, work.targets
-    options = recipe.training
-    steps = _steps(recipe, corpora["train"])
+    recipe, options, device = inputs.recipe, inputs.recipe.training, module_device(model)
+    steps = _steps(recipe, inputs.corpora["train"])
+
+    # Optimizer and loss
     optimizer = choose_optimizer(model, options)
-    if recipe.encoder_dropout and isinstance(model.encoder, NativeEncoder):
-        first = drop_in_encoder(model.encoder, recipe.encoder_dropout)
-        told.announce(f"encoder dropout: from layer {first} up, which now run plainly")
-    noisy = choose_text_noise(model, corpora["train"], work.texts, recipe)
-    splits = (corpora["train"], corpora["validation"])
-    has_noise = noisy is not None
-    train, validation = ranks.in_turn(
-        lambda: skip_frozen_layers(
-            model.encoder, *splits, steps, recipe.engine, told.announce, has_noise=has_noise
-        )
-    )
-    train = noisy or train
-    ranks.align([tensor for tensor in model.parameters() if tensor.requires_grad])
-    device = next(model.parameters()).device
-    if device.type == "cuda" and isinstance(train, TokenCorpus) and not options.token_dropout:
-        train = resident(train, device)
+    objective = objective_of(model, optimizer, recipe, inputs.corpora["train"], len(steps))
+    _drop_in_encoder(model, recipe, observer.announce)
+
+    # Texts
+    noisy = choose_text_noise(model, inputs.corpora["train"], inputs.texts, recipe)
+    train, validation = _prepared_texts(model, inputs, steps, processes, observer.announce, noisy)
+    processes.align([tensor for tensor in model.parameters() if tensor.requires_grad])
+    generator = torch.Generator().manual_seed(recipe.seed)
+    load_batch = _batch_loader(train, options.token_dropout, generator, device)
+    if inputs.targets is not None:
+        targets = _targets_of_rows(inputs.targets, inputs.corpora["train"]).to(device)
+        load_batch = with_targets(load_batch, targets)
+
+    # What happens around a step
     capture = capture_steps(
         model,
         train,
-        None if options.batch_tokens else options.batch_size,
-        recipe.engine,
-        told.announce,
-        dropout_changes=options.dropout_schedule != "constant",
-        has_teacher=targets is not None,
-        has_noise=has_noise,
-        several_ranks=ranks.count > 1,
+        recipe,
+        observer.announce,
+        has_noise=noisy is not None,
+        several_processes=processes.count > 1,
     )
-    generator = torch.Generator().manual_seed(recipe.seed)
-    load_batch = _batch_loader(train, options.token_dropout, generator, device)
-    if targets is not None:
-        starts = corpora["train"].text_starts
-        if starts is not None:  # every window has the answer about its text
-            targets = targets.repeat_interleave(torch.from_numpy(np.diff(starts)), 0)
-        load_batch = with_targets(load_batch, targets.to(device))
-    told.start(len(steps))
-    begin_step = choose_before_step(model, noisy, options, len(steps))
-    with opening as records, plan.stop.deferred():
+    before_step = _in_order(
+        choose_dropout(model, options, len(steps)),
+        (lambda step: None) if noisy is None else noisy.begin_step,
+        partial(processes.draw_for, seed=recipe.seed, generator=generator),
+    )
 
-        def observe(record: Record) -> None:
-            records.append(record)
-            told.record(record)
+    def validate() -> Metrics:
+        with checkpoints.stop.at_once():
+            return _validate(model, validation, processes)
 
-        def validate() -> dict[str, float]:
-            with plan.stop.at_once():
-                return _validate(model, validation, ranks)
-
-        def before_step(step: int) -> None:
-            begin_step(step)
-            ranks.draw_for(step, recipe.seed, generator)
-
-        def due(step: Step) -> bool:
-            plan.stop.agree(ranks.any)
-            return plan.due(step, last_step=len(steps))
-
+    observer.start(len(steps))
+    with opening as records, checkpoints.stop.deferred():
         return fit(
             model,
             steps,
             load_batch,
-            optimizer,
-            choose_schedule(options, len(steps)),
-            choose_loss(options, model.labels, corpora["train"], device, recipe.data.problem_type),
-            validate,
-            batch_loss=choose_batch_loss(options, recipe.distillation),
-            metric=options.metric,
-            patience=options.early_stopping_patience,
-            max_grad_norm=options.max_grad_norm,
-            scaler=choose_scaler(compute_dtype(model), device),
-            average=choose_average(model, options),
-            soup=options.soup or 1,
-            before_step=before_step,
-            change_gradients=choose_noise(optimizer, options, recipe.seed),
-            read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
-            capture=capture,
-            observe=observe,
-            others={"records": records, "token_dropout": OwnGenerator(generator)},
-            ranks=ranks,
-            resume=work.checkpoint,
-            due=due,
-            keep=plan.keep,
+            objective,
+            selection_of(model, options, validate),
+            StepHooks(
+                capture,
+                before_step,
+                choose_gradient_noise(optimizer, options, recipe.seed),
+                _in_order(records.append, observer.record),
+                read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
+            ),
+            Continuation(
+                inputs.checkpoint,
+                partial(checkpoints.due, last_step=len(steps), any_process=processes.any),
+                checkpoints.keep,
+                {"records": records, "token_dropout": OwnGenerator(generator)},
+            ),
+            processes,
         )
 
 
 def _steps(recipe: Recipe, corpus: TokenCorpus) -> list[Step]:
     options = recipe.training
     epochs = [_epoch(recipe, corpus, epoch) for epoch in range(options.epochs)]
-    return plan_steps(
+    return training_steps(
         epochs, options.gradient_accumulation_steps, options.max_steps, options.evaluate_every
     )
 
@@ -180,6 +162,57 @@ def _epoch(recipe: Recipe, corpus: TokenCorpus, epoch: int) -> list[Indices]:
     return [rows[batch] for batch in batches]
 
 
+def _drop_in_encoder(model: TextClassifier, recipe: Recipe, report: Callable[[str], None]) -> None:
+    if recipe.encoder_dropout and isinstance(model.encoder, NativeEncoder):
+        first = drop_in_encoder(model.encoder, recipe.encoder_dropout)
+        report(f"encoder dropout: from layer {first} up, which now run plainly")
+
+
+def _prepared_texts(
+    model: TextClassifier,
+    inputs: TrainingInputs,
+    steps: Sequence[Step],
+    processes: Processes,
+    report: Callable[[str], None],
+    noisy: NoisyCorpus | None,
+) -> tuple[Corpus, Corpus]:
+    """Return training and validation texts as they are cheapest to read again and again."""
+    recipe, device = inputs.recipe, module_device(model)
+    train, validation = processes.in_turn(
+        lambda: skip_frozen_layers(
+            model.encoder,
+            inputs.corpora["train"],
+            inputs.corpora["validation"],
+            steps,
+            recipe.engine,
+            report,
+            has_noise=noisy is not None,
+        )
+    )
+    if noisy is not None:
+        return noisy, validation
+    stays = device.type == "cuda" and not recipe.training.token_dropout
+    if stays and isinstance(train, TokenCorpus):
+        return resident(train, device), validation
+    return train, validation
+
+
+def _targets_of_rows(targets: Tensor, corpus: TokenCorpus) -> Tensor:
+    """Return a teacher's answers by row: every window has the answer about its text."""
+    starts = corpus.text_starts
+    if starts is None:
+        return targets
+    return targets.repeat_interleave(torch.from_numpy(np.diff(starts)), 0)
+
+
+def _in_order(*calls: Callable[[Value], object]) -> Callable[[Value], None]:
+    def call_all(value: Value) -> None:
+        for call in calls:
+            call(value)
+
+    return call_all
+
+
 def _batch_loader(
     corpus: Corpus, token_dropout: float, generator: torch.Generator, device: torch.device
 ) -> Callable[[Indices], Batch]:
@@ -188,11 +221,11 @@ def _batch_loader(
     return lambda indices: drop_tokens(corpus.batch(indices), token_dropout, generator).to(device)
 
 
-def _validate(model: TextClassifier, corpus: Corpus, ranks: Ranks) -> dict[str, float]:
-    part = CorpusPart(corpus, ranks.part(np.arange(len(corpus))))
-    logits = ranks.assemble(model.predict_logits(part), len(corpus))
+def _validate(model: TextClassifier, corpus: Corpus, processes: Processes) -> dict[str, float]:
+    part = CorpusPart(corpus, processes.part(np.arange(len(corpus))))
+    logits = processes.assemble(model.predict_logits(part), len(corpus))
     if corpus.text_starts is not None:
         logits = model.per_text(logits, corpus.text_starts)
     probabilities = model.problem.probabilities(logits).numpy()
-    # Of rank 0, so that machines that round otherwise take the same decision.
-    return ranks.of_first(answer_metrics(model.problem, probabilities, text_labels(corpus)))
+    # Of process 0, so that machines that round otherwise take the same decision.
+    return processes.of_first(answer_metrics(model.problem, probabilities, text_labels(corpus)))

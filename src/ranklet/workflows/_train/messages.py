@@ -22,7 +22,7 @@ from ranklet.workflows._train.teachers import Lesson
 
 
 def describe_beginning(
-    asked: Recipe,
+    original: Recipe,
     recipe: Recipe,
     plan: ParameterPlan,
     model: TextClassifier,
@@ -32,15 +32,15 @@ def describe_beginning(
     """Say what will be trained on what.
 
     Args:
-        asked: The recipe as it was given.
-        recipe: The recipe with ranks written out.
+        original: The recipe as it was given.
+        recipe: The recipe with the rank of every adapter written out.
         plan: What trains.
         model: The classifier.
         splits: The data.
         lesson: What a teacher said about it.
     """
     yield f"budget: {plan.total:,} of {plan.budget:,} parameters"
-    if asked.adapter.fit is not None:
+    if original.adapter.fit is not None:
         yield _describe_fit(plan, recipe)
     if model.encoder.config.transformers is not None:
         yield "encoder: computed by transformers, slower than the native ones"
@@ -93,13 +93,13 @@ def _describe_lesson(lesson: Lesson) -> str:
 
 
 def describe_engine(
-    corpora: Corpora, recipe: Recipe, dtype: torch.dtype, device: torch.device, ranks: int = 1
+    corpora: Corpora, recipe: Recipe, dtype: torch.dtype, device: torch.device, processes: int = 1
 ) -> str:
     """Say how it will be computed."""
     corpus = corpora["train"]
     return (
         f"engine: {str(dtype).removeprefix('torch.')} on {device}"
-        + (f" of each of {ranks} ranks, " if ranks > 1 else ", ")
+        + (f" of each of {processes} processes, " if processes > 1 else ", ")
         + f"{corpus.lengths.mean():.0f} tokens a {_unit(corpus)}, {_describe_long(corpus, recipe)}"
     )
 

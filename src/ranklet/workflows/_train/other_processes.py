@@ -1,4 +1,4 @@
-"""What the ranks behind the first do in a training. They read no data and write nothing."""
+"""What the processes behind the first do in a training. They read no data and write nothing."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ranklet.encoder.precision import choose_device, prepare_memory
 from ranklet.labels import LabelSet
 from ranklet.recipe import Recipe
 from ranklet.training.checkpoints import Checkpoint
-from ranklet.training.processes import Ranks
+from ranklet.training.processes import Processes
 from ranklet.training.steps import Step
 from ranklet.workflows._train.signals import StopRequest
 from ranklet.workflows.from_recipe.model import build_model
 
 
 @dataclass(frozen=True, eq=False)
-class SharedTraining:
-    """What the training loop works on, the same on every rank.
+class TrainingInputs:
+    """What the training loop works on, the same on every process.
 
-    Rank 0 sends it: the others need the encoder and nothing else on their disks.
+    Process 0 sends it: the others need the encoder and nothing else on their disks.
 
     Attributes:
-        recipe: With all ranks chosen.
+        recipe: With the rank of every adapter chosen.
         labels: The classes.
         corpora: The splits by name, tokenized.
         texts: The training texts, cleaned.
@@ -48,7 +48,7 @@ class SharedTraining:
 
 @dataclass(frozen=True)
 class NoRecords:
-    """In place of `Records`, where another rank keeps them."""
+    """In place of `Records`, where another process keeps them."""
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Let a record go."""
@@ -62,8 +62,8 @@ class NoRecords:
 
 
 @dataclass(frozen=True)
-class Assistance:
-    """In place of `CheckpointPlan`: this rank ends where all do, and another one writes.
+class NoCheckpoints:
+    """In place of `CheckpointSchedule`: this process ends where all do, and another one writes.
 
     Attributes:
         stop: A signal asks for the end of the training.
@@ -71,9 +71,10 @@ class Assistance:
 
     stop: StopRequest
 
-    def due(self, step: Step, last_step: int) -> bool:
+    def due(self, step: Step, last_step: int, any_process: Callable[[bool], bool]) -> bool:
         """Tell whether the training ends after a step."""
         del step, last_step
+        self.stop.agree(any_process)
         return self.stop.signal is not None
 
     def keep(self, checkpoint: Checkpoint) -> None:
@@ -85,22 +86,22 @@ class Assistance:
         self.stop.obey(f" after step {checkpoint.step}")
 
 
-def assist(ranks: Ranks, stop: StopRequest, fit_model: Callable[..., object]) -> None:
-    """Do this rank's share of what rank 0 hands out, until that has ended.
+def follow_first(processes: Processes, stop: StopRequest, fit_model: Callable[..., object]) -> None:
+    """Do this process's share of the trainings that process 0 hands out, until that has ended.
 
     Args:
-        ranks: All of them.
+        processes: All of them.
         stop: A signal asks for the end of the training.
-        fit_model: The part of a training in which all ranks work.
+        fit_model: The part of a training in which all processes work.
 
     Raises:
         TrainingStoppedError: A signal ended the training in order.
-        RankLostError: Another rank ended or does not answer.
+        ProcessLostError: Another process ended or does not answer.
         RankletError: This machine lacks the encoder, or what computes it.
     """
-    while (work := ranks.next_work()) is not None:
-        with ranks.apart():
+    while (inputs := processes.next_work()) is not None:
+        with processes.apart():
             prepare_memory()
-            device = ranks.take_device(choose_device(work.recipe.engine.device))
-            model, _ = build_model(work.recipe, work.labels, work.dtype, device)
-        fit_model(model, work, ranks, plan=Assistance(stop), opening=nullcontext(NoRecords()))
+            device = processes.take_device(choose_device(inputs.recipe.engine.device))
+            model, _ = build_model(inputs.recipe, inputs.labels, inputs.dtype, device)
+        fit_model(model, inputs, processes, NoCheckpoints(stop), nullcontext(NoRecords()))

@@ -31,7 +31,7 @@ from ranklet.training.steps import Step
 from ranklet.workflows._train.signals import StopRequest
 
 # Raise it whenever what `fit` puts into a checkpoint changes.
-CHECKPOINT_FORMAT = "1"
+CHECKPOINT_FORMAT = "2"
 
 # Where a recipe says nothing, an end without a signal costs no more than this, in seconds. A
 # checkpoint stops the training for milliseconds, so it could be less; a minute is hardly missed.
@@ -40,7 +40,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 60.0
 # Everything else of an environment may change: it only describes.
 _VERSIONS = ("ranklet", "torch", "tokenizers", "numpy", "scikit-learn")
 
-# Name under which a checkpoint carries its recipe with all ranks chosen.
+# Name under which a checkpoint carries its recipe with the rank of every adapter chosen.
 _RESOLVED = "resolved recipe"
 
 
@@ -58,18 +58,18 @@ class Beginning:
 
     @property
     def recipe(self) -> Recipe | None:
-        """The recipe of the interrupted training with all ranks chosen."""
+        """The recipe of the interrupted training with the rank of every adapter chosen."""
         if self.checkpoint is None:
             return None
         return Recipe.model_validate_json(self.checkpoint.origin[_RESOLVED])
 
-    def announce(self, tell: Callable[[str], None]) -> None:
+    def describe(self, report: Callable[[str], None]) -> None:
         """Say where the training begins, if not at its start, and remove what is damaged."""
         for path in self.damaged:
-            tell(f"warning: {path} is damaged and left out")
+            report(f"warning: {path} is damaged and left out")
             shutil.rmtree(path, ignore_errors=True)  # the training will need its name again
         if self.checkpoint is not None:
-            tell(f"continues after step {self.checkpoint.step}, from its checkpoint")
+            report(f"continues after step {self.checkpoint.step}, from its checkpoint")
 
 
 def origin_of(
@@ -78,32 +78,32 @@ def origin_of(
     dtype: torch.dtype,
     device: torch.device,
     targets: Tensor | None = None,
-    ranks: int = 1,
+    processes: int = 1,
 ) -> dict[str, str]:
     """Describe what a training begins from.
 
     Args:
-        recipe: As it was asked for.
+        recipe: As it was given.
         splits: Its data.
         dtype: Compute dtype.
         device: Where it computes.
         targets: What teachers answered, (texts, classes) float32, or None.
-        ranks: Processes that train together; another number sums in another order.
+        processes: How many train together; another number sums in another order.
 
     Raises:
         WeightsError: The encoder's folder holds no weights.
         HubError: The encoder is to be downloaded and cannot be had.
     """
-    found = environment(device, dtype)
+    description = environment(device, dtype)
     return {
         "recipe": recipe_hash(recipe),
         "data": _splits_hash(splits),
         "teacher": "none" if targets is None else _sha256(targets),
         "encoder": _encoder_checksum(encoder_folder(recipe.encoder)),
-        "arithmetic": f"{found['precision']} on {device.type}"
-        + (f" of {ranks} ranks" if ranks > 1 else ""),
+        "arithmetic": f"{description['precision']} on {device.type}"
+        + (f" of {processes} processes" if processes > 1 else ""),
         "checkpoint format": CHECKPOINT_FORMAT,
-        **{name: found[name] for name in _VERSIONS},
+        **{name: description[name] for name in _VERSIONS},
     }
 
 
@@ -124,13 +124,13 @@ def find_beginning(run: Run, origin: Callable[[], Mapping[str, str]]) -> Beginni
     return Beginning(checkpoint, tuple(damaged))
 
 
-class CheckpointPlan:
+class CheckpointSchedule:
     """When a training writes a checkpoint, and what happens then.
 
     Args:
         writer: Writes them.
         origin: What the training began from.
-        recipe: With all ranks chosen.
+        recipe: With the rank of every adapter chosen.
         stop: A signal asks for a checkpoint, and for the end of the training.
     """
 
@@ -147,11 +147,17 @@ class CheckpointPlan:
         self.stop = stop
         self.last_time = time.monotonic()
 
-    def due(self, step: Step, last_step: int) -> bool:
+    def due(self, step: Step, last_step: int, any_process: Callable[[bool], bool]) -> bool:
         """Tell whether a checkpoint is wanted after a step.
 
         The last step always has one: an end during the final evaluation then costs no step.
+
+        Args:
+            step: Was just taken.
+            last_step: Number of the last one.
+            any_process: Tells whether something is true of any process.
         """
+        self.stop.agree(any_process)
         if self.stop.signal is not None or step.number == last_step:
             return True
         if self.every is not None:
@@ -174,12 +180,12 @@ class CheckpointPlan:
 
 def _check_origin(checkpoint: Checkpoint, origin: Mapping[str, str], run: Run) -> None:
     for name, expected in origin.items():
-        found = checkpoint.origin.get(name)
-        if found == expected:
+        actual = checkpoint.origin.get(name)
+        if actual == expected:
             continue
         differs = f"another {name}"
         if len(expected) < 40:  # a hash would say nothing
-            differs += f" ({found}, here {expected})"
+            differs += f" ({actual}, here {expected})"
         raise RunError(
             f"{run.folder}: holds an unfinished training of {differs}; to start anew, remove "
             f"{run.checkpoints} or choose another --out"
@@ -187,8 +193,8 @@ def _check_origin(checkpoint: Checkpoint, origin: Mapping[str, str], run: Run) -
 
 
 def _check_records(checkpoint: Checkpoint, run: Run) -> None:
-    found = run.metrics.stat().st_size if run.metrics.is_file() else 0
-    missing = checkpoint.state["records"]["bytes"] - found
+    size = run.metrics.stat().st_size if run.metrics.is_file() else 0
+    missing = checkpoint.state["records"]["bytes"] - size
     if missing > 0:
         raise RunError(
             f"{run.metrics}: {missing} bytes are missing since the last checkpoint; restore it, or "

@@ -46,14 +46,14 @@ class StopRequest:
             f"stopped by {self.signal}{after}; run the same command again to continue"
         )
 
-    def agree(self, any_rank: Callable[[bool], bool]) -> None:
-        """Take over what a signal asked of another rank, so that all end after the same step.
+    def agree(self, any_process: Callable[[bool], bool]) -> None:
+        """Take over what a signal asked of another process, so that all end after the same step.
 
         Args:
-            any_rank: Tells whether something is true of any rank.
+            any_process: Tells whether something is true of any process.
         """
-        if any_rank(self.signal is not None) and self.signal is None:
-            self.signal = "a signal to another rank"
+        if any_process(self.signal is not None) and self.signal is None:
+            self.signal = "a signal to another process"
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -96,7 +96,8 @@ def stop_on_signals(interrupt: bool = False) -> Iterator[StopRequest]:
     where Python delivers no signals, and in workers of multiprocessing, which SIGTERM is to end.
 
     Args:
-        interrupt: Ctrl-C is one of them too: of several ranks, none can end a training by itself.
+        interrupt: Ctrl-C is one of them too: of several processes, none can end a training by
+            itself.
     """
     request = StopRequest()
     in_main_thread = threading.current_thread() is threading.main_thread()

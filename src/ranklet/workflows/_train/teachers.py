@@ -55,7 +55,7 @@ class Lesson:
 
 
 def consult_teachers(
-    recipe: Recipe, splits: Splits, announce: Callable[[str], None]
+    recipe: Recipe, splits: Splits, report: Callable[[str], None]
 ) -> Lesson | None:
     """Ask the teachers of a recipe about its training texts; None where it has none.
 
@@ -65,7 +65,7 @@ def consult_teachers(
     Args:
         recipe: With or without `distillation.teacher`.
         splits: Its data.
-        announce: Is told when a teacher begins to read.
+        report: Receives a line when a teacher begins to read.
 
     Raises:
         RecipeError: A teacher cannot be loaded, or has other labels.
@@ -77,18 +77,18 @@ def consult_teachers(
     teachers = (options.teacher,) if isinstance(options.teacher, str) else options.teacher
     labelled, more = len(splits.train.texts), _unlabelled_texts(recipe, splits)
     texts = (*splits.train.texts, *more)
-    logits = [_logits(teacher, texts, splits.labels, recipe, announce) for teacher in teachers]
-    targets = torch.stack([(one / options.temperature).softmax(-1) for one in logits]).mean(0)
-    sure, label = torch.stack([one.softmax(-1) for one in logits]).mean(0).max(-1)
+    logits = [_logits(teacher, texts, splits.labels, recipe, report) for teacher in teachers]
+    targets = _mean_probabilities([answers / options.temperature for answers in logits])
+    sure, label = _mean_probabilities(logits).max(-1)
     enough = (sure[labelled:] >= options.confidence).nonzero().flatten()
-    chosen = torch.cat([torch.arange(labelled), labelled + enough])
+    rows = torch.cat([torch.arange(labelled), labelled + enough])
     train = EncodedSplit(
-        tuple(texts[row] for row in chosen.tolist()),
+        tuple(texts[row] for row in rows.tolist()),
         np.concatenate([splits.train.labels, label[labelled + enough].numpy()]),
         splits.train.source,
     )
     agreement = float((label[:labelled].numpy() == splits.train.labels).mean())
-    return Lesson(train, targets[chosen], len(enough), len(more) - len(enough), agreement)
+    return Lesson(train, targets[rows], len(enough), len(more) - len(enough), agreement)
 
 
 def with_targets(
@@ -103,16 +103,20 @@ def with_targets(
     return load
 
 
+def _mean_probabilities(logits: Sequence[Tensor]) -> Tensor:
+    return torch.stack([answers.softmax(-1) for answers in logits]).mean(0)
+
+
 def _unlabelled_texts(recipe: Recipe, splits: Splits) -> tuple[str, ...]:
     """Read the unlabelled texts that occur neither twice nor in another split."""
     source = recipe.distillation.unlabelled
     if source is None:
         return ()
-    found = read_examples(source, "train", recipe.data.text_column, None, None)
-    held = (splits.train, splits.validation, *([] if splits.test is None else [splits.test]))
-    seen = {normal_form(text) for split in held for text in split.texts}
+    examples = read_examples(source, "train", recipe.data.text_column, None, None)
+    used = (splits.train, splits.validation, *([] if splits.test is None else [splits.test]))
+    seen = {normal_form(text) for split in used for text in split.texts}
     texts: list[str] = []
-    for text in found.texts:
+    for text in examples.texts:
         cleaned = clean(text, recipe.data.cleaning)
         form = normal_form(cleaned)
         if form not in seen:
@@ -126,20 +130,20 @@ def _logits(
     texts: Sequence[str],
     labels: LabelSet,
     recipe: Recipe,
-    announce: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> Tensor:
     """Return the logits of one teacher, (texts, classes) float32, in the order of `labels`."""
     try:
         own = _own_folder(name)
         folder = encoder_folder(name) if own is None else own
-        path = (
-            default_cache_folder() / "teachers" / f"{_key(folder, own is None, texts, recipe)}.npy"
-        )
+        key = _key(folder, own is None, texts, recipe)
+        path = default_cache_folder() / "teachers" / f"{key}.npy"
         if path.is_file():
             return torch.from_numpy(np.load(path))
-        teacher = (
-            _own(own, recipe) if own else load_transformers_teacher(folder, recipe.data.max_length)
-        )
+        if own is None:
+            teacher = load_transformers_teacher(folder, recipe.data.max_length)
+        else:
+            teacher = _own(own, recipe)
     except RankletError as error:
         raise _refused(f"{name!r} cannot be used: {error}") from error
     if sorted(teacher.labels) != sorted(labels.names):
@@ -147,7 +151,7 @@ def _logits(
             f"{name!r} has the labels {', '.join(teacher.labels)}, the training texts "
             f"{', '.join(labels.names)}; they must be the same"
         )
-    announce(f"teacher: {name} reads {len(texts):,} texts")
+    report(f"teacher: {name} reads {len(texts):,} texts")
     columns = [teacher.labels.index(label) for label in labels.names]
     logits = teacher.answer(texts)[:, columns].contiguous()
     _keep(path, logits)
@@ -169,23 +173,21 @@ def _own_folder(teacher: str) -> Path | None:
     return None
 
 
-def _key(folder: Path, by_transformers: bool, texts: Sequence[str], recipe: Recipe) -> str:
-    files = (
-        [folder / "config.json", *weight_files(folder)]
-        if by_transformers
-        else sorted(folder.iterdir())
-    )
+def _key(folder: Path, of_transformers: bool, texts: Sequence[str], recipe: Recipe) -> str:
+    files = sorted(folder.iterdir())
+    if of_transformers:
+        files = [folder / "config.json", *weight_files(folder)]
     engine = recipe.engine
-    told = {
+    content = {
         "files": [[path.name, sha256_file(path)] for path in files if path.is_file()],
         "engine": [
             engine.device,
             engine.precision,
-            recipe.data.max_length if by_transformers else None,
+            recipe.data.max_length if of_transformers else None,
         ],
         "texts": texts,
     }
-    return sha256_json(told)
+    return sha256_json(content)
 
 
 def _keep(path: Path, logits: Tensor) -> None:
@@ -200,5 +202,5 @@ def _keep(path: Path, logits: Tensor) -> None:
         return
 
 
-def _refused(problem: str) -> RecipeError:
-    return RecipeError([RecipeIssue("", "distillation.teacher", problem)])
+def _refused(message: str) -> RecipeError:
+    return RecipeError([RecipeIssue("", "distillation.teacher", message)])

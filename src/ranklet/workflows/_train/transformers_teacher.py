@@ -38,7 +38,7 @@ def load_transformers_teacher(folder: Path, max_length: int) -> Teacher:
         max_length: Tokens kept of a text, special ones included.
 
     Returns:
-        It, with the names of its `id2label`.
+        The classifier, with the class names of its `id2label`.
 
     Raises:
         MissingExtraError: transformers is not installed.
@@ -51,14 +51,14 @@ def load_transformers_teacher(folder: Path, max_length: int) -> Teacher:
     try:
         with quiet():
             tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model, found = AutoModelForSequenceClassification.from_pretrained(
+            model, loading = AutoModelForSequenceClassification.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(f"{folder}: transformers cannot load it ({reason})") from error
-    if found["missing_keys"]:
-        missing = sorted(found["missing_keys"])
+    if loading["missing_keys"]:
+        missing = sorted(loading["missing_keys"])
         raise WeightsError(f"{folder}: no trained classifier, it has no {missing[0]}")
     names = tuple(model.config.id2label[index] for index in range(model.config.num_labels))
     return Teacher(names, partial(_answer, model.eval(), tokenizer, max_length))

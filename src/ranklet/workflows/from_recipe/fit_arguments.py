@@ -1,4 +1,4 @@
-"""From the training section of a recipe to the parts that `fit` takes."""
+"""From the training section of a recipe to the values that `fit` takes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from ranklet.data.tokens.corpus import Corpus, TokenCorpus, text_labels
 from ranklet.data.tokens.noisy_corpus import NoisyCorpus
 from ranklet.encoder.families import AnyEncoder
 from ranklet.errors import RecipeError, RecipeIssue
+from ranklet.head import module_device
 from ranklet.labels import LabelSet
 from ranklet.recipe import DistillationSection, Recipe, TrainingSection
-from ranklet.training.averaging import MovingAverage
+from ranklet.saved.probes import compute_dtype
+from ranklet.training.averaging import Metrics, MovingAverage
 from ranklet.training.label_set_losses import (
     balanced_positive_weights,
     binary_cross_entropy,
@@ -36,8 +38,10 @@ from ranklet.training.losses import (
     r_drop,
 )
 from ranklet.training.noise import gradient_noise, scheduled_dropout
-from ranklet.training.optimizers import build_optimizer
+from ranklet.training.optimizer_step import Objective
+from ranklet.training.optimizers import LayerDecay, build_optimizer
 from ranklet.training.schedules import dropout_factor, learning_rate_factor
+from ranklet.training.selection import Selection
 from ranklet.vocabulary import ProblemType
 
 
@@ -54,8 +58,7 @@ def choose_optimizer(model: TextClassifier, options: TrainingSection) -> Optimiz
         head_learning_rate=options.head_learning_rate or options.learning_rate,
         weight_decay=options.weight_decay,
         loraplus_lr_ratio=options.loraplus_lr_ratio,
-        levels=_levels(model.encoder) if options.layer_lr_decay != 1 else (),
-        layer_lr_decay=options.layer_lr_decay,
+        layer_decay=_layer_decay(model.encoder, options.layer_lr_decay),
         name=options.optimizer,
         momentum=options.momentum,
     )
@@ -86,8 +89,8 @@ def check_class_weights(options: TrainingSection, labels: LabelSet) -> None:
     if isinstance(options.class_weights, dict):
         unknown = [name for name in options.class_weights if name not in labels.names]
         if unknown:
-            problem = f"{unknown[0]!r} is no label; allowed: {', '.join(labels.names)}"
-            raise RecipeError([RecipeIssue("", "training.class_weights", problem)])
+            message = f"{unknown[0]!r} is no label; allowed: {', '.join(labels.names)}"
+            raise RecipeError([RecipeIssue("", "training.class_weights", message)])
 
 
 def choose_loss(
@@ -127,17 +130,49 @@ def choose_loss(
             return bootstrapping(beta or 0.8, hard=True, class_weights=weights)
 
 
-def choose_scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | None:
-    """Return what scales the loss, or None where nothing needs to."""
+def objective_of(
+    model: TextClassifier, optimizer: Optimizer, recipe: Recipe, corpus: Corpus, total_steps: int
+) -> Objective:
+    """Return what a training minimises, and how.
+
+    Args:
+        model: On its device, in its dtype.
+        optimizer: Over everything that trains.
+        recipe: With its training section.
+        corpus: Training texts, whose labels class weights may count.
+        total_steps: Optimizer steps of the whole training.
+    """
+    options, device = recipe.training, module_device(model)
     # Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2: float16 loses small gradients.
-    return torch.amp.GradScaler(device.type) if dtype == torch.float16 else None
+    is_scaled = compute_dtype(model) == torch.float16
+    return Objective(
+        loss=choose_loss(options, model.labels, corpus, device, recipe.data.problem_type),
+        optimizer=optimizer,
+        schedule=choose_schedule(options, total_steps),
+        batch_loss=_batch_loss(options, recipe.distillation),
+        max_grad_norm=options.max_grad_norm,
+        scaler=torch.amp.GradScaler(device.type) if is_scaled else None,
+    )
 
 
-def choose_batch_loss(options: TrainingSection, distillation: DistillationSection) -> BatchLoss:
-    """Return what is done with the loss for a batch."""
-    if distillation.teacher is not None:
-        return distilled(distillation.weight, distillation.temperature)
-    return one_pass if options.r_drop is None else r_drop(options.r_drop)
+def selection_of(
+    model: TextClassifier, options: TrainingSection, validate: Callable[[], Metrics]
+) -> Selection:
+    """Return how the best moment of a training is found.
+
+    Args:
+        model: Whose average starts at its tensors as they are.
+        options: The training section.
+        validate: Validation metrics of the model as it is.
+    """
+    decay = options.ema_decay
+    return Selection(
+        validate,
+        metric=options.metric,
+        patience=options.early_stopping_patience,
+        soup=options.soup or 1,
+        average=None if decay is None else MovingAverage(model, decay),
+    )
 
 
 def choose_dropout(
@@ -164,28 +199,20 @@ def choose_text_noise(
     noise = TextNoise(**recipe.augmentation.model_dump())
     if not noise.is_on:
         return None
-    how = model.preprocessing
-    assert how is not None
+    preprocessing = model.preprocessing
+    assert preprocessing is not None
     return NoisyCorpus(
-        corpus, texts, noise, how.tokenizer, how.max_length, how.long_texts, recipe.seed
+        corpus,
+        texts,
+        noise,
+        preprocessing.tokenizer,
+        preprocessing.max_length,
+        preprocessing.long_texts,
+        recipe.seed,
     )
 
 
-def choose_before_step(
-    model: TextClassifier, noisy: NoisyCorpus | None, options: TrainingSection, total_steps: int
-) -> Callable[[int], None]:
-    """Return what is set before an optimizer step: dropouts, and what text noise is drawn for."""
-    set_dropout = choose_dropout(model, options, total_steps)
-
-    def begin(step: int) -> None:
-        set_dropout(step)
-        if noisy is not None:
-            noisy.begin_step(step)
-
-    return begin
-
-
-def choose_noise(
+def choose_gradient_noise(
     optimizer: Optimizer, options: TrainingSection, seed: int
 ) -> Callable[[int], None]:
     """Return what changes the gradients before the optimizer reads them."""
@@ -194,27 +221,30 @@ def choose_noise(
     return gradient_noise(optimizer, options.gradient_noise, seed)
 
 
-def choose_average(model: TextClassifier, options: TrainingSection) -> MovingAverage | None:
-    """Return the moving average that is validated and saved, or None for what trains itself."""
-    return None if options.ema_decay is None else MovingAverage(model, options.ema_decay)
+def _batch_loss(options: TrainingSection, distillation: DistillationSection) -> BatchLoss:
+    if distillation.teacher is not None:
+        return distilled(distillation.weight, distillation.temperature)
+    return one_pass if options.r_drop is None else r_drop(options.r_drop)
 
 
 def _class_weights(
     options: TrainingSection, labels: LabelSet, corpus: Corpus
 ) -> torch.Tensor | None:
-    given = options.class_weights
-    if given == "none":
+    weights = options.class_weights
+    if weights == "none":
         return None
-    if given == "balanced":
+    if weights == "balanced":
         of_texts = text_labels(corpus)
         if of_texts.ndim == 2:
             return balanced_positive_weights(of_texts)
         return balanced_weights(of_texts, len(labels))
-    return torch.tensor([given.get(name, 1.0) for name in labels.names])
+    return torch.tensor([weights.get(name, 1.0) for name in labels.names])
 
 
-def _levels(encoder: AnyEncoder) -> list[nn.Module]:
+def _layer_decay(encoder: AnyEncoder, factor: float) -> LayerDecay | None:
+    if factor == 1:
+        return None
     if not encoder.layers:
-        problem = f"encoder type {encoder.config.model_type} keeps no list of layers; set it to 1.0"
-        raise RecipeError([RecipeIssue("", "training.layer_lr_decay", problem)])
-    return [nn.ModuleList(encoder.entrance), *encoder.layers]
+        message = f"encoder type {encoder.config.model_type} keeps no list of layers; set it to 1.0"
+        raise RecipeError([RecipeIssue("", "training.layer_lr_decay", message)])
+    return LayerDecay([nn.ModuleList(encoder.entrance), *encoder.layers], factor)

@@ -17,23 +17,23 @@ from ranklet.training.checkpoint_writer import CheckpointWriter
 from ranklet.training.checkpoints import Checkpoint, newest_checkpoint
 from ranklet.training.steps import Step
 from ranklet.workflows._train import resume as continue_run
-from ranklet.workflows._train.resume import Beginning, CheckpointPlan, origin_of
+from ranklet.workflows._train.resume import Beginning, CheckpointSchedule, origin_of
 from ranklet.workflows._train.signals import StopRequest
 
 
-def plan(folder: Path, every: int | None) -> CheckpointPlan:
+def schedule(folder: Path, every: int | None) -> CheckpointSchedule:
     training = TrainingSection(checkpoint_every=every)
     recipe = Recipe(data=DataSection(train="a.csv"), training=training)
-    return CheckpointPlan(CheckpointWriter(folder, 2), {"data": "abc"}, recipe, StopRequest())
+    return CheckpointSchedule(CheckpointWriter(folder, 2), {"data": "abc"}, recipe, StopRequest())
 
 
-def due(of: CheckpointPlan, validated: tuple[int, ...] = (4, 8, 10)) -> list[int]:
+def due(checkpoints: CheckpointSchedule, validated: tuple[int, ...] = (4, 8, 10)) -> list[int]:
     steps = [Step(number, 0.0, (), number in validated) for number in range(1, 11)]
-    return [step.number for step in steps if of.due(step, last_step=10)]
+    return [step.number for step in steps if checkpoints.due(step, 10, any_process=bool)]
 
 
 def test_due_by_steps_and_after_the_last(tmp_path: Path) -> None:
-    assert due(plan(tmp_path, every=3)) == [3, 6, 9, 10]
+    assert due(schedule(tmp_path, every=3)) == [3, 6, 9, 10]
 
 
 def test_due_before_validations_and_once_a_minute(
@@ -41,7 +41,7 @@ def test_due_before_validations_and_once_a_minute(
 ) -> None:
     clock = {"now": 1000.0}
     monkeypatch.setattr(continue_run.time, "monotonic", lambda: clock["now"])
-    own = plan(tmp_path, every=None)
+    own = schedule(tmp_path, every=None)
     assert due(own) == [4, 8, 10]
     clock["now"] += 60
     assert due(own) == list(range(1, 11))
@@ -50,13 +50,13 @@ def test_due_before_validations_and_once_a_minute(
 
 
 def test_due_after_a_signal(tmp_path: Path) -> None:
-    own = plan(tmp_path, every=1000)
+    own = schedule(tmp_path, every=1000)
     own.stop.signal = "SIGTERM"
     assert due(own) == list(range(1, 11))
 
 
 def test_a_checkpoint_carries_its_recipe_with_all_ranks_chosen(tmp_path: Path) -> None:
-    own = plan(tmp_path, every=7)
+    own = schedule(tmp_path, every=7)
     with own.writer:
         own.keep(Checkpoint(1, {}))
     found, _ = newest_checkpoint(tmp_path)

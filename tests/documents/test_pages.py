@@ -118,7 +118,7 @@ def test_every_public_name_is_in_the_python_reference() -> None:
 
 
 PATHS = re.compile(
-    r"\b(?:src|docs|tests|benchmarks|examples)/[\w/.-]*\w\.(?:py|md|yaml|sbatch|txt|png)\b"
+    r"\b(?:src|docs|tests|benchmarks|examples)/[a-z0-9_/.-]*\.(?:py|md|yaml|sbatch|txt|png)\b"
 )
 SOURCES = [
     *MARKDOWN,

@@ -1,9 +1,9 @@
-# Seven words. Each does all of its own set-up in .venv, and is quick the second time.
+# Eight words. Each does all of its own set-up in .venv, and is quick the second time.
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/quickstart
 
-.PHONY: setup quickstart fix check test bench docs
+.PHONY: setup quickstart fix check test test-fast bench docs
 
 setup: .venv/.installed-dev
 
@@ -26,6 +26,11 @@ check: setup
 # A worker for each core, each with one thread: twice as many would wait for each other.
 test: setup
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+# What a change usually breaks, for the loop of work: no trainings, no reference implementations.
+test-fast: setup
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 \
+		--dist worksteal -m "not slow" tests/unit tests/architecture tests/properties
 
 bench: setup
 	$(BIN)/python benchmarks/accuracy/ag_news_accuracy.py

@@ -66,12 +66,12 @@ class DataError(RankletError, ValueError):
     """
 
     def __init__(
-        self, problem: str, source: str, line: int | None = None, column: str | None = None
+        self, message: str, source: str, line: int | None = None, column: str | None = None
     ) -> None:
         self.source, self.line, self.column = source, line, column
         place = source if line is None else f"{source}:{line}"
         where = place if column is None else f"{place}: column {column!r}"
-        super().__init__(f"{where}: {problem}")
+        super().__init__(f"{where}: {message}")
 
 
 class AdapterError(RankletError, ValueError):

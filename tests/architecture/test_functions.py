@@ -16,18 +16,10 @@ FUNCTIONS = [
 MOST_PARAMETERS = 9
 MOST_BODY_LINES = 60
 
-# Too many parameters today. Those of `cli` are the options of a verb, one by one.
+# Too many parameters today.
 WIDE = {
-    "ranklet.cli.audit.audit",
-    "ranklet.cli.estimate.estimate",
-    "ranklet.cli.main.evaluate",
-    "ranklet.cli.main.predict",
-    "ranklet.cli.main.shrink",
-    "ranklet.cli.stress.stress",
     "ranklet.evaluation.report.run_page.render_report",
     "ranklet.sklearn.LoraTextClassifier.__init__",
-    "ranklet.training.fit.fit",
-    "ranklet.training.optimizers.build_optimizer",
     "ranklet.workflows.audit.audit",
     "ranklet.workflows.estimate.estimate",
     "ranklet.workflows.evaluate.evaluate",
@@ -37,15 +29,18 @@ WIDE = {
 }
 # Too long today, docstring and signature not counted.
 LONG = {
-    "ranklet.training.fit.fit",
-    "ranklet.workflows._train.learn.fit_model",
     "ranklet.workflows.shrink.shrink",
     "ranklet.workflows.train._train",
 }
 
 
 def test_no_function_takes_ten_things() -> None:
-    wide = {f.full_name: f.parameters for f in FUNCTIONS if f.parameters > MOST_PARAMETERS}
+    """Apart from `cli/verbs/`, where the parameters of a function are the options of its verb."""
+    wide = {
+        f.full_name: f.parameters
+        for f in FUNCTIONS
+        if f.parameters > MOST_PARAMETERS and not f.module.startswith("ranklet.cli.verbs.")
+    }
     assert {name: count for name, count in wide.items() if name not in WIDE} == {}
 
 

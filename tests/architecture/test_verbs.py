@@ -83,7 +83,7 @@ def recipe_fields() -> set[str]:
 READERS = ("ranklet.recipe", "ranklet.run", f"{WORKFLOWS}.from_recipe", f"{WORKFLOWS}.train")
 # Those that read fields of a recipe besides, and what has still to go elsewhere.
 FURTHER_READERS = {
-    "ranklet.cli.main",
+    "ranklet.cli.verbs.plan",
     f"{WORKFLOWS}._audit.split_description",
     f"{WORKFLOWS}._compared_runs",
     f"{WORKFLOWS}._train.cuda_graphs",

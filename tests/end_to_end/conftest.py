@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+import ranklet as library
 from ranklet.cli import exit_codes
 from ranklet.cli.main import run as run_command_line
 from ranklet.encoder.bert import Encoder
@@ -105,11 +106,29 @@ def empty_figure(kind: Literal["png", "svg"]) -> bytes:
     return rendered
 
 
+def let_one_drawing_stand_for_all(patch: pytest.MonkeyPatch) -> None:
+    files = {kind: empty_figure(kind) for kind in ("png", "svg")}
+    patch.setattr(drawing, "_rendered", lambda _, kinds: [files[kind] for kind in kinds])
+
+
 @pytest.fixture(autouse=True)
 def _one_drawing(made_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let one drawing stand for all but those of `made_once`: they are most of a tiny training."""
-    files = {kind: empty_figure(kind) for kind in ("png", "svg")}
-    monkeypatch.setattr(drawing, "_rendered", lambda _, kinds: [files[kind] for kind in kinds])
+    let_one_drawing_stand_for_all(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def train_in() -> Callable[..., None]:
+    """Train a `recipe.yaml` where it lies, as a fixture that many tests share does it."""
+
+    def train(folder: Path, out: Path | str, *overrides: str) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            patch.setenv("RANKLET_CACHE", str(folder.with_name(f"cache-of-{folder.name}")))
+            let_one_drawing_stand_for_all(patch)
+            library.train(library.load_recipe("recipe.yaml", overrides), out)
+
+    return train
 
 
 @pytest.fixture

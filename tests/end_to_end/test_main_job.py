@@ -414,10 +414,9 @@ def test_no_verb_imports_transformers_or_peft(workplace: Path) -> None:
 
 
 @pytest.mark.parametrize("saved", ["float32", "bfloat16"])
-@pytest.mark.parametrize("loaded", ["float32", "bfloat16"])
-def test_a_model_loads_in_another_precision(
-    workplace: Path, ranklet: Command, saved: str, loaded: Any
-) -> None:
+def test_a_model_loads_in_another_precision(workplace: Path, ranklet: Command, saved: str) -> None:
     train(ranklet, "run2", *LEARNS, "--set", f"engine.precision={saved}")
     texts = ["the team a goal", "the envoy a treaty"]
-    assert library.load("run2", precision=loaded).predict(texts) == load("run2").predict(texts)
+    expected = load("run2").predict(texts)
+    assert library.load("run2", precision="float32").predict(texts) == expected
+    assert library.load("run2", precision="bfloat16").predict(texts) == expected

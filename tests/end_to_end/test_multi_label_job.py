@@ -52,17 +52,18 @@ def write_csv(path: str, rows: list[tuple[str, list[str]]]) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained_once(made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained_once(
+    made_once: Path, train_in: Command, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A folder with a finished multi-label run `run`."""
     folder = tmp_path_factory.mktemp("several")
     shutil.copytree(made_once / "encoder", folder / "encoder")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("RANKLET_CACHE", str(folder / "cache"))
         Path("recipe.yaml").write_text(RECIPE, encoding="utf-8")
         write_csv("several.csv", rows_of_text(80))
         write_csv("test.csv", rows_of_text(24, first=100))
-        library.train(library.load_recipe("recipe.yaml"), "run")
+    train_in(folder, "run")
     return folder
 
 

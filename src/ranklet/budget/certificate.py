@@ -45,7 +45,7 @@ def certify(
         "counted": counted,
         "saved": in_file - start,
         "saved_but_not_trained": {
-            **{what: _numbers(held) for what, held in not_trained.items()},
+            **{what: _numbers(tensors) for what, tensors in not_trained.items()},
             "subtracted_start": start,
         },
         "within_budget": plan.total <= plan.budget,

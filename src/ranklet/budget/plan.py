@@ -9,7 +9,8 @@ from typing import Any, Literal
 from torch import nn
 
 from ranklet.errors import BudgetExceededError, ParityError
-from ranklet.lora.placement import ModuleShape, Placement, layer_of
+from ranklet.lora.module_names import layer_of
+from ranklet.lora.placement import ModuleShape, Placement
 from ranklet.vocabulary import Bias
 
 Kind = Literal["lora", "magnitude", "head", "bias", "norm"]

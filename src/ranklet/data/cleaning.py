@@ -112,15 +112,15 @@ def filter_by_words(
     Raises:
         DataError: No row is left.
     """
-    kept = [
+    rows = [
         row
         for row, text in enumerate(examples.texts)
         if is_within(count_words(text), min_words, max_words)
     ]
-    if not kept:
+    if not rows:
         high = float("inf") if max_words is None else max_words
         raise DataError(
             f"no row has {min_words or 0} to {high} words; widen data.min_words and data.max_words",
             examples.source,
         )
-    return examples.select(kept), len(examples) - len(kept)
+    return examples.select(rows), len(examples) - len(rows)

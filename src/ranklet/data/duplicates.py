@@ -62,11 +62,11 @@ def normal_form(text: str) -> str:
     space collapsed. A text without any of them is compared as it stands, stripped.
     """
     if text.isascii():
-        kept = text.lower().translate(ASCII_PUNCTUATION)
+        form = text.lower().translate(ASCII_PUNCTUATION)
     else:
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-        kept = "".join(character for character in folded if _is_kept(character))
-    return " ".join(kept.split()) or text.strip()
+        form = "".join(character for character in folded if _is_kept(character))
+    return " ".join(form.split()) or text.strip()
 
 
 def _is_kept(character: str) -> bool:

@@ -96,10 +96,10 @@ def distinct_labels(examples: Examples) -> LabelSet:
     """
     names = [name for label in required_labels(examples) for name in names_of(label)]
     if len(set(names)) < 2:
-        held = f"every row has the label {names[0]!r}" if names else "no row has a label"
+        reason = f"every row has the label {names[0]!r}" if names else "no row has a label"
         if names and examples.multi_label:
-            held = f"there is no label but {names[0]!r}"
-        raise DataError(f"{held}; a classifier needs at least 2 labels", examples.source)
+            reason = f"there is no label but {names[0]!r}"
+        raise DataError(f"{reason}; a classifier needs at least 2 labels", examples.source)
     return LabelSet.from_values(names)
 
 

@@ -18,9 +18,9 @@ def nearest(word: str, allowed: Sequence[str]) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """Quote names for a message, shortening a long list."""
-    shown = ", ".join(repr(name) for name in names[:MAX_LISTED])
+    quoted = ", ".join(repr(name) for name in names[:MAX_LISTED])
     rest = len(names) - MAX_LISTED
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    return f"{quoted} and {rest} more" if rest > 0 else quoted
 
 
 def first_line(error: BaseException) -> str:

@@ -35,19 +35,19 @@ def split_validation(train: Examples, size: float | int, seed: int) -> tuple[Exa
     """
     if train.multi_label:
         sets = [names_of(label) for label in required_labels(train)]
-        chosen = _choose_sets(sets, _validation_count(train, size, 1), seed)
+        validation = _choose_sets(sets, _validation_count(train, size, 1), seed)
     else:
         rows = _rows_by_label(train)
         count = _validation_count(train, size, len(rows))
-        taken = _apportion({label: len(found) for label, found in rows.items()}, count)
-        chosen = _choose(rows, taken, seed)
-    kept = [row for row in range(len(train)) if row not in chosen]
-    return train.select(kept), train.select(sorted(chosen))
+        taken = _apportion({label: len(members) for label, members in rows.items()}, count)
+        validation = _choose(rows, taken, seed)
+    rest = [row for row in range(len(train)) if row not in validation]
+    return train.select(rest), train.select(sorted(validation))
 
 
 def _rows_by_label(train: Examples) -> dict[str, list[int]]:
     rows = _rows_by_name(required_labels(train))
-    lonely = sorted(label for label, found in rows.items() if len(found) == 1)
+    lonely = sorted(label for label, members in rows.items() if len(members) == 1)
     if lonely:
         raise DataError(
             f"one row only for {listed(lonely)}, and a stratified split needs 2 per label; add "
@@ -100,11 +100,11 @@ def _choose(rows: Mapping[str, list[int]], taken: Mapping[str, int], seed: int) 
     import numpy as np
 
     generator = np.random.default_rng(seed)
-    chosen: set[int] = set()
-    for label, found in rows.items():
-        order = generator.permutation(len(found))[: taken[label]]
-        chosen.update(found[position] for position in order)
-    return chosen
+    validation: set[int] = set()
+    for label, members in rows.items():
+        order = generator.permutation(len(members))[: taken[label]]
+        validation.update(members[position] for position in order)
+    return validation
 
 
 def _choose_sets(sets: Sequence[tuple[str, ...]], count: int, seed: int) -> set[int]:
@@ -126,13 +126,13 @@ def _choose_sets(sets: Sequence[tuple[str, ...]], count: int, seed: int) -> set[
 
     order = [int(row) for row in np.random.default_rng(seed).permutation(len(sets))]
     rows = _rows_by_name(sets)
-    undealt = {name: len(found) for name, found in sorted(rows.items())}
+    undealt = {name: len(members) for name, members in sorted(rows.items())}
     lacking = {name: count / len(sets) * left for name, left in undealt.items()}
-    chosen: set[int] = set()
+    validation: set[int] = set()
     dealt: set[int] = set()
 
     def deal(row: int, name: str | None) -> None:
-        missing, left = count - len(chosen), len(sets) - len(dealt)
+        missing, left = count - len(validation), len(sets) - len(dealt)
         wish = 0.0 if name is None else 2 * lacking[name] - undealt[name]
         to_validation = missing == left or (missing > 0 and (wish, 2 * missing - left) > (0.0, 0))
         dealt.add(row)
@@ -140,7 +140,7 @@ def _choose_sets(sets: Sequence[tuple[str, ...]], count: int, seed: int) -> set[
             undealt[own] -= 1
             lacking[own] -= to_validation
         if to_validation:
-            chosen.add(row)
+            validation.add(row)
 
     place = {row: position for position, row in enumerate(order)}
     while any(undealt.values()):
@@ -150,4 +150,4 @@ def _choose_sets(sets: Sequence[tuple[str, ...]], count: int, seed: int) -> set[
     for row in order:
         if row not in dealt:
             deal(row, None)
-    return chosen
+    return validation

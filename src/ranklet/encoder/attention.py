@@ -36,12 +36,12 @@ def reference_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         queries = torch.split(query, query_lengths)
         keys, values = (torch.split(states, lengths) for states in (key, value))
-        return torch.cat([_attend_one(*one) for one in zip(queries, keys, values, strict=True)])
+        return torch.cat([_attend_text(*text) for text in zip(queries, keys, values, strict=True)])
 
     return attend
 
 
-def _attend_one(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def _attend_text(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     scores = torch.einsum("qhd,khd->hqk", query.float(), key.float()) * query.shape[-1] ** -0.5
     return torch.einsum("hqk,khd->qhd", scores.softmax(-1), value.float()).to(query.dtype)
 

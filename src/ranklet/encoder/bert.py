@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -59,7 +60,7 @@ def like(parameter: Tensor | None, states: Tensor) -> Tensor | None:
 
 
 class Embeddings(nn.Module):
-    """Sum of word, position and token type embeddings, normalised."""
+    """Sum of word, position and, where there are any, token type embeddings, normalised."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -67,18 +68,18 @@ class Embeddings(nn.Module):
         width = config.embedding_size or config.hidden_size
         self.word_embeddings = table(config.vocab_size, width)
         self.position_embeddings = table(config.max_position_embeddings, width)
-        self.token_type_embeddings = table(config.type_vocab_size, width)
+        if config.type_vocab_size:
+            self.token_type_embeddings = table(config.type_vocab_size, width)
+        self.has_token_types = config.type_vocab_size > 0
         self.LayerNorm = LayerNorm(width, config.layer_norm_eps)
 
     def forward(self, batch: Batch) -> Tensor:
         """Embed a batch: (tokens, width of the tables). Every token is of type 0."""
         positions = positions_in_text(batch.cu_seqlens, batch.num_tokens) + self.position_offset
-        token_types = positions.new_zeros(positions.shape)
-        hidden: Tensor = self.LayerNorm(
-            self.word_embeddings(batch.token_ids)
-            + self.token_type_embeddings(token_types)
-            + self.position_embeddings(positions)
-        )
+        words = self.word_embeddings(batch.token_ids)
+        if self.has_token_types:
+            words = words + self.token_type_embeddings(torch.zeros_like(positions))
+        hidden: Tensor = self.LayerNorm(words + self.position_embeddings(positions))
         return hidden
 
 

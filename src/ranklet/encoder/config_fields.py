@@ -126,13 +126,13 @@ def _theta(fields: Fields, kind: str, older: str, path: Path) -> float:
     name, value = older, fields.get(older)
     rope = fields.get("rope_parameters")
     if rope is not None:
-        chosen = rope.get(kind) if isinstance(rope, dict) else None
-        if not isinstance(chosen, dict) or chosen.get("rope_type", "default") != "default":
+        own = rope.get(kind) if isinstance(rope, dict) else None
+        if not isinstance(own, dict) or own.get("rope_type", "default") != "default":
             raise WeightsError(
-                f"{path}: rope_parameters: {kind} {chosen!r} is not supported; "
+                f"{path}: rope_parameters: {kind} {own!r} is not supported; "
                 "allowed: rope_type default with a rope_theta"
             )
-        name, value = f"rope_parameters: {kind}: rope_theta", chosen.get("rope_theta")
+        name, value = f"rope_parameters: {kind}: rope_theta", own.get("rope_theta")
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 1 < value < 1e12:
         raise WeightsError(f"{path}: {name} must be a number above 1, found {value!r}")
     return float(value)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ranklet.batch import Batch
 from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend
-from ranklet.encoder.bert import ACTIVATION_FUNCTIONS, LayerNorm, Linear
+from ranklet.encoder.bert import ACTIVATION_FUNCTIONS, Embeddings, LayerNorm, Linear
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.fused.layer import ACTIVATION_GRADIENTS, LayerMaps, layer_maps, norm
 from ranklet.encoder.fused.linear_maps import joined_map, single_map
@@ -20,28 +20,8 @@ from ranklet.encoder.layers import (
     NativeEncoder,
     attend_in_heads,
     equal_attention,
-    table,
 )
-from ranklet.encoder.packing import positions_in_text
 from ranklet.vocabulary import AttentionBackend
-
-
-class Embeddings(nn.Module):
-    """Sum of word and position embeddings, normalised."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.position_offset = config.position_offset
-        self.word_embeddings = table(config.vocab_size, config.hidden_size)
-        self.position_embeddings = table(config.max_position_embeddings, config.hidden_size)
-        self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Embed a batch: (tokens, hidden)."""
-        positions = positions_in_text(batch.cu_seqlens, batch.num_tokens) + self.position_offset
-        words, places = self.word_embeddings(batch.token_ids), self.position_embeddings(positions)
-        hidden: Tensor = self.LayerNorm(words + places)
-        return hidden
 
 
 class SelfAttention(nn.Module):

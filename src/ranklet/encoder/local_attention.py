@@ -32,12 +32,12 @@ def reference_local_attention(cu_seqlens: Tensor, max_seqlen: int, window: int) 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         queries, keys, values = (torch.split(states, lengths) for states in (query, key, value))
         texts = zip(queries, keys, values, strict=True)
-        return torch.cat([_attend_one(q, k, v, window) for q, k, v in texts])
+        return torch.cat([_attend_text(q, k, v, window) for q, k, v in texts])
 
     return attend
 
 
-def _attend_one(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
+def _attend_text(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
     scores = torch.einsum("qhd,khd->hqk", query.float(), key.float()) * query.shape[-1] ** -0.5
     places = torch.arange(len(query), device=query.device)
     far = (places[:, None] - places).abs() > window

@@ -54,8 +54,8 @@ def pack_linear_maps(root: nn.Module) -> int:
     Returns:
         The number of maps.
     """
-    found = {name: module for name, module in root.named_modules() if isinstance(module, nn.Linear)}
-    for name, module in found.items():
+    maps = {name: module for name, module in root.named_modules() if isinstance(module, nn.Linear)}
+    for name, module in maps.items():
         parent, _, child = name.rpartition(".")
         setattr(root.get_submodule(parent), child, PackedLinear(module))
-    return len(found)
+    return len(maps)

@@ -21,8 +21,8 @@ def choose_device(device: Device) -> torch.device:
     """
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
-        problem = "cuda is not available on this machine; allowed here: auto, cpu"
-        raise RecipeError([RecipeIssue("", "engine.device", problem)])
+        message = "cuda is not available on this machine; allowed here: auto, cpu"
+        raise RecipeError([RecipeIssue("", "engine.device", message)])
     return torch.device("cuda" if available and device != "cpu" else "cpu")
 
 

@@ -141,8 +141,8 @@ class QuantizedEmbedding(nn.Module):
 
     def forward(self, token_ids: Tensor) -> Tensor:
         """Look up (...) int64: (..., embedding_dim) in the compute dtype."""
-        found = self.stored.rows(token_ids.flatten())
-        return found.view(*token_ids.shape, self.embedding_dim)
+        rows = self.stored.rows(token_ids.flatten())
+        return rows.view(*token_ids.shape, self.embedding_dim)
 
 
 AnyLinear = nn.Linear | QuantizedLinear

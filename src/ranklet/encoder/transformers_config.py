@@ -81,8 +81,8 @@ def transformers_config(fields: Mapping[str, Any], native: str, path: Path) -> A
         raise WeightsError(
             f"{path}: transformers cannot use it ({reason}); choose an encoder of type {native}"
         ) from error
-    known = type(config) in MODEL_FOR_MASKED_LM_MAPPING and type(config) in MODEL_MAPPING
-    if not known or config.is_encoder_decoder:
+    is_encoder = type(config) in MODEL_FOR_MASKED_LM_MAPPING and type(config) in MODEL_MAPPING
+    if not is_encoder or config.is_encoder_decoder:
         raise WeightsError(
             f"{path}: model_type {fields['model_type']!r} is not supported; choose an encoder of "
             f"type {native}, or another one with masked language modelling in transformers"
@@ -114,8 +114,8 @@ def model_class(config: Any) -> Any:
     """Return the class of transformers that computes hidden states."""
     from transformers import MODEL_MAPPING
 
-    found = MODEL_MAPPING[type(config)]
-    return found[0] if isinstance(found, tuple) else found
+    classes = MODEL_MAPPING[type(config)]
+    return classes[0] if isinstance(classes, tuple) else classes
 
 
 def _first_position(config: Any) -> int:

@@ -62,9 +62,9 @@ class TransformersEncoder(nn.Module):
         if self.layer_list_name is None:
             return nn.ModuleList()
         # Not through `self`, whose child may be called `layers` too.
-        found = self._network[0].get_submodule(self.layer_list_name)
-        assert isinstance(found, nn.ModuleList)
-        return found
+        layers = self._network[0].get_submodule(self.layer_list_name)
+        assert isinstance(layers, nn.ModuleList)
+        return layers
 
     @property
     def entrance(self) -> list[nn.Module]:
@@ -155,7 +155,7 @@ def load_transformers_encoder(
     own = _own_config(config)
     try:
         with quiet():
-            network, found = model_class(own).from_pretrained(
+            network, loading_info = model_class(own).from_pretrained(
                 folder,
                 config=own,
                 dtype=dtype,
@@ -167,7 +167,7 @@ def load_transformers_encoder(
     except (OSError, ValueError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(f"{folder}: transformers cannot load it ({reason})") from error
-    _check_names(found, folder, network.base_model_prefix)
+    _check_names(loading_info, folder, network.base_model_prefix)
     _check_finite(network, folder)
     _own_layers(network)
     return TransformersEncoder(network, config).requires_grad_(False).eval()
@@ -178,12 +178,12 @@ def _own_config(config: EncoderConfig) -> Any:
     return transformers_config(json.loads(config.transformers.config_json), "", Path("config.json"))
 
 
-def _check_names(found: dict[str, Iterable[str]], folder: Path, prefix: str) -> None:
-    missing = sorted(name for name in found["missing_keys"] if not _in_pooler(name, prefix))
+def _check_names(loading_info: dict[str, Iterable[str]], folder: Path, prefix: str) -> None:
+    missing = sorted(name for name in loading_info["missing_keys"] if not _in_pooler(name, prefix))
     # What lies outside the encoder are heads; a name inside it that has no place is another model.
     unexpected = sorted(
         name
-        for name in found["unexpected_keys"]
+        for name in loading_info["unexpected_keys"]
         if name.startswith(f"{prefix}.") and not _in_pooler(name, prefix)
     )
     for names, what in ((missing, "are missing"), (unexpected, "have no place in the encoder")):

@@ -131,8 +131,8 @@ def _encoder_name(stored: str, architecture: Architecture) -> str:
 def _check_names(
     encoder: AnyEncoder, tensors: Iterable[str], architecture: Architecture, folder: Path
 ) -> None:
-    expected, found = set(encoder.state_dict()), set(tensors)
-    missing, unexpected = sorted(expected - found), sorted(found - expected)
+    expected, present = set(encoder.state_dict()), set(tensors)
+    missing, unexpected = sorted(expected - present), sorted(present - expected)
     if missing:
         hint = (
             f"; the file has no {architecture.pooler}, which head: dense reads: use head: linear"

@@ -205,9 +205,9 @@ def _placements(
 ) -> tuple[Placement, ...]:
     parts: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
-        found = LORA_TENSOR.fullmatch(name)
-        if found:
-            parts.setdefault(found.group(1), {})[found.group(2)] = tensor
+        match = LORA_TENSOR.fullmatch(name)
+        if match:
+            parts.setdefault(match.group(1), {})[match.group(2)] = tensor
     if not parts:
         raise AdapterError(f"{folder / TENSORS_FILE}: holds no LoRA tensors")
     placements = []
@@ -233,9 +233,9 @@ def _placements(
 def _check_lengths(module: str, parts: dict[str, Tensor], use_dora: bool, folder: Path) -> None:
     lengths = parts.pop("lora_magnitude_vector", None)
     if (lengths is not None) != use_dora:
-        found = "has" if lengths is not None else "lacks"
+        verb = "has" if lengths is not None else "lacks"
         raise AdapterError(
-            f"{folder}: {module} {found} a lora_magnitude_vector, but use_dora is {use_dora}"
+            f"{folder}: {module} {verb} a lora_magnitude_vector, but use_dora is {use_dora}"
         )
 
 

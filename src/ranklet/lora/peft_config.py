@@ -98,8 +98,9 @@ def check_options(config: Mapping[str, Any], path: Path) -> None:
 def _check_values(config: Mapping[str, Any], path: Path) -> None:
     for option in ("r", "lora_alpha"):
         if not _is_positive(config.get(option)):
-            found = f"found {config.get(option)!r}"
-            raise AdapterError(f"{path}: {option} must be a number above 0, {found}")
+            raise AdapterError(
+                f"{path}: {option} must be a number above 0, found {config.get(option)!r}"
+            )
     dropout = config.get("lora_dropout")
     if dropout and not (_is_positive(dropout) and dropout <= 1):
         raise AdapterError(f"{path}: lora_dropout must be a number from 0 to 1, found {dropout!r}")
@@ -177,7 +178,7 @@ def replaced_modules(
     # PEFT takes a module whose name ends in a word of modules_to_save, and all below it.
     wanted = tuple(config.get("modules_to_save") or ())
     heads = tuple(f"{module}." for module in head)
-    found = []
+    modules = []
     for name in tensors:
         module = name.rpartition(".")[0]
         parts = module.split(".")
@@ -185,8 +186,8 @@ def replaced_modules(
         if LORA_TENSOR.fullmatch(name) or name.startswith(heads):
             continue
         if wanted and any(owner.endswith(wanted) for owner in owners):
-            found.append(module)
-    return tuple(dict.fromkeys(found))
+            modules.append(module)
+    return tuple(dict.fromkeys(modules))
 
 
 def check_targets(config: Mapping[str, Any], modules: Sequence[str], path: Path) -> None:
@@ -215,16 +216,16 @@ def _is_target(config: Mapping[str, Any], module: str) -> bool:
     if targets is None or (isinstance(targets, str) and targets.lower() == ALL_LINEAR):
         return True
     layers, named = config.get("layers_to_transform"), config.get("layers_pattern")
-    chosen = [layers] if isinstance(layers, int) else layers
+    indices = [layers] if isinstance(layers, int) else layers
     if not _is_named(targets, module):
         return False
     # Layers count only for targets by ending, as in PEFT.
-    if not chosen or isinstance(targets, str) or module in targets:
+    if not indices or isinstance(targets, str) or module in targets:
         return True
     lists = [named] if isinstance(named, str) else named or [r"[^.]*"]
-    found = (re.match(rf"(?:^|.*?\.){name}\.(\d+)\.", module) for name in lists)
-    layer = next((match[1] for match in found if match), None)
-    return layer is not None and int(layer) in chosen
+    matches = (re.match(rf"(?:^|.*?\.){name}\.(\d+)\.", module) for name in lists)
+    layer = next((match[1] for match in matches if match), None)
+    return layer is not None and int(layer) in indices
 
 
 def _is_named(names: str | Sequence[str], module: str) -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal
 
 import torch
@@ -15,14 +13,16 @@ from ranklet.encoder.quantization import AnyEmbedding, AnyLinear
 from ranklet.errors import AdapterError
 from ranklet.lora.initial import check_rank
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear, lora_scaling, module_generator
+from ranklet.lora.module_names import (
+    LayerSelection,
+    layer_indices,
+    layer_of,
+    matches,
+    nearest_names,
+)
 from ranklet.vocabulary import AdapterInit, Bias
 
 ALL_LINEAR = "all-linear"
-
-Layers = str | Sequence[int | str]
-"""Layers by index and range, see `layer_indices`."""
-
-_RANGE = re.compile(r"(\d+)-(\d*)")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def resolve_placement(
     target_modules: str | Sequence[str],
     rank: int,
     alpha: float,
-    layers: Layers | None = None,
+    layers: LayerSelection | None = None,
     rank_pattern: Mapping[str, int] | None = None,
     alpha_pattern: Mapping[str, float] | None = None,
     exclude_modules: Sequence[str] = (),
@@ -196,7 +196,9 @@ def train_biases(root: nn.Module, bias: Bias, placements: Iterable[Placement]) -
             parameter.requires_grad_(True)
 
 
-def norm_modules(shapes: Mapping[str, ModuleShape], layers: Layers | None) -> tuple[str, ...]:
+def norm_modules(
+    shapes: Mapping[str, ModuleShape], layers: LayerSelection | None
+) -> tuple[str, ...]:
     """Return the normalisations of a network, or of some of its layers.
 
     Args:
@@ -207,8 +209,8 @@ def norm_modules(shapes: Mapping[str, ModuleShape], layers: Layers | None) -> tu
     if layers is None:
         return norms
     last = max((layer for layer in map(layer_of, norms) if layer is not None), default=0)
-    chosen = layer_indices(layers, last)
-    return tuple(name for name in norms if layer_of(name) in chosen)
+    indices = layer_indices(layers, last)
+    return tuple(name for name in norms if layer_of(name) in indices)
 
 
 def train_modules(root: nn.Module, modules: Iterable[str]) -> None:
@@ -217,55 +219,6 @@ def train_modules(root: nn.Module, modules: Iterable[str]) -> None:
         for parameter in root.get_submodule(name).parameters():
             parameter.data = parameter.data.to(torch.float32)
             parameter.requires_grad_(True)
-
-
-def matches(module: str, pattern: str) -> bool:
-    """Tell whether a pattern names a module.
-
-    A pattern is the full name or a dotted suffix of it. In place of a layer's number it may have a
-    range: `layer.0-5.attention.self.query`. A pattern that ends in a number or a range names every
-    module of these layers: `layer.11`, `layer.8-`.
-    """
-    if module == pattern or module.endswith("." + pattern):
-        return True
-    parts, wanted = module.split("."), pattern.split(".")
-    ends = wanted[-1].isdecimal() or bool(_RANGE.fullmatch(wanted[-1]))
-    lengths = range(len(wanted), len(parts) + 1) if ends else (len(parts),)
-    return any(
-        all(map(_is_part, parts[end - len(wanted) : end], wanted))
-        for end in lengths
-        if end >= len(wanted)
-    )
-
-
-def layer_of(module: str) -> int | None:
-    """Return the layer that a module is in, or None: the first number in its name counts layers."""
-    found = re.search(r"\.(\d+)\.", module)
-    return int(found.group(1)) if found else None
-
-
-def layer_indices(layers: Layers, last: int) -> tuple[int, ...]:
-    """Write ranges of layers out.
-
-    Args:
-        layers: Indices and ranges: `3`, `0-5` (5 included), `8-` (to the last), or one range.
-        last: Index of the last layer, where an open range ends.
-    """
-    indices: list[int] = []
-    for item in (layers,) if isinstance(layers, str) else layers:
-        if isinstance(item, int):
-            indices.append(item)
-        else:
-            first, _, end = item.partition("-")
-            indices += range(int(first), (int(end) if end else max(last, int(first))) + 1)
-    return tuple(dict.fromkeys(indices))
-
-
-def _is_part(part: str, wanted: str) -> bool:
-    found = _RANGE.fullmatch(wanted)
-    if not found or not part.isdecimal():
-        return part == wanted
-    return int(found[1]) <= int(part) and (not found[2] or int(part) <= int(found[2]))
 
 
 def _targeted(
@@ -281,17 +234,18 @@ def _targeted(
     for target in targets:
         if not any(matches(name, target) for name in shapes):
             raise AdapterError(
-                f"adapter.target_modules: {target!r} matches no module; {_near(target, shapes)}"
+                f"adapter.target_modules: {target!r} matches no module; "
+                f"{nearest_names(target, shapes)}"
             )
     return tuple(name for name in shapes if any(matches(name, target) for target in targets))
 
 
-def _in_layers(modules: Sequence[str], layers: Layers | None) -> tuple[str, ...]:
+def _in_layers(modules: Sequence[str], layers: LayerSelection | None) -> tuple[str, ...]:
     if layers is None:
         return tuple(modules)
     present = {index for index in map(layer_of, modules) if index is not None}
-    chosen = layer_indices(layers, max(present, default=0))
-    for layer in chosen:
+    indices = layer_indices(layers, max(present, default=0))
+    for layer in indices:
         if layer not in present:
             allowed = (
                 f"{min(present)} to {max(present)}" if present else "none: no target is in a layer"
@@ -299,7 +253,7 @@ def _in_layers(modules: Sequence[str], layers: Layers | None) -> tuple[str, ...]
             raise AdapterError(
                 f"adapter.layers: layer {layer} holds no targeted module; allowed: {allowed}"
             )
-    return tuple(name for name in modules if layer_of(name) in chosen)
+    return tuple(name for name in modules if layer_of(name) in indices)
 
 
 def _without(modules: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]:
@@ -307,9 +261,11 @@ def _without(modules: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]
         if not any(matches(name, pattern) for name in modules):
             raise AdapterError(
                 f"adapter.exclude_modules: {pattern!r} matches no targeted module; "
-                f"{_near(pattern, modules)}"
+                f"{nearest_names(pattern, modules)}"
             )
-    left = tuple(name for name in modules if not any(matches(name, one) for one in excluded))
+    left = tuple(
+        name for name in modules if not any(matches(name, pattern) for pattern in excluded)
+    )
     if not left:
         raise AdapterError(
             "adapter.exclude_modules: nothing is left to adapt; exclude fewer modules"
@@ -325,7 +281,9 @@ def _resolve_pattern(
     for key, value in pattern.items():
         matched = [name for name in modules if matches(name, key)]
         if not matched:
-            raise AdapterError(f"{field}: {key!r} matches no adapted module; {_near(key, modules)}")
+            raise AdapterError(
+                f"{field}: {key!r} matches no adapted module; {nearest_names(key, modules)}"
+            )
         for name in matched:
             if name in matched_by:
                 raise AdapterError(
@@ -335,13 +293,3 @@ def _resolve_pattern(
             matched_by[name] = key
             resolved[name] = value
     return resolved
-
-
-def _near(pattern: str, modules: Iterable[str]) -> str:
-    names = list(modules)
-    suffixes = {".".join(name.split(".")[-length:]) for name in names for length in range(1, 4)}
-    near = get_close_matches(pattern, sorted(suffixes | set(names)), n=3, cutoff=0.5)
-    if near:
-        return "did you mean " + " or ".join(near) + "?"
-    leaves = sorted({name.rsplit(".", 1)[-1] for name in names})
-    return "allowed are full names or their endings, such as " + ", ".join(leaves[:8])

@@ -138,8 +138,8 @@ def truncate_adapter(
 def kept_energy(parts: Mapping[str, Spectrum], ranks: Mapping[str, int]) -> float:
     """Return the share, 0..1, of the squared singular values of all updates that is kept."""
     whole = sum(float(part.values.square().sum()) for part in parts.values())
-    kept = sum(float(parts[m].values[:rank].square().sum()) for m, rank in ranks.items())
-    return kept / whole if whole else 1.0
+    retained = sum(float(parts[m].values[:rank].square().sum()) for m, rank in ranks.items())
+    return retained / whole if whole else 1.0
 
 
 def _spectrum(adapter: AdapterFile, placement: Placement) -> Spectrum:

@@ -67,7 +67,7 @@ def _constraints(metadata: Sequence[object]) -> Iterator[object]:
 
 
 def _constrained(phrase: str, constraints: Sequence[object]) -> str:
-    least = [each.min_length for each in constraints if isinstance(each, MinLen)]
+    least = [constraint.min_length for constraint in constraints if isinstance(constraint, MinLen)]
     if least:
         return phrase.replace("list of", f"list of {least[0]} or more", 1)
     bounds = [

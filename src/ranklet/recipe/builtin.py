@@ -23,8 +23,8 @@ def read_builtin(name: str) -> str:
         RecipeError: No built-in recipe of this name.
     """
     if name not in builtin_names():
-        problem = f"no built-in recipe of this name; there are {', '.join(builtin_names())}"
-        raise RecipeError([RecipeIssue(name, "", problem)])
+        message = f"no built-in recipe of this name; there are {', '.join(builtin_names())}"
+        raise RecipeError([RecipeIssue(name, "", message)])
     return _folder().joinpath(f"{name}.yaml").read_text(encoding="utf-8")
 
 

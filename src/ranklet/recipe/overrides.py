@@ -20,10 +20,10 @@ from ranklet.recipe.tree import Node, dotted, one_line
 Keys: TypeAlias = tuple[str, ...]
 
 _REPLACED_BY_OVERRIDE: dict[Keys, tuple[Keys, ...]] = {
-    ("training", one): (("training", other),)
+    ("training", field): (("training", other),)
     for pair in REPLACES.items()
-    for one, other in (pair, pair[::-1])
-} | {("adapter", "fit"): tuple(("adapter", chosen) for chosen in CHOSEN_BY_FIT)}
+    for field, other in (pair, pair[::-1])
+} | {("adapter", "fit"): tuple(("adapter", field) for field in CHOSEN_BY_FIT)}
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def _parse(text: str) -> Override:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not all(key.split(".")[:2]):
-        problem = "not an override; write a field, = and a value, such as training.epochs=5"
-        raise RecipeError([RecipeIssue(where, "", problem)])
+        message = "not an override; write a field, = and a value, such as training.epochs=5"
+        raise RecipeError([RecipeIssue(where, "", message)])
     return Override(_path(key, where), _value(value, key, where))
 
 
@@ -97,7 +97,7 @@ def _value(text: str, key: str, where: str) -> Node:
     if issues:
         below = [tuple(part for part in (key, issue.field) if part) for issue in issues]
         raise RecipeError(
-            [replace(each, field=dotted(path)) for each, path in zip(issues, below, strict=True)]
+            [replace(issue, field=dotted(path)) for issue, path in zip(issues, below, strict=True)]
         )
     return node
 
@@ -114,6 +114,6 @@ def _path(key: str, where: str) -> Keys:
     depth = 2 if section else 1
     if annotation is not None and len(rest) >= depth:
         field = ".".join([first, *rest][:depth])
-        problem = f"{field} has nothing below it; write {field}=VALUE, allowed: "
-        raise RecipeError([RecipeIssue(where, dotted((key,)), problem + allowed(annotation))])
+        message = f"{field} has nothing below it; write {field}=VALUE, allowed: "
+        raise RecipeError([RecipeIssue(where, dotted((key,)), message + allowed(annotation))])
     return (first, *rest)

@@ -27,16 +27,16 @@ def _list_to_tuple(value: object) -> object:
 def _refuse_repeats(items: tuple[Item, ...]) -> tuple[Item, ...]:
     for position, item in enumerate(items):
         if item in items[:position]:
-            problem = f"lists {item!r} twice; name each once"
-            raise PydanticCustomError("repeat", "{problem}", {"problem": problem})
+            message = f"lists {item!r} twice; name each once"
+            raise PydanticCustomError("repeat", "{message}", {"message": message})
     return items
 
 
 def _upwards(layers: str) -> str:
     first, _, last = layers.partition("-")
     if last and int(last) < int(first):
-        problem = f"{layers!r} ends before it begins; write {last}-{first}"
-        raise PydanticCustomError("repeat", "{problem}", {"problem": problem})
+        message = f"{layers!r} ends before it begins; write {last}-{first}"
+        raise PydanticCustomError("repeat", "{message}", {"message": message})
     return layers
 
 

@@ -1,6 +1,6 @@
 """Recipes in and out of YAML 1.2: `load_recipe` finds and reads one, `to_yaml` writes it whole.
 
-Every problem of a recipe is raised together. Paths inside a recipe stay as they are written.
+Everything wrong with a recipe is raised together. Paths inside a recipe stay as they are written.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def parse_recipe(text: str, name: str = "recipe", overrides: Sequence[str] = ())
 
     tree, repeated = parse_tree(text, lambda line: f"{name}:{line}")
     applied, unread = parse_overrides(overrides)
-    recipe, found = check_tree(apply_overrides(tree, applied))
-    issues = [*repeated, *unread, *found]
+    recipe, refused = check_tree(apply_overrides(tree, applied))
+    issues = [*repeated, *unread, *refused]
     if recipe is None or issues:
         raise RecipeError(sorted(issues, key=lambda issue: _line(issue, name)))
     return recipe
@@ -130,8 +130,8 @@ def _read_file(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        problem = f"byte 0x{content[error.start]:02X} is not UTF-8; save the file as UTF-8"
-        raise _error(f"{name}:{line}", problem) from error
+        message = f"byte 0x{content[error.start]:02X} is not UTF-8; save the file as UTF-8"
+        raise _error(f"{name}:{line}", message) from error
 
 
 def _no_recipe(path: Path, name: str) -> str:
@@ -145,5 +145,5 @@ def _no_recipe(path: Path, name: str) -> str:
     )
 
 
-def _error(where: str, problem: str) -> RecipeError:
-    return RecipeError([RecipeIssue(where, "", problem)])
+def _error(where: str, message: str) -> RecipeError:
+    return RecipeError([RecipeIssue(where, "", message)])

@@ -37,21 +37,6 @@ def test_built_in_recipe_loads_round_trips_and_holds_only_what_differs(name: str
             assert chosen != default or field == "encoder"
 
 
-@pytest.mark.parametrize(
-    ("path", "where", "problem"),
-    [
-        (Path("a\0b.yaml"), "a?b.yaml", "cannot be read"),
-        (Path("none.yaml/x"), "none.yaml/x", "no such file"),
-    ],
-)
-def test_a_path_that_only_python_can_name(path: Path, where: str, problem: str) -> None:
-    with pytest.raises(RecipeError) as caught:
-        load_recipe(path)
-    (issue,) = caught.value.issues
-    assert issue.where == where
-    assert problem in issue.problem
-
-
 def test_unknown_built_in_recipe_lists_the_known() -> None:
     with pytest.raises(RecipeError, match=r"nope: no built-in .* there are ag_news, .*quickstart"):
         describe("nope")

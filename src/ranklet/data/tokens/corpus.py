@@ -108,17 +108,17 @@ class TokenCorpus:
         Raises:
             IndexError: An index outside the corpus.
         """
-        chosen = np.asarray(indices, dtype=np.int64)
-        if np.any((chosen < 0) | (chosen >= len(self))):
+        texts = np.asarray(indices, dtype=np.int64)
+        if np.any((texts < 0) | (texts >= len(self))):
             raise IndexError(f"batch indices must lie in 0..{len(self) - 1}")
-        lengths = self.lengths[chosen]
-        token_ids = self.token_ids[self.rows(chosen)]
+        lengths = self.lengths[texts]
+        token_ids = self.token_ids[self.rows(texts)]
         return Batch(
             token_ids=torch.from_numpy(token_ids.astype(np.int64)),
             cu_seqlens=torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)),
             max_seqlen=int(lengths.max(initial=0)),
-            labels=None if self.labels is None else torch.from_numpy(self.labels[chosen]),
-            weights=None if self.weights is None else torch.from_numpy(self.weights[chosen]),
+            labels=None if self.labels is None else torch.from_numpy(self.labels[texts]),
+            weights=None if self.weights is None else torch.from_numpy(self.weights[texts]),
         )
 
     def rows(self, indices: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -107,8 +107,8 @@ def window_weights(text_starts: NDArray[np.int64]) -> NDArray[np.float32]:
         (windows,) float32, windows / texts / windows of its text.
     """
     counts = np.diff(text_starts)
-    each = text_starts[-1] / max(1, len(counts)) / counts
-    weights: NDArray[np.float32] = np.repeat(each, counts).astype(np.float32)
+    weight = text_starts[-1] / max(1, len(counts)) / counts
+    weights: NDArray[np.float32] = np.repeat(weight, counts).astype(np.float32)
     return weights
 
 
@@ -134,21 +134,21 @@ def aggregate(logits: Tensor, text_starts: NDArray[np.int64], aggregation: Aggre
     mean = torch.segment_reduce(probabilities, "mean", lengths=lengths, axis=0)
     match aggregation:
         case "mean":
-            found = mean
+            answer = mean
         case "max":
             largest = torch.segment_reduce(probabilities, "max", lengths=lengths, axis=0)
-            found = largest / largest.sum(-1, keepdim=True)
+            answer = largest / largest.sum(-1, keepdim=True)
         case "vote":
-            chosen = probabilities.argmax(-1)
-            ballots = F.one_hot(chosen, logits.shape[-1]).double()
+            votes = probabilities.argmax(-1)
+            ballots = F.one_hot(votes, logits.shape[-1]).double()
             votes = torch.segment_reduce(ballots, "sum", lengths=lengths, axis=0)
             elected = (
                 (votes + mean / 2).argmax(-1).repeat_interleave(lengths)
             )  # mean / 2 is below 1
-            agrees = (chosen == elected).double()[:, None]
+            agrees = (votes == elected).double()[:, None]
             sums = torch.segment_reduce(probabilities * agrees, "sum", lengths=lengths, axis=0)
-            found = sums / torch.segment_reduce(agrees, "sum", lengths=lengths, axis=0)
-    return found.clamp_min(torch.finfo(torch.float64).tiny).log().float()
+            answer = sums / torch.segment_reduce(agrees, "sum", lengths=lengths, axis=0)
+    return answer.clamp_min(torch.finfo(torch.float64).tiny).log().float()
 
 
 def aggregate_each(
@@ -166,5 +166,5 @@ def aggregate_each(
         (texts, labels) float32, logits whose sigmoid the aggregated probabilities are.
     """
     lengths = torch.from_numpy(np.diff(text_starts))
-    found = torch.segment_reduce(logits.double().sigmoid(), aggregation, lengths=lengths, axis=0)
-    return found.logit(eps=torch.finfo(torch.float64).eps).float()
+    answer = torch.segment_reduce(logits.double().sigmoid(), aggregation, lengths=lengths, axis=0)
+    return answer.logit(eps=torch.finfo(torch.float64).eps).float()

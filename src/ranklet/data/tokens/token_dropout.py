@@ -23,17 +23,17 @@ def drop_tokens(batch: Batch, share: float, generator: torch.Generator) -> Batch
     Returns:
         A shorter batch of the same texts.
     """
-    kept = torch.rand(batch.num_tokens, generator=generator) >= share
+    stays = torch.rand(batch.num_tokens, generator=generator) >= share
     filled = batch.cu_seqlens[1:] > batch.cu_seqlens[:-1]
-    kept[batch.cu_seqlens[:-1][filled].long()] = True
-    kept[batch.cu_seqlens[1:][filled].long() - 1] = True
-    before = torch.cat([kept.new_zeros(1, dtype=torch.int64), kept.cumsum(0)])
+    stays[batch.cu_seqlens[:-1][filled].long()] = True
+    stays[batch.cu_seqlens[1:][filled].long() - 1] = True
+    before = torch.cat([stays.new_zeros(1, dtype=torch.int64), stays.cumsum(0)])
     starts = before[batch.cu_seqlens.long()].int()
     states = batch.hidden_states
     return replace(
         batch,
-        token_ids=batch.token_ids[kept],
+        token_ids=batch.token_ids[stays],
         cu_seqlens=starts,
         max_seqlen=int((starts[1:] - starts[:-1]).max()),
-        hidden_states=None if states is None else states[kept],
+        hidden_states=None if states is None else states[stays],
     )

@@ -153,11 +153,11 @@ def tokenize(
     chunks = (texts[start : start + CHUNK_TEXTS] for start in starts)
     if long_texts.mode == "head":
         return _joined([_tokenize_chunk(plain, chunk, max_length) for chunk in chunks])
-    found = [_tokenize_whole(plain, chunk, max_length, long_texts) for chunk in chunks]
+    parts = [_tokenize_whole(plain, chunk, max_length, long_texts) for chunk in chunks]
     if long_texts.mode == "head_tail":
-        return _joined(found)
-    counts = [np.diff(chunk.text_starts) for chunk in found if chunk.text_starts is not None]
-    return replace(_joined(found), text_starts=_starts(counts))
+        return _joined(parts)
+    counts = [np.diff(chunk.text_starts) for chunk in parts if chunk.text_starts is not None]
+    return replace(_joined(parts), text_starts=_starts(counts))
 
 
 def check_texts(texts: Sequence[str]) -> None:

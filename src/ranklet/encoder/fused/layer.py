@@ -183,7 +183,7 @@ def _forward(
     output_sum, reduced_output = apply_map(activated, maps.output)
     output_sum += attended
     states, *output_moments = _normalise(output_sum, maps.output_norm)
-    kept = _SavedTensors(
+    saved = _SavedTensors(
         maps.projections.if_trained(hidden),
         attention_gradient,
         maps.attention_output.if_trained(context),
@@ -196,29 +196,29 @@ def _forward(
         (output_moments[0], output_moments[1]),
         (reduced_projections, reduced_attention, reduced_intermediate, reduced_output),
     )
-    return states, kept
+    return states, saved
 
 
 def _backward(
-    gradient: Tensor, kept: _SavedTensors, maps: LayerMaps, needs_input: bool
+    gradient: Tensor, saved: _SavedTensors, maps: LayerMaps, needs_input: bool
 ) -> tuple[Tensor | None, list[Tensor]]:
-    gradient = _norm_gradient(gradient, kept.output_sum, kept.output_moments, maps.output_norm)
+    gradient = _norm_gradient(gradient, saved.output_sum, saved.output_moments, maps.output_norm)
     residual = gradient
-    output, inside = map_gradients(gradient, kept.activated, kept.reduced[3], maps.output)
+    output, inside = map_gradients(gradient, saved.activated, saved.reduced[3], maps.output)
     gradient = input_gradient(gradient, inside, maps.output)
-    gradient = maps.activation_gradient(gradient, kept.intermediate)
-    middle, inside = map_gradients(gradient, kept.attended, kept.reduced[2], maps.intermediate)
+    gradient = maps.activation_gradient(gradient, saved.intermediate)
+    middle, inside = map_gradients(gradient, saved.attended, saved.reduced[2], maps.intermediate)
     gradient = input_gradient(gradient, inside, maps.intermediate, residual)
     gradient = _norm_gradient(
-        gradient, kept.attention_sum, kept.attention_moments, maps.attention_norm
+        gradient, saved.attention_sum, saved.attention_moments, maps.attention_norm
     )
     residual = gradient
     attention, inside = map_gradients(
-        gradient, kept.context, kept.reduced[1], maps.attention_output
+        gradient, saved.context, saved.reduced[1], maps.attention_output
     )
     gradient = input_gradient(gradient, inside, maps.attention_output)
-    gradient = kept.attention_gradient(gradient)
-    first, inside = map_gradients(gradient, kept.hidden, kept.reduced[0], maps.projections)
+    gradient = saved.attention_gradient(gradient)
+    first, inside = map_gradients(gradient, saved.hidden, saved.reduced[0], maps.projections)
     trained = [*first, *attention, *middle, *output]
     if not needs_input:
         return None, trained
@@ -236,16 +236,16 @@ class _FusedLayer(torch.autograd.Function):
         *trained: Tensor,
     ) -> Tensor:
         del trained  # they are inside the maps; named here so that gradients reach them
-        states, kept = _forward(hidden, layout, maps, recording=not checkpointing)
+        states, saved = _forward(hidden, layout, maps, recording=not checkpointing)
         ctx.hidden, ctx.layout, ctx.maps = hidden, layout, maps
-        ctx.kept = None if checkpointing else kept
+        ctx.saved = None if checkpointing else saved
         return states
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        kept = ctx.kept or _forward(ctx.hidden, ctx.layout, ctx.maps, recording=True)[1]
-        ctx.kept = ctx.hidden = None
-        before, trained = _backward(gradient, kept, ctx.maps, ctx.needs_input_grad[0])
+        saved = ctx.saved or _forward(ctx.hidden, ctx.layout, ctx.maps, recording=True)[1]
+        ctx.saved = ctx.hidden = None
+        before, trained = _backward(gradient, saved, ctx.maps, ctx.needs_input_grad[0])
         return (before, None, None, None, *trained)
 
 

@@ -194,7 +194,7 @@ def _joined(
 
 def _ranks(additions: Sequence[LowRank]) -> list[slice]:
     ends = list(accumulate(len(addition.down) for addition in additions))
-    return [slice(end - len(one.down), end) for one, end in zip(additions, ends, strict=True)]
+    return [slice(end - len(own.down), end) for own, end in zip(additions, ends, strict=True)]
 
 
 def apply_map(states: Tensor, mapping: LinearMap) -> tuple[Tensor, Tensor | None]:

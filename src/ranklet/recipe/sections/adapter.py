@@ -97,8 +97,8 @@ class AdapterSection(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_chosen(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        chosen = CHOSEN_BY_FIT if self.fit is not None else ()
-        return {name: value for name, value in serialize(self).items() if name not in chosen}
+        left_out = CHOSEN_BY_FIT if self.fit is not None else ()
+        return {name: value for name, value in serialize(self).items() if name not in left_out}
 
 
 # Fields of `adapter` that stand aside when `fit` is set.

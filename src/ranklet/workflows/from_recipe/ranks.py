@@ -30,7 +30,7 @@ from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import build_skeleton
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import BudgetExceededError, RecipeError, RecipeIssue
-from ranklet.lora.placement import matches
+from ranklet.lora.module_names import matches
 from ranklet.recipe import Recipe
 from ranklet.recipe.recipe import contradictions
 from ranklet.vocabulary import HeadKind

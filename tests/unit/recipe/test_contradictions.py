@@ -1,4 +1,4 @@
-"""Options of the training section that nothing would read, or that need another one."""
+"""Fields that cannot stand together, and options of a training that nothing would read."""
 
 from __future__ import annotations
 
@@ -65,3 +65,8 @@ def test_what_uses_dropout_needs_dropout(option: dict[str, Any], dropout: dict[s
     with pytest.raises(ValidationError, match=r"training\.\w+: .* none is on; set adapter"):
         Recipe(data=data, training=training)
     assert Recipe(data=data, training=training, **dropout).training == training
+
+
+def test_contradictions_are_refused_in_python_too() -> None:
+    with pytest.raises(ValidationError, match="pooling: mean needs head: linear"):
+        Recipe(data=DataSection(train="a"), pooling="mean")

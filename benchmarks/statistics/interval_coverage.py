@@ -19,6 +19,7 @@ import numpy as np
 from library.results import record
 
 from ranklet.evaluation import metrics
+from ranklet.evaluation.intervals import Counts, Scores, bootstrap_intervals, wilson_interval
 
 # Shares of (true, predicted) classes: rows true.
 DISTRIBUTIONS = {
@@ -35,7 +36,7 @@ DISTRIBUTIONS = {
 FIGURES = ("accuracy, Wilson", "accuracy, bootstrap", "macro F1", "Matthews", "kappa")
 
 
-def bootstrapped(confusion: metrics.Counts) -> metrics.Scores:
+def bootstrapped(confusion: Counts) -> Scores:
     """Lay out what is resampled: (..., 4)."""
     f1 = metrics.macro_average(metrics.class_scores(confusion).f1)
     agreements = (metrics.matthews_correlation(confusion), metrics.cohen_kappa(confusion))
@@ -53,8 +54,8 @@ def coverage(
     covered = np.zeros(len(truth))
     for number in range(sets):
         drawn = random.multinomial(rows, shares.ravel()).reshape(shares.shape)
-        low, high = metrics.bootstrap_intervals(drawn, bootstrapped, number, resamples)
-        wilson = metrics.wilson_interval(int(np.trace(drawn)), rows)
+        low, high = bootstrap_intervals(drawn, bootstrapped, number, resamples)
+        wilson = wilson_interval(int(np.trace(drawn)), rows)
         low, high = (
             np.append(bound, others) for bound, others in zip(wilson, (low, high), strict=True)
         )

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 
 from ranklet.evaluation.baselines import Baseline
-from ranklet.evaluation.by_problem import answer_curves
+from ranklet.evaluation.by_problem import curves_of_probabilities
 from ranklet.evaluation.data_description import DataDescription, count_labels, count_lengths
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
+from ranklet.evaluation.one_label import evaluate_one_label
 from ranklet.evaluation.report.error_table import ErrorRow, ErrorTable
 from ranklet.evaluation.report.figures import (
     data_figures,
@@ -35,7 +36,6 @@ from ranklet.evaluation.report.run_page import (
     embed_figures,
     render_report,
 )
-from ranklet.evaluation.result import evaluate_predictions
 from ranklet.evaluation.slices import by_confidence, slice_rows
 from ranklet.problem import choose_problem
 
@@ -159,13 +159,13 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     right, groups = predicted == truth, by_confidence(probabilities.max(1))
     evaluations = [
         replace(
-            evaluate_predictions(probabilities, truth, LABELS, split),
+            evaluate_one_label(probabilities, truth, LABELS, split),
             slices=slice_rows(groups, right),
         )
         for split in ("test", "validation")
     ]
     problem = choose_problem("single_label_classification", len(LABELS))
-    curves = answer_curves(problem, probabilities, truth, LABELS)
+    curves = curves_of_probabilities(problem, probabilities, truth, LABELS)
     held = list(records())
     lengths = {"train": random.integers(5, 90, ROWS), "test": random.integers(5, 90, ROWS)}
     described = DataDescription(

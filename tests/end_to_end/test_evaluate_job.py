@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 import ranklet as library
-from ranklet.evaluation.baselines import LINEAR, MAJORITY, read_baselines
-from ranklet.evaluation.importance import read_importance
-from ranklet.evaluation.result import from_json
+from ranklet.evaluation.baselines import LINEAR, MAJORITY
+from ranklet.evaluation.json_values import from_values
+from ranklet.evaluation.result import Evaluation
+from ranklet.run.folder import Run
+from ranklet.run.reading import read_baselines, read_importance
 
 
 def rows_of(path: str) -> list[dict[str, str]]:
@@ -42,13 +44,13 @@ def test_a_run_keeps_what_was_said_about_each_row(workplace: Path) -> None:
 
 
 def test_a_run_says_what_needs_no_encoder_and_which_words_misled_it(workplace: Path) -> None:
-    found = read_baselines(Path("run/evaluation/baselines.json"))
+    found = read_baselines(Run(Path("run")))
     labels = [row["label"] for row in rows_of("test.csv")]
     assert [each.name for each in found["test"]] == [MAJORITY, LINEAR]
     assert found["test"][0].accuracy.value in {
         labels.count(label) / len(labels) for label in set(labels)
     }
-    _, words = read_importance(Path("run/evaluation/test_importance.json"))
+    words = read_importance(Run(Path("run")), "test").rows
     errors = [int(row["row"]) for row in rows_of("run/evaluation/test_errors.csv")]
     assert words
     assert list(words) == errors[: len(words)]
@@ -102,12 +104,12 @@ def test_a_temperature_that_is_none_is_refused(value: object, bench: Any, is_ref
     is_refused("evaluate run", "run/adapter/classifier.json: temperature: ")
 
 
-def test_an_evaluation_from_before_is_read(workplace: Path) -> None:
+def test_an_evaluation_without_further_figures_is_read(workplace: Path) -> None:
     content = json.loads(Path("run/evaluation/test.json").read_text())
     for key in ("one_label", "slices"):
         assert content.pop(key)
-    older = from_json(content)
-    assert (older.one_label, older.slices, older.threshold) == (None, None, None)
+    small = from_values(Evaluation, content, "f", "r")
+    assert (small.one_label, small.slices, small.threshold) == (None, None, None)
 
 
 def test_slices_by_a_column_details_and_errors(workplace: Path, ranklet: Any) -> None:

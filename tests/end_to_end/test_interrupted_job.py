@@ -281,7 +281,7 @@ def test_a_signal_ends_the_training_after_its_step(
 
 @pytest.mark.parametrize(
     ("module", "moment"),
-    [(fit_model, "_validate"), (workflow, "judge_splits"), (workflow, "read_splits")],
+    [(fit_model, "_validate"), (workflow, "evaluate_splits"), (workflow, "read_splits")],
 )
 def test_a_signal_outside_of_a_step_ends_it_at_once(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, moment: str

@@ -14,14 +14,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ranklet.evaluation import metrics
+from ranklet.evaluation.intervals import wilson_interval
+from ranklet.evaluation.json_values import from_values, to_values
+from ranklet.evaluation.one_label import evaluate_one_label, one_label_metrics
 from ranklet.evaluation.report.figures import evaluation_figures, figure_svg
 from ranklet.evaluation.report.run_page import render_report
-from ranklet.evaluation.result import (
-    evaluate_predictions,
-    from_json,
-    to_json,
-    validation_metrics,
-)
+from ranklet.evaluation.result import Evaluation
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
 
@@ -51,7 +49,7 @@ def test_every_metric_equals_scikit_learn(case):
 
     labels, probabilities = case
     predictions, classes = probabilities.argmax(1), list(range(probabilities.shape[1]))
-    ours = evaluate_predictions(probabilities, labels, names(len(classes)), "test")
+    ours = evaluate_one_label(probabilities, labels, names(len(classes)), "test")
 
     options = {"labels": classes, "zero_division": 0}
     confusion = sk.confusion_matrix(labels, predictions, labels=classes)
@@ -93,8 +91,8 @@ def test_log_loss_equals_scikit_learn(case):
 @given(cases())
 def test_the_training_loop_sees_the_same_numbers(case):
     labels, probabilities = case
-    whole = evaluate_predictions(probabilities, labels, names(probabilities.shape[1]), "test")
-    assert validation_metrics(probabilities, labels) == {
+    whole = evaluate_one_label(probabilities, labels, names(probabilities.shape[1]), "test")
+    assert one_label_metrics(probabilities, labels) == {
         "accuracy": whole.accuracy.value,
         "macro_precision": whole.precision_macro.value,
         "macro_recall": whole.recall_macro.value,
@@ -107,11 +105,11 @@ def test_the_training_loop_sees_the_same_numbers(case):
 @given(cases(), st.text(max_size=12), st.integers(0, 2**31))
 def test_json_gives_the_evaluation_back_exactly(case, split, seed):
     labels, probabilities = case
-    whole = evaluate_predictions(
+    whole = evaluate_one_label(
         probabilities, labels, names(probabilities.shape[1]), split, seed=seed
     )
-    written = json.dumps(to_json(whole), allow_nan=False)
-    assert from_json(json.loads(written)) == whole
+    written = json.dumps(to_values(whole), allow_nan=False)
+    assert from_values(Evaluation, json.loads(written), "f", "r") == whole
 
 
 @settings(max_examples=40, deadline=None)
@@ -135,14 +133,14 @@ def test_the_order_of_rows_and_classes_changes_nothing(case, shuffle):
 @given(st.integers(1, 100_000), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))
 def test_wilson_bounds_solve_the_equation_they_come_from(rows, share, confidence):
     hits = round(share * rows)
-    low, high = metrics.wilson_interval(hits, rows, confidence)
+    low, high = wilson_interval(hits, rows, confidence)
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     assert 0 <= low <= hits / rows <= high <= 1
     for bound in (low, high):
         # A share of `bound` lies exactly z of its own standard errors from what was seen.
         distance = z * math.sqrt(bound * (1 - bound) / rows)
         assert abs(bound - hits / rows) == pytest.approx(distance, rel=1e-6, abs=1e-9)
-    mirrored = metrics.wilson_interval(rows - hits, rows, confidence)
+    mirrored = wilson_interval(rows - hits, rows, confidence)
     assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-12)
 
 
@@ -151,8 +149,8 @@ def test_wilson_bounds_solve_the_equation_they_come_from(rows, share, confidence
 def test_intervals_are_ordered_shares_that_the_seed_decides(case, seed):
     labels, probabilities = case
     arguments = (probabilities, labels, names(probabilities.shape[1]), "test")
-    whole = evaluate_predictions(*arguments, seed=seed)
-    assert whole == evaluate_predictions(*arguments, seed=seed)
+    whole = evaluate_one_label(*arguments, seed=seed)
+    assert whole == evaluate_one_label(*arguments, seed=seed)
     found = [whole.accuracy, whole.f1_macro, whole.precision_weighted]
     found += [metric for entry in whole.classes for metric in (entry.precision, entry.recall)]
     for metric in found:
@@ -191,7 +189,7 @@ def test_foreign_text_stays_text_in_the_report(label, other):
         probabilities, rows = np.eye(2, dtype=np.float32), np.arange(2)
         return render_report(
             title=labels[0],
-            evaluations=[evaluate_predictions(probabilities, rows, labels, labels[1])],
+            evaluations=[evaluate_one_label(probabilities, rows, labels, labels[1])],
             recipe=labels[0],
             command=labels[1],
         )
@@ -211,7 +209,7 @@ def test_foreign_text_stays_text_in_the_report(label, other):
 @example("_hidden")
 def test_foreign_labels_are_drawn_as_they_are(label):
     probabilities, rows = np.eye(2, dtype=np.float32), np.arange(2)
-    whole = evaluate_predictions(probabilities, rows, [label, label + "!"], "test")
+    whole = evaluate_one_label(probabilities, rows, [label, label + "!"], "test")
     shown = "".join(letter if letter.isprintable() else " " for letter in label)
     for name, figure in evaluation_figures(whole).items():
         root = ElementTree.fromstring(figure_svg(figure))

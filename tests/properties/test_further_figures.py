@@ -10,7 +10,9 @@ from scipy.optimize import minimize_scalar
 from sklearn import metrics as sk
 
 from ranklet.evaluation.calibration import at_temperature, fit_temperature
-from ranklet.evaluation.result import evaluate_predictions, from_json, to_json
+from ranklet.evaluation.json_values import from_values, to_values
+from ranklet.evaluation.one_label import evaluate_one_label
+from ranklet.evaluation.result import Evaluation
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
 CASES = 200
@@ -35,7 +37,7 @@ def differences(labels, probabilities, sabotage=0.0):
     """Yield (ours, scikit-learn's) of every figure that both have."""
     classes = probabilities.shape[1]
     names = [str(label) for label in range(classes)]
-    figures = evaluate_predictions(probabilities, labels, names, "test").one_label
+    figures = evaluate_one_label(probabilities, labels, names, "test").one_label
     predicted = probabilities.argmax(1)
     if len({*labels, *predicted}) > 1:  # else both are 0 / 0: a warning there, 0 here
         yield figures.matthews.value + sabotage, sk.matthews_corrcoef(labels, predicted)
@@ -66,7 +68,7 @@ def differences(labels, probabilities, sabotage=0.0):
 
 
 def test_every_further_figure_equals_scikit_learn(monkeypatch):
-    monkeypatch.setattr("ranklet.evaluation.metrics.bootstrap_intervals", no_intervals)
+    monkeypatch.setattr("ranklet.evaluation.intervals.bootstrap_intervals", no_intervals)
     compared = 0
     for seed in range(CASES):
         for ours, theirs in differences(*case(seed)):
@@ -76,7 +78,7 @@ def test_every_further_figure_equals_scikit_learn(monkeypatch):
 
 
 def test_a_figure_that_is_off_would_be_found(monkeypatch):
-    monkeypatch.setattr("ranklet.evaluation.metrics.bootstrap_intervals", no_intervals)
+    monkeypatch.setattr("ranklet.evaluation.intervals.bootstrap_intervals", no_intervals)
     for ours, theirs in differences(*case(1), sabotage=1e-9):
         with pytest.raises(AssertionError):
             np.testing.assert_allclose(ours, theirs, **EXACT)
@@ -129,11 +131,11 @@ def test_a_temperature_undoes_a_factor():
 
 @pytest.mark.parametrize("seed", range(0, 30, 3))
 def test_json_gives_the_further_figures_back(seed, monkeypatch):
-    monkeypatch.setattr("ranklet.evaluation.metrics.bootstrap_intervals", no_intervals)
+    monkeypatch.setattr("ranklet.evaluation.intervals.bootstrap_intervals", no_intervals)
     labels, probabilities = case(seed)
     names = [f"class {index}" for index in range(probabilities.shape[1])]
-    whole = evaluate_predictions(probabilities, labels, names, "test", temperature=1.7)
-    written = json.loads(json.dumps(to_json(whole), allow_nan=False))
-    assert from_json(written) == whole
-    older = {key: value for key, value in written.items() if key != "one_label"}
-    assert from_json(older).one_label is None
+    whole = evaluate_one_label(probabilities, labels, names, "test", temperature=1.7)
+    written = json.loads(json.dumps(to_values(whole), allow_nan=False))
+    assert from_values(Evaluation, written, "f", "r") == whole
+    without = {key: value for key, value in written.items() if key != "one_label"}
+    assert from_values(Evaluation, without, "f", "r").one_label is None

@@ -17,8 +17,9 @@ from ranklet.data.duplicates import resolve_duplicates
 from ranklet.data.examples import Examples, distinct_labels, encode_labels
 from ranklet.data.reading.sources import read_examples
 from ranklet.data.splits import split_validation
+from ranklet.evaluation.json_values import from_values, to_values
 from ranklet.evaluation.label_sets import evaluate_label_sets, label_set_metrics
-from ranklet.evaluation.result import from_json, to_json
+from ranklet.evaluation.result import Evaluation
 from ranklet.labels import LabelSet
 from ranklet.problem import MultiLabel
 
@@ -112,7 +113,8 @@ def test_every_figure_equals_scikit_learn(case: tuple[np.ndarray, np.ndarray, Mu
     for metric in (ours.f1_macro, sets.f1_micro, sets.hamming_loss, ours.accuracy):
         assert 0 <= metric.interval[0] <= metric.interval[1] <= 1
 
-    assert from_json(json.loads(json.dumps(to_json(ours)))) == ours
+    written = json.loads(json.dumps(to_values(ours)))
+    assert from_values(Evaluation, written, "f", "r") == ours
     assert label_set_metrics(probabilities, truth, problem) == {
         "accuracy": pytest.approx(ours.accuracy.value),
         "macro_precision": pytest.approx(ours.precision_macro.value),

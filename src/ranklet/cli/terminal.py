@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress
 
-    from ranklet.evaluation.metrics import Metric
+    from ranklet.evaluation.intervals import Metric
 
 
 def print_error(message: str) -> None:
@@ -68,8 +68,7 @@ def printable(line: str) -> str:
 
 def with_interval(metric: Metric, sign: str = "") -> str:
     """Write a figure and its interval, all with their sign where `sign` is a plus."""
-    low, high = metric.interval
-    return f"{metric.value:{sign}.4f} [{low:{sign}.4f}, {high:{sign}.4f}]"
+    return f"{metric:{sign}.4f}"
 
 
 def progress_bar(state: str) -> Progress:

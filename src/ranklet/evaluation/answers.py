@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ranklet.classifier import TextClassifier
+from ranklet.data.cleaning import clean
 from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, text_labels
 from ranklet.evaluation.by_problem import (
-    answer_curves,
-    evaluate_answers,
+    curves_of_probabilities,
+    evaluate_probabilities,
+    is_correct,
     label_names_of,
-    rightly_answered,
 )
 from ranklet.evaluation.curves import Curves
-from ranklet.evaluation.one_label import confidence_of
-from ranklet.evaluation.predictions import (
-    Predictions,
-)
+from ranklet.evaluation.importance import MOST_WORDS, Importance, importance_of, occlude
+from ranklet.evaluation.predictions import Predictions, surest_errors
 from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation
-from ranklet.evaluation.selective import ChosenThreshold, Coverage, covered
+from ranklet.evaluation.selective import ChosenThreshold, Coverage, confidence_of, covered
 from ranklet.evaluation.slices import (
     Grouping,
     by_column,
@@ -34,6 +34,9 @@ from ranklet.evaluation.slices import (
     slice_rows,
 )
 from ranklet.problem import SingleLabel
+
+MOST_TEXTS = 1000
+"""Texts with a word left out that are asked about: seconds of MiniLM on one core."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,21 +71,21 @@ def answer(model: TextClassifier, texts: Sequence[str], corpus: TokenCorpus) -> 
 
 def probabilities_of(model: TextClassifier, answers: Answers) -> NDArray[np.float32]:
     """Return the probabilities behind some answers, (texts, classes) float32."""
-    found: NDArray[np.float32] = model.problem.probabilities(answers.logits).numpy()
-    return found
+    probabilities: NDArray[np.float32] = model.problem.probabilities(answers.logits).numpy()
+    return probabilities
 
 
 def answer_splits(model: TextClassifier, splits: Splits, corpora: Corpora) -> dict[str, Answers]:
     """Ask a classifier about every split that is evaluated, by name."""
-    found = {"validation": splits.validation, "test": splits.test}
+    evaluated = {"validation": splits.validation, "test": splits.test}
     return {
         name: answer(model, split.texts, corpora[name])
         for name in EVALUATED_SPLITS
-        if (split := found[name]) is not None
+        if (split := evaluated[name]) is not None
     }
 
 
-def judge(
+def evaluate_answers(
     model: TextClassifier,
     answers: Answers,
     name: str,
@@ -100,7 +103,9 @@ def judge(
     """
     problem, labels = model.problem, answers.labels
     probabilities = probabilities_of(model, answers)
-    evaluation = evaluate_answers(problem, probabilities, labels, model.labels.names, name, seed)
+    evaluation = evaluate_probabilities(
+        problem, probabilities, labels, model.labels.names, name, seed
+    )
     groupings = [by_words(answers.texts)]
     if model.preprocessing is not None:
         groupings.append(by_tokens(answers.lengths, model.preprocessing.max_length))
@@ -108,25 +113,29 @@ def judge(
         groupings.append(Grouping("class", model.labels.names, labels))
         groupings.append(by_confidence(probabilities.max(1)))
     groupings += [by_column(column, cells) for column, cells in (columns or {}).items()]
-    right = rightly_answered(problem, probabilities, labels)
-    slices = tuple(each for grouping in groupings for each in slice_rows(grouping, right))
+    right = is_correct(problem, probabilities, labels)
+    slices = tuple(part for grouping in groupings for part in slice_rows(grouping, right))
     return replace(evaluation, slices=slices)
 
 
-def judge_splits(
+def evaluate_splits(
     model: TextClassifier, answers: Mapping[str, Answers], seed: int
 ) -> dict[str, Evaluation]:
     """Compute every figure of the evaluated splits, by name."""
-    return {name: judge(model, each, name, seed) for name, each in answers.items()}
+    return {name: evaluate_answers(model, answers[name], name, seed) for name in answers}
 
 
 def with_threshold(
-    evaluation: Evaluation, model: TextClassifier, answers: Answers, wanted: float, chosen: Coverage
+    evaluation: Evaluation,
+    model: TextClassifier,
+    answers: Answers,
+    wanted: float,
+    on_validation: Coverage,
 ) -> Evaluation:
     """Add what a threshold chosen on validation for an accuracy gives on the answers."""
     probabilities = probabilities_of(model, answers)
-    here = covered(*confidence_of(probabilities, answers.labels), chosen.threshold)
-    return replace(evaluation, threshold=ChosenThreshold(wanted, chosen, here))
+    here = covered(*confidence_of(probabilities, answers.labels), on_validation.threshold)
+    return replace(evaluation, threshold=ChosenThreshold(wanted, on_validation, here))
 
 
 def predictions_of(model: TextClassifier, answers: Answers) -> Predictions:
@@ -137,14 +146,36 @@ def predictions_of(model: TextClassifier, answers: Answers) -> Predictions:
         labels=tuple(label_names_of(answers.labels, names)),
         predicted=tuple(problem.answers(probabilities, names)),
         confidence=probabilities.max(1) if isinstance(problem, SingleLabel) else None,
-        right=rightly_answered(problem, probabilities, answers.labels),
+        right=is_correct(problem, probabilities, answers.labels),
     )
 
 
 def curves_of(model: TextClassifier, answers: Answers) -> Curves:
     """Compute the points of every curve of some answers."""
     probabilities = probabilities_of(model, answers)
-    return answer_curves(model.problem, probabilities, answers.labels, model.labels.names)
+    return curves_of_probabilities(model.problem, probabilities, answers.labels, model.labels.names)
+
+
+def explain_errors(model: TextClassifier, answers: Answers) -> Importance:
+    """Find which words the surest wrong answers hang on, as many as 1,000 questions allow.
+
+    Args:
+        model: What gave the answers, one label a text.
+        answers: The answers.
+
+    Returns:
+        The words of each row's cleaned text, the surest error first.
+    """
+    assert model.preprocessing is not None, "answers about texts need a tokenizer"
+    probabilities = probabilities_of(model, answers)
+    predicted = probabilities.argmax(1)
+    wrong = surest_errors(*confidence_of(probabilities, answers.labels))
+    texts = [clean(answers.texts[row], model.preprocessing.cleaning) for row in wrong.tolist()]
+    questions = accumulate(min(len(text.split()), MOST_WORDS) for text in texts)
+    count = sum(total <= MOST_TEXTS for total in questions)
+    rows = wrong[:count]
+    words = occlude(texts[:count], predicted[rows].tolist(), model.predict_proba)
+    return importance_of(dict(zip(rows.tolist(), words, strict=True)))
 
 
 def evaluate_on(model: TextClassifier, split: EncodedSplit, name: str, seed: int = 0) -> Evaluation:
@@ -157,4 +188,4 @@ def evaluate_on(model: TextClassifier, split: EncodedSplit, name: str, seed: int
         seed: Seed of the intervals.
     """
     answers = answer(model, split.texts, model.corpus(split.texts, split.labels))
-    return judge(model, answers, name, seed)
+    return evaluate_answers(model, answers, name, seed)

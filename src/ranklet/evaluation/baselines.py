@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.errors import RunError
-from ranklet.evaluation.by_problem import evaluate_answers
-from ranklet.evaluation.json_values import from_values
-from ranklet.evaluation.metrics import Metric
-from ranklet.files import read_json_object
+from ranklet.evaluation.by_problem import evaluate_probabilities
+from ranklet.evaluation.intervals import Metric
 from ranklet.problem import choose_problem
 from ranklet.vocabulary import ProblemType
 
@@ -38,7 +34,7 @@ class Baseline:
     f1_macro: Metric
 
 
-def judge_baselines(
+def evaluate_baselines(
     texts: Sequence[str],
     labels: NDArray[np.int64],
     splits: Mapping[str, tuple[Sequence[str], NDArray[np.int64]]],
@@ -65,36 +61,18 @@ def judge_baselines(
         For each split its baselines.
     """
     problem = choose_problem(problem_type, len(label_names))
-    found: dict[str, tuple[Baseline, ...]] = {}
     models = _fitted(texts, labels, seed)
-    for split, (held_texts, held_labels) in splits.items():
-        baselines = []
-        for name, model in models.items():
-            predicted = np.asarray(model.predict(held_texts))
-            answers = predicted if predicted.ndim == 2 else np.eye(len(label_names))[predicted]
-            evaluation = evaluate_answers(
-                problem, answers.astype(np.float32), held_labels, label_names, split, seed
-            )
-            baselines.append(Baseline(name, evaluation.accuracy, evaluation.f1_macro))
-        found[split] = tuple(baselines)
-    return found
 
+    def baseline(name: str, split: str) -> Baseline:
+        split_texts, split_labels = splits[split]
+        predicted = np.asarray(models[name].predict(split_texts))
+        answers = predicted if predicted.ndim == 2 else np.eye(len(label_names))[predicted]
+        evaluation = evaluate_probabilities(
+            problem, answers.astype(np.float32), split_labels, label_names, split, seed
+        )
+        return Baseline(name, evaluation.accuracy, evaluation.f1_macro)
 
-def baselines_to_json(found: Mapping[str, Sequence[Baseline]]) -> dict[str, Any]:
-    """Turn baselines into JSON values, by split."""
-    return {split: [asdict(each) for each in baselines] for split, baselines in found.items()}
-
-
-def read_baselines(path: Path) -> dict[str, tuple[Baseline, ...]]:
-    """Read what `baselines_to_json` made; nothing where there is no such file.
-
-    Raises:
-        RunError: The file is broken.
-    """
-    if not path.is_file():
-        return {}
-    content = read_json_object(path, RunError)
-    return from_values(dict[str, tuple[Baseline, ...]], content, str(path), "train again")
+    return {split: tuple(baseline(name, split) for name in models) for split in splits}
 
 
 def _fitted(texts: Sequence[str], labels: NDArray[np.int64], seed: int) -> dict[str, Any]:

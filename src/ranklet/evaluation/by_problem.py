@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ranklet.evaluation.calibration import fit_temperature
 from ranklet.evaluation.curves import Curves, confidence_bins, ranking_curves, selective_curve
 from ranklet.evaluation.label_sets import evaluate_label_sets, label_set_metrics
-from ranklet.evaluation.one_label import confidence_of
-from ranklet.evaluation.result import Evaluation, evaluate_predictions, validation_metrics
+from ranklet.evaluation.one_label import evaluate_one_label, one_label_metrics
+from ranklet.evaluation.result import Evaluation
+from ranklet.evaluation.selective import confidence_of
 from ranklet.evaluation.thresholds import tune_thresholds
 from ranklet.labels import Label
 from ranklet.problem import Problem, SingleLabel
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def evaluate_answers(
+def evaluate_probabilities(
     problem: Problem,
     probabilities: NDArray[np.float32],
     labels: NDArray[np.int64],
@@ -32,13 +33,13 @@ def evaluate_answers(
 ) -> Evaluation:
     """Compute every number of an evaluation; arguments and errors as of what it calls."""
     if isinstance(problem, SingleLabel):
-        return evaluate_predictions(
+        return evaluate_one_label(
             probabilities, labels, label_names, split, seed, problem.temperature
         )
     return evaluate_label_sets(probabilities, labels, problem, label_names, split, seed)
 
 
-def answer_metrics(
+def validation_metrics(
     problem: Problem, probabilities: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> dict[str, float]:
     """Compute what the training loop compares, at thresholds tuned on the same rows.
@@ -47,19 +48,22 @@ def answer_metrics(
     are those of the finished run on validation.
     """
     if isinstance(problem, SingleLabel):
-        return validation_metrics(probabilities, labels)
+        return one_label_metrics(probabilities, labels)
     return label_set_metrics(
         probabilities, labels, replace(problem, thresholds=tune_thresholds(probabilities, labels))
     )
 
 
-def tuned(problem: Problem, logits: Tensor, labels: NDArray[np.int64]) -> Problem:
-    """Return the problem with the temperature, or the thresholds, that suit validation best.
+def tune(problem: Problem, logits: Tensor, labels: NDArray[np.int64]) -> Problem:
+    """Set the temperature, or the thresholds, that suit validation best.
 
     Args:
         problem: Whether a text has one label or any number of them.
         logits: (texts, classes) float32 of validation, on the CPU.
         labels: (texts,) int64 class indices, or (texts, labels) int64 of 0 and 1.
+
+    Returns:
+        The problem with them.
     """
     if isinstance(problem, SingleLabel):
         return replace(problem, temperature=fit_temperature(logits.numpy(), labels))
@@ -68,13 +72,13 @@ def tuned(problem: Problem, logits: Tensor, labels: NDArray[np.int64]) -> Proble
     )
 
 
-def answer_curves(
+def curves_of_probabilities(
     problem: Problem,
     probabilities: NDArray[np.float32],
     labels: NDArray[np.int64],
     label_names: Sequence[str],
 ) -> Curves:
-    """Compute the points of every curve; arguments as of what `evaluate_answers` calls."""
+    """Compute the points of every curve; arguments as of what `evaluate_probabilities` calls."""
     if not isinstance(problem, SingleLabel):
         return ranking_curves(probabilities, labels.astype(bool), label_names)
     is_true = labels[:, None] == np.arange(len(label_names))
@@ -86,7 +90,7 @@ def answer_curves(
     )
 
 
-def rightly_answered(
+def is_correct(
     problem: Problem, probabilities: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Tell which texts, (texts,), have their label, or all their labels and no other."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.metrics import Metric, share_with_interval
+from ranklet.evaluation.intervals import Metric, share_with_interval
 
 BINS = 15
 # Beyond these a temperature says that there was nothing to fit.
@@ -46,7 +46,7 @@ class Calibration:
         error_before: The same at temperature 1.
         log_loss_before: Mean negative log probability of the true labels at temperature 1, nats.
         reliability: The bins that hold rows, by confidence.
-        reliability_before: The same at temperature 1; empty in files of earlier versions.
+        reliability_before: The same at temperature 1.
     """
 
     temperature: float
@@ -54,7 +54,7 @@ class Calibration:
     error_before: float
     log_loss_before: float
     reliability: tuple[ReliabilityBin, ...]
-    reliability_before: tuple[ReliabilityBin, ...] = ()
+    reliability_before: tuple[ReliabilityBin, ...]
 
 
 def reliability_bins(
@@ -93,8 +93,8 @@ def expected_calibration_error(bins: tuple[ReliabilityBin, ...]) -> float:
     Args:
         bins: As `reliability_bins` gives them, at least one.
     """
-    total = sum(each.rows for each in bins)
-    return sum(each.rows * abs(each.accuracy.value - each.confidence) for each in bins) / total
+    total = sum(entry.rows for entry in bins)
+    return sum(entry.rows * abs(entry.accuracy.value - entry.confidence) for entry in bins) / total
 
 
 def brier_score(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:

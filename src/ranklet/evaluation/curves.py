@@ -92,22 +92,22 @@ def ranking_curves(
         is_true: (n, labels) whether a row has the label.
         label_names: Names of the labels in the order of the columns.
     """
-    known = [
+    columns = [
         column
         for column in range(len(label_names))
         if is_true[:, column].any() and not is_true[:, column].all()
     ]
-    names = [label_names[column] for column in known]
-    roc = [_roc(is_true[:, column], probabilities[:, column]) for column in known]
-    recall = [_precision_recall(is_true[:, column], probabilities[:, column]) for column in known]
+    names = [label_names[column] for column in columns]
+    roc = [_roc(is_true[:, column], probabilities[:, column]) for column in columns]
+    recall = [_precision_recall(is_true[:, column], probabilities[:, column]) for column in columns]
     grid = np.linspace(0, 1, MOST_POINTS - 1)
     rates = [np.append(0.0, np.interp(grid, *points)) for points in roc]
     # At a recall between two points precision is that of the right one, as in its area.
     precisions = [precision[np.searchsorted(recall, grid)] for recall, precision in recall]
     return Curves(
-        labels=len(known),
-        roc=_kept(names, roc, [_area(*points) for points in roc], np.append(0.0, grid), rates),
-        precision_recall=_kept(
+        labels=len(columns),
+        roc=_lines(names, roc, [_area(*points) for points in roc], np.append(0.0, grid), rates),
+        precision_recall=_lines(
             names, recall, [_average_precision(*points) for points in recall], grid, precisions
         ),
     )
@@ -122,8 +122,10 @@ def selective_curve(
         confidence: (n,) probability of the predicted class; n >= 1.
         right: (n,) whether it is the true one.
     """
-    found = accuracy_by_coverage(confidence, right, [share / 100 for share in range(100, 4, -1)])
-    return tuple({each.rows: each for each in found}.values())  # few rows: several are alike
+    shares = [share / 100 for share in range(100, 4, -1)]
+    coverages = accuracy_by_coverage(confidence, right, shares)
+    # Of few rows several are alike.
+    return tuple({coverage.rows: coverage for coverage in coverages}.values())
 
 
 def confidence_bins(
@@ -132,7 +134,7 @@ def confidence_bins(
     """Count right and wrong rows in 20 bins of equal width; arguments as of `selective_curve`."""
     edges = np.arange(CONFIDENCE_BINS + 1) / CONFIDENCE_BINS
     hits, misses = (
-        np.histogram(confidence.astype(np.float64)[chosen], edges)[0] for chosen in (right, ~right)
+        np.histogram(confidence.astype(np.float64)[rows], edges)[0] for rows in (right, ~right)
     )
     return tuple(
         ConfidenceBin(low, high, hit, miss)
@@ -151,8 +153,8 @@ def thinned(x: NDArray[np.float64], y: NDArray[np.float64], most: int = MOST_POI
         most: Points to keep, at least 2.
     """
     path = np.append(0.0, (np.abs(np.diff(x)) + np.abs(np.diff(y))).cumsum())
-    kept = np.unique(np.searchsorted(path, np.linspace(0, path[-1], most)))
-    return x[kept], y[kept]
+    places = np.unique(np.searchsorted(path, np.linspace(0, path[-1], most)))
+    return x[places], y[places]
 
 
 def _roc(is_true: NDArray[np.bool_], probabilities: NDArray[np.float32]) -> Points:
@@ -181,7 +183,7 @@ def _average_precision(recall: NDArray[np.float64], precision: NDArray[np.float6
     return float((np.diff(recall) * precision[1:]).sum())
 
 
-def _kept(
+def _lines(
     names: Sequence[str],
     points: Sequence[Points],
     areas: Sequence[float],
@@ -197,10 +199,10 @@ def _kept(
         grid: (g,) where the mean is taken.
         on_grid: (g,) of each label.
     """
-    chosen = list(range(len(names)))
+    places = list(range(len(names)))
     if len(names) > MOST_LABELS:
-        chosen = sorted(chosen, key=lambda place: areas[place])[:LOWEST_LABELS]
-    curves = [_curve(names[place], areas[place], *thinned(*points[place])) for place in chosen]
+        places = sorted(places, key=lambda place: areas[place])[:LOWEST_LABELS]
+    curves = [_curve(names[place], areas[place], *thinned(*points[place])) for place in places]
     mean = mean_of_known(list(areas))
     if len(names) > 2 and mean is not None:
         curves.append(_curve(None, mean, grid, np.mean(on_grid, axis=0)))

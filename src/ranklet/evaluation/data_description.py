@@ -58,7 +58,7 @@ def count_lengths(
         lengths: Split to the length of each text; one at least is not empty.
         limits: Field of the recipe to the length it names.
     """
-    everything = np.concatenate([np.asarray(each) for each in lengths.values()])
+    everything = np.concatenate([np.asarray(counts) for counts in lengths.values()])
     top = int(np.quantile(everything, _DRAWN_SHARE, method="higher"))
     width = max(1, -(-top // _BINS))
     last = top // width
@@ -67,10 +67,10 @@ def count_lengths(
         texts={
             split: tuple(
                 np.bincount(
-                    np.minimum(np.asarray(each) // width, last), minlength=last + 1
+                    np.minimum(np.asarray(counts) // width, last), minlength=last + 1
                 ).tolist()
             )
-            for split, each in lengths.items()
+            for split, counts in lengths.items()
         },
         limits=dict(limits),
     )

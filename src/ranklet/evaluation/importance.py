@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranklet.errors import RunError
-from ranklet.files import read_json_object
 
 METHOD = "occlusion: by how much the probability of the predicted label falls without the word"
 MOST_WORDS = 64
 """Of a text; what comes later has no importance."""
 
 Words = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Importance:
+    """The words behind some answers.
+
+    Attributes:
+        method: How they were found, in words.
+        rows: Row to its words, each with its importance, -1..1.
+    """
+
+    method: str
+    rows: Mapping[int, Words]
 
 
 def occlude(
@@ -39,13 +48,13 @@ def occlude(
         the word, -1..1; no words where a text has only one, which leaves nothing without it.
     """
     words = [text.split() for text in texts]
-    words = [each if len(each) > 1 else [] for each in words]
-    asked = [
+    words = [own if len(own) > 1 else [] for own in words]
+    shortened = [
         " ".join([*own[:place], *own[place + 1 :]])
         for own in words
         for place in range(min(len(own), MOST_WORDS))
     ]
-    probabilities = predict_proba([*texts, *asked])
+    probabilities = predict_proba([*texts, *shortened])
     whole, without = probabilities[: len(texts)], iter(probabilities[len(texts) :])
     return [
         tuple((word, float(whole[row, label] - next(without)[label])) for word in own[:MOST_WORDS])
@@ -53,28 +62,9 @@ def occlude(
     ]
 
 
-def importance_to_json(found: Mapping[int, Words]) -> dict[str, Any]:
-    """Turn the words of rows into JSON values, rounded to what a shade can show."""
+def importance_of(words: Mapping[int, Words]) -> Importance:
+    """Keep the words of rows, rounded to what a shade can show."""
     rows = {
-        str(row): [[word, round(value, 4)] for word, value in words] for row, words in found.items()
+        row: tuple((word, round(value, 4)) for word, value in pairs) for row, pairs in words.items()
     }
-    return {"method": METHOD, "rows": rows}
-
-
-def read_importance(path: Path) -> tuple[str, dict[int, Words]]:
-    """Read the method and the words of each explained row; nothing where there is no such file.
-
-    Raises:
-        RunError: The file is broken.
-    """
-    if not path.is_file():
-        return "", {}
-    content = read_json_object(path, RunError)
-    try:
-        rows = {
-            int(row): tuple((str(word), float(value)) for word, value in words)
-            for row, words in content["rows"].items()
-        }
-        return str(content["method"]), rows
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"{path}: holds no words as `train` writes them") from error
+    return Importance(METHOD, rows)

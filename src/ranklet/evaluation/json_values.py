@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def to_values(value: object) -> dict[str, Any]:
-    """Turn a dataclass into JSON values; `from_values` gives an equal one."""
+    """Turn a dataclass, or a mapping of some, into JSON values that `from_values` reads back."""
     from pydantic import TypeAdapter
 
     values: dict[str, Any] = TypeAdapter(type(value)).dump_python(value, mode="json")
@@ -34,5 +34,7 @@ def from_values(kind: type[T], values: object, name: str, remedy: str) -> T:
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"])) or "the whole"
-        raise RunError(f"{name}: {place}: not as written; {remedy}") from error
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        reason = str(first.get("ctx", {}).get("error", f"{place}: not as written"))
+        raise RunError(f"{name}: {reason}; {remedy}") from error

@@ -13,17 +13,23 @@ from numpy.typing import NDArray
 
 from ranklet.errors import DataError
 from ranklet.evaluation import metrics
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import (
+    Counts,
+    Metric,
+    Scores,
+    metrics_of_counts,
+    share_with_interval,
+)
 from ranklet.evaluation.result import (
     AVERAGES,
     SCORES,
-    SET_FIGURES,
     Evaluation,
     LabelSetFigures,
     class_metrics,
 )
 from ranklet.problem import MultiLabel
 
+_SET_FIGURES = ("precision_micro", "recall_micro", "f1_micro", "hamming_loss")
 # As in the log-loss of one label a text.
 _SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 
@@ -56,20 +62,20 @@ def evaluate_label_sets(
         raise DataError(f"labels of shape {labels.shape} for {len(label_names)} names", split)
     metrics.require_predictions(probabilities, labels[:, 0], len(label_names), split)
     decided = problem.decide(probabilities)
-    found = iter(_scores_with_intervals(labels.astype(bool), decided, seed))
+    scores = iter(_scores_with_intervals(labels.astype(bool), decided, seed))
     averages: dict[str, Any] = {
-        f"{score}_{kind}": next(found) for kind in AVERAGES for score in SCORES
+        f"{score}_{kind}": next(scores) for kind in AVERAGES for score in SCORES
     }
-    figures = {name: next(found) for name in SET_FIGURES}
+    figures = {name: next(scores) for name in _SET_FIGURES}
     hits = int((decided == labels).all(1).sum())
     return Evaluation(
         split=split,
         rows=len(labels),
         labels=tuple(label_names),
-        accuracy=metrics.share_with_interval(hits, len(labels)),
+        accuracy=share_with_interval(hits, len(labels)),
         **averages,
         log_loss=binary_log_loss(probabilities, labels),
-        classes=class_metrics(label_names, labels.sum(0), found),
+        classes=class_metrics(label_names, labels.sum(0), scores),
         confusion=(),
         label_sets=LabelSetFigures(
             **figures, thresholds=problem.thresholds, confusion=_confusions(labels, decided)
@@ -136,17 +142,10 @@ def _scores_with_intervals(
     both = np.concatenate([labels, decided], axis=1)
     kinds, counts = np.unique(both, axis=0, return_counts=True)
     has, given = np.split(kinds, 2, axis=1)
-    statistic = _score_vector(has, given)
-    low, high = metrics.bootstrap_intervals(counts.astype(np.int64), statistic, seed)
-    return [
-        Metric(float(value), (float(left), float(right)))
-        for value, left, right in zip(statistic(counts), low, high, strict=True)
-    ]
+    return metrics_of_counts(counts.astype(np.int64), _score_vector(has, given), seed)
 
 
-def _score_vector(
-    has: NDArray[np.bool_], given: NDArray[np.bool_]
-) -> Callable[[metrics.Counts], metrics.Scores]:
+def _score_vector(has: NDArray[np.bool_], given: NDArray[np.bool_]) -> Callable[[Counts], Scores]:
     """Return what maps counts (..., kinds) to (..., 6 averages + 4 set figures + 3 x labels).
 
     Args:
@@ -158,7 +157,7 @@ def _score_vector(
     wrong = (has != given).sum(1).astype(np.float64)
     width = has.shape[1]
 
-    def statistic(counts: metrics.Counts) -> metrics.Scores:
+    def statistic(counts: Counts) -> Scores:
         rows = counts.astype(np.float64)
         hits, support, predicted = rows @ both, rows @ true, rows @ answered
         scores = metrics.scores_of_counts(hits, support, predicted)

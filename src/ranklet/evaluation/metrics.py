@@ -10,39 +10,17 @@ import costs over a second and these run after every epoch.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranklet.errors import DataError
-
-Counts = NDArray[np.int64]
-Scores = NDArray[np.float64]
-
-CONFIDENCE = 0.95
+from ranklet.evaluation.intervals import Counts, Scores
 
 # A softmax in float32 can give exactly 0; scikit-learn clips by the same amount for float32.
 _SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
-# Resampled matrices are held in blocks of about 32 MB, however many classes there are.
-_CELLS_PER_BLOCK = 4_000_000
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One figure with its 95 % interval.
-
-    Attributes:
-        value: Share, 0..1; of an agreement -1..1.
-        interval: (low, high), on the same scale.
-    """
-
-    value: float
-    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -197,80 +175,6 @@ def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -
     return float(-np.log(clipped).mean())
 
 
-def share_with_interval(hits: int, rows: int) -> Metric:
-    """Return `hits / rows` with Wilson's 95 % interval; rows >= 1."""
-    return Metric(hits / rows, wilson_interval(hits, rows))
-
-
-def wilson_interval(hits: int, rows: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Bound a share by Wilson's score interval.
-
-    Keeps its coverage for shares near 0 and 1, where the interval of the textbooks collapses.
-    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
-    Journal of the American Statistical Association 22 (1927), 209-212.
-
-    Args:
-        hits: Rows that count, 0..rows.
-        rows: All rows, at least 1.
-        confidence: Wanted coverage, 0..1.
-
-    Returns:
-        (low, high), shares within 0..1 that enclose `hits / rows`.
-    """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share, spread = hits / rows, z * z / rows
-    centre = (share + spread / 2) / (1 + spread)
-    half = z * math.sqrt(share * (1 - share) / rows + spread / (4 * rows)) / (1 + spread)
-    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
-
-
-def bootstrap_intervals(
-    confusion: Counts,
-    statistic: Callable[[Counts], Scores],
-    seed: int,
-    resamples: int = 2_000,
-    confidence: float = CONFIDENCE,
-) -> tuple[Scores, Scores]:
-    """Bound statistics of a confusion matrix, or other counts, by bootstrap percentile intervals.
-
-    Resampling the n rows with replacement and counting them again gives a matrix that is
-    multinomial with n draws and the observed cells as probabilities. So drawing the matrices
-    themselves is the same bootstrap, for every statistic that depends on the matrix alone, and
-    needs no rows. A statistic that no resample can change, such as the recall of a class without
-    an error, gets an interval of no width: read it together with its support.
-    Source: B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
-
-    Args:
-        confusion: (classes, classes) counts, at least one row; or counts of rows that are alike in
-            whatever the statistic looks at, of any shape.
-        statistic: Maps (resamples, *shape) to (resamples, k).
-        seed: Same seed, same intervals.
-        resamples: Number of bootstrap samples.
-        confidence: Wanted coverage, 0..1.
-
-    Returns:
-        (low, high), both (k,) float64.
-    """
-    values = bootstrap_values(confusion, statistic, seed, resamples)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(values, [tail, 1 - tail], axis=0)
-    return low, high
-
-
-def bootstrap_values(
-    confusion: Counts, statistic: Callable[[Counts], Scores], seed: int, resamples: int = 2_000
-) -> Scores:
-    """Compute statistics of resampled counts; see `bootstrap_intervals`.
-
-    Returns:
-        (resamples, k) float64.
-    """
-    block = max(1, _CELLS_PER_BLOCK // confusion.size)
-    random = np.random.default_rng(seed)
-    sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
-    return np.concatenate([statistic(_resample(confusion, size, random)) for size in sizes])
-
-
 def require_predictions(
     probabilities: NDArray[np.floating], labels: NDArray[np.integer], classes: int, source: str
 ) -> None:
@@ -300,16 +204,6 @@ def require_predictions(
             " the model is broken, train again or load another run",
             source,
         )
-
-
-def _resample(confusion: Counts, resamples: int, random: np.random.Generator) -> Counts:
-    """Draw (resamples, classes, classes) confusion matrices with as many rows as the given one."""
-    # Only cells with rows: numpy gives the last cell whatever rounding leaves over.
-    filled = np.flatnonzero(confusion)
-    counts = confusion.ravel()[filled]
-    drawn = np.zeros((resamples, confusion.size), dtype=np.int64)
-    drawn[:, filled] = random.multinomial(counts.sum(), counts / counts.sum(), size=resamples)
-    return drawn.reshape(resamples, *confusion.shape)
 
 
 def _diagonal(confusion: Counts) -> Counts:

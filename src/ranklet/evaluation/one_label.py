@@ -1,13 +1,14 @@
-"""What there is besides where a text has one label: agreement, ranking, calibration, coverage."""
+"""Every number of one model on one split where a text has one label."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranklet.evaluation import metrics
 from ranklet.evaluation.calibration import (
     Calibration,
     at_temperature,
@@ -15,48 +16,108 @@ from ranklet.evaluation.calibration import (
     expected_calibration_error,
     reliability_bins,
 )
-from ranklet.evaluation.metrics import Metric, log_loss
-from ranklet.evaluation.ranking import (
-    ClassRanking,
-    TopAccuracy,
-    mean_of_known,
-    rank_classes,
-    top_accuracies,
+from ranklet.evaluation.intervals import (
+    Counts,
+    Metric,
+    Scores,
+    metrics_of_counts,
+    share_with_interval,
 )
-from ranklet.evaluation.selective import Coverage, accuracy_by_coverage
+from ranklet.evaluation.ranking import mean_of_known, rank_classes, top_accuracies
+from ranklet.evaluation.result import (
+    AVERAGES,
+    SCORES,
+    Evaluation,
+    OneLabelFigures,
+    class_metrics,
+)
+from ranklet.evaluation.selective import accuracy_by_coverage, confidence_of
 
 
-@dataclass(frozen=True)
-class OneLabelFigures:
-    """What there is besides where a text has one label.
+def evaluate_one_label(
+    probabilities: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    label_names: Sequence[str],
+    split: str,
+    seed: int = 0,
+    temperature: float = 1.0,
+) -> Evaluation:
+    """Compute every number of an evaluation from the probabilities of one split.
 
-    Micro precision, recall and F1 are not among it: all three are the accuracy then.
+    The prediction of a row is its largest probability, the first one of equals. The accuracy, and
+    every other share of rows, has Wilson's 95 % interval; what else is a function of the confusion
+    matrix has a bootstrap percentile interval of 2,000 resamples. Log-loss, Brier score, areas
+    under curves and calibration error have none.
 
-    Attributes:
-        matthews: Correlation of true and predicted classes, -1..1, with a bootstrap interval.
-        kappa: Agreement beyond chance (Cohen's kappa), -1..1, with a bootstrap interval.
-        brier: Mean squared error of the probabilities, summed over classes, 0..2; no interval.
-        roc_auc_macro: Mean of the classes' ROC-AUC, each against the rest, over those that have it;
-            None where none has; no interval.
-        average_precision_macro: The same of their average precision.
-        ranking: Both for each class, in the order of the logits.
-        top: Top-2 and top-3 accuracy, where there are more classes.
-        calibration: Expected calibration error, reliability, temperature.
-        coverage: Accuracy where only the surest rows are answered.
+    Args:
+        probabilities: (n, classes) float32, rows sum to 1; n >= 1.
+        labels: (n,) int64 class indices.
+        label_names: Names of the classes in the order of the columns.
+        split: Name of the data, kept in the result.
+        seed: Seed of the bootstrap.
+        temperature: What the logits behind the probabilities were divided by.
+
+    Raises:
+        DataError: No rows, shapes that disagree, probabilities that are not finite, or a label
+            outside the classes.
     """
+    metrics.require_predictions(probabilities, labels, len(label_names), split)
+    confusion = metrics.confusion_matrix(labels, probabilities.argmax(1), len(label_names))
+    scores = iter(metrics_of_counts(confusion, _score_vector, seed))
+    averages: dict[str, Any] = {
+        f"{score}_{kind}": next(scores) for kind in AVERAGES for score in SCORES
+    }
+    return Evaluation(
+        split=split,
+        rows=len(labels),
+        labels=tuple(label_names),
+        accuracy=share_with_interval(int(np.trace(confusion)), len(labels)),
+        **averages,
+        log_loss=metrics.log_loss(probabilities, labels),
+        classes=class_metrics(label_names, confusion.sum(1), scores),
+        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        one_label=_further_figures(
+            probabilities, labels, label_names, next(scores), next(scores), temperature
+        ),
+    )
 
-    matthews: Metric
-    kappa: Metric
-    brier: float
-    roc_auc_macro: float | None
-    average_precision_macro: float | None
-    ranking: tuple[ClassRanking, ...]
-    top: tuple[TopAccuracy, ...]
-    calibration: Calibration
-    coverage: tuple[Coverage, ...]
+
+def one_label_metrics(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> dict[str, float]:
+    """Compute what the training loop compares, without intervals.
+
+    Args:
+        probabilities: (n, classes) float32, rows sum to 1; n >= 1.
+        labels: (n,) int64 class indices.
+
+    Returns:
+        `accuracy`, `macro_precision`, `macro_recall` and `macro_f1` (shares) and `loss` (nats; NaN
+        if a true label's probability is NaN, which the training loop reports with its step).
+
+    Raises:
+        DataError: A label outside the classes.
+    """
+    confusion = metrics.confusion_matrix(labels, probabilities.argmax(1), probabilities.shape[1])
+    return {
+        "accuracy": float(metrics.accuracy(confusion)),
+        **metrics.macro_scores(metrics.class_scores(confusion)),
+        "loss": metrics.log_loss(probabilities, labels),
+    }
 
 
-def one_label_figures(
+def _score_vector(confusion: Counts) -> Scores:
+    """Lay out all scores but the accuracy: (..., 6 averages + 3 x classes + 2 agreements)."""
+    scores = metrics.class_scores(confusion)
+    by_class = (scores.precision, scores.recall, scores.f1)
+    macro = [metrics.macro_average(values) for values in by_class]
+    weighted = [metrics.weighted_average(values, scores.support) for values in by_class]
+    agreements = [metrics.matthews_correlation(confusion), metrics.cohen_kappa(confusion)]
+    averages, agreed = np.stack(macro + weighted, axis=-1), np.stack(agreements, axis=-1)
+    return np.concatenate([averages, *by_class, agreed], axis=-1)
+
+
+def _further_figures(
     probabilities: NDArray[np.float32],
     labels: NDArray[np.int64],
     label_names: Sequence[str],
@@ -80,20 +141,13 @@ def one_label_figures(
         matthews=matthews,
         kappa=kappa,
         brier=brier_score(probabilities, labels),
-        roc_auc_macro=mean_of_known([each.roc_auc for each in ranking]),
-        average_precision_macro=mean_of_known([each.average_precision for each in ranking]),
+        roc_auc_macro=mean_of_known([entry.roc_auc for entry in ranking]),
+        average_precision_macro=mean_of_known([entry.average_precision for entry in ranking]),
         ranking=ranking,
         top=top_accuracies(probabilities, labels),
         calibration=_calibration(probabilities, labels, temperature),
         coverage=accuracy_by_coverage(confidence, right),
     )
-
-
-def confidence_of(
-    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the probability of each row's predicted class, and whether it is the true one."""
-    return probabilities.max(1), probabilities.argmax(1) == labels
 
 
 def _calibration(
@@ -108,7 +162,7 @@ def _calibration(
         temperature=temperature,
         error=expected_calibration_error(bins),
         error_before=expected_calibration_error(bins_before),
-        log_loss_before=log_loss(before, labels),
+        log_loss_before=metrics.log_loss(before, labels),
         reliability=bins,
         reliability_before=bins_before,
     )

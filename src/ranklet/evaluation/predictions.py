@@ -107,7 +107,7 @@ def surest_errors(confidence: NDArray[np.floating], right: NDArray[np.bool_]) ->
     return wrong[np.argsort(-confidence[wrong], kind="stable")]
 
 
-def write_errors(
+def write_error_rows(
     path: Path,
     texts: Sequence[str],
     predictions: Predictions,

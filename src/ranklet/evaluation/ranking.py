@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.metrics import Metric, share_with_interval
+from ranklet.evaluation.intervals import Metric, share_with_interval
 
 TOP = (2, 3)
 
@@ -68,8 +68,8 @@ def rank_classes(
 
 def mean_of_known(values: list[float | None]) -> float | None:
     """Average the figures that are not None; None where all are."""
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    numbers = [value for value in values if value is not None]
+    return sum(numbers) / len(numbers) if numbers else None
 
 
 def top_accuracies(

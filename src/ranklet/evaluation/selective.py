@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.metrics import Metric, share_with_interval
+from ranklet.evaluation.intervals import Metric, share_with_interval
 
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 
@@ -47,6 +47,13 @@ class ChosenThreshold:
     wanted: float
     validation: Coverage
     here: Coverage
+
+
+def confidence_of(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the probability of each row's predicted class, and whether it is the true one."""
+    return probabilities.max(1), probabilities.argmax(1) == labels
 
 
 def covered(

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.metrics import Metric, share_with_interval
+from ranklet.evaluation.intervals import Metric, share_with_interval
 
 CONFIDENCE_EDGES = (0.5, 0.7, 0.9, 0.99)
 MOST_VALUES = 20

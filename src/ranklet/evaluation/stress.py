@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from ranklet.evaluation.calibration import expected_calibration_error, reliability_bins
-from ranklet.evaluation.metrics import CONFIDENCE, Metric, share_with_interval
+from ranklet.evaluation.intervals import CONFIDENCE, Metric, share_with_interval
 from ranklet.evaluation.predictions import Predictions
 
 

@@ -1,4 +1,4 @@
-"""Figures in words, the same on a page and in a terminal: shares, intervals, durations."""
+"""Figures in words, the same on a page and in a terminal: shares, intervals, memory, durations."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ def between(interval: tuple[float, float], digits: int = 1) -> str:
 def or_dash(write: Callable[[float], str], value: float | None) -> str:
     """Write a value, or a dash where there is none."""
     return _EN_DASH if value is None else write(value)
+
+
+def memory(num_bytes: int | None) -> str:
+    """Write an amount of memory in MiB; None is one that the system does not tell."""
+    return "unknown" if num_bytes is None else f"{num_bytes / 2**20:,.0f} MiB"
 
 
 def duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -27,9 +27,14 @@ def environment(device: torch.device, dtype: torch.dtype) -> dict[str, str]:
     }
 
 
-def peak_memory_bytes() -> int:
-    """Return the largest resident set of this process so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak_memory_bytes() -> int | None:
+    """Return the largest resident set of this process so far, in bytes; None where none is told."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _version(package: str) -> str:

@@ -1,8 +1,7 @@
-"""Run: the folder of one training. Its layout is the table of paths below, used by everybody."""
+"""The folder of one training: every path of it stands in `Run`, and nowhere else."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -11,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ranklet.errors import RunError
 from ranklet.files import is_temporary, read_json_object, write_atomically
@@ -64,8 +65,38 @@ class Run:
 
     @property
     def evaluation(self) -> Path:
-        """Figures of the evaluation as JSON, one file a split."""
+        """Everything that was measured: the files below, by split, and those of all splits."""
         return self.folder / "evaluation"
+
+    def evaluation_of(self, split: str) -> Path:
+        """Every figure of a split."""
+        return self.evaluation / f"{split}.json"
+
+    def curves(self, split: str) -> Path:
+        """Points of the curves of a split."""
+        return self.evaluation / f"{split}_curves.json"
+
+    def predictions(self, split: str) -> Path:
+        """What was said about each row of a split."""
+        return self.evaluation / f"{split}_predictions.csv"
+
+    def errors(self, split: str) -> Path:
+        """The rows of a split that were predicted wrong, with their texts."""
+        return self.evaluation / f"{split}_errors.csv"
+
+    def importance(self, split: str) -> Path:
+        """The words behind the errors of a split."""
+        return self.evaluation / f"{split}_importance.json"
+
+    @property
+    def baselines(self) -> Path:
+        """Figures of simple classifiers on the same splits."""
+        return self.evaluation / "baselines.json"
+
+    @property
+    def stress(self) -> Path:
+        """What shifts of the test texts did to the classifier."""
+        return self.evaluation / "stress.json"
 
     @property
     def figures(self) -> Path:
@@ -88,6 +119,11 @@ class Run:
         return self.folder / "checkpoints"
 
     @property
+    def lock(self) -> Path:
+        """Held while a process trains here; by its name a temporary file, as it is."""
+        return self.folder / ".ranklet-lock.tmp"
+
+    @property
     def is_unfinished(self) -> bool:
         """Whether the folder holds the beginning of a run and nothing that is not a run's.
 
@@ -97,9 +133,9 @@ class Run:
         files = (self.recipe, self.plan, self.environment, self.data, self.metrics, self.report)
         folders = (self.adapter, self.evaluation, self.figures, self.events, self.checkpoints)
         names = {path.name for path in (*files, *folders)}
-        held = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()
-        found = {name for name in held if not is_temporary(name)}
-        return bool(held) and found <= names and (self.plan.name in found or not found)
+        listed = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()
+        lasting = {name for name in listed if not is_temporary(name)}
+        return bool(listed) and lasting <= names and (self.plan.name in lasting or not lasting)
 
     @property
     def is_finished(self) -> bool:
@@ -147,53 +183,61 @@ def new_run(folder: Path, continued: bool = False) -> Iterator[Run]:
     check_vacant(folder)
     existed = os.path.exists(folder)
     outermost = _outermost_missing(folder)
-    run, lock = Run(folder), None
+    run = Run(folder)
+    reused = (run.checkpoints, run.metrics, run.events, run.recipe, run.plan)
     try:
-        lock = _made_and_locked(folder)
-        kept = (run.checkpoints, run.metrics, run.events, run.recipe, run.plan)
-        _make_empty(folder, kept if continued else ())
-        yield run
-    except (RunError, KeyboardInterrupt) as error:
-        if lock is None:
-            if not existed:
-                _remove_empty(folder, outermost)
-            raise
-        if os.path.exists(run.adapter):
-            stopped_by = str(error) or "interrupted"
-            raise RunError(f"{stopped_by}; the trained adapter is whole: {run.adapter}") from error
-        if checkpoint_folders(run.checkpoints):
-            if isinstance(error, RunError):
-                raise RunError(f"{error}; the same command then continues the training") from error
-            raise
-        with suppress(RunError):
-            _make_empty(folder)
+        with _locked(run):
+            try:
+                _make_empty(run, reused if continued else ())
+                yield run
+            except (RunError, KeyboardInterrupt) as error:
+                _leave(run, error)
+                raise
+    except (RunError, KeyboardInterrupt):
         if not existed:
             _remove_empty(folder, outermost)
         raise
-    finally:
-        if lock is not None:
-            os.close(lock)
 
 
-def _made_and_locked(folder: Path) -> int:
-    """Make a folder and lock it; the descriptor returned holds the lock until it is closed.
-
-    The system opens the lock of a process that ends, however it ends.
-    """
+@contextmanager
+def _locked(run: Run) -> Iterator[None]:
+    """Make the folder of a run and lock it; a lock opens when its process ends, however it ends."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
+        run.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _not_writable(folder, error) from error
+        raise _not_writable(run.folder, error) from error
+    lock = FileLock(run.lock)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        problem = f"{folder}: another process trains there; wait for it or choose another --out"
-        raise RunError(problem) from error
-    except OSError:
-        pass  # a file system without locks
-    return descriptor
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        message = f"{run.folder}: another process trains there; wait for it or choose another --out"
+        raise RunError(message) from error
+    except (OSError, NotImplementedError):
+        pass  # a folder that takes no file says so at the first one; a file system without locks
+    try:
+        yield
+    finally:
+        # Before it opens: a file with this name may be another's afterwards.
+        with suppress(OSError):  # Windows removes it when it opens
+            run.lock.unlink()
+        lock.release()
+
+
+def _leave(run: Run, error: BaseException) -> None:
+    """Remove what a training wrote that ended early, unless there is something whole to keep.
+
+    Raises:
+        RunError: There is; says what, and how to go on.
+    """
+    if os.path.exists(run.adapter):
+        stopped_by = str(error) or "interrupted"
+        raise RunError(f"{stopped_by}; the trained adapter is whole: {run.adapter}") from error
+    if checkpoint_folders(run.checkpoints):
+        if isinstance(error, RunError):
+            raise RunError(f"{error}; the same command then continues the training") from error
+        return
+    with suppress(RunError):
+        _make_empty(run)
 
 
 def _remove_empty(folder: Path, outermost: Path) -> None:
@@ -212,18 +256,18 @@ def _outermost_missing(folder: Path) -> Path:
     return missing
 
 
-def _make_empty(folder: Path, kept: Sequence[Path] = ()) -> None:
+def _make_empty(run: Run, reused: Sequence[Path] = ()) -> None:
     try:
-        plan = Run(folder).plan  # goes last, see `is_unfinished`
-        for path in sorted(folder.iterdir(), key=lambda path: path == plan):
-            if path in kept:
+        # The plan goes last, see `is_unfinished`.
+        for path in sorted(run.folder.iterdir(), key=lambda path: path == run.plan):
+            if path in (*reused, run.lock):
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
     except OSError as error:
-        raise _not_writable(folder, error) from error
+        raise _not_writable(run.folder, error) from error
 
 
 def _not_writable(folder: Path, error: OSError) -> RunError:
@@ -241,9 +285,34 @@ def open_run(folder: Path) -> Run:
     if not folder.is_dir():
         raise RunError(f"{folder}: no such folder; name the folder of a run (ranklet train --out)")
     if not run.is_finished:
-        found = "an unfinished run" if run.is_unfinished else "no run"
-        raise RunError(f"{folder}: holds {found}; name the folder of a finished run")
+        content = "an unfinished run" if run.is_unfinished else "no run"
+        raise RunError(f"{folder}: holds {content}; name the folder of a finished run")
     return run
+
+
+@dataclass(frozen=True)
+class SeedFolder:
+    """The folder of one recipe trained with several seeds.
+
+    Attributes:
+        folder: Where it is.
+    """
+
+    folder: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe of all runs."""
+        return Run(self.folder).recipe
+
+    @property
+    def summary(self) -> Path:
+        """Seeds and figures of all runs; written last, so that it marks such a folder."""
+        return self.folder / "seeds.json"
+
+    def run(self, seed: int) -> Run:
+        """The run of one seed."""
+        return Run(self.folder / f"seed-{seed}")
 
 
 def free_folder(parent: Path, name: str) -> Path:

@@ -1,8 +1,9 @@
-"""The README.md of a saved adapter."""
+"""The README.md of a saved adapter: `model_card.md.jinja`, filled with plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
@@ -27,127 +28,51 @@ def model_card(
         plan: Trained parameters.
         evaluations: Figures by split.
     """
-    base, num_labels = base_model_name(recipe.encoder), len(model.labels)
-    config = model.encoder.config
-    standard = loads_in_transformers(recipe.head, model.pooling, config, num_labels)
+    problem, num_labels = model.problem, len(model.labels)
     options = f"num_labels={num_labels}"
-    if isinstance(model.problem, MultiLabel):
-        options += f', problem_type="{model.problem.problem_type}"'
-    return f"""---
-library_name: {"peft" if standard else "ranklet"}
-base_model: {base}
-pipeline_tag: text-classification
-tags: [lora, ranklet]
----
-
-# Text classifier: LoRA on {base}
-
-Labels: {", ".join(model.labels.names)}.
-Trained parameters: {plan.total:,} of a budget of {plan.budget:,} (adapters, head and biases).
-{_decision(model)}
-{_figures(evaluations)}
-## Use
-
-```python
-import ranklet
-
-classifier = ranklet.load("this/folder")
-classifier.predict(["a text"])
-```
-
-{_interoperability(recipe, base, options) if standard else _no_counterpart(recipe)}
-## Recipe
-
-```yaml
-{to_yaml(recipe).rstrip()}
-```
-"""
-
-
-def _decision(model: TextClassifier) -> str:
-    if not isinstance(model.problem, MultiLabel):
-        return _temperature_note(model.problem.temperature)
-    pairs = zip(model.labels.names, model.problem.thresholds, strict=True)
-    listed = ", ".join(f"{name} {threshold:.4f}" for name, threshold in pairs)
-    return (
-        "A text has every label whose probability, the sigmoid of its logit, is at least its "
-        f"threshold, tuned for F1 on the validation texts: {listed}.\n"
+    decision: dict[str, Any] = {"thresholds": (), "temperature": 1.0}
+    if isinstance(problem, MultiLabel):
+        options += f', problem_type="{problem.problem_type}"'
+        pairs = zip(model.labels.names, problem.thresholds, strict=True)
+        decision["thresholds"] = [f"{name} {threshold:.4f}" for name, threshold in pairs]
+    else:
+        decision["temperature"] = problem.temperature
+    standard = loads_in_transformers(recipe.head, model.pooling, model.encoder.config, num_labels)
+    return _fill(
+        library="peft" if standard else "ranklet",
+        base=base_model_name(recipe.encoder),
+        labels=model.labels.names,
+        options=options,
+        plan=plan,
+        evaluations=evaluations,
+        recipe=recipe,
+        recipe_yaml=to_yaml(recipe).rstrip(),
+        **decision,
     )
 
 
-def _temperature_note(temperature: float) -> str:
-    if temperature == 1.0:
-        return ""
-    return (
-        f"Probabilities are the softmax of the logits divided by {temperature:.6g}, a temperature "
-        "fitted on the validation texts; labels do not depend on it. PEFT and transformers give "
-        "the logits as they are: divide them by it.\n"
+def cut_adapter_card(encoder: str, before: int, after: int, kept_energy: float) -> str:
+    """Write the card of an adapter that was cut to a smaller budget and is no run.
+
+    Args:
+        encoder: Name of its encoder.
+        before: Trained parameters before the cut.
+        after: Trained parameters that are left.
+        kept_energy: Share, 0..1, of the squared singular values of all updates.
+    """
+    cut = {"before": before, "after": after, "kept_energy": kept_energy}
+    return _fill(library="peft", base=base_model_name(encoder), cut=cut)
+
+
+def _fill(**values: Any) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("ranklet", "run"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-
-
-def _figures(evaluations: Mapping[str, Evaluation]) -> str:
-    if not evaluations:
-        return ""
-    rows = [
-        f"| {name} | {entry.rows:,} | {entry.accuracy.value:.4f} "
-        f"| {entry.accuracy.interval[0]:.4f} to {entry.accuracy.interval[1]:.4f} "
-        f"| {entry.f1_macro.value:.4f} |"
-        for name, entry in evaluations.items()
-    ]
-    accuracy = next(iter(evaluations.values())).accuracy_name
-    head = f"| split | rows | {accuracy} | 95 % interval | macro F1 |\n|---|---|---|---|---|"
-    return "\n".join([head, *rows]) + "\n"
-
-
-def _no_counterpart(recipe: Recipe) -> str:
-    return (
-        f"Head `{recipe.head}` with pooling `{recipe.pooling}` has no counterpart in "
-        "transformers' sequence classifier of this encoder: load this folder with ranklet. "
-        f"PEFT refuses it.\n{_quantization_note(recipe)}"
-    )
-
-
-def _interoperability(recipe: Recipe, base: str, options: str) -> str:
-    notes = _quantization_note(recipe) + _long_texts_note(recipe)
-    return f"""{_HEAD_NOTES.get(recipe.head, "")}{notes}\
-The folder is a PEFT adapter; PEFT keeps no label names, so name their number:
-
-```python
-from peft import PeftModel
-from transformers import AutoModelForSequenceClassification
-
-base = AutoModelForSequenceClassification.from_pretrained("{base}", {options})
-model = PeftModel.from_pretrained(base, "this/folder")
-```
-"""
-
-
-def _quantization_note(recipe: Recipe) -> str:
-    kept = recipe.engine.quantization
-    if kept == "none":
-        return ""
-    return (
-        f"The adapter was trained over frozen weights kept as {kept}, which ranklet loads it over "
-        "too; over the weights in full precision its logits are slightly others.\n"
-    )
-
-
-def _long_texts_note(recipe: Recipe) -> str:
-    if recipe.data.long_texts == "head":
-        return ""
-    return (
-        f"Of texts of more than {recipe.data.max_length} tokens ranklet reads "
-        f"`{recipe.data.long_texts}`, as in training; transformers reads their beginning.\n"
-    )
-
-
-_FOLDED = (
-    "The head is written twice: `head.safetensors` holds what was trained, and the adapter file a "
-    "standard classifier computed from it, which gives the same logits in float32 and bfloat16.\n"
-)
-_HEAD_NOTES = {
-    "frozen_dense": "Of the head only the last map was trained; its inner matrix was frozen, and "
-    "the adapter file holds both.\n",
-    "low_rank": _FOLDED,
-    "linear": _FOLDED,
-}
+    environment.filters |= {"count": "{:,}".format, "figure": "{:.4f}".format}
+    return environment.get_template("model_card.md.jinja").render(values)

@@ -77,11 +77,11 @@ def tensorboard_events(run: Run) -> Iterator[Observer]:
 
     def finish(finished: Run) -> None:
         step = read_json(finished.environment)["best_step"]
-        for split, found in read_evaluations(finished).items():
-            writer().add_scalar(f"evaluation/{split}_accuracy", found.accuracy.value, step)
+        for split, evaluation in read_evaluations(finished).items():
+            writer().add_scalar(f"evaluation/{split}_accuracy", evaluation.accuracy.value, step)
 
     try:
         yield Observer(record=record, finish=finish)
     finally:
-        for opened in open_writers:
-            opened.close()
+        for events in open_writers:
+            events.close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
+from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.curves import Curves
+from ranklet.evaluation.importance import Importance
 from ranklet.evaluation.json_values import from_values
-from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation, from_json
+from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation
 from ranklet.evaluation.stress import Stress
 from ranklet.run.folder import Run, read_json
 
@@ -20,18 +22,42 @@ def read_evaluations(run: Run) -> dict[str, Evaluation]:
     Raises:
         RunError: A file is broken.
     """
-    paths = {name: run.evaluation / f"{name}.json" for name in EVALUATED_SPLITS}
-    return {name: from_json(read_json(path)) for name, path in paths.items() if path.is_file()}
+    paths = {split: run.evaluation_of(split) for split in EVALUATED_SPLITS}
+    return {
+        split: read_values(Evaluation, path, "evaluate the run again")
+        for split, path in paths.items()
+        if path.is_file()
+    }
 
 
-def read_curves(run: Run, split: str) -> Curves | None:
-    """Read the points of the curves of a split; None in runs of earlier versions.
+def read_curves(run: Run, split: str) -> Curves:
+    """Read the points of the curves of a split.
+
+    Raises:
+        RunError: The file is missing or broken.
+    """
+    return read_values(Curves, run.curves(split), "train again")
+
+
+def read_baselines(run: Run) -> dict[str, tuple[Baseline, ...]]:
+    """Read the baselines of each split; none where they were not fitted.
 
     Raises:
         RunError: The file is broken.
     """
-    path = curves_file(run, split)
-    return read_values(Curves, path, "train again") if path.is_file() else None
+    if not run.baselines.is_file():
+        return {}
+    return read_values(dict[str, tuple[Baseline, ...]], run.baselines, "train again")
+
+
+def read_importance(run: Run, split: str) -> Importance | None:
+    """Read the words behind the errors of a split; None where they were not looked for.
+
+    Raises:
+        RunError: The file is broken.
+    """
+    path = run.importance(split)
+    return read_values(Importance, path, "train again") if path.is_file() else None
 
 
 def read_stress(run: Run) -> Stress | None:
@@ -40,29 +66,14 @@ def read_stress(run: Run) -> Stress | None:
     Raises:
         RunError: The file is broken.
     """
-    path = stress_file(run)
+    path = run.stress
     return read_values(Stress, path, "stress the run again") if path.is_file() else None
 
 
 def read_values(kind: type[T], path: Path, remedy: str) -> T:
-    """Read a JSON file of a run as a dataclass.
+    """Read a JSON file of a run as a dataclass, or as a container of some.
 
     Raises:
         RunError: It is missing or holds something else; `remedy` says what makes it anew.
     """
     return from_values(kind, read_json(path), str(path), remedy)
-
-
-def baselines_file(run: Run) -> Path:
-    """Return where a run keeps the figures of its baselines."""
-    return run.evaluation / "baselines.json"
-
-
-def curves_file(run: Run, split: str) -> Path:
-    """Return where a run keeps the points of the curves of a split."""
-    return run.evaluation / f"{split}_curves.json"
-
-
-def stress_file(run: Run) -> Path:
-    """Return where a run keeps what shifts of its test texts did to it."""
-    return run.evaluation / "stress.json"

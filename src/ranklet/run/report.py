@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ranklet.budget.plan import ParameterPlan, PlanRow
-from ranklet.evaluation.baselines import read_baselines
 from ranklet.evaluation.data_description import DataDescription
-from ranklet.evaluation.report.error_table import read_error_table
+from ranklet.evaluation.report.error_table import ErrorTable, read_error_table
 from ranklet.evaluation.report.figures import (
     Drawing,
     Record,
@@ -29,14 +28,15 @@ from ranklet.evaluation.report.run_page import (
 from ranklet.evaluation.report.stress_section import stress_section
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.stress import Stress
-from ranklet.evaluation.wording import duration
+from ranklet.evaluation.wording import duration, memory
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run.folder import Run, read_json
 from ranklet.run.reading import (
-    baselines_file,
+    read_baselines,
     read_curves,
     read_evaluations,
+    read_importance,
     read_stress,
     read_values,
 )
@@ -78,8 +78,8 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
         title=run.folder.name,
         subtitle=f"{recipe.encoder} on {recipe.data.train}",
         evaluations=evaluations,
-        baselines=read_baselines(baselines_file(run)),
-        errors=read_error_table(run.evaluation, evaluations[0].split) if evaluations else None,
+        baselines=read_baselines(run),
+        errors=_errors(run, evaluations[0].split) if evaluations else None,
         budget=_budget_section(counted),
         data=_data_section(about, recipe),
         records=records,
@@ -112,11 +112,14 @@ def _figures(
         curves = read_curves(run, evaluation.split) if place == 0 else None
         figures |= evaluation_figures(evaluation, curves)
     figures |= budget_figures(plan)
-    if run.data.is_file():  # not in runs of earlier versions
-        figures |= data_figures(read_values(DataDescription, run.data, "train again"))
+    figures |= data_figures(read_values(DataDescription, run.data, "train again"))
     if stressed is not None:
         figures |= stress_figures(stressed)
     return figures
+
+
+def _errors(run: Run, split: str) -> ErrorTable | None:
+    return read_error_table(run.errors(split), split, read_importance(run, split))
 
 
 def _budget_section(plan: ParameterPlan) -> BudgetSection:
@@ -125,20 +128,20 @@ def _budget_section(plan: ParameterPlan) -> BudgetSection:
 
 
 def _data_section(about: Mapping[str, Any], recipe: Recipe) -> DataSection:
-    found, policy = about["duplicates"], recipe.data.duplicates
-    named = {text: found[name] for name, text in _DUPLICATES.items() if name in found}
+    duplicates, policy = about["duplicates"], recipe.data.duplicates
+    named = {text: duplicates[name] for name, text in _DUPLICATES.items() if name in duplicates}
     filtered = {"outside the word limits": about["filtered"]} if about["filtered"] else {}
-    leakage = _leakage(found, policy, has_test="test" in about["rows"])
+    leakage = _leakage(duplicates, policy, has_test="test" in about["rows"])
     return DataSection(about["rows"], about["truncated"], named, filtered, leakage)
 
 
-def _leakage(found: Mapping[str, int], policy: DuplicatePolicy, has_test: bool) -> str:
+def _leakage(duplicates: Mapping[str, int], policy: DuplicatePolicy, has_test: bool) -> str:
     """Say what exact duplicates mean for the evaluation."""
-    into_test, kept = found["train_test"], policy == "keep"
-    into_validation, shared = found["train_validation"], found["validation_test"]
+    into_test, are_kept = duplicates["train_test"], policy == "keep"
+    into_validation, shared = duplicates["train_validation"], duplicates["validation_test"]
     if not has_test:
         verdict = "There is no test split: validation chose the weights and is judged by too."
-    elif into_test and kept:
+    elif into_test and are_kept:
         verdict = f"Leaked: {into_test:,} training rows occur in test too and were kept, so the"
         verdict += " scores on test are too good."
     elif into_test:
@@ -147,7 +150,7 @@ def _leakage(found: Mapping[str, int], policy: DuplicatePolicy, has_test: bool) 
         verdict = "No training row occurs in test."
     if into_validation:
         verdict += f" {into_validation:,} occur in validation, and were "
-        verdict += "kept." if kept else "left out."
+        verdict += "kept." if are_kept else "left out."
     if shared:
         verdict += f" {shared:,} validation rows occur in test."
     return verdict + " Case and punctuation do not count; near duplicates: ranklet audit."
@@ -160,7 +163,7 @@ def _training_facts(about: Mapping[str, Any]) -> dict[str, str]:
         "steps": f"{about['steps']:,}, ended {ended[about['ended_by']]}",
         "kept": f"step {about['best_step']:,}",
         "time": duration(about["seconds"]),
-        "peak memory": f"{about['peak_memory_bytes'] / 2**20:,.0f} MiB",
+        "peak memory": memory(about["peak_memory_bytes"]),
         "processes": str(about.get("processes", 1)),
     }
     if about["averaged_steps"]:

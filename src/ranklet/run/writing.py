@@ -15,22 +15,25 @@ from ranklet.data.audit.label_errors import pruned
 from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.corpus import Corpora, num_texts
 from ranklet.errors import RunError
-from ranklet.evaluation.answers import Answers, curves_of, predictions_of, probabilities_of
-from ranklet.evaluation.baselines import baselines_to_json, judge_baselines
-from ranklet.evaluation.error_words import explain_errors
-from ranklet.evaluation.importance import importance_to_json
+from ranklet.evaluation.answers import (
+    Answers,
+    curves_of,
+    explain_errors,
+    predictions_of,
+    probabilities_of,
+)
+from ranklet.evaluation.baselines import evaluate_baselines
 from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.predictions import (
     Predictions,
-    write_errors,
+    write_error_rows,
     write_predictions,
 )
-from ranklet.evaluation.result import Evaluation, to_json
+from ranklet.evaluation.result import Evaluation
 from ranklet.problem import SingleLabel
 from ranklet.recipe import Recipe
 from ranklet.run.environment import environment, peak_memory_bytes
 from ranklet.run.folder import Run, write_json
-from ranklet.run.reading import baselines_file, curves_file
 from ranklet.training.fit import FitResult
 
 
@@ -77,31 +80,8 @@ def write_evaluations(run: Run, evaluations: Mapping[str, Evaluation]) -> None:
         run.evaluation.mkdir(exist_ok=True)
     except OSError as error:
         raise RunError(f"{run.evaluation}: cannot be created ({error.strerror})") from error
-    for name, evaluation in evaluations.items():
-        write_json(run.evaluation / f"{name}.json", to_json(evaluation))
-
-
-def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> None:
-    """Fit what needs no encoder on the training texts and write its figures on the others.
-
-    Args:
-        run: Whose evaluations they stand beside.
-        splits: As they were read, without what a teacher labelled.
-        recipe: Names the problem and the seed.
-
-    Raises:
-        RunError: The file cannot be written.
-    """
-    held = {"test": splits.test, "validation": splits.validation}
-    found = judge_baselines(
-        splits.train.texts,
-        splits.train.labels,
-        {name: (each.texts, each.labels) for name, each in held.items() if each is not None},
-        splits.labels.names,
-        recipe.data.problem_type,
-        recipe.seed,
-    )
-    write_json(baselines_file(run), baselines_to_json(found))
+    for split, evaluation in evaluations.items():
+        write_json(run.evaluation_of(split), to_values(evaluation))
 
 
 def write_answers(run: Run, model: TextClassifier, answers: Mapping[str, Answers]) -> None:
@@ -110,15 +90,15 @@ def write_answers(run: Run, model: TextClassifier, answers: Mapping[str, Answers
     Raises:
         RunError: A file cannot be written.
     """
-    for name, each in answers.items():
-        predictions = predictions_of(model, each)
-        write_predictions(predictions_file(run, name), predictions)
-        write_json(curves_file(run, name), to_values(curves_of(model, each)))
+    for split, answered in answers.items():
+        predictions = predictions_of(model, answered)
+        write_predictions(run.predictions(split), predictions)
+        write_json(run.curves(split), to_values(curves_of(model, answered)))
         if isinstance(model.problem, SingleLabel):
-            write_wrong(run.evaluation / f"{name}_errors.csv", model, each, predictions)
+            write_errors(run.errors(split), model, answered, predictions)
 
 
-def write_wrong(
+def write_errors(
     path: Path, model: TextClassifier, answers: Answers, predictions: Predictions
 ) -> None:
     """Write the wrong answers of one label a text.
@@ -132,15 +112,10 @@ def write_wrong(
     probabilities = probabilities_of(model, answers)
     true = probabilities[np.arange(len(answers.labels)), answers.labels]
     suspects = pruned(answers.labels, probabilities.astype(np.float64))
-    write_errors(path, answers.texts, predictions, true, suspects)
+    write_error_rows(path, answers.texts, predictions, true, suspects)
 
 
-def predictions_file(run: Run, split: str) -> Path:
-    """Return where a run keeps what was said about each row of a split."""
-    return run.evaluation / f"{split}_predictions.csv"
-
-
-def write_words(run: Run, model: TextClassifier, answers: Mapping[str, Answers]) -> None:
+def write_importance(run: Run, model: TextClassifier, answers: Mapping[str, Answers]) -> None:
     """Write the words behind the errors on test, or on validation where there is no test.
 
     Raises:
@@ -148,10 +123,27 @@ def write_words(run: Run, model: TextClassifier, answers: Mapping[str, Answers])
     """
     if isinstance(model.problem, SingleLabel):
         split = "test" if "test" in answers else "validation"
-        words = explain_errors(model, answers[split])
-        write_json(words_file(run, split), importance_to_json(words))
+        write_json(run.importance(split), to_values(explain_errors(model, answers[split])))
 
 
-def words_file(run: Run, split: str) -> Path:
-    """Return where a run keeps the words behind the errors of a split."""
-    return run.evaluation / f"{split}_importance.json"
+def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> None:
+    """Fit what needs no encoder on the training texts and write its figures on the others.
+
+    Args:
+        run: Whose evaluations they stand beside.
+        splits: As they were read, without what a teacher labelled.
+        recipe: Names the problem and the seed.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    others = {"test": splits.test, "validation": splits.validation}
+    baselines = evaluate_baselines(
+        splits.train.texts,
+        splits.train.labels,
+        {name: (split.texts, split.labels) for name, split in others.items() if split is not None},
+        splits.labels.names,
+        recipe.data.problem_type,
+        recipe.seed,
+    )
+    write_json(run.baselines, to_values(baselines))

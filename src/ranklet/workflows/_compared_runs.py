@@ -19,10 +19,8 @@ from ranklet.evaluation.result import Evaluation
 from ranklet.files import sha256_json
 from ranklet.labels import SEPARATOR
 from ranklet.recipe import Recipe, load_recipe
-from ranklet.run.folder import Run, open_run, read_json
+from ranklet.run.folder import Run, SeedFolder, open_run, read_json
 from ranklet.run.reading import read_evaluations
-from ranklet.run.writing import predictions_file
-from ranklet.workflows.train_seeds import SUMMARY_FILE
 
 ComparedSplit = Literal["test", "validation"]
 Fields = Mapping[str, tuple[str, str]]
@@ -123,22 +121,23 @@ def _names(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def _runs_of(path: Path, name: str) -> Iterator[tuple[str, Run]]:
-    summary = path / SUMMARY_FILE
-    if not summary.is_file():
+    runs = SeedFolder(path)
+    if not runs.summary.is_file():
         yield name, open_run(path)
         return
-    for seed in read_json(summary).get("seeds", []):
-        yield f"{name}/seed-{seed}", open_run(path / f"seed-{seed}")
+    for seed in read_json(runs.summary).get("seeds", []):
+        folder = runs.run(seed).folder
+        yield f"{name}/{folder.name}", open_run(folder)
 
 
 def _read(run: Run, name: str, split: ComparedSplit) -> ComparedRun:
     evaluation = read_evaluations(run).get(split)
     if evaluation is None:
         raise RunError(f"{run.folder}: was not evaluated on {split}; train it with data.{split}")
-    predictions = read_predictions(predictions_file(run, split))
+    predictions = read_predictions(run.predictions(split))
     if len(predictions.labels) != evaluation.rows:
         raise RunError(
-            f"{predictions_file(run, split)}: holds {len(predictions.labels):,} rows, the "
+            f"{run.predictions(split)}: holds {len(predictions.labels):,} rows, the "
             f"evaluation beside it {evaluation.rows:,}; restore the run"
         )
     hashes = read_json(run.certificate).get("sha256", {})
@@ -240,7 +239,7 @@ def _answers(run: ComparedRun, split: str) -> RowAnswers:
     try:
         has, given = (_encoded(cells, names, several) for cells in (held.labels, held.predicted))
     except KeyError as error:
-        path = predictions_file(run.run, split)
+        path = run.run.predictions(split)
         raise RunError(f"{path}: label {error} is not one of the evaluation's") from error
     data = run.recipe.data
     drawn = split == "validation" and not isinstance(data.validation, str)

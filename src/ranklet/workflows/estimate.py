@@ -13,7 +13,7 @@ from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.data.reading.sources import stream_texts
 from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import AdapterError, DataError, RunError
-from ranklet.evaluation.metrics import share_with_interval
+from ranklet.evaluation.intervals import share_with_interval
 from ranklet.evaluation.unlabelled.estimators import agreement
 from ranklet.evaluation.unlabelled.result import Estimate
 from ranklet.problem import MultiLabel

@@ -8,15 +8,13 @@ from pathlib import Path
 from ranklet.data.reading.sources import read_column
 from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import AdapterError, RunError
-from ranklet.evaluation.answers import answer, judge, predictions_of, with_threshold
-from ranklet.evaluation.predictions import (
-    read_predictions,
-)
+from ranklet.evaluation.answers import answer, evaluate_answers, predictions_of, with_threshold
+from ranklet.evaluation.predictions import read_predictions
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.selective import Coverage, choose_threshold
 from ranklet.problem import MultiLabel
 from ranklet.run.folder import Run
-from ranklet.run.writing import predictions_file, write_wrong
+from ranklet.run.writing import write_errors
 from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.from_recipe.labelled_texts import own_test, read_labelled, run_data
 from ranklet.workflows.load import load
@@ -83,9 +81,11 @@ def evaluate(
             f"{path}: gives a text several labels; errors are written of one label, omit them"
         )
     answers = answer(model, test.texts, model.corpus(test.texts, test.labels))
-    found = judge(model, answers, "test" if data is None else Path(data).name, columns=columns)
+    found = evaluate_answers(
+        model, answers, "test" if data is None else Path(data).name, columns=columns
+    )
     if errors is not None:
-        write_wrong(Path(errors), model, answers, predictions_of(model, answers))
+        write_errors(Path(errors), model, answers, predictions_of(model, answers))
     if accuracy is None or chosen is None:
         return found
     return with_threshold(found, model, answers, accuracy, chosen)
@@ -101,7 +101,7 @@ def choose_on_validation(run: Run, wanted: float) -> Coverage:
     Raises:
         RunError: The run holds no such predictions, or no threshold reaches the accuracy.
     """
-    path = predictions_file(run, "validation")
+    path = run.predictions("validation")
     held = read_predictions(path)
     if held.confidence is None or not len(held.right):
         raise RunError(f"{path}: holds no confidence; a threshold is for one label a text")

@@ -93,7 +93,7 @@ def adapter_folder(path: Path) -> Path:
     """
     if (path / CONFIG_FILE).is_file():
         return path
-    if (path / "recipe.yaml").is_file() or not path.is_dir():
+    if Run(path).recipe.is_file() or not path.is_dir():
         return open_run(path).adapter
     raise RunError(
         f"{path}: holds neither a run (recipe.yaml) nor a PEFT adapter ({CONFIG_FILE}); "

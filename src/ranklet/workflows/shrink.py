@@ -11,7 +11,6 @@ from ranklet.budget.plan import count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
-from ranklet.encoder.source import base_model_name
 from ranklet.errors import (
     AdapterError,
     BudgetExceededError,
@@ -21,8 +20,8 @@ from ranklet.errors import (
     RunError,
 )
 from ranklet.evaluation.answers import evaluate_on
+from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.result import Evaluation
-from ranklet.evaluation.result import to_json as evaluation_to_json
 from ranklet.files import sha256_file, write_atomically
 from ranklet.head import module_device
 from ranklet.lora.adapter_file import TENSORS_FILE, AdapterFile, as_plain_lora
@@ -40,7 +39,7 @@ from ranklet.recipe import Recipe, load_recipe, to_yaml
 from ranklet.run.certificate import certify_run
 from ranklet.run.environment import environment, peak_memory_bytes
 from ranklet.run.folder import check_vacant, new_run, open_run, write_json
-from ranklet.run.model_card import model_card
+from ranklet.run.model_card import cut_adapter_card, model_card
 from ranklet.run.writing import write_evaluations
 from ranklet.saved.model import (
     ClassifierSettings,
@@ -173,28 +172,14 @@ def shrink(
         after=after,
     )
     if recipe is None:
-        save_model(folder, smaller, settings, cut, _card(shrunk, settings))
+        card = cut_adapter_card(settings.encoder, *shrunk.parameters, shrunk.kept_energy)
+        save_model(folder, smaller, settings, cut, card)
         load_model(folder, encoder=encoder, **compute)
     else:
         named = recipe.model_copy(update={"encoder": encoder or recipe.encoder})
         smaller_recipe = _shrunk_recipe(named, adapter, cut, budget)
         _write_run(shrunk, smaller_recipe, smaller, settings, cut, origin)
     return shrunk
-
-
-def to_json(shrunk: ShrinkResult) -> dict[str, Any]:
-    """Turn what was cut into JSON values; evaluations as `ranklet evaluate --json` prints them."""
-    content = {
-        "folder": str(shrunk.folder),
-        "parameters": list(shrunk.parameters),
-        "modules": list(shrunk.modules),
-        "kept_energy": shrunk.kept_energy,
-        "validation": shrunk.validation,
-    }
-    measured = {"before": shrunk.before, "after": shrunk.after}
-    return content | {
-        name: None if each is None else evaluation_to_json(each) for name, each in measured.items()
-    }
 
 
 def _check_out(folder: Path, recipe: Recipe | None) -> None:
@@ -259,22 +244,6 @@ def _shrunk_recipe(recipe: Recipe, adapter: AdapterFile, cut: AdapterFile, budge
     return recipe.model_copy(update={"budget": budget, "adapter": section})
 
 
-def _card(shrunk: ShrinkResult, settings: ClassifierSettings) -> str:
-    before, after = shrunk.parameters
-    return f"""---
-library_name: peft
-base_model: {base_model_name(settings.encoder)}
-pipeline_tag: text-classification
-tags: [lora, ranklet]
----
-
-# Text classifier: LoRA, cut to a smaller budget
-
-{after:,} of {before:,} trained parameters are left, head included, with
-{shrunk.kept_energy:.1%} of the squared singular values of all updates. Nothing was trained again.
-"""
-
-
 def _write_run(
     shrunk: ShrinkResult,
     recipe: Recipe,
@@ -296,7 +265,7 @@ def _write_run(
         about = {
             "machine": environment(device, dtype),
             "seed": recipe.seed,
-            "shrunk": {"adapter": sha256_file(origin / TENSORS_FILE), **to_json(shrunk)},
+            "shrunk": {"adapter": sha256_file(origin / TENSORS_FILE), **to_values(shrunk)},
             "peak_memory_bytes": peak_memory_bytes(),
         }
         write_json(run.environment, about)

@@ -22,7 +22,6 @@ from ranklet.files import make_folder
 from ranklet.problem import SingleLabel
 from ranklet.run.certificate import certify_file
 from ranklet.run.folder import Run, write_json
-from ranklet.run.reading import stress_file
 from ranklet.run.report import write_run_report
 from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.from_recipe.labelled_texts import (
@@ -178,9 +177,8 @@ def _answer_changed(
 
 
 def _write(run: Run, stressed: Stress) -> None:
-    path = stress_file(run)
-    make_folder(path.parent)  # a shrunk run may have none
-    write_json(path, to_values(stressed))
-    certify_file(run, path)
+    make_folder(run.evaluation)  # a shrunk run may have none
+    write_json(run.stress, to_values(stressed))
+    certify_file(run, run.stress)
     if run.metrics.is_file():  # a shrunk run has no records, and so no report
         write_run_report(run)

@@ -14,8 +14,8 @@ from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, defau
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import encoder_config
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.evaluation.answers import answer_splits, judge_splits
-from ranklet.evaluation.by_problem import tuned
+from ranklet.evaluation.answers import answer_splits, evaluate_splits
+from ranklet.evaluation.by_problem import tune
 from ranklet.evaluation.json_values import to_values
 from ranklet.files import write_atomically
 from ranklet.launch import read_launch
@@ -31,7 +31,7 @@ from ranklet.run.writing import (
     write_answers,
     write_baselines,
     write_evaluations,
-    write_words,
+    write_importance,
 )
 from ranklet.saved.model import load_model, save_model
 from ranklet.training.activation_start import start_from_activations
@@ -171,9 +171,9 @@ def _train(
 
         answers = answer_splits(model, splits, corpora)
         logits = answers["validation"].logits
-        model.problem = tuned(model.problem, logits, splits.validation.labels)
+        model.problem = tune(model.problem, logits, splits.validation.labels)
         observer.announce(describe_tuning(model))
-        evaluations = judge_splits(model, answers, recipe.seed)
+        evaluations = evaluate_splits(model, answers, recipe.seed)
         card = model_card(recipe, model, plan, evaluations)
         save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
         # A fresh object from the files must answer alike; loading compares the probes.
@@ -186,7 +186,7 @@ def _train(
         write_json(run.data, to_values(describe_data(recipe.data, splits, corpora)))
         write_evaluations(run, evaluations)
         write_answers(run, model, answers)
-        write_words(run, model, answers)
+        write_importance(run, model, answers)
         write_baselines(run, labelled, recipe)
         certificate = certify_run(run, recipe, plan, model)
         write_run_report(run, certificate["sha256"])

@@ -11,12 +11,10 @@ from ranklet.errors import RunError
 from ranklet.evaluation.comparison.across_seeds import AcrossSeeds, summarise_seeds
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
-from ranklet.run.folder import Run, check_vacant, free_folder, write_json
+from ranklet.run.folder import Run, SeedFolder, check_vacant, free_folder, write_json
 from ranklet.run.observer import Observer
 from ranklet.run.reading import read_evaluations
 from ranklet.workflows.train import RUNS_FOLDER, check_before_download, train
-
-SUMMARY_FILE = "seeds.json"
 
 
 @dataclass(frozen=True)
@@ -62,10 +60,11 @@ def train_seeds(
     if not seeds or len(set(seeds)) < len(seeds):
         raise RunError(f"seeds {list(seeds)}: name at least one, and each once")
     folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
+    runs_of = SeedFolder(folder)
     check_before_download(recipe)
     _open_folder(folder, recipe.model_copy(update={"seed": 0}))
     runs = {
-        seed: _run_of(recipe.model_copy(update={"seed": seed}), folder / f"seed-{seed}", observe)
+        seed: _run_of(recipe.model_copy(update={"seed": seed}), runs_of.run(seed), observe)
         for seed in seeds
     }
     figures = summarise_seeds([read_evaluations(run) for run in runs.values()])
@@ -76,12 +75,12 @@ def train_seeds(
             for split, entries in figures.items()
         },
     }
-    write_json(folder / SUMMARY_FILE, summary)
+    write_json(runs_of.summary, summary)
     return SeedRuns(folder, runs, figures)
 
 
 def _open_folder(folder: Path, recipe: Recipe) -> None:
-    asked = folder / "recipe.yaml"
+    asked = SeedFolder(folder).recipe
     if asked.is_file() and not Run(folder).is_finished:
         if recipe_hash(load_recipe(asked)) != recipe_hash(recipe):
             raise RunError(f"{folder}: holds the seeds of another recipe; choose another --out")
@@ -93,13 +92,12 @@ def _open_folder(folder: Path, recipe: Recipe) -> None:
 
 def _run_of(
     recipe: Recipe,
-    folder: Path,
+    run: Run,
     observe: Callable[[Run], AbstractContextManager[Observer]] | None,
 ) -> Run:
-    run = Run(folder)
     if run.is_finished:
         return run
     opened = nullcontext(Observer()) if observe is None else observe(run)
     with opened as observer:
         observer.announce(f"seed {recipe.seed}")
-        return train(recipe, folder, observer=observer)
+        return train(recipe, run.folder, observer=observer)

@@ -1,20 +1,13 @@
 """Baselines: figures by hand, and a sabotaged one that is told apart."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from ranklet.errors import RunError
 from ranklet.evaluation.baselines import (
     LINEAR,
     MAJORITY,
-    baselines_to_json,
-    judge_baselines,
-    read_baselines,
+    evaluate_baselines,
 )
-from ranklet.files import write_atomically
-from ranklet.run.folder import write_json
 
 TEXTS = ["a goal was scored", "the striker scored", "rates fell", "the bank raised rates", "goal"]
 LABELS = np.array([0, 0, 1, 1, 0])
@@ -23,7 +16,7 @@ HELD = ["they scored a goal", "the bank cut rates", "a goal", "goal"]
 
 def judged(labels: np.ndarray, held: np.ndarray, texts: list[str] = TEXTS) -> dict[str, float]:
     problem = "single_label_classification" if labels.ndim == 1 else "multi_label_classification"
-    found = judge_baselines(texts, labels, {"test": (HELD, held)}, ("Sports", "Money"), problem)
+    found = evaluate_baselines(texts, labels, {"test": (HELD, held)}, ("Sports", "Money"), problem)
     return {each.name: each.accuracy.value for each in found["test"]}
 
 
@@ -38,7 +31,7 @@ def test_words_are_learned_and_wrong_labels_are_too() -> None:
 
 
 def test_macro_f1_of_the_majority_by_hand() -> None:
-    found = judge_baselines(
+    found = evaluate_baselines(
         TEXTS,
         LABELS,
         {"test": (HELD, np.array([0, 1, 0, 0]))},
@@ -57,15 +50,3 @@ def test_several_labels_are_judged_by_exact_match() -> None:
 
 def test_texts_without_words_leave_the_majority() -> None:
     assert set(judged(LABELS, LABELS[:4], ["!", "?", "…", "-", "."])) == {MAJORITY}
-
-
-def test_files_read_back_as_they_were(tmp_path: Path) -> None:
-    found = judge_baselines(
-        TEXTS, LABELS, {"test": (HELD, LABELS[:4])}, ("a", "b"), "single_label_classification"
-    )
-    write_json(tmp_path / "baselines.json", baselines_to_json(found))
-    assert read_baselines(tmp_path / "baselines.json") == found
-    assert read_baselines(tmp_path / "none.json") == {}
-    write_atomically(tmp_path / "broken.json", '{"test": [{"name": 1}]}')
-    with pytest.raises(RunError, match=r"broken\.json: test\.0\.name: not as written; train again"):
-        read_baselines(tmp_path / "broken.json")

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ranklet.errors import RunError
-from ranklet.evaluation.by_problem import answer_curves
+from ranklet.evaluation.by_problem import curves_of_probabilities
 from ranklet.evaluation.curves import (
     LOWEST_LABELS,
     MOST_POINTS,
@@ -129,7 +129,7 @@ def test_confidence_is_counted_in_twenty_bins():
 @pytest.mark.parametrize("classes", [2, 3, 12])
 def test_json_gives_curves_back(classes):
     probabilities, labels, names = case(classes)
-    found = answer_curves(SingleLabel(), probabilities, labels, names)
+    found = curves_of_probabilities(SingleLabel(), probabilities, labels, names)
     assert found.coverage
     assert found.confidence
     assert from_values(Curves, json.loads(json.dumps(to_values(found))), "f", "r") == found
@@ -141,6 +141,6 @@ def test_json_gives_curves_back(classes):
 def test_several_labels_a_text_have_ranking_curves_only():
     probabilities, labels, names = case(3)
     sets = (labels[:, None] == np.arange(3)).astype(np.int64)
-    found = answer_curves(MultiLabel((0.5, 0.5, 0.5)), probabilities, sets, names)
+    found = curves_of_probabilities(MultiLabel((0.5, 0.5, 0.5)), probabilities, sets, names)
     assert (found.coverage, found.confidence) == ((), ())
-    assert found.roc == answer_curves(SingleLabel(), probabilities, labels, names).roc
+    assert found.roc == curves_of_probabilities(SingleLabel(), probabilities, labels, names).roc

@@ -1,21 +1,17 @@
 """Importance of words: differences by hand on a classifier that counts words."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ranklet.errors import RunError
 from ranklet.evaluation.importance import (
     METHOD,
     MOST_WORDS,
-    importance_to_json,
+    Importance,
+    importance_of,
     occlude,
-    read_importance,
 )
-from ranklet.files import write_atomically
-from ranklet.run.folder import write_json
 
 WEIGHTS = {"goal": 0.4, "bank": -0.3}
 
@@ -48,11 +44,5 @@ def test_long_texts_are_explained_at_their_beginning() -> None:
     assert max(value for _, value in found) == pytest.approx(0)
 
 
-def test_files_read_back_as_they_were(tmp_path: Path) -> None:
-    words = {3: (("goal", 0.4), ("<b>", -0.3))}
-    write_json(tmp_path / "words.json", importance_to_json(words))
-    assert read_importance(tmp_path / "words.json") == (METHOD, words)
-    assert read_importance(tmp_path / "none.json") == ("", {})
-    write_atomically(tmp_path / "broken.json", '{"rows": 3}')
-    with pytest.raises(RunError, match="holds no words"):
-        read_importance(tmp_path / "broken.json")
+def test_what_is_kept_is_rounded() -> None:
+    assert importance_of({3: (("goal", 0.40004),)}) == Importance(METHOD, {3: (("goal", 0.4),)})

@@ -1,16 +1,17 @@
-"""Evaluation: what is refused, and what its JSON looks like."""
+"""Evaluation: what its JSON looks like, and what is refused of it."""
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from ranklet.errors import DataError, RunError
-from ranklet.evaluation.result import evaluate_predictions, from_json, to_json, validation_metrics
+from ranklet.errors import RunError
+from ranklet.evaluation.json_values import from_values, to_values
+from ranklet.evaluation.one_label import evaluate_one_label
+from ranklet.evaluation.result import Evaluation
 
 PROBABILITIES = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.7, 0.3]], dtype=np.float32)
 LABELS = np.array([0, 1, 1, 0])
@@ -18,7 +19,7 @@ LABELS = np.array([0, 1, 1, 0])
 
 @pytest.fixture
 def written():
-    return to_json(evaluate_predictions(PROBABILITIES, LABELS, ["no", "yes"], "test"))
+    return to_values(evaluate_one_label(PROBABILITIES, LABELS, ["no", "yes"], "test"))
 
 
 def test_json_has_accuracy_and_interval_at_its_top(written):
@@ -46,28 +47,7 @@ def test_json_has_accuracy_and_interval_at_its_top(written):
 def test_damaged_json_is_refused_with_its_place(written, change, told):
     change(written)
     with pytest.raises(RunError, match=told):
-        from_json(written)
-
-
-@pytest.mark.parametrize(
-    ("probabilities", "labels", "told"),
-    [
-        (PROBABILITIES[:0], LABELS[:0], "no rows"),
-        (PROBABILITIES[:2], LABELS, r"shape \(2, 2\)"),
-        (PROBABILITIES[:, :1], LABELS, r"shape \(4, 1\)"),
-        (PROBABILITIES, LABELS[:, None], r"shape \(4, 1\)"),
-        (np.where(PROBABILITIES > 0.85, np.nan, PROBABILITIES), LABELS, "1 rows .first: row 2"),
-        (PROBABILITIES, LABELS + 1, "class index 2"),
-    ],
-)
-def test_what_cannot_be_evaluated_is_refused(probabilities, labels, told):
-    with pytest.raises(DataError, match=told):
-        evaluate_predictions(probabilities, labels, ["no", "yes"], "test")
-
-
-def test_a_diverged_model_shows_in_the_loss_of_the_training_loop():
-    broken = np.full_like(PROBABILITIES, np.nan)
-    assert math.isnan(validation_metrics(broken, LABELS)["loss"])
+        from_values(Evaluation, written, "test.json", "evaluate again")
 
 
 def test_importing_the_room_loads_nothing_heavy():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -9,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import ranklet
 from ranklet.errors import RunError
 from ranklet.run.folder import Run, check_vacant, new_run
-from ranklet.run.records import open_records
 
 
 @pytest.mark.parametrize(
@@ -46,9 +47,8 @@ def test_the_plan_is_removed_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     unlink = Path.unlink
     monkeypatch.setattr(Path, "unlink", lambda path: (removed.append(path.name), unlink(path)))
     with new_run(tmp_path):
-        pass
-    assert len(removed) == 4
-    assert removed[-1] == "plan.json"
+        assert len(removed) == 4
+        assert removed[-1] == "plan.json"
 
 
 def test_a_continued_run_keeps_what_it_builds_on(tmp_path: Path) -> None:
@@ -56,12 +56,13 @@ def test_a_continued_run_keeps_what_it_builds_on(tmp_path: Path) -> None:
     for name in (*kept, "report.html", ".ranklet-0123.tmp"):
         (tmp_path / name).write_text("")
     with new_run(tmp_path, continued=True):
-        assert sorted(os.listdir(tmp_path)) == sorted(kept)
+        assert sorted(os.listdir(tmp_path)) == sorted((*kept, Run(tmp_path).lock.name))
+    assert sorted(os.listdir(tmp_path)) == sorted(kept)
 
 
 def test_a_run_that_another_process_trains_is_left_alone(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom ranklet.run import new_run\n"
+        "import sys\nfrom pathlib import Path\nfrom ranklet.run.folder import new_run\n"
         "with new_run(Path(sys.argv[1])) as run:\n"
         "    run.plan.write_text('theirs')\n    print('ready', flush=True)\n    sys.stdin.read()\n"
     )
@@ -81,6 +82,67 @@ def test_a_run_that_another_process_trains_is_left_alone(tmp_path: Path) -> None
     other.communicate()
     with new_run(folder) as run:  # the lock went with its process
         assert not run.plan.exists()
+    assert os.listdir(folder) == []
+
+
+def test_a_file_system_without_locks_is_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(lock: object, timeout: float) -> None:
+        raise OSError("no locks available")
+
+    monkeypatch.setattr("ranklet.run.folder.FileLock.acquire", refuse)
+    with new_run(tmp_path / "run") as run:
+        run.plan.write_text("")
+    assert os.listdir(tmp_path / "run") == ["plan.json"]
+
+
+OWN_NAMES = ("recipe.yaml", "plan.json", "certificate.json", "seeds.json", "seed-")
+OWN_ENDINGS = ("_curves.json", "_predictions.csv", "_errors.csv", "_importance.json")
+
+
+def test_nobody_else_spells_a_path_of_a_run() -> None:
+    """Names below the folder of a run are put together in run/folder.py alone.
+
+    `recipe` knows no runs: it names a file that a person may have meant.
+    """
+    package = Path(ranklet.__file__).parent
+    spelling = [
+        f"{path.relative_to(package)}:{node.lineno}"
+        for path in sorted(package.rglob("*.py"))
+        if path != package / "run" / "folder.py" and path.parent != package / "recipe"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if spells_a_path(node)
+    ]
+    assert spelling == []
+
+
+@pytest.mark.parametrize(
+    ("code", "is_one"),
+    [
+        ('run.evaluation / f"{split}.json"', True),
+        ('stated.run.folder / "notes.txt"', True),
+        ('folder / f"{split}_errors.csv"', True),
+        ('path / "recipe.yaml"', True),
+        ('folder / f"seed-{seed}"', True),
+        ("run.adapter / TENSORS_FILE", False),
+        ('folder / "config.json"', False),
+    ],
+)
+def test_such_a_path_would_be_found(code: str, is_one: bool) -> None:
+    assert any(map(spells_a_path, ast.walk(ast.parse(code)))) == is_one
+
+
+def spells_a_path(node: ast.AST) -> bool:
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Div):
+        return False
+    written = "".join(
+        part.value
+        for part in ast.walk(node.right)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    )
+    below_evaluation = ast.unparse(node.left).endswith((".evaluation", "run.folder"))
+    return below_evaluation or written.startswith(OWN_NAMES) or written.endswith(OWN_ENDINGS)
 
 
 def test_a_refused_disk_leaves_no_folder(tmp_path: Path) -> None:
@@ -92,15 +154,3 @@ def test_a_refused_disk_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no space"):
         fill()
     assert os.listdir(tmp_path) == []
-
-
-def test_records_are_cut_back_to_their_state(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    with open_records(run) as records:
-        records.append({"step": 1})
-        state = records.state_dict()
-        records.append({"step": 2})
-    with open_records(run) as records:
-        records.load_state_dict(state)
-        records.append({"step": 3})
-    assert run.metrics.read_text() == '{"step": 1}\n{"step": 3}\n'

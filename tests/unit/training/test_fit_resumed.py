@@ -25,7 +25,7 @@ from ranklet.data.tokens.sampling import draw_texts
 from ranklet.data.tokens.token_dropout import drop_tokens
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import build_encoder
-from ranklet.evaluation.result import validation_metrics
+from ranklet.evaluation.one_label import one_label_metrics
 from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import place_adapters, resolve_placement
@@ -186,7 +186,7 @@ class Training:
     def validate(self) -> dict[str, float]:
         assert self.texts.labels is not None
         probabilities = self.model.predict_logits(self.texts).softmax(-1).numpy()
-        return validation_metrics(probabilities, self.texts.labels)
+        return one_label_metrics(probabilities, self.texts.labels)
 
     def run(self, resume: Checkpoint | None = None) -> FitResult:
         optimizer = build_optimizer(

@@ -30,12 +30,12 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Compare runs on the same texts; tell which differences are noise."""
-    from ranklet.evaluation.comparison.verdicts import to_json
+    from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.compare import compare
 
     comparison = compare(runs, split=split, out=out, target=target, observe=report)
     if json:
-        print_json(to_json(comparison))
+        print_json(to_values(comparison))
         return
     print_comparison(comparison)
     if out is not None:

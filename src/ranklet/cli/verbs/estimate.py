@@ -49,7 +49,7 @@ def estimate(
     json: JsonOption = False,
 ) -> None:
     """Estimate the accuracy on new texts without labels, with a 95 % interval."""
-    from ranklet.evaluation.unlabelled.result import to_json
+    from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.estimate import estimate
 
     result = estimate(
@@ -62,7 +62,7 @@ def estimate(
         observe=report,
     )
     if json:
-        print_json(to_json(result))
+        print_json(to_values(result))
     else:
         print_estimate(result, texts)
 

@@ -57,7 +57,7 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Evaluate a classifier: every figure with its 95 % interval."""
-    from ranklet.evaluation.result import to_json
+    from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.evaluate import evaluate
 
     evaluation = evaluate(
@@ -70,7 +70,7 @@ def evaluate(
         errors=errors,
     )
     if json:
-        print_json(to_json(evaluation))
+        print_json(to_values(evaluation))
     else:
         print_evaluation(evaluation, details=details, slice_by=slice_by or ())
 

@@ -42,7 +42,8 @@ def shrink(
     json: JsonOption = False,
 ) -> None:
     """Cut a trained adapter to a smaller budget by its singular values."""
-    from ranklet.workflows.shrink import shrink, to_json
+    from ranklet.evaluation.json_values import to_values
+    from ranklet.workflows.shrink import shrink
 
     result = shrink(
         model,
@@ -53,7 +54,7 @@ def shrink(
         **model_source(encoder, label_names, device, precision),
     )
     if json:
-        print_json(to_json(result))
+        print_json(to_values(result))
     else:
         print_shrinking(result)
 

@@ -112,6 +112,7 @@ def training_observer(run: Run, track: Literal["tensorboard"] | None) -> Iterato
 
 @contextmanager
 def _shown_training() -> Iterator[Observer]:
+    from ranklet.evaluation.wording import memory
     from ranklet.run.environment import peak_memory_bytes
     from ranklet.run.observer import Observer
 
@@ -127,8 +128,7 @@ def _shown_training() -> Iterator[Observer]:
                 state = (
                     f"loss {entry['loss']:.3f}  rate {entry['learning_rate']:.1e}  "
                     f"{entry['texts_per_s']:.0f} texts/s  {tokens_per_s:,.0f} tokens/s  "
-                    f"{entry['padding']:.0%} padding  "
-                    f"{peak_memory_bytes() / 2**20:,.0f} MiB"
+                    f"{entry['padding']:.0%} padding  {memory(peak_memory_bytes())}"
                 )
                 bar.update(task, completed=entry["step"], state=state)
             else:

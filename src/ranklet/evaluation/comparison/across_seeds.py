@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ranklet.evaluation.metrics import CONFIDENCE
+from ranklet.evaluation.intervals import CONFIDENCE
 from ranklet.evaluation.result import Evaluation
 
 

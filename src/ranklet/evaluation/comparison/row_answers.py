@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranklet.evaluation import metrics
+from ranklet.evaluation.intervals import Counts, Scores, bootstrap_values
 
 Matrix = tuple[tuple[float | None, ...], ...]
 
@@ -56,30 +57,30 @@ def error_agreement(runs: Sequence[RowAnswers]) -> Matrix:
     return _for_every_two(runs, kappa)
 
 
-def own_scores(run: RowAnswers) -> metrics.Scores:
+def own_scores(run: RowAnswers) -> Scores:
     """Compute accuracy and macro F1, (2,)."""
     return np.asarray(_scores([run])(np.ones(len(run.has)))[0])
 
 
 def resampled_differences(
-    one: Sequence[RowAnswers], other: Sequence[RowAnswers], seed: int
-) -> metrics.Scores:
+    first: Sequence[RowAnswers], second: Sequence[RowAnswers], seed: int
+) -> Scores:
     """Resample the rows, the same ones for all runs; (resamples, 2) differences of the means.
 
     Rows with the same labels and the same answers of all runs are one kind of row: what is
     resampled is how many there are of each kind.
     """
-    runs = [*one, *other]
+    runs = [*first, *second]
     columns = np.packbits(np.concatenate([runs[0].has, *(run.given for run in runs)], 1), axis=1)
-    _, kept, counts = np.unique(columns, axis=0, return_index=True, return_counts=True)
-    kinds = [RowAnswers(run.rows, run.has[kept], run.given[kept]) for run in runs]
+    _, first_rows, counts = np.unique(columns, axis=0, return_index=True, return_counts=True)
+    kinds = [RowAnswers(run.rows, run.has[first_rows], run.given[first_rows]) for run in runs]
     scores = _scores(kinds)
 
-    def statistic(counts: metrics.Counts) -> metrics.Scores:
-        found = scores(counts)
-        return np.asarray(found[..., : len(one), :].mean(-2) - found[..., len(one) :, :].mean(-2))
+    def statistic(counts: Counts) -> Scores:
+        left, right = np.split(scores(counts), [len(first)], axis=-2)
+        return np.asarray(left.mean(-2) - right.mean(-2))
 
-    return metrics.bootstrap_values(counts.astype(np.int64), statistic, seed)
+    return bootstrap_values(counts.astype(np.int64), statistic, seed)
 
 
 def _for_every_two(
@@ -88,7 +89,7 @@ def _for_every_two(
     return tuple(tuple(compute(a, b) if a.rows == b.rows else None for b in runs) for a in runs)
 
 
-def _scores(runs: Sequence[RowAnswers]) -> Callable[[NDArray[np.generic]], metrics.Scores]:
+def _scores(runs: Sequence[RowAnswers]) -> Callable[[NDArray[np.generic]], Scores]:
     """Return what maps how often each row counts, (..., n), to (..., runs, 2).
 
     The two are accuracy and macro F1. float64 holds every count exactly, and matrix products of
@@ -100,7 +101,7 @@ def _scores(runs: Sequence[RowAnswers]) -> Callable[[NDArray[np.generic]], metri
     ]
     right = np.stack([run.right for run in runs], axis=1).astype(np.float64)
 
-    def statistic(counts: NDArray[np.generic]) -> metrics.Scores:
+    def statistic(counts: NDArray[np.generic]) -> Scores:
         weights = np.asarray(counts, np.float64)
         shares = weights @ right / weights.sum(-1, keepdims=True)
         f1 = [

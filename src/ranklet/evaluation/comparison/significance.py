@@ -15,9 +15,8 @@ from statistics import NormalDist
 import numpy as np
 
 from ranklet.errors import RunError
-from ranklet.evaluation import metrics
 from ranklet.evaluation.comparison.row_answers import RowAnswers, own_scores, resampled_differences
-from ranklet.evaluation.metrics import CONFIDENCE, Metric
+from ranklet.evaluation.intervals import CONFIDENCE, Metric, Scores
 
 SIGNIFICANCE = 1 - CONFIDENCE
 POWER = 0.8
@@ -121,62 +120,65 @@ def compare_answers(
     Raises:
         RunError: The rows of the runs differ.
     """
-    one, other, paired = _chosen_runs(first, second)
+    left, right, paired = _comparable_runs(first, second)
     return (
-        _of_models(one[0], other[0], paired, seed)
-        if len(one) == len(other) == 1
-        else _of_systems(one, other, paired, seed)
+        _of_models(left[0], right[0], paired, seed)
+        if len(left) == len(right) == 1
+        else _of_systems(left, right, paired, seed)
     )
 
 
-def needed_to_tell(found: Difference, significance: float = SIGNIFICANCE) -> RequiredSample | None:
-    """Compute how much more it takes to tell a difference of the size found.
+def needed_to_tell(
+    difference: Difference, significance: float = SIGNIFICANCE
+) -> RequiredSample | None:
+    """Compute how much more it takes to tell a difference of this size.
 
     By the normal approximation, with a power of 80 %; for one run each it is nearly that of R. J.
     Connor, "Sample size for testing differences in proportions for the paired-sample design",
     Biometrics 43 (1987), 207-211.
 
     Args:
-        found: Taken as the true difference, though it is the very thing that is uncertain.
+        difference: Taken as the true difference, though it is the very thing that is uncertain.
         significance: Of the test; smaller where there are several.
 
     Returns:
         None where there is no difference at all.
     """
-    if found.accuracy.value == 0:
+    if difference.accuracy.value == 0:
         return None
     normal = NormalDist()
     z = normal.inv_cdf(1 - significance / 2) + normal.inv_cdf(POWER)
-    wanted = (found.accuracy.value / z) ** 2
+    wanted = (difference.accuracy.value / z) ** 2
     rows = seeds = None
-    if found.row_variance and wanted > found.seed_variance:
-        rows = math.ceil(found.rows * found.row_variance / (wanted - found.seed_variance))
-    if found.seed_variance and wanted > found.row_variance:
-        runs = 2 / sum(1 / number for number in found.seeds)
-        seeds = math.ceil(runs * found.seed_variance / (wanted - found.row_variance))
+    if difference.row_variance and wanted > difference.seed_variance:
+        rest = wanted - difference.seed_variance
+        rows = math.ceil(difference.rows * difference.row_variance / rest)
+    if difference.seed_variance and wanted > difference.row_variance:
+        runs = 2 / sum(1 / number for number in difference.seeds)
+        seeds = math.ceil(runs * difference.seed_variance / (wanted - difference.row_variance))
     return RequiredSample(rows, seeds)
 
 
-def _chosen_runs(
+def _comparable_runs(
     first: Mapping[int, RowAnswers], second: Mapping[int, RowAnswers]
 ) -> tuple[list[RowAnswers], list[RowAnswers], bool]:
     """Return the runs of both that count, and whether they are paired by seed."""
     both = sorted(first.keys() & second.keys())
     rows = {run.rows for run in (*first.values(), *second.values())}
     if len(both) >= 2 or (both and (len(rows) > 1 or len(first) == len(second) == 1)):
-        return [first[each] for each in both], [second[each] for each in both], True
+        return [first[seed] for seed in both], [second[seed] for seed in both], True
     return list(first.values()), list(second.values()), False
 
 
-def _of_models(one: RowAnswers, other: RowAnswers, paired: bool, seed: int) -> Difference:
+def _of_models(first: RowAnswers, second: RowAnswers, paired: bool, seed: int) -> Difference:
     """Compare two trained models on the same rows."""
-    if one.rows != other.rows:
+    if first.rows != second.rows:
         raise _rows_differ()
-    accuracy, f1 = (own_scores(one) - own_scores(other)).tolist()
-    resampled = resampled_differences([one], [other], seed)
+    accuracy, f1 = (own_scores(first) - own_scores(second)).tolist()
+    resampled = resampled_differences([first], [second], seed)
     low, high = np.quantile(resampled, [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2], axis=0).tolist()
-    only_right = int((one.right & ~other.right).sum()), int((other.right & ~one.right).sum())
-    rows = len(one.has)
+    only_right = int((first.right & ~second.right).sum()), int((second.right & ~first.right).sum())
+    rows = len(first.has)
     return Difference(
         accuracy=Metric(accuracy, (low[0], high[0])),
         f1_macro=Metric(f1, (low[1], high[1])),
@@ -191,29 +193,29 @@ def _of_models(one: RowAnswers, other: RowAnswers, paired: bool, seed: int) -> D
 
 
 def _of_systems(
-    one: Sequence[RowAnswers], other: Sequence[RowAnswers], paired: bool, seed: int
+    first: Sequence[RowAnswers], second: Sequence[RowAnswers], paired: bool, seed: int
 ) -> Difference:
     """Compare two recipes, at least one of them trained with several seeds."""
-    left = np.array([own_scores(run) for run in one])
-    right = np.array([own_scores(run) for run in other])
+    left = np.array([own_scores(run) for run in first])
+    right = np.array([own_scores(run) for run in second])
     by_seeds, freedom = _seed_variance(left, right, paired)
-    if len({run.rows for run in (*one, *other)}) == 1:
-        by_rows = _row_variance(one, other, seed)
-    elif paired and all(a.rows == b.rows for a, b in zip(one, other, strict=True)):
+    if len({run.rows for run in (*first, *second)}) == 1:
+        by_rows = _row_variance(first, second, seed)
+    elif paired and all(a.rows == b.rows for a, b in zip(first, second, strict=True)):
         # Every seed has rows of its own, so what the seeds vary by holds what the rows vary by.
-        each = [_row_variance([a], [b], seed) for a, b in zip(one, other, strict=True)]
-        by_rows = np.mean(each, axis=0) / len(each)
+        row_variances = [_row_variance([a], [b], seed) for a, b in zip(first, second, strict=True)]
+        by_rows = np.mean(row_variances, axis=0) / len(row_variances)
         by_seeds = np.maximum(by_seeds - by_rows, 0)
     else:
         raise _rows_differ()
-    rows = min(len(run.has) for run in (*one, *other))
-    found, p = _t_interval(left.mean(0) - right.mean(0), by_rows, by_seeds, rows - 1, freedom)
+    rows = min(len(run.has) for run in (*first, *second))
+    intervals, p = _t_interval(left.mean(0) - right.mean(0), by_rows, by_seeds, rows - 1, freedom)
     return Difference(
-        accuracy=found[0],
-        f1_macro=found[1],
+        accuracy=intervals[0],
+        f1_macro=intervals[1],
         p=p,
         rows=rows,
-        seeds=(len(one), len(other)),
+        seeds=(len(first), len(second)),
         paired=paired,
         only_right=None,
         row_variance=float(by_rows[0]),
@@ -225,19 +227,15 @@ def _rows_differ() -> RunError:
     return RunError("the rows differ; compare runs that were evaluated on the same texts")
 
 
-def _row_variance(
-    one: Sequence[RowAnswers], other: Sequence[RowAnswers], seed: int
-) -> metrics.Scores:
+def _row_variance(first: Sequence[RowAnswers], second: Sequence[RowAnswers], seed: int) -> Scores:
     """Estimate how much other rows would move the differences of the means, (2,) variances."""
-    gaps = np.mean([run.right for run in one], 0) - np.mean([run.right for run in other], 0)
+    gaps = np.mean([run.right for run in first], 0) - np.mean([run.right for run in second], 0)
     # Not around the mean, as in McNemar's test: if there is no difference, the mean is 0.
     accuracy = np.square(gaps).mean() / len(gaps)
-    return np.array([accuracy, resampled_differences(one, other, seed)[:, 1].var(ddof=1)])
+    return np.array([accuracy, resampled_differences(first, second, seed)[:, 1].var(ddof=1)])
 
 
-def _seed_variance(
-    left: metrics.Scores, right: metrics.Scores, paired: bool
-) -> tuple[metrics.Scores, int]:
+def _seed_variance(left: Scores, right: Scores, paired: bool) -> tuple[Scores, int]:
     """Estimate the variance of the difference of the means from (runs, 2) scores.
 
     Returns:
@@ -251,29 +249,29 @@ def _seed_variance(
 
 
 def _t_interval(
-    values: metrics.Scores,
-    by_rows: metrics.Scores,
-    by_seeds: metrics.Scores,
+    values: Scores,
+    by_rows: Scores,
+    by_seeds: Scores,
     rows_freedom: int,
     seeds_freedom: int,
 ) -> tuple[list[Metric], float]:
     """Bound values by the sum of two variances, all (2,); the p is that of the first."""
     from scipy.stats import t
 
-    found: list[Metric] = []
+    intervals: list[Metric] = []
     p_values: list[float] = []
     for value, row, seed in zip(
-        *(each.tolist() for each in (values, by_rows, by_seeds)), strict=True
+        *(part.tolist() for part in (values, by_rows, by_seeds)), strict=True
     ):
         total = row + seed
         if not total:  # every run answers every row as every other does
-            found, p_values = (
-                [*found, Metric(value, (value, value))],
+            intervals, p_values = (
+                [*intervals, Metric(value, (value, value))],
                 [*p_values, float(value == 0)],
             )
             continue
         freedom = total**2 / (row**2 / max(rows_freedom, 1) + seed**2 / seeds_freedom)
         half = float(t.ppf(1 - SIGNIFICANCE / 2, freedom)) * math.sqrt(total)
-        found.append(Metric(value, (max(value - half, -1.0), min(value + half, 1.0))))
+        intervals.append(Metric(value, (max(value - half, -1.0), min(value + half, 1.0))))
         p_values.append(float(2 * t.sf(abs(value) / math.sqrt(total), freedom)))
-    return found, p_values[0]
+    return intervals, p_values[0]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
 from ranklet.errors import RunError
 from ranklet.evaluation.comparison.across_seeds import across_seeds
@@ -19,7 +19,7 @@ from ranklet.evaluation.comparison.significance import (
     holm,
     needed_to_tell,
 )
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.unlabelled.result import Estimate
 from ranklet.evaluation.wording import digits_for
@@ -161,15 +161,13 @@ def compare_contenders(
     """
     couples = list(combinations(contenders, 2))
     differences = [_difference(first, second, seed) for first, second in couples]
-    corrected = holm([found.p for found in differences])
+    corrected = holm([difference.p for difference in differences])
     pairs = tuple(
-        _pair(first.name, second.name, found, p, same_recipe, len(couples))
-        for (first, second), found, p in zip(couples, differences, corrected, strict=True)
+        _pair(first.name, second.name, difference, p, same_recipe, len(couples))
+        for (first, second), difference, p in zip(couples, differences, corrected, strict=True)
     )
-    runs = [
-        (each.runs[seed], answers) for each in contenders for seed, answers in each.answers.items()
-    ]
-    answers = [held for _, held in runs]
+    names = [entry.runs[seed] for entry in contenders for seed in entry.answers]
+    answers = [run for entry in contenders for run in entry.answers.values()]
     first = next(iter(contenders[0].evaluations.values()))
     return Comparison(
         split=split,
@@ -178,16 +176,11 @@ def compare_contenders(
         same_recipe=same_recipe,
         entries=tuple(map(_entry, contenders)),
         pairs=pairs,
-        runs=tuple(name for name, _ in runs),
+        runs=tuple(names),
         agreement=agreement(answers),
         error_agreement=error_agreement(answers),
-        notes=tuple(_notes(split, len(couples), len({each.rows for each in answers}) > 1)),
+        notes=tuple(_notes(split, len(couples), len({run.rows for run in answers}) > 1)),
     )
-
-
-def to_json(comparison: Comparison) -> dict[str, Any]:
-    """Turn a comparison into JSON values."""
-    return asdict(comparison)
 
 
 def choice_in_words(estimates: Mapping[str, Estimate]) -> str:
@@ -198,7 +191,7 @@ def choice_in_words(estimates: Mapping[str, Estimate]) -> str:
     sentence = f"{best} is expected to be best there, {estimates[best].accuracy:.1%}"
     if close:
         sentence += f"; the intervals of {', '.join(close)} reach as high: it may as well be noise"
-    warned = [name for name, found in estimates.items() if found.warning is not None]
+    warned = [name for name, estimate in estimates.items() if estimate.warning is not None]
     return sentence + (f"; not to be relied on for {', '.join(warned)}" if warned else "")
 
 
@@ -222,13 +215,13 @@ def _difference(first: Contender, second: Contender, seed: int) -> Difference:
 
 
 def _entry(contender: Contender) -> Entry:
-    held = list(contender.evaluations.values())
+    evaluations = list(contender.evaluations.values())
     return Entry(
         name=contender.name,
         runs=tuple(contender.runs.values()),
         seeds=tuple(contender.runs),
-        accuracy=_over_runs([each.accuracy for each in held]),
-        f1_macro=_over_runs([each.f1_macro for each in held]),
+        accuracy=_over_runs([evaluation.accuracy for evaluation in evaluations]),
+        f1_macro=_over_runs([evaluation.f1_macro for evaluation in evaluations]),
         parameters=contender.parameters,
         seconds=contender.seconds,
         fields=contender.fields,
@@ -244,46 +237,46 @@ def _over_runs(figures: Sequence[Metric]) -> Metric:
 
 
 def _pair(
-    first: str, second: str, found: Difference, p: float, same_recipe: bool, pairs: int
+    first: str, second: str, difference: Difference, p: float, same_recipe: bool, pairs: int
 ) -> Pair:
     verdict: Verdict = "real" if p < SIGNIFICANCE and not same_recipe else "noise"
-    told = p < SIGNIFICANCE
-    needed = None if told else needed_to_tell(found, SIGNIFICANCE / pairs)
+    is_clear = p < SIGNIFICANCE
+    needed = None if is_clear else needed_to_tell(difference, SIGNIFICANCE / pairs)
     corrected = f", corrected for {pairs} pairs" if pairs > 1 else ""
     sentence = (
-        f"{_claim(first, second, found)}: {verdict} ({p_in_words(p)}{corrected})"
-        f"{_comment(found, same_recipe, told, needed)}"
+        f"{_claim(first, second, difference)}: {verdict} ({p_in_words(p)}{corrected})"
+        f"{_comment(difference, same_recipe, is_clear, needed)}"
     )
-    return Pair(first, second, found, p, verdict, needed, sentence)
+    return Pair(first, second, difference, p, verdict, needed, sentence)
 
 
-def _claim(first: str, second: str, found: Difference) -> str:
-    value = found.accuracy.value
-    size = f"{abs(100 * value):.{digits_for(found.rows)}f} points"
-    low, high = (points(bound, found.rows) for bound in found.accuracy.interval)
+def _claim(first: str, second: str, difference: Difference) -> str:
+    value = difference.accuracy.value
+    size = f"{abs(100 * value):.{digits_for(difference.rows)}f} points"
+    low, high = (points(bound, difference.rows) for bound in difference.accuracy.interval)
     order = f"{first} is {size} {'above' if value > 0 else 'below'} {second}"
-    where = f"on {found.rows:,} rows"
-    if found.seeds != (1, 1):
-        one, other = found.seeds
-        where += f", {one} {'seeds each' if one == other else f'and {other} seeds'}"
+    where = f"on {difference.rows:,} rows"
+    if difference.seeds != (1, 1):
+        left, right = difference.seeds
+        where += f", {left} {'seeds each' if left == right else f'and {right} seeds'}"
     return f"{order if value else f'{first} and {second} are equal'} {where} [{low}, {high}]"
 
 
 def _comment(
-    found: Difference, same_recipe: bool, told: bool, needed: RequiredSample | None
+    difference: Difference, same_recipe: bool, is_clear: bool, needed: RequiredSample | None
 ) -> str:
     if same_recipe:
-        which = "these two trained models do differ, but " if told else ""
+        which = "these two trained models do differ, but " if is_clear else ""
         return (
             f"; {which}the recipe is one and only the seed differs, so neither is to be preferred"
         )
-    if told:
-        if found.seeds == (1, 1):
+    if is_clear:
+        if difference.seeds == (1, 1):
             return (
                 "; between these two trained models: with one seed each, it may still be the seed"
             )
         return ""
-    return "" if needed is None else f"; {_needed_in_words(needed, found.seeds)} would tell"
+    return "" if needed is None else f"; {_needed_in_words(needed, difference.seeds)} would tell"
 
 
 def _needed_in_words(needed: RequiredSample, seeds: tuple[int, int]) -> str:

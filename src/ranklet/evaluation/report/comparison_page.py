@@ -12,7 +12,7 @@ from ranklet.evaluation.comparison.verdicts import (
     p_in_words,
     points,
 )
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report.figures.comparison import RunCurves, comparison_figures
 from ranklet.evaluation.report.figures.drawing import figure_svg
 from ranklet.evaluation.report.page import Cell, ReportFigure, Table, inline_figures, render_page

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ranklet.errors import RunError
-from ranklet.evaluation.importance import Words, read_importance
+from ranklet.evaluation.importance import Importance, Words
 from ranklet.evaluation.predictions import ERROR_COLUMNS
 
 MOST_ERRORS = 500
@@ -68,33 +68,31 @@ class ErrorTable:
         return tuple(sorted({name for row in self.rows for name in (row.label, row.predicted)}))
 
 
-def read_error_table(folder: Path, split: str) -> ErrorTable | None:
-    """Read the errors of a split, and the importance of their words where it was computed.
+def read_error_table(path: Path, split: str, importance: Importance | None) -> ErrorTable | None:
+    """Read the errors of a split.
 
     Args:
-        folder: Holds `SPLIT_errors.csv`, as `write_errors` writes it, and perhaps
-            `SPLIT_importance.json`.
+        path: As `write_error_rows` writes it.
         split: Name of the split.
+        importance: Of their words, where it was computed.
 
     Returns:
-        The first 500 errors; None where the folder has no such file.
+        The first 500 errors; None where there is no such file.
 
     Raises:
         RunError: A file is broken.
     """
-    path, importance = folder / f"{split}_errors.csv", folder / f"{split}_importance.json"
     if not path.is_file():
         return None
-    method, words = read_importance(importance)
+    words = {} if importance is None else importance.rows
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             lines = list(csv.DictReader(stream, strict=True))
         rows = [_error_row(line, words) for line in lines[:MOST_ERRORS]]
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise RunError(f"{path}: holds no errors as `train` writes them ({error})") from error
-    return ErrorTable(
-        split, rows, len(lines), f"{folder.name}/{path.name}", method if words else ""
-    )
+    method = importance.method if importance is not None and words else ""
+    return ErrorTable(split, rows, len(lines), f"{path.parent.name}/{path.name}", method)
 
 
 def mark_words(row: ErrorRow) -> list[Marked]:
@@ -139,6 +137,6 @@ def _error_row(line: Mapping[str, str], words: Mapping[int, Words]) -> ErrorRow:
         predicted=predicted,
         label_probability=float(share),
         confidence=float(confidence),
-        is_suspect=bool(int(line.get(suspected, "0"))),  # not in runs of earlier versions
+        is_suspect=bool(int(line[suspected])),
         words=words.get(int(row), ()),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report.page import Cell, ReportFigure, Section, Table
 from ranklet.evaluation.report.tables import with_interval
 from ranklet.evaluation.stress import Stress, StressPoint, Sureness

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.calibration import Calibration
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report.page import Cell, Table
 from ranklet.evaluation.result import AVERAGES, SCORES, Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage

@@ -54,8 +54,8 @@ def difference_of_confidences(
     Returns:
         0..1.
     """
-    found = right.mean() + new.mean(dtype=np.float64) - known.mean(dtype=np.float64)
-    return float(np.clip(found, 0.0, 1.0))
+    accuracy = right.mean() + new.mean(dtype=np.float64) - known.mean(dtype=np.float64)
+    return float(np.clip(accuracy, 0.0, 1.0))
 
 
 def agreement(predicted: NDArray[np.integer]) -> float:
@@ -82,5 +82,5 @@ def certainty(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
     """
     from scipy.special import entr
 
-    found: NDArray[np.float64] = -entr(probabilities.astype(np.float64)).sum(1)
-    return found
+    negative_entropy: NDArray[np.float64] = -entr(probabilities.astype(np.float64)).sum(1)
+    return negative_entropy

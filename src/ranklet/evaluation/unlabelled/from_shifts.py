@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.metrics import wilson_interval
+from ranklet.evaluation.intervals import wilson_interval
 from ranklet.evaluation.unlabelled.estimators import (
     above_threshold,
     certainty,
@@ -72,21 +72,21 @@ def expect(
     """
     right = known.probabilities.argmax(1) == labels
     own = scores(known.probabilities, right, known.probabilities)
-    found = scores(known.probabilities, right, new.probabilities)
+    new_scores = scores(known.probabilities, right, new.probabilities)
     falls = [Fall(CLASSES, own.mean(0) - own, right.mean() - right, labels)]
-    for each in shifted:
-        answered, true = each.answers.probabilities, labels[each.rows]
-        fallen = own[each.rows] - scores(known.probabilities, right, answered)
-        lost = right[each.rows] * 1.0 - (answered.argmax(1) == true)
-        falls.append(Fall(each.kind, fallen, lost, true))
+    for outputs in shifted:
+        probabilities, true = outputs.answers.probabilities, labels[outputs.rows]
+        fallen = own[outputs.rows] - scores(known.probabilities, right, probabilities)
+        lost = right[outputs.rows] * 1.0 - (probabilities.argmax(1) == true)
+        falls.append(Fall(outputs.kind, fallen, lost, true))
     samples = resample(falls, np.random.default_rng(seed))
-    loss, by_shift = expected_loss(own, found, fit_rates(samples.scores, samples.accuracy))
+    loss, by_shift = expected_loss(own, new_scores, fit_rates(samples.scores, samples.accuracy))
     accuracy = float(np.clip(right.mean() - loss, 0.0, 1.0))
     half = float(
         np.linalg.norm(
             [
                 _half_width(float(right.mean()), len(right)),
-                _half_width(accuracy, len(found)),
+                _half_width(accuracy, len(new_scores)),
                 by_shift * max(abs(loss), SMALLEST_LOSS) * relative_error(samples),
             ]
         )
@@ -95,7 +95,7 @@ def expect(
     return ExpectedAccuracy(
         accuracy,
         (max(accuracy - half, 0.0), min(accuracy + half, 1.0)),
-        {"mean confidence": float(found[:, 0].mean()), **_by_themselves(own, right, found)},
+        _by_themselves(own, right, new_scores),
         find_doubt(known, shifted, new) or _extrapolation(accuracy, lowest),
     )
 
@@ -205,7 +205,7 @@ def relative_error(samples: Samples) -> float:
 
 
 def expected_loss(
-    own: NDArray[np.float64], found: NDArray[np.float64], rates: NDArray[np.float64]
+    own: NDArray[np.float64], new_scores: NDArray[np.float64], rates: NDArray[np.float64]
 ) -> tuple[float, float]:
     """Estimate the loss of accuracy from known to new texts.
 
@@ -215,15 +215,15 @@ def expected_loss(
 
     Args:
         own: (k, scores) of the known texts.
-        found: (n, scores) of the new texts.
+        new_scores: (n, scores) of the new texts.
         rates: (scores,) as `fit_rates` finds them.
 
     Returns:
         The loss, and the share of it that is a shift's, 0..1.
     """
-    fallen = own.mean(0) - found.mean(0)
+    fallen = own.mean(0) - new_scores.mean(0)
     shift = float(fallen @ rates)
-    variance = (own @ rates).var() / len(own) + (found @ rates).var() / len(found)
+    variance = (own @ rates).var() / len(own) + (new_scores @ rates).var() / len(new_scores)
     beyond = max(0.0, 1.0 - variance / shift**2) if shift else 0.0
     return float(beyond * shift + (1 - beyond) * fallen[0]), float(beyond)
 
@@ -234,12 +234,13 @@ def _half_width(accuracy: float, rows: int) -> float:
 
 
 def _by_themselves(
-    own: NDArray[np.float64], right: NDArray[np.bool_], found: NDArray[np.float64]
+    own: NDArray[np.float64], right: NDArray[np.bool_], new_scores: NDArray[np.float64]
 ) -> dict[str, float]:
     return {
-        "difference of confidences": difference_of_confidences(own[:, 0], right, found[:, 0]),
-        "thresholded confidence": float(found[:, 2].mean()),
-        "thresholded entropy": float(found[:, 3].mean()),
+        "mean confidence": float(new_scores[:, 0].mean()),
+        "difference of confidences": difference_of_confidences(own[:, 0], right, new_scores[:, 0]),
+        "thresholded confidence": float(new_scores[:, 2].mean()),
+        "thresholded entropy": float(new_scores[:, 3].mean()),
     }
 
 

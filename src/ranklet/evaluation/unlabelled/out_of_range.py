@@ -67,8 +67,8 @@ def remoteness(
     likeness = _unit(states) @ _unit(known).T
     if own is not None:
         likeness[np.arange(len(own)), own] = -1.0
-    rank = min(NEIGHBOURS, len(known) - 1)
-    tenth: NDArray[np.float32] = np.partition(likeness, -rank, axis=1)[:, -rank]
+    neighbour = min(NEIGHBOURS, len(known) - 1)
+    tenth: NDArray[np.float32] = np.partition(likeness, -neighbour, axis=1)[:, -neighbour]
     return 1.0 - tenth.astype(np.float64)
 
 

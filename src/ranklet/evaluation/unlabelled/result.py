@@ -1,12 +1,11 @@
-"""Estimate: the accuracy expected on texts without labels, and its JSON form."""
+"""Estimate: the accuracy expected on texts without labels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,3 @@ class Estimate:
     validation_rows: int
     estimators: Mapping[str, float]
     warning: str | None
-
-
-def to_json(estimate: Estimate) -> dict[str, Any]:
-    """Return an estimate as JSON values."""
-    return asdict(estimate)

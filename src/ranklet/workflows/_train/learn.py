@@ -20,7 +20,7 @@ from ranklet.data.tokens.noisy_corpus import NoisyCorpus
 from ranklet.data.tokens.sampling import draw_texts, windows_of
 from ranklet.data.tokens.token_dropout import drop_tokens
 from ranklet.encoder.layers import NativeEncoder
-from ranklet.evaluation.by_problem import answer_metrics
+from ranklet.evaluation.by_problem import validation_metrics
 from ranklet.head import module_device
 from ranklet.recipe import Recipe
 from ranklet.run.observer import Observer
@@ -228,4 +228,4 @@ def _validate(model: TextClassifier, corpus: Corpus, processes: Processes) -> di
         logits = model.per_text(logits, corpus.text_starts)
     probabilities = model.problem.probabilities(logits).numpy()
     # Of process 0, so that machines that round otherwise take the same decision.
-    return processes.of_first(answer_metrics(model.problem, probabilities, text_labels(corpus)))
+    return processes.of_first(validation_metrics(model.problem, probabilities, text_labels(corpus)))

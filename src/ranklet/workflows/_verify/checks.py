@@ -12,15 +12,15 @@ from ranklet.budget.plan import count_trainable
 from ranklet.errors import RankletError, RunError
 from ranklet.evaluation.answers import evaluate_on
 from ranklet.evaluation.predictions import read_predictions
-from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation, LabelSetFigures, from_json
+from ranklet.evaluation.result import Evaluation, LabelSetFigures
 from ranklet.files import differing_names, sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.recipe.tree import plain
 from ranklet.recipe.yaml_tree import parse_tree
 from ranklet.run.certificate import encoder_hashes, metrics_hash
-from ranklet.run.folder import Run, read_json
+from ranklet.run.folder import read_json
+from ranklet.run.reading import read_evaluations
 from ranklet.run.records import read_records
-from ranklet.run.writing import predictions_file
 from ranklet.saved.head import read_tensors
 from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows._verify.claims import StatedRun
@@ -135,17 +135,16 @@ def check_metrics(stated: StatedRun) -> Finding:
 
 def check_evaluations(stated: StatedRun) -> Finding:
     """Compare the hashes of the evaluations, and their figures with their confusion matrices."""
-    found = {name: _evaluation(stated.run, name) for name in EVALUATED_SPLITS}
-    present = {name: evaluation for name, evaluation in found.items() if evaluation is not None}
+    present = read_evaluations(stated.run)
     wrong = [
-        f"{stated.run.evaluation.name}/{name}.json"
+        stated.run.evaluation_of(name).relative_to(stated.run.folder).as_posix()
         for name, evaluation in present.items()
         if not _is_consistent(evaluation)
     ]
     wrong += [
         path.relative_to(stated.run.folder).as_posix()
         for name, evaluation in present.items()
-        if (path := predictions_file(stated.run, name)).exists() and not _fits(path, evaluation)
+        if (path := stated.run.predictions(name)).exists() and not _fits(path, evaluation)
     ]
     wrong += [name for name in stated.touched(stated.run.evaluation.name) if name not in wrong]
     if not wrong and stated.hashes("files") is None:
@@ -163,11 +162,6 @@ def _fits(path: Path, evaluation: Evaluation) -> bool:
     except RunError:
         return False
     return len(right) == evaluation.rows and right.sum() / len(right) == evaluation.accuracy.value
-
-
-def _evaluation(run: Run, name: str) -> Evaluation | None:
-    path = run.evaluation / f"{name}.json"
-    return from_json(read_json(path)) if path.exists() else None
 
 
 def _is_consistent(evaluation: Evaluation) -> bool:
@@ -221,7 +215,7 @@ def check_figure(stated: StatedRun, data: str | None) -> Finding:
     """
     if data is None:
         return "not checked", "give the test data with --data"
-    held = _evaluation(stated.run, "test")
+    held = read_evaluations(stated.run).get("test")
     if held is None:
         return "not checked", "the run holds no test figure"
     test = read_labelled(

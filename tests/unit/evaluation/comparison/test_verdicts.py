@@ -18,10 +18,10 @@ from ranklet.evaluation.comparison.verdicts import (
     compare_contenders,
     p_in_words,
     points,
-    to_json,
 )
-from ranklet.evaluation.metrics import Metric, share_with_interval
-from ranklet.evaluation.result import evaluate_predictions
+from ranklet.evaluation.intervals import Metric, share_with_interval
+from ranklet.evaluation.json_values import to_values
+from ranklet.evaluation.one_label import evaluate_one_label
 from ranklet.evaluation.unlabelled.result import Estimate
 
 EYE = np.eye(2, dtype=bool)
@@ -36,7 +36,7 @@ def contender(name: str, *hits: int, rows: int = 1_000, texts: str = "texts") ->
         name=name,
         runs={seed: f"{name}-{seed}" for seed in range(len(hits))},
         evaluations={
-            seed: evaluate_predictions(each, labels, ["a", "b"], "test")
+            seed: evaluate_one_label(each, labels, ["a", "b"], "test")
             for seed, each in enumerate(probabilities)
         },
         answers={
@@ -113,7 +113,7 @@ def test_other_rows_are_refused_by_name() -> None:
 
 def test_it_is_json() -> None:
     found = compare_contenders([contender("mine", 9), contender("other", 8)], "test", False)
-    held = json.loads(json.dumps(to_json(found)))
+    held = json.loads(json.dumps(to_values(found)))
     assert held["pairs"][0]["difference"]["only_right"] == [1, 0]
     assert set(held) == set(Comparison.__dataclass_fields__)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ranklet.errors import RunError
-from ranklet.evaluation.predictions import Predictions, write_errors
+from ranklet.evaluation.importance import Importance
+from ranklet.evaluation.predictions import Predictions, write_error_rows
 from ranklet.evaluation.report.error_table import (
     MOST_ERRORS,
     ErrorRow,
@@ -33,14 +33,13 @@ def write(folder: Path, number: int) -> None:
     texts = [f'text "{row}",\nsecond line' for row in range(number)]
     shares = np.full(number, 0.125, dtype=np.float32)
     suspects = np.arange(number) == 1
-    write_errors(folder / "test_errors.csv", texts, predictions, shares, suspects)
+    write_error_rows(folder / "test_errors.csv", texts, predictions, shares, suspects)
 
 
 def test_errors_are_read_as_they_were_written(tmp_path: Path) -> None:
     write(tmp_path, 2)
-    importance = {"method": "occlusion", "rows": {"1": [["text", 0.5], ["second", -0.25]]}}
-    (tmp_path / "test_importance.json").write_text(json.dumps(importance))
-    table = read_error_table(tmp_path, "test")
+    importance = Importance("occlusion", {1: (("text", 0.5), ("second", -0.25))})
+    table = read_error_table(tmp_path / "test_errors.csv", "test", importance)
     assert table is not None
     assert table.rows[0] == ErrorRow(0, 'text "0",\nsecond line', "a", "b", 0.125, 0.9)
     assert table.rows[1].is_suspect
@@ -49,39 +48,28 @@ def test_errors_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert table.file == f"{tmp_path.name}/test_errors.csv"
 
 
-def test_errors_of_earlier_versions_name_no_suspects(tmp_path: Path) -> None:
-    columns = "row,text,label,predicted,probability of label,confidence"
-    (tmp_path / "test_errors.csv").write_text(f"{columns}\n3,words,a,b,0.125,0.5\n")
-    table = read_error_table(tmp_path, "test")
-    assert table is not None
-    assert table.rows == [ErrorRow(3, "words", "a", "b", 0.125, 0.5)]
-
-
 def test_the_page_shows_no_more_than_500(tmp_path: Path) -> None:
     write(tmp_path, MOST_ERRORS + 3)
-    table = read_error_table(tmp_path, "test")
+    table = read_error_table(tmp_path / "test_errors.csv", "test", None)
     assert table is not None
     assert (len(table.rows), table.total, table.method) == (MOST_ERRORS, MOST_ERRORS + 3, "")
 
 
 def test_a_run_without_errors_of_one_label_has_no_table(tmp_path: Path) -> None:
-    assert read_error_table(tmp_path, "test") is None
+    assert read_error_table(tmp_path / "test_errors.csv", "test", None) is None
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
+    "content",
     [
-        ("test_errors.csv", "row,text\n0,a\n"),
-        ("test_importance.json", '{"rows": {"0": [["word"]]}}'),
-        ("test_importance.json", '{"rows": [1]}'),
-        ("test_importance.json", "["),
+        "row,text\n0,a\n",
+        "row,text,label,predicted,probability of label,confidence\n3,words,a,b,0.125,0.5\n",
     ],
 )
-def test_a_broken_file_is_refused(tmp_path: Path, name: str, content: str) -> None:
-    write(tmp_path, 1)
-    (tmp_path / name).write_text(content)
+def test_a_broken_file_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "test_errors.csv").write_text(content)
     with pytest.raises(RunError, match="test_"):
-        read_error_table(tmp_path, "test")
+        read_error_table(tmp_path / "test_errors.csv", "test", None)
 
 
 def test_words_are_marked_by_sign_and_strength() -> None:

@@ -13,10 +13,11 @@ from matplotlib.container import BarContainer
 
 from ranklet.budget.plan import ParameterPlan, PlanRow
 from ranklet.errors import RunError
-from ranklet.evaluation.by_problem import answer_curves
+from ranklet.evaluation.by_problem import curves_of_probabilities
 from ranklet.evaluation.calibration import Calibration
 from ranklet.evaluation.data_description import DataDescription, count_lengths
-from ranklet.evaluation.metrics import share_with_interval
+from ranklet.evaluation.intervals import share_with_interval
+from ranklet.evaluation.one_label import evaluate_one_label
 from ranklet.evaluation.report import figures
 from ranklet.evaluation.report.figures.budget import trained_parameters
 from ranklet.evaluation.report.figures.classes import accuracy_by_slice, class_bars
@@ -29,7 +30,6 @@ from ranklet.evaluation.report.figures.training import (
     training_loss,
     validation_scores,
 )
-from ranklet.evaluation.result import evaluate_predictions
 from ranklet.evaluation.slices import Slice
 from ranklet.problem import SingleLabel
 
@@ -77,11 +77,11 @@ def answers(classes, rows=300):
 
 
 def evaluation(classes, rows=300, split="test"):
-    return evaluate_predictions(*answers(classes, rows), split)
+    return evaluate_one_label(*answers(classes, rows), split)
 
 
 def curves(classes, rows=300):
-    return answer_curves(SingleLabel(), *answers(classes, rows))
+    return curves_of_probabilities(SingleLabel(), *answers(classes, rows))
 
 
 def texts(drawing):
@@ -375,7 +375,7 @@ def test_trained_parameters_are_those_of_the_plan_by_layer():
 @pytest.mark.parametrize("label", ["$x$", "_hidden", "</text><script>"])
 def test_foreign_labels_stay_as_they_are_in_legends_and_bars(label):
     probabilities, labels, _ = answers(3)
-    found = answer_curves(SingleLabel(), probabilities, labels, [label, "b", "c"])
+    found = curves_of_probabilities(SingleLabel(), probabilities, labels, [label, "b", "c"])
     assert f"{label}  {found.roc[0].area:.3f}" in texts(roc_curves(found))
     assert label in texts(class_distribution([label], {"train": (1,)}, {"train": 1}))
 

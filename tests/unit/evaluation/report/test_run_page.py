@@ -13,7 +13,8 @@ import pytest
 
 from ranklet.errors import RunError
 from ranklet.evaluation.baselines import Baseline
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
+from ranklet.evaluation.one_label import evaluate_one_label
 from ranklet.evaluation.report import run_page as report
 from ranklet.evaluation.report.error_table import ErrorRow, ErrorTable
 from ranklet.evaluation.report.figures import evaluation_figures, figure_svg, training_figures
@@ -25,7 +26,6 @@ from ranklet.evaluation.report.run_page import (
     embed_figures,
     render_report,
 )
-from ranklet.evaluation.result import evaluate_predictions
 from ranklet.evaluation.wording import duration
 
 DASH = "\N{EN DASH}"
@@ -65,7 +65,7 @@ def evaluation(split="test", rows=1_200, labels=("World", "Sports", "Business"),
     truth = random.integers(0, len(labels), rows)
     probabilities = random.dirichlet(np.ones(len(labels)), rows).astype(np.float32)
     probabilities[np.arange(rows), truth] += hint
-    return evaluate_predictions(probabilities, truth, labels, split)
+    return evaluate_one_label(probabilities, truth, labels, split)
 
 
 def record(kind, step, **values):

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from ranklet.evaluation.baselines import Baseline
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
+from ranklet.evaluation.one_label import evaluate_one_label
 from ranklet.evaluation.report import tables
-from ranklet.evaluation.result import Evaluation, evaluate_predictions
+from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage
 from ranklet.evaluation.slices import Slice
 
@@ -20,7 +21,7 @@ def small() -> Evaluation:
     """Four rows of four classes, three right: D, of which there is one row, is taken for A."""
     probabilities = np.eye(4, dtype=np.float32) * 0.6 + 0.1
     probabilities[3] = probabilities[0]
-    return evaluate_predictions(probabilities, np.arange(4), ("A", "B", "C", "D"), "test")
+    return evaluate_one_label(probabilities, np.arange(4), ("A", "B", "C", "D"), "test")
 
 
 def values(table: tables.Table) -> dict[str, tuple[object, ...]]:

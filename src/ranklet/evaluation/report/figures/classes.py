@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ranklet.evaluation.metrics import Metric
+from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report.figures.drawing import (
     BLUE,
     COLOURS,

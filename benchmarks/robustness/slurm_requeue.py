@@ -4,9 +4,9 @@
     python benchmarks/robustness/slurm_requeue.py
 
 Starts munged, slurmctld and slurmd with a configuration of their own in a temporary folder, and
-submits `examples/slurm/train.sbatch` twice, on two ranks, with a small random encoder. The first
-job is left alone. The second gets what SLURM sends before a time limit, so that it requeues itself,
-and later `scontrol requeue`. Its adapter must have the bytes of the first. Needs root and ends
+submits `examples/slurm/train.sbatch` twice, as two processes, with a small random encoder. One
+job is left alone. The other gets what SLURM sends before a time limit, so that it requeues itself,
+and later `scontrol requeue`. Its adapter must have the bytes of the one. Needs root and ends
 everything that it started. Prints one JSON line.
 """
 
@@ -209,7 +209,7 @@ def main() -> None:
             identical = same(folder / "undisturbed", folder / "requeued")
     figures = {
         "version": version,
-        "ranks": 2,
+        "processes": 2,
         "starts_that_continued": log.count("continues after step"),
         "stopped_by_usr1": log.count("stopped by SIGUSR1"),
         "identical": identical,

@@ -28,14 +28,18 @@ from ranklet.evaluation.report.figures import (
     save_figures,
     training_figures,
 )
-from ranklet.evaluation.report.page import Section, Table
+from ranklet.evaluation.report.page import Section
 from ranklet.evaluation.report.run_page import (
     BudgetRow,
     BudgetSection,
-    DataSection,
+    DataSummary,
+    Provenance,
+    Results,
+    Training,
     embed_figures,
     render_report,
 )
+from ranklet.evaluation.report.table import Table
 from ranklet.evaluation.slices import by_confidence, slice_rows
 from ranklet.problem import choose_problem
 
@@ -184,19 +188,18 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {
         "title": HOSTILE,
         "subtitle": "a random evaluation",
-        "evaluations": evaluations,
-        "baselines": {"test": (Baseline("majority class", sure, sure),)},
+        "results": Results(evaluations, {"test": (Baseline("majority class", sure, sure),)}),
         "budget": BudgetSection(30, 40, [BudgetRow("layer.0.query", "adapter", 4, 30)]),
-        "data": DataSection({"train": 9}, {"train": 0.1}, {"in test": 1}, {}, "Nothing leaked."),
-        "records": held,
+        "data": DataSummary({"train": 9}, {"train": 0.1}, {"in test": 1}, {}, "Nothing leaked."),
+        "training": Training(held, {"steps": "100"}, 61.0),
         "figures": embed_figures(drawings),
         "further": [Section("Under stress", "With typos.", (), (typos,))],
-        "recipe": "encoder: minilm\n",
-        "facts": {"steps": "100"},
-        "environment": {"torch": "2.13"},
-        "hashes": {"recipe": "0" * 64},
-        "command": "ranklet train recipe.yaml",
-        "seconds": 61.0,
+        "provenance": Provenance(
+            recipe="encoder: minilm\n",
+            command="ranklet train recipe.yaml",
+            environment={"torch": "2.13"},
+            hashes={"recipe": "0" * 64},
+        ),
     }
 
 
@@ -205,7 +208,8 @@ def write_report(folder: Path, parts: Mapping[str, Any], shown: int) -> Path:
     method = "occlusion, the fall of the probability of the predicted label without the word"
     errors = ErrorTable("test", rows, ERRORS, "evaluation/test_errors.csv", method)
     path = folder / "report.html"
-    path.write_text(render_report(**parts, errors=errors), encoding="utf-8")
+    results = replace(parts["results"], errors=errors)
+    path.write_text(render_report(**{**parts, "results": results}), encoding="utf-8")
     return path
 
 

@@ -127,7 +127,7 @@ def test_slices_by_a_column_details_and_errors(workplace: Path, ranklet: Any) ->
     assert "mean confidence" not in printed
     in_full = ("--errors", "wrong.csv", "--precision", "float32")
     detailed = ranklet("evaluate", "run", "--details", *in_full).stdout
-    assert "surest texts" in detailed
+    assert "only the surest rows are answered" in detailed
     assert "mean confidence" in detailed
     assert rows_of("wrong.csv") == rows_of("run/evaluation/test_errors.csv")
 

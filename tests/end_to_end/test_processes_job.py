@@ -45,42 +45,44 @@ def train(out, port):
     os.environ["MASTER_PORT"] = port
     ranklet.train(recipe, out)
 
-one, other, another = os.environ["PORTS"].split(",")
-train("two", one)
+first, second, third = os.environ["PORTS"].split(",")
+train("two", first)
 add_up = Processes.add_up
 
 def each_for_itself(self, parameters, loss, counts):
     return loss, counts
 
 def as_if_parts_were_equal(self, parameters, loss, counts):
-    for each in parameters:
-        if self.index and each.grad is not None:
-            each.grad *= 4 / 3
+    for parameter in parameters:
+        if self.index and parameter.grad is not None:
+            parameter.grad *= 4 / 3
     return add_up(self, parameters, loss, counts)
 
 Processes.add_up = each_for_itself
-train("each-for-itself", other)
+train("each-for-itself", second)
 Processes.add_up = as_if_parts_were_equal
-train("unweighted", another)
+train("unweighted", third)
 """
 
 
 def free_ports(count: int) -> list[str]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [str(each.getsockname()[1]) for each in held]
-    for each in held:
-        each.close()
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [str(server.getsockname()[1]) for server in sockets]
+    for server in sockets:
+        server.close()
     return ports
 
 
 def environment(index: int, count: int = 2, **more: str) -> dict[str, str]:
-    told = {"RANK": str(index), "WORLD_SIZE": str(count), "LOCAL_RANK": str(index)}
-    return {**os.environ, **told, "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1", **more}
+    launch = {"RANK": str(index), "WORLD_SIZE": str(count), "LOCAL_RANK": str(index)}
+    return {**os.environ, **launch, "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1", **more}
 
 
-def distance(one: str, other: str) -> float:
-    held = [load_file(Path(out, "adapter", "adapter_model.safetensors")) for out in (one, other)]
-    return max(float((held[0][name] - held[1][name]).abs().max()) for name in held[0])
+def distance(first: str, second: str) -> float:
+    tensors = [
+        load_file(Path(out, "adapter", "adapter_model.safetensors")) for out in (first, second)
+    ]
+    return max(float((tensors[0][name] - tensors[1][name]).abs().max()) for name in tensors[0])
 
 
 def test_two_ranks_train_to_the_weights_of_one_process(workplace: Path) -> None:
@@ -101,26 +103,28 @@ def test_two_ranks_train_to_the_weights_of_one_process(workplace: Path) -> None:
     assert distance("one", "each-for-itself") > 1e-4
     assert distance("one", "unweighted") > 1e-4
     records = [Path(out, "metrics.jsonl").read_text().splitlines() for out in ("one", "two")]
-    for one, two in zip(*(map(json.loads, lines) for lines in records), strict=True):
-        assert one.keys() == two.keys()
+    for alone, shared in zip(*(map(json.loads, lines) for lines in records), strict=True):
+        assert alone.keys() == shared.keys()
         for name in ("step", "epoch", "texts", "tokens"):
-            assert one.get(name) == two.get(name)
-        assert one["loss"] == pytest.approx(two["loss"], abs=1e-6)
+            assert alone.get(name) == shared.get(name)
+        assert alone["loss"] == pytest.approx(shared["loss"], abs=1e-6)
     assert json.loads(Run(Path("two")).environment.read_text())["processes"] == 2
     assert not list(Path().rglob(".ranklet-*"))
 
 
 def processes_of(launcher: subprocess.Popen[str]) -> dict[int, int]:
     """Return the id of each process, by its index, that a torchrun has started."""
-    found = {}
+    ids = {}
     for children in Path(f"/proc/{launcher.pid}/task").glob("*/children"):
         for number in children.read_text().split():
             try:
-                told = Path(f"/proc/{number}/environ").read_bytes().split(b"\0")
+                variables = Path(f"/proc/{number}/environ").read_bytes().split(b"\0")
             except OSError:
                 continue
-            found |= {int(each[5:]): int(number) for each in told if each.startswith(b"RANK=")}
-    return found
+            ids |= {
+                int(entry[5:]): int(number) for entry in variables if entry.startswith(b"RANK=")
+            }
+    return ids
 
 
 def test_a_killed_rank_is_started_again_and_the_training_goes_on(workplace: Path) -> None:
@@ -151,7 +155,7 @@ def test_a_killed_rank_is_started_again_and_the_training_goes_on(workplace: Path
         assert disturbed.poll() is None, disturbed.communicate()
         time.sleep(0.01)
     os.kill(processes_of(disturbed)[1], signal.SIGKILL)
-    said = [each.communicate(timeout=200)[1] for each in (disturbed, undisturbed)]
+    said = [launcher.communicate(timeout=200)[1] for launcher in (disturbed, undisturbed)]
     assert (disturbed.returncode, undisturbed.returncode) == (0, 0), said
     assert "continues after step" in said[0]
     assert said[1].count("budget: ") == 1  # process 1 says nothing
@@ -164,9 +168,9 @@ def test_a_killed_rank_is_started_again_and_the_training_goes_on(workplace: Path
 def test_what_a_launcher_sets_wrongly_is_one_line(
     workplace: Path, ranklet: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refusal(*arguments: str, **told: str) -> str:
+    def refusal(*arguments: str, **changes: str) -> str:
         with monkeypatch.context() as patch:
-            for name, value in told.items():
+            for name, value in changes.items():
                 patch.setenv(name, value)
             answer = ranklet("train", "recipe.yaml", *arguments)
         assert answer.returncode == 2

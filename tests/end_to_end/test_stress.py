@@ -147,7 +147,8 @@ def test_a_bare_adapter_is_printed_and_nothing_is_written(
     assert bench.tree() == before
     lines = answer.stdout.splitlines()
     assert lines[0].startswith("test.csv: 6 of 6 texts")
-    assert [line.split()[0] for line in lines[1:]] == ["shift", "clean", *["typos"] * 4] + (
+    assert lines[1] == "Clean and shifted texts, with 95 % intervals"
+    assert [line.split()[0] for line in lines[2:]] == ["shift", "clean", *["typos"] * 4] + (
         ["truncation"] * 4
     )
 

@@ -29,7 +29,7 @@ from ranklet.lora.placement import (
     train_modules,
 )
 from ranklet.saved.model import ClassifierSettings, assemble, load_model, save_model
-from ranklet.training.activation_start import start_from_activations
+from ranklet.training.techniques.activation_start import start_from_activations
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),

@@ -18,7 +18,7 @@ from ranklet.evaluation.intervals import wilson_interval
 from ranklet.evaluation.json_values import from_values, to_values
 from ranklet.evaluation.one_label import evaluate_one_label, one_label_metrics
 from ranklet.evaluation.report.figures import evaluation_figures, figure_svg
-from ranklet.evaluation.report.run_page import render_report
+from ranklet.evaluation.report.run_page import Provenance, Results, render_report
 from ranklet.evaluation.result import Evaluation
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
@@ -187,11 +187,11 @@ foreign = st.text(st.characters(exclude_characters="\x00\r"), min_size=1, max_si
 def test_foreign_text_stays_text_in_the_report(label, other):
     def page(*labels):
         probabilities, rows = np.eye(2, dtype=np.float32), np.arange(2)
+        evaluations = [evaluate_one_label(probabilities, rows, labels, labels[1])]
         return render_report(
-            title=labels[0],
-            evaluations=[evaluate_one_label(probabilities, rows, labels, labels[1])],
-            recipe=labels[0],
-            command=labels[1],
+            labels[0],
+            results=Results(evaluations),
+            provenance=Provenance(recipe=labels[0], command=labels[1]),
         )
 
     tags, text = seen(page(label, other))

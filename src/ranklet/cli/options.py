@@ -14,8 +14,12 @@ import typer
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
-RecipeArgument = Annotated[str, typer.Argument(help="Built-in recipe, or a YAML file.")]
-ModelArgument = Annotated[Path, typer.Argument(help="Folder of a run, or of a PEFT adapter.")]
+RecipeArgument = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="Built-in recipe, or a YAML file.")
+]
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Folder of a run, or of a PEFT adapter.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a field, such as adapter.rank=4."),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from ranklet.evaluation.intervals import Metric
+    from ranklet.evaluation.report.table import Cell, Table
 
 
 def print_error(message: str) -> None:
@@ -34,26 +34,45 @@ def print_json(content: Any) -> None:
     sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def print_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], figures: Sequence[int] = ()
-) -> None:
-    """Print a table; what cannot be printed becomes a question mark.
-
-    Args:
-        columns: Their headings.
-        rows: Cells of each row.
-        figures: Indices of the columns that are read from the right; a row without any text before
-            them is a sum of the others.
-    """
-    from rich.table import Table
+def print_table(table: Table) -> None:
+    """Print a table below its caption; what cannot be printed becomes a question mark."""
+    from rich.table import Table as RichTable
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
-    for place, name in enumerate(columns):
-        table.add_column(Text(name), justify="right" if place in figures else "left")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    print_rich(table)
+    if table.caption:
+        print_line(table.caption)
+    grid = RichTable(box=None, pad_edge=False)
+    for place, name in enumerate(table.columns):
+        is_text = place == 0 or place in table.texts
+        grid.add_column(Text(printable(name)), justify="left" if is_text else "right")
+    for row in table.rows:
+        grid.add_row(*(Text(printable(cell_text(cell))) for cell in row))
+    print_rich(grid)
+
+
+def cell_text(cell: Cell) -> str:
+    """Write a cell of a table, what a page shows below it in brackets."""
+    from ranklet.evaluation.intervals import Metric
+    from ranklet.evaluation.report.table import Difference, Share
+
+    match cell:
+        case None:
+            return ""
+        case str():
+            return cell.replace("\N{NARROW NO-BREAK SPACE}", " ")
+        case int():
+            return f"{cell:,}"
+        case float():
+            return f"{cell:.4f}"
+        case Share(value, digits):
+            return f"{value:.{digits}%}"
+        case Metric():
+            return with_interval(cell)
+        case Difference(metric):
+            points = [f"{100 * share:+.2f}" for share in (metric.value, *metric.interval)]
+            return "{} [{}, {}]".format(*points)
+        case (text, note):
+            return f"{cell_text(text)} ({cell_text(note)})"
 
 
 def print_rich(content: RenderableType) -> None:
@@ -66,9 +85,9 @@ def printable(line: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in line)
 
 
-def with_interval(metric: Metric, sign: str = "") -> str:
-    """Write a figure and its interval, all with their sign where `sign` is a plus."""
-    return f"{metric:{sign}.4f}"
+def with_interval(metric: Metric) -> str:
+    """Write a figure and its interval."""
+    return f"{metric:.4f}"
 
 
 def progress_bar(state: str) -> Progress:

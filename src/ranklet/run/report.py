@@ -21,7 +21,10 @@ from ranklet.evaluation.report.figures import (
 from ranklet.evaluation.report.run_page import (
     BudgetRow,
     BudgetSection,
-    DataSection,
+    DataSummary,
+    Provenance,
+    Results,
+    Training,
     embed_figures,
     render_report,
 )
@@ -74,23 +77,22 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
     recipe = load_recipe(run.recipe)
     if hashes is None and run.certificate.is_file():
         hashes = read_json(run.certificate)["sha256"]
+    errors = _errors(run, evaluations[0].split) if evaluations else None
     page = render_report(
-        title=run.folder.name,
-        subtitle=f"{recipe.encoder} on {recipe.data.train}",
-        evaluations=evaluations,
-        baselines=read_baselines(run),
-        errors=_errors(run, evaluations[0].split) if evaluations else None,
+        run.folder.name,
+        f"{recipe.encoder} on {recipe.data.train}",
+        results=Results(evaluations, read_baselines(run), errors),
         budget=_budget_section(counted),
         data=_data_section(about, recipe),
-        records=records,
+        training=Training(records, _training_facts(about), about["seconds"]),
+        provenance=Provenance(
+            recipe=run.recipe.read_text(encoding="utf-8"),
+            command=f"ranklet train {run.recipe}\nranklet verify {run.folder}",
+            environment=about["machine"],
+            hashes=_named_hashes(hashes or {}),
+        ),
         figures=embed_figures(drawings),
         further=() if stressed is None else (stress_section(stressed, under_stress),),
-        recipe=run.recipe.read_text(encoding="utf-8"),
-        facts=_training_facts(about),
-        environment=about["machine"],
-        hashes=_named_hashes(hashes or {}),
-        command=f"ranklet train {run.recipe}\nranklet verify {run.folder}",
-        seconds=about["seconds"],
     )
     write_atomically(run.report, page)
 
@@ -127,12 +129,12 @@ def _budget_section(plan: ParameterPlan) -> BudgetSection:
     return BudgetSection(plan.total, plan.budget, shown)
 
 
-def _data_section(about: Mapping[str, Any], recipe: Recipe) -> DataSection:
+def _data_section(about: Mapping[str, Any], recipe: Recipe) -> DataSummary:
     duplicates, policy = about["duplicates"], recipe.data.duplicates
     named = {text: duplicates[name] for name, text in _DUPLICATES.items() if name in duplicates}
     filtered = {"outside the word limits": about["filtered"]} if about["filtered"] else {}
     leakage = _leakage(duplicates, policy, has_test="test" in about["rows"])
-    return DataSection(about["rows"], about["truncated"], named, filtered, leakage)
+    return DataSummary(about["rows"], about["truncated"], named, filtered, leakage)
 
 
 def _leakage(duplicates: Mapping[str, int], policy: DuplicatePolicy, has_test: bool) -> str:

@@ -1,1 +1,1 @@
-"""Training: fit (the only loop), and what it is given: steps, loss, optimizer, schedule."""
+"""Training: fit (the only loop), one step of it, which moment is kept, and how it goes on."""

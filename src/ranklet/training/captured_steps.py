@@ -187,8 +187,8 @@ class _Graph:
 
     def replay(self, batch: Batch, share: float | Tensor) -> tuple[Tensor, list[Tensor | None]]:
         """Compute on another batch of the same shape: its loss and gradients."""
-        for own, given in zip(_tensors(self.batch), _tensors(batch), strict=True):
-            own.copy_(given)
+        for own, new in zip(_tensors(self.batch), _tensors(batch), strict=True):
+            own.copy_(new)
         self.share.copy_(share) if isinstance(share, Tensor) else self.share.fill_(share)
         loss, *gradients = self.repeat()
         assert loss is not None

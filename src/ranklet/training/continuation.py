@@ -9,10 +9,10 @@ from typing import Any
 from torch import nn
 
 from ranklet.head import module_device
-from ranklet.training.averaging import Snapshot
 from ranklet.training.checkpoints import Checkpoint
 from ranklet.training.optimizer_step import AddGradients, Objective
 from ranklet.training.selection import Best, Selection
+from ranklet.training.snapshots import Snapshot
 from ranklet.training.state import RandomNumbers, Stateful, TrainedTensors
 from ranklet.training.steps import Step
 

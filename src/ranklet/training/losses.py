@@ -90,9 +90,9 @@ def bootstrapping(beta: float, hard: bool, class_weights: Tensor | None = None) 
     """
 
     def text_losses(logits: Tensor, labels: Tensor) -> Tensor:
-        given = F.cross_entropy(logits, labels, reduction="none")
+        supervised = F.cross_entropy(logits, labels, reduction="none")
         believed = logits.argmax(-1) if hard else logits.softmax(-1)
-        return beta * given + (1 - beta) * F.cross_entropy(logits, believed, reduction="none")
+        return beta * supervised + (1 - beta) * F.cross_entropy(logits, believed, reduction="none")
 
     return _mean(text_losses, class_weights)
 

@@ -179,13 +179,14 @@ def check_coverage(model: nn.Module, optimizer: Optimizer) -> None:
         ParityError: A tensor is missing or twice there.
     """
     present = [id(tensor) for group in optimizer.param_groups for tensor in group["params"]]
-    wanted = {id(tensor): name for name, tensor in model.named_parameters() if tensor.requires_grad}
-    missing = [name for key, name in wanted.items() if key not in set(present)]
-    if missing or len(present) != len(set(present)) or len(present) != len(wanted):
+    named = model.named_parameters()
+    trainable = {id(tensor): name for name, tensor in named if tensor.requires_grad}
+    missing = [name for key, name in trainable.items() if key not in set(present)]
+    if missing or len(present) != len(set(present)) or len(present) != len(trainable):
         raise ParityError(
-            f"the optimizer holds {len(present)} tensors for {len(wanted)} trainable ones"
+            f"the optimizer holds {len(present)} tensors for {len(trainable)} trainable ones"
             + (f", {missing[0]} is missing" if missing else ""),
-            abs(len(present) - len(wanted)),
+            abs(len(present) - len(trainable)),
             0,
         )
 

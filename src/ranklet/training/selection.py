@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from ranklet.classifier import restore_state, trainable_state
-from ranklet.training.averaging import Metrics, MovingAverage, Snapshot, greedy_soup, mean_state
+from ranklet.training.snapshots import Metrics, Snapshot, mean_state
+from ranklet.training.techniques.averaging import MovingAverage, greedy_soup
 from ranklet.vocabulary import SelectionMetric
 
 Best = tuple[Snapshot, ...]

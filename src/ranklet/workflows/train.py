@@ -34,10 +34,10 @@ from ranklet.run.writing import (
     write_importance,
 )
 from ranklet.saved.model import load_model, save_model
-from ranklet.training.activation_start import start_from_activations
 from ranklet.training.checkpoint_writer import CheckpointWriter
 from ranklet.training.processes import Processes, join_processes
-from ranklet.training.ridge_start import start_with_ridge
+from ranklet.training.techniques.activation_start import start_from_activations
+from ranklet.training.techniques.ridge_start import start_with_ridge
 from ranklet.workflows._train.data_description import describe_data
 from ranklet.workflows._train.learn import fit_model
 from ranklet.workflows._train.messages import (

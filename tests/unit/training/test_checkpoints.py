@@ -41,27 +41,27 @@ def checkpoint(step: int) -> Checkpoint:
     return Checkpoint(step, state, {"recipe": "abc"})
 
 
-def same(one: Any, other: Any) -> bool:
+def same(first: Any, other: Any) -> bool:
     """Equal down to the bits and the types, unlike `==` on tensors and on lists against tuples."""
-    if type(one) is not type(other):
+    if type(first) is not type(other):
         return False
-    if isinstance(one, Tensor):
-        return one.dtype == other.dtype and one.equal(other)
-    if isinstance(one, Mapping):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
+    if isinstance(first, Tensor):
+        return first.dtype == other.dtype and first.equal(other)
+    if isinstance(first, Mapping):
+        return first.keys() == other.keys() and all(same(first[key], other[key]) for key in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(other) and all(map(same, first, other))
+    return bool(first == other)
 
 
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     written = checkpoint(7)
     size = write_checkpoint(tmp_path / "below" / "run", written)
-    found, damaged = newest_checkpoint(tmp_path / "below" / "run")
-    assert found is not None
-    assert (found.step, found.origin, damaged) == (7, {"recipe": "abc"}, [])
-    assert same(found.state, written.state)
-    assert not same(found.state, checkpoint(8).state)
+    read, damaged = newest_checkpoint(tmp_path / "below" / "run")
+    assert read is not None
+    assert (read.step, read.origin, damaged) == (7, {"recipe": "abc"}, [])
+    assert same(read.state, written.state)
+    assert not same(read.state, checkpoint(8).state)
     (path,) = checkpoint_folders(tmp_path / "below" / "run")
     assert path.name == "step-00000007"
     assert size == sum(file.stat().st_size for file in path.iterdir())
@@ -77,15 +77,15 @@ def test_dtypes_and_strides_of_tensors_survive(tmp_path: Path) -> None:
         "empty": numbers[:0],
     }
     write_checkpoint(tmp_path, Checkpoint(1, state).copied())
-    found = newest_checkpoint(tmp_path)[0]
-    assert found is not None
-    assert same(found.state, state)
+    read = newest_checkpoint(tmp_path)[0]
+    assert read is not None
+    assert same(read.state, state)
 
 
 def test_a_copy_does_not_follow_the_training() -> None:
     weight = torch.ones(2)
-    held = Checkpoint(1, {"model": {"weight": weight}})
-    copy = held.copied()
+    original = Checkpoint(1, {"model": {"weight": weight}})
+    copy = original.copied()
     weight.zero_()
     assert copy.state["model"]["weight"].tolist() == [1.0, 1.0]
 
@@ -163,11 +163,11 @@ def test_whatever_boundary_crashes_the_newest_whole_checkpoint_is_found(tmp_path
             with pytest.raises(Crash):
                 write_two(folder)
         complete = [path for path in checkpoint_folders(folder) if read_checkpoint(path)]
-        found, _ = newest_checkpoint(folder)
-        assert (found is None) == (not complete)
-        if found is not None:
-            assert same(found.state, checkpoint(found.step).state)
-        outcomes.append(0 if found is None else found.step)
+        read, _ = newest_checkpoint(folder)
+        assert (read is None) == (not complete)
+        if read is not None:
+            assert same(read.state, checkpoint(read.step).state)
+        outcomes.append(0 if read is None else read.step)
         # The same command goes on, and ends with nothing but its newest checkpoint.
         write_two_more(folder, outcomes[-1])
         assert os.listdir(folder) == ["step-00000020"]
@@ -176,9 +176,9 @@ def test_whatever_boundary_crashes_the_newest_whole_checkpoint_is_found(tmp_path
     assert set(outcomes) == {0, 10, 20}
 
 
-def write_two_more(folder: Path, found: int) -> None:
+def write_two_more(folder: Path, newest: int) -> None:
     for step in (10, 20):
-        if step > found:
+        if step > newest:
             write_checkpoint(folder, checkpoint(step))
         remove_checkpoints(folder, 1)
 
@@ -218,8 +218,8 @@ def test_three_hundred_damaged_files_are_all_detected(tmp_path: Path) -> None:
         path = drawn.choice(sorted(newest.iterdir()))
         whole = path.read_bytes()
         path.write_bytes(cut(whole, drawn) if turn % 2 else flipped(whole, drawn))
-        found, damaged = newest_checkpoint(tmp_path)
-        detected.append(found is not None and found.step == 10 and damaged == [newest])
+        read, damaged = newest_checkpoint(tmp_path)
+        detected.append(read is not None and read.step == 10 and damaged == [newest])
         path.write_bytes(whole)
     assert detected == [True] * 300
     assert newest_checkpoint(tmp_path)[1] == []
@@ -287,9 +287,9 @@ def test_what_is_written_is_the_moment_of_the_call(
         writer.write(Checkpoint(1, {"weight": weight}))
         weight.zero_()  # training goes on while the thread has not written yet
         may_write.set()
-    found = newest_checkpoint(tmp_path)[0]
-    assert found is not None
-    assert found.state["weight"].tolist() == [1.0, 1.0]
+    read = newest_checkpoint(tmp_path)[0]
+    assert read is not None
+    assert read.state["weight"].tolist() == [1.0, 1.0]
 
 
 def full_disk(folder: Path, given: Checkpoint) -> int:
@@ -306,9 +306,9 @@ def test_an_error_of_the_thread_comes_with_the_next_checkpoint(
         writer.write(checkpoint(2))
         with pytest.raises(RunError, match="no space"):
             writer.write(checkpoint(3))
-    found = newest_checkpoint(tmp_path)[0]
-    assert found is not None
-    assert found.step == 1
+    read = newest_checkpoint(tmp_path)[0]
+    assert read is not None
+    assert read.step == 1
 
 
 def test_an_error_of_the_last_write_comes_at_the_end(
@@ -343,6 +343,6 @@ def test_a_full_disk_leaves_the_checkpoint_before(
     with pytest.raises(RunError, match=r"cannot write .*: no space left on device; free "):
         write_checkpoint(tmp_path, checkpoint(2))
     assert os.listdir(tmp_path) == ["step-00000001"]
-    found = newest_checkpoint(tmp_path)[0]
-    assert found is not None
-    assert found.step == 1
+    read = newest_checkpoint(tmp_path)[0]
+    assert read is not None
+    assert read.step == 1

@@ -132,8 +132,8 @@ def test_accumulated_batches_equal_one_big_batch(sizes: tuple[int, ...]) -> None
         assert len(steps) == 3
         run(model, steps, [0.1, 0.2, 0.3], optimizer=torch.optim.SGD(model.parameters(), lr=0.1))
         models.append(model)
-    for one, other in zip(models[0].parameters(), models[1].parameters(), strict=True):
-        assert torch.allclose(one, other, atol=1e-6)
+    for first, second in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        assert torch.allclose(first, second, atol=1e-6)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

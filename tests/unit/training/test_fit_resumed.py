@@ -29,13 +29,11 @@ from ranklet.evaluation.one_label import one_label_metrics
 from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.placement import place_adapters, resolve_placement
-from ranklet.training.averaging import MovingAverage
 from ranklet.training.captured_steps import CapturedGradients
 from ranklet.training.checkpoints import Checkpoint, newest_checkpoint, write_checkpoint
 from ranklet.training.continuation import Continuation
 from ranklet.training.fit import FitResult, fit
 from ranklet.training.losses import cross_entropy
-from ranklet.training.noise import gradient_noise
 from ranklet.training.optimizer_step import AddGradients, Objective, StepHooks
 from ranklet.training.optimizers import build_optimizer
 from ranklet.training.records import Record
@@ -43,6 +41,8 @@ from ranklet.training.schedules import learning_rate_factor
 from ranklet.training.selection import Selection
 from ranklet.training.state import OwnGenerator
 from ranklet.training.steps import training_steps
+from ranklet.training.techniques.averaging import MovingAverage
+from ranklet.training.techniques.noise import gradient_noise
 from ranklet.vocabulary import OptimizerName, Sampling
 
 CONFIG = EncoderConfig("roberta", 30, 8, 2, 2, 16, 20, 1, 1e-5, 1)
@@ -136,8 +136,8 @@ class Training:
         self.texts = corpus()
         self.noisy: NoisyCorpus | CountingCorpus | None = None
         if noisy:
-            found = noisy_corpus(self.texts)
-            self.texts, self.noisy = found.tokens, found
+            noisy_texts = noisy_corpus(self.texts)
+            self.texts, self.noisy = noisy_texts.tokens, noisy_texts
         self.token_dropout = token_dropout
         self.generator = torch.Generator().manual_seed(3)
         self.patience = patience
@@ -166,7 +166,7 @@ class Training:
         ]
         self.steps = training_steps(epochs, accumulation, None, 2)
         self.records: list[Record] = []
-        self.kept: list[Checkpoint] = []
+        self.checkpoints: list[Checkpoint] = []
 
     def load_batch(self, indices: np.ndarray) -> Batch:
         batch = (self.noisy or self.texts).batch(indices)
@@ -175,7 +175,7 @@ class Training:
     def capture(self, eager: AddGradients) -> AddGradients:
         if not self.captured:
             return eager
-        trained = [one for one in self.model.parameters() if one.requires_grad]
+        trained = [tensor for tensor in self.model.parameters() if tensor.requires_grad]
         return CapturedGradients(
             eager, trained, 4, 12, capture=lambda work: work, captured_from=3, most_graphs=2
         )
@@ -220,7 +220,7 @@ class Training:
             Continuation(
                 resume,
                 due=lambda step: True,
-                keep=lambda checkpoint: self.kept.append(checkpoint.copied()),
+                keep=lambda checkpoint: self.checkpoints.append(checkpoint.copied()),
                 others={"token_dropout": OwnGenerator(self.generator)},
             ),
         )
@@ -236,8 +236,8 @@ def before(records: list[Record], step: int) -> list[Record]:
     return [r for r in records if r["step"] < step or (r["step"] == step and r["kind"] == "train")]
 
 
-def equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
+def equal(first: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return first.keys() == other.keys() and all(first[name].equal(other[name]) for name in first)
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -261,64 +261,72 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def test_going_on_from_any_step_changes_no_bit(options: dict[str, Any], tmp_path: Path) -> None:
     undisturbed = Training(**options)
     result = undisturbed.run()
-    assert [kept.step for kept in undisturbed.kept] == list(range(1, result.steps + 1))
+    assert [checkpoint.step for checkpoint in undisturbed.checkpoints] == list(
+        range(1, result.steps + 1)
+    )
     expected = trainable_state(undisturbed.model)
-    for kept in undisturbed.kept:
-        write_checkpoint(tmp_path / str(kept.step), kept)
-        read, _ = newest_checkpoint(tmp_path / str(kept.step))
-        torch.manual_seed(kept.step)  # another process is somewhere else
+    for checkpoint in undisturbed.checkpoints:
+        write_checkpoint(tmp_path / str(checkpoint.step), checkpoint)
+        read, _ = newest_checkpoint(tmp_path / str(checkpoint.step))
+        torch.manual_seed(checkpoint.step)  # another process is somewhere else
         again = Training(**options)
         outcome = again.run(read)
-        assert equal(trainable_state(again.model), expected), kept.step
+        assert equal(trainable_state(again.model), expected), checkpoint.step
         assert replace(outcome, seconds=0) == replace(result, seconds=0)
-        assert outcome.seconds > kept.state["progress"]["seconds"]
-        records = before(undisturbed.records, kept.step) + again.records
+        assert outcome.seconds > checkpoint.state["progress"]["seconds"]
+        records = before(undisturbed.records, checkpoint.step) + again.records
         assert without_time(records) == without_time(undisturbed.records)
-        assert [later.step for later in again.kept] == list(range(kept.step + 1, result.steps + 1))
+        assert [later.step for later in again.checkpoints] == list(
+            range(checkpoint.step + 1, result.steps + 1)
+        )
 
 
 def test_the_options_above_do_what_their_names_say() -> None:
     stopped = Training(**OPTIONS["patience"])
     assert stopped.run().ended_by == "patience"
-    assert stopped.kept[-1].step < len(stopped.steps)
-    assert any(kept.state["progress"]["since_best"] == 1 for kept in stopped.kept)
+    assert stopped.checkpoints[-1].step < len(stopped.steps)
+    assert any(
+        checkpoint.state["progress"]["since_best"] == 1 for checkpoint in stopped.checkpoints
+    )
     scaled = Training(**OPTIONS["scaler"])
     scaled.run()
-    scales = [kept.state["scaler"]["scale"] for kept in scaled.kept]
+    scales = [checkpoint.state["scaler"]["scale"] for checkpoint in scaled.checkpoints]
     assert len(set(scales)) > 2, "the scale must go down and up again"
     captured = Training(**OPTIONS["captured"])
     captured.run()
-    chosen = [len(kept.state["accumulate"]["frequent"]) for kept in captured.kept]
-    assert chosen == [0, 0, 1, 1, 1, 1, 1, 1]
+    frequent = [
+        len(checkpoint.state["accumulate"]["frequent"]) for checkpoint in captured.checkpoints
+    ]
+    assert frequent == [0, 0, 1, 1, 1, 1, 1, 1]
 
 
 def test_noise_by_batches_so_far_would_be_noticed() -> None:
     def training() -> Training:
-        one = Training(**OPTIONS["text noise"])
-        assert isinstance(one.noisy, NoisyCorpus)
-        one.noisy = CountingCorpus(one.noisy)
-        return one
+        counting = Training(**OPTIONS["text noise"])
+        assert isinstance(counting.noisy, NoisyCorpus)
+        counting.noisy = CountingCorpus(counting.noisy)
+        return counting
 
     undisturbed, again = training(), training()
     undisturbed.run()
-    again.run(undisturbed.kept[1])
-    records = before(undisturbed.records, undisturbed.kept[1].step) + again.records
+    again.run(undisturbed.checkpoints[1])
+    records = before(undisturbed.records, undisturbed.checkpoints[1].step) + again.records
     assert without_time(records) != without_time(undisturbed.records)
 
 
-def forgetting(name: str, kept: Checkpoint) -> Checkpoint:
+def forgetting(name: str, checkpoint: Checkpoint) -> Checkpoint:
     """A checkpoint as it would be if one thing had not been saved: as at the start, that is."""
     start = {
-        "optimizer": {**kept.state["optimizer"], "state": {}},
+        "optimizer": {**checkpoint.state["optimizer"], "state": {}},
         "random": {"cpu": torch.Generator().manual_seed(77).get_state()},
         "token_dropout": {"state": torch.Generator().manual_seed(3).get_state()},
         "model": trainable_state(classifier(0.2)),
         "scaler": fresh_scaler().state_dict(),
         "accumulate": {"seen": [], "frequent": []},
         "average": trainable_state(classifier(0.2)),
-        "progress": {**kept.state["progress"], "best": [], "since_best": 0},
+        "progress": {**checkpoint.state["progress"], "best": [], "since_best": 0},
     }
-    return replace(kept, state={**kept.state, name: start[name]})
+    return replace(checkpoint, state={**checkpoint.state, name: start[name]})
 
 
 @pytest.mark.parametrize(
@@ -338,9 +346,9 @@ def test_a_checkpoint_without_one_thing_would_end_elsewhere(
 ) -> None:
     undisturbed = Training(**options)
     undisturbed.run()
-    kept = undisturbed.kept[2]
+    checkpoint = undisturbed.checkpoints[2]
     again = Training(**options)
-    again.run(forgetting(name, kept))
+    again.run(forgetting(name, checkpoint))
     assert without_time(again.records) != without_time(undisturbed.records[-len(again.records) :])
 
 
@@ -348,9 +356,9 @@ def test_the_best_and_the_patience_are_part_of_a_checkpoint() -> None:
     options = OPTIONS["patience"]
     undisturbed = Training(**options)
     result = undisturbed.run()
-    kept = undisturbed.kept[-1]
+    checkpoint = undisturbed.checkpoints[-1]
     again = Training(**options)
-    outcome = again.run(forgetting("progress", kept))
+    outcome = again.run(forgetting("progress", checkpoint))
     assert (result.best_step, result.steps) != (outcome.best_step, outcome.steps)
 
 

@@ -242,8 +242,8 @@ def test_accumulated_batches_of_weighed_texts_equal_one(name: str, batch_loss: o
             Selection(lambda: {"accuracy": 0.0}),
         )
         models.append(model)
-    for one, other in zip(models[0].parameters(), models[1].parameters(), strict=True):
-        assert torch.allclose(one, other, atol=1e-6)
+    for first, second in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        assert torch.allclose(first, second, atol=1e-6)
 
 
 def test_the_gradients_are_those_of_the_batch_loss() -> None:

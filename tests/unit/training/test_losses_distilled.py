@@ -35,8 +35,8 @@ def test_both_parts_by_hand() -> None:
     # At temperature 2 the student gives 3/4 and 1/4; the teacher 1/2 and 1/2.
     divergence = 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)
     hard = -math.log(9 / 10)
-    found = distilled(0.25, 2.0)(model, cross_entropy(0.0), texts)
-    assert found.item() == pytest.approx(0.75 * hard + 0.25 * 4 * divergence)
+    loss = distilled(0.25, 2.0)(model, cross_entropy(0.0), texts)
+    assert loss.item() == pytest.approx(0.75 * hard + 0.25 * 4 * divergence)
 
 
 def test_a_student_that_answers_as_its_teacher_has_nothing_to_learn_from_it() -> None:

@@ -181,8 +181,8 @@ def test_a_saved_state_goes_on_where_it_was(name: OptimizerName) -> None:
     train(model, optimizer, range(3))
     weights = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     state = optimizer.state_dict()
-    kept = {key: [dict(entry) for entry in state[key]] for key in ("param_groups",)}
-    held = {index: {k: torch.as_tensor(v).clone() for k, v in entry.items()}
+    groups_only = {key: [dict(entry) for entry in state[key]] for key in ("param_groups",)}
+    tensors = {index: {k: torch.as_tensor(v).clone() for k, v in entry.items()}
             for index, entry in state["state"].items()}  # fmt: skip
     expected = train(model, optimizer, range(3, 6))
 
@@ -192,9 +192,9 @@ def test_a_saved_state_goes_on_where_it_was(name: OptimizerName) -> None:
     fresh = train(again, other, range(3, 6))
     assert any(not torch.equal(*pair) for pair in zip(fresh, expected, strict=True))
     again.load_state_dict(weights)
-    other.load_state_dict({"state": held, **kept})
-    found = train(again, other, range(3, 6))
-    assert all(torch.equal(*pair) for pair in zip(found, expected, strict=True))
+    other.load_state_dict({"state": tensors, **groups_only})
+    outcome = train(again, other, range(3, 6))
+    assert all(torch.equal(*pair) for pair in zip(outcome, expected, strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -212,8 +212,8 @@ def test_a_scaled_loss_takes_the_same_step(name: OptimizerName) -> None:
         scaler.step(optimizer)
         scaler.update()
         stepped.append(model)
-    for one, other in zip(*(model.parameters() for model in stepped), strict=True):
-        assert torch.allclose(one, other, atol=1e-6)
+    for first, second in zip(*(model.parameters() for model in stepped), strict=True):
+        assert torch.allclose(first, second, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -244,8 +244,8 @@ def test_rates_decay_from_the_top_level_down(name: OptimizerName) -> None:
         name=name,
     )
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
-    found = {key: rates[id(p)] for key, p in model.named_parameters() if p.requires_grad}
-    assert found == {
+    rates_by_name = {key: rates[id(p)] for key, p in model.named_parameters() if p.requires_grad}
+    assert rates_by_name == {
         "words.lora_embedding_A": 0.2,
         "words.lora_embedding_B": 0.2,
         "layers.0.base_layer.bias": 0.4,

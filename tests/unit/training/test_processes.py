@@ -114,23 +114,25 @@ def trained(
     return {name: tensor.detach() for name, tensor in model.named_parameters()}, records
 
 
-def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
-    return max(float((one[name] - other[name]).abs().max()) for name in one)
+def distance(first: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    return max(float((first[name] - other[name]).abs().max()) for name in first)
 
 
 @pytest.mark.parametrize("accumulation", [1, 3])
 @pytest.mark.parametrize("count", [2, 3, 4])  # four processes: one has no row of the last batch
 def test_processes_train_to_the_weights_of_one_process(count: int, accumulation: int) -> None:
-    expected, told = trained(ALONE, accumulation)
-    held = on_processes(count, ThreadProcesses, lambda processes: trained(processes, accumulation))
-    for weights, records in held:
+    expected, alone = trained(ALONE, accumulation)
+    outcomes = on_processes(
+        count, ThreadProcesses, lambda processes: trained(processes, accumulation)
+    )
+    for weights, records in outcomes:
         assert distance(weights, expected) <= 1e-6
-        assert distance(weights, held[0][0]) == 0
-        for one, other in zip(records, told, strict=True):
-            assert one["loss"] == pytest.approx(other["loss"], abs=1e-6)
-            if one["kind"] == "train":
-                assert (one["texts"], one["tokens"]) == (other["texts"], other["tokens"])
-                assert one["grad_norm"] == pytest.approx(other["grad_norm"], abs=1e-6)
+        assert distance(weights, outcomes[0][0]) == 0
+        for record, other in zip(records, alone, strict=True):
+            assert record["loss"] == pytest.approx(other["loss"], abs=1e-6)
+            if record["kind"] == "train":
+                assert (record["texts"], record["tokens"]) == (other["texts"], other["tokens"])
+                assert record["grad_norm"] == pytest.approx(other["grad_norm"], abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", [EachForItself, UnweightedShares])
@@ -143,14 +145,16 @@ def test_gradients_by_hand() -> None:
     """Process 0 has gradient 1 and 2, process 1 has 10 and none."""
 
     def add(processes: Processes) -> tuple[list[float], float, list[int]]:
-        one, other = torch.zeros(1, requires_grad=True), torch.zeros(2, 1, requires_grad=True)
-        one.grad = torch.tensor([1.0 if processes.index == 0 else 10.0])
-        other.grad = torch.tensor([[2.0], [3.0]]) if processes.index == 0 else None
-        loss, counts = processes.add_up([one, other], torch.tensor(0.25 + processes.index), (7, 9))
-        assert other.grad is not None
-        assert other.grad.shape == (2, 1)
+        first, second = torch.zeros(1, requires_grad=True), torch.zeros(2, 1, requires_grad=True)
+        first.grad = torch.tensor([1.0 if processes.index == 0 else 10.0])
+        second.grad = torch.tensor([[2.0], [3.0]]) if processes.index == 0 else None
+        loss, counts = processes.add_up(
+            [first, second], torch.tensor(0.25 + processes.index), (7, 9)
+        )
+        assert second.grad is not None
+        assert second.grad.shape == (2, 1)
         return (
-            [*one.grad.tolist(), *other.grad.flatten().tolist()],
+            [*first.grad.tolist(), *second.grad.flatten().tolist()],
             float(loss),
             list(map(int, counts)),
         )
@@ -164,7 +168,7 @@ def test_rows_are_shared_and_put_together_again() -> None:
     def assemble(processes: Processes) -> Tensor:
         return processes.assemble(rows[processes.part(np.arange(7))], 7)
 
-    assert [each.tolist() for each in on_processes(3, ThreadProcesses, assemble)] == [
+    assert [table.tolist() for table in on_processes(3, ThreadProcesses, assemble)] == [
         rows.tolist()
     ] * 3
     assert ALONE.assemble(rows, 7) is rows

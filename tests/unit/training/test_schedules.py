@@ -27,20 +27,20 @@ def test_after_the_warm_up_by_hand(case: str) -> None:
     factor = partial(
         learning_rate_factor, schedule=schedule, warmup_steps=2, total_steps=6, **options
     )
-    found = [factor(step) for step in range(1, 7)]
-    assert found == pytest.approx([0.5, 1.0, *expected])
+    factors = [factor(step) for step in range(1, 7)]
+    assert factors == pytest.approx([0.5, 1.0, *expected])
 
 
 def test_one_cycle_by_hand() -> None:
     factor = partial(learning_rate_factor, schedule="one_cycle", warmup_steps=3, total_steps=7)
-    found = [factor(step) for step in range(1, 8)]
+    factors = [factor(step) for step in range(1, 8)]
     low, end = 0.04, 0.04 / 10_000
     quarter = (1 + math.cos(math.pi / 4)) / 2
     expected = [
         *(low, (low + 1) / 2, 1.0),
         *(end + (1 - end) * part for part in (quarter, 0.5, 1 - quarter, 0.0)),
     ]
-    assert found == pytest.approx(expected, rel=1e-9)
+    assert factors == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("warmup", [0, 1])

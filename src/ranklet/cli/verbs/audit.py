@@ -27,10 +27,14 @@ class FailOn(StrEnum):
 
 
 def audit(
-    data: Annotated[str, typer.Argument(help="Training texts: file, named set or hub data set.")],
+    data: Annotated[
+        str,
+        typer.Argument(metavar="DATA", help="Training texts: file, named set or hub data set."),
+    ],
     test: Annotated[str | None, typer.Option(help="Test texts, to compare with.")] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Run whose columns, cleaning and encoder are used.")
+        Path | None,
+        typer.Option(metavar="RUN", help="Run whose columns, cleaning and encoder are used."),
     ] = None,
     encoder: Annotated[
         str | None, typer.Option(help="Folder or hub id; default: of the run, else minilm.")
@@ -135,6 +139,8 @@ def print_audit(audit: Audit) -> None:
 
 
 def _print_splits(audit: Audit) -> None:
+    from ranklet.evaluation.report.table import Table
+
     rows: list[list[str]] = [["rows", *(f"{split.rows:,}" for split in audit.splits)]]
     for label in dict.fromkeys(name for split in audit.splits for name in split.labels):
         rows.append([f"label {label}", *(_share(split, label) for split in audit.splits)])
@@ -147,7 +153,8 @@ def _print_splits(audit: Audit) -> None:
     for kind in dict.fromkeys(kind for split in audit.splits for kind in split.oddities):
         counts = [_rows_of(split.oddities.get(kind, 0), split.rows) for split in audit.splits]
         rows.append([kind, *counts])
-    print_table(["", *(f"{split.name} {split.source}" for split in audit.splits)], rows)
+    columns = ["", *(f"{split.name} {split.source}" for split in audit.splits)]
+    print_table(Table("", columns, rows, texts=range(1, len(columns))))
     if audit.tokenizer is None:
         print_line("no encoder at hand: words are counted, tokens are not")
 
@@ -167,6 +174,8 @@ def _print_labels(audit: Audit) -> None:
 
 
 def _print_findings(audit: Audit) -> None:
+    from ranklet.evaluation.report.table import Table
+
     shown: dict[str, int] = {}
     rows = []
     for finding in audit.findings:
@@ -178,7 +187,8 @@ def _print_findings(audit: Audit) -> None:
             rows.append([finding.kind, place, score, about, finding.text])
     if rows:
         print_line()
-        print_table(["finding", "row", "score", "", "text"], rows)
+        columns = ["finding", "row", "score", "", "text"]
+        print_table(Table("", columns, rows, texts=range(1, len(columns))))
     if any(count > SHOWN_FINDINGS for count in shown.values()):
         print_line(f"the first {SHOWN_FINDINGS} of each kind; --out FOLDER writes all of them")
 

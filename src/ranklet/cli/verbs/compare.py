@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ranklet.cli.options import JsonOption
-from ranklet.cli.terminal import print_json, print_line, print_table, report, with_interval
+from ranklet.cli.terminal import print_json, print_line, print_table, report
 
 if TYPE_CHECKING:
-    from ranklet.evaluation.comparison.verdicts import Comparison, Entry
+    from ranklet.evaluation.comparison.verdicts import Comparison
 
 
 def compare(
@@ -44,36 +44,18 @@ def compare(
 
 def print_comparison(comparison: Comparison) -> None:
     """Print a table of the runs, a line for each pair, and what to mind."""
-    fields = dict.fromkeys(name for entry in comparison.entries for name in entry.fields)
-    columns = [comparison.accuracy_name, "macro F1", "parameters", "seconds", *fields]
-    rows = [
-        [*_figures(entry), *(entry.fields.get(name, "") for name in fields)]
-        for entry in comparison.entries
-    ]
-    print_table([f"{comparison.split}, {comparison.rows:,} rows", *columns], rows)
+    from ranklet.evaluation.comparison.verdicts import choice_in_words
+    from ranklet.evaluation.report.comparison_tables import entry_table, estimate_table
+
+    print_line(f"{comparison.split}, {comparison.rows:,} rows")
+    print_table(entry_table(comparison))
     print_line()
     for pair in comparison.pairs:
         print_line(pair.sentence)
     if comparison.estimates:
-        from ranklet.evaluation.comparison.verdicts import choice_in_words
-
         print_line()
-        print_line("expected accuracy on the target, by its 95 % interval")
-        for name, estimate in comparison.estimates.items():
-            low, high = estimate.interval
-            print_line(f"  {name}  {estimate.accuracy:.4f} [{low:.4f}, {high:.4f}]")
+        print_table(estimate_table(comparison.estimates))
         print_line(choice_in_words(comparison.estimates))
     print_line()
     for note in comparison.notes:
         print_line(note)
-
-
-def _figures(entry: Entry) -> list[str]:
-    seeds = len(entry.seeds)
-    return [
-        entry.name if seeds == 1 else f"{entry.name} ({seeds} seeds)",
-        with_interval(entry.accuracy),
-        with_interval(entry.f1_macro),
-        f"{entry.parameters:,}",
-        "" if entry.seconds is None else f"{entry.seconds:,.0f}",
-    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,10 +25,8 @@ from ranklet.cli.options import (
 from ranklet.cli.terminal import print_json, print_line, print_table, with_interval
 
 if TYPE_CHECKING:
-    from ranklet.evaluation.calibration import ReliabilityBin
-    from ranklet.evaluation.result import Evaluation, LabelSetFigures
+    from ranklet.evaluation.result import Evaluation
     from ranklet.evaluation.selective import Coverage
-    from ranklet.evaluation.slices import Slice
 
 
 def evaluate(
@@ -85,24 +83,23 @@ def print_evaluation(
         details: Print reliability, coverage and all slices too.
         slice_by: Columns whose slices are printed in any case.
     """
+    from ranklet.evaluation.report import tables
+
     print_line(f"{evaluation.split}: {evaluation.rows:,} texts, 95 % intervals in brackets")
     print_line(f"{evaluation.accuracy_name}  {with_interval(evaluation.accuracy)}")
     for line in _one_label_lines(evaluation):
         print_line(line)
-    sets = evaluation.label_sets
-    if sets is not None:
-        print_line(f"Hamming loss  {with_interval(sets.hamming_loss)}")
-    _print_scores(evaluation)
-    if sets is not None:
-        _print_decisions(evaluation.labels, sets)
-    else:
-        _print_confusion(evaluation)
+    if evaluation.label_sets is not None:
+        print_line(f"Hamming loss  {with_interval(evaluation.label_sets.hamming_loss)}")
+    classes = tables.class_table(evaluation)
+    print_table(replace(classes, rows=[*classes.rows, *tables.mean_rows(evaluation)]))
+    print_table(tables.confusion_table(evaluation))
     if details and evaluation.one_label is not None:
-        _print_coverage(evaluation.one_label.coverage)
-        _print_reliability(evaluation.one_label.calibration.reliability)
-    for column, slices in groupby(evaluation.slices or (), key=lambda part: part.by):
-        if details or column in slice_by:
-            _print_slices(column, list(slices))
+        print_table(tables.coverage_table(evaluation.one_label.coverage, evaluation.rows))
+        print_table(tables.reliability_table(evaluation.one_label.calibration.reliability))
+    for way, table in tables.slice_tables(evaluation.slices or (), evaluation.rows).items():
+        if details or way in slice_by:
+            print_table(table)
 
 
 def _one_label_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -140,73 +137,3 @@ def _one_label_lines(evaluation: Evaluation) -> Iterator[str]:
 def _answered(coverage: Coverage) -> str:
     accuracy = "nothing" if coverage.accuracy is None else with_interval(coverage.accuracy)
     return f"{accuracy} on {coverage.coverage:.1%} of the texts"
-
-
-def _print_scores(evaluation: Evaluation) -> None:
-    rows = [
-        [
-            entry.label,
-            f"{entry.support:,}",
-            *(with_interval(metric) for metric in (entry.precision, entry.recall, entry.f1)),
-        ]
-        for entry in evaluation.classes
-    ]
-    sets = evaluation.label_sets
-    means: list[tuple[str, object]] = [("macro", evaluation), ("weighted", evaluation)]
-    for kind, figures in means if sets is None else [("micro", sets), *means]:
-        scores = [getattr(figures, f"{score}_{kind}") for score in ("precision", "recall", "f1")]
-        rows.append([f"{kind} mean", "", *map(with_interval, scores)])
-    print_table(["", "texts", "precision", "recall", "F1"], rows)
-
-
-def _print_confusion(evaluation: Evaluation) -> None:
-    rows = [
-        [name, *(f"{count:,}" for count in counts)]
-        for name, counts in zip(evaluation.labels, evaluation.confusion, strict=True)
-    ]
-    columns = ["true \\ predicted", *evaluation.labels]
-    print_table(columns, rows, figures=range(1, len(columns)))
-
-
-def _print_decisions(labels: Sequence[str], sets: LabelSetFigures) -> None:
-    """Print how often each label was given rightly, wrongly and not at all."""
-    rows = [
-        [name, f"{threshold:.4f}", *(f"{count:,}" for count in (rightly, wrongly, missed, without))]
-        for name, threshold, (without, wrongly, missed, rightly) in zip(
-            labels, sets.thresholds, sets.confusion, strict=True
-        )
-    ]
-    columns = ["", "threshold", "given rightly", "given wrongly", "missed", "rightly not given"]
-    print_table(columns, rows, figures=range(1, 6))
-
-
-def _print_coverage(coverages: Sequence[Coverage]) -> None:
-    rows = [
-        [
-            f"{coverage.coverage:.1%}",
-            f"{coverage.rows:,}",
-            f"{coverage.threshold:.4f}",
-            "" if coverage.accuracy is None else with_interval(coverage.accuracy),
-        ]
-        for coverage in coverages
-    ]
-    columns = ["surest texts", "texts", "confidence from", "accuracy"]
-    print_table(columns, rows, figures=(1, 2, 3))
-
-
-def _print_reliability(bins: Sequence[ReliabilityBin]) -> None:
-    rows = [
-        [
-            f"{place.low:.3f} to {place.high:.3f}",
-            f"{place.rows:,}",
-            f"{place.confidence:.4f}",
-            with_interval(place.accuracy),
-        ]
-        for place in bins
-    ]
-    print_table(["confidence", "texts", "mean confidence", "accuracy"], rows, figures=(1, 2, 3))
-
-
-def _print_slices(column: str, slices: Sequence[Slice]) -> None:
-    rows = [[part.value, f"{part.rows:,}", with_interval(part.accuracy)] for part in slices]
-    print_table([column, "texts", "accuracy"], rows, figures=(1, 2))

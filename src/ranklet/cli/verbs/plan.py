@@ -64,19 +64,21 @@ def plan(
 
 def print_plan(plan: ParameterPlan) -> None:
     """Print the rows of a plan and its total against the budget."""
-    rows = [
+    from ranklet.evaluation.report.table import Cell, Table
+
+    rows: list[list[Cell]] = [
         [
             row.module,
             row.kind,
-            "" if row.rank is None else str(row.rank),
+            row.rank,
             f"{row.shape[0]} x {row.shape[1]}",
-            f"{row.parameters:,}",
+            row.parameters,
         ]
         for row in plan.rows
     ]
     sums = {"total": plan.total, "budget": plan.budget, "remaining": plan.remaining}
-    rows += [[name, "", "", "", f"{parameters:,}"] for name, parameters in sums.items()]
-    print_table(["module", "kind", "rank", "shape", "parameters"], rows, figures=(2, 3, 4))
+    rows += [[name, "", None, "", parameters] for name, parameters in sums.items()]
+    print_table(Table("", ["module", "kind", "rank", "shape", "parameters"], rows, texts=(1,)))
 
 
 def print_plan_tree(plan: ParameterPlan) -> None:
@@ -97,19 +99,21 @@ def print_plan_tree(plan: ParameterPlan) -> None:
 
 def print_frontier(rows: Sequence[FrontierRow]) -> None:
     """Print what each budget buys."""
-    cells = [
+    from ranklet.evaluation.report.table import Cell, Table
+
+    cells: list[list[Cell]] = [
         [
-            f"{row.budget:,}",
+            row.budget,
             row.head,
-            str(row.modules),
+            row.modules,
             _range(row.lowest_rank, row.highest_rank),
-            f"{row.parameters:,}",
-            f"{row.unused:,}",
+            row.parameters,
+            row.unused,
         ]
         for row in rows
     ]
     columns = ["budget", "head", "modules", "ranks", "parameters", "unused"]
-    print_table(columns, cells, figures=(0, 2, 3, 4, 5))
+    print_table(Table("", columns, cells, texts=(1,)))
 
 
 def _range(low: int, high: int) -> str:

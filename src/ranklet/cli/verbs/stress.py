@@ -20,10 +20,10 @@ from ranklet.cli.options import (
     model_source,
     names_of,
 )
-from ranklet.cli.terminal import print_json, print_line, print_table, report, with_interval
+from ranklet.cli.terminal import print_json, print_line, print_table, report
 
 if TYPE_CHECKING:
-    from ranklet.evaluation.stress import Stress, Sureness
+    from ranklet.evaluation.stress import Stress
 
 
 def stress(
@@ -77,31 +77,13 @@ def stress(
 
 def print_stress(stress: Stress) -> None:
     """Print what shifts did: the clean texts, then each kind at each strength."""
+    from ranklet.evaluation.report.stress_section import stress_table
+
     print_line(
         f"{stress.source}: {stress.rows:,} of {stress.of_rows:,} texts, 95 % intervals in "
         "brackets; differences are paired, text by text"
     )
-    table = [["clean", "", "", with_interval(stress.accuracy), "", "", *_sureness(stress.sureness)]]
-    table += [
-        [
-            point.kind,
-            f"{point.strength:g}",
-            f"{point.changed:,}",
-            with_interval(point.accuracy),
-            with_interval(point.difference, "+"),
-            f"{point.flipped:,}",
-            *_sureness(point.sureness),
-        ]
-        for point in stress.points
-    ]
-    columns = ["shift", "strength", "changed", stress.accuracy_name, "difference", "flipped"]
-    print_table([*columns, "confidence", "calibration error"], table)
-
-
-def _sureness(sureness: Sureness | None) -> list[str]:
-    if sureness is None:
-        return ["", ""]
-    return [f"{sureness.confidence:.4f}", f"{sureness.calibration_error:.4f}"]
+    print_table(stress_table(stress))
 
 
 def _numbers(text: str) -> list[float]:

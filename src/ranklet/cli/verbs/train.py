@@ -75,12 +75,14 @@ def print_run(run: Run) -> None:
 
 def print_seeds(runs: SeedRuns) -> None:
     """Print what several seeds reached, alone and together."""
+    from ranklet.evaluation.report.table import Table
+
     rows = [
         [
             split,
             name,
-            f"{figure.mean:.4f}",
-            "" if figure.std is None else f"{figure.std:.4f}",
+            figure.mean,
+            figure.std,
             "" if figure.interval is None else "[{:.4f}, {:.4f}]".format(*figure.interval),
             " ".join(f"{value:.4f}" for value in figure.values),
         ]
@@ -88,7 +90,7 @@ def print_seeds(runs: SeedRuns) -> None:
         for name, figure in figures.items()
     ]
     columns = ["split", "figure", "mean", "std", "95 % interval of the mean", "each seed"]
-    print_table(columns, rows)
+    print_table(Table("", columns, rows, texts=(1, 4, 5)))
     print_line(f"runs: {runs.folder}")
 
 
@@ -98,7 +100,7 @@ def training_observer(run: Run, track: Literal["tensorboard"] | None) -> Iterato
 
     Args:
         run: The run that is to be written.
-        track: Who else is told.
+        track: Who else hears of it.
     """
     with ExitStack() as stack:
         shown = stack.enter_context(_shown_training())

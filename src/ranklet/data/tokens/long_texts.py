@@ -139,13 +139,13 @@ def aggregate(logits: Tensor, text_starts: NDArray[np.int64], aggregation: Aggre
             largest = torch.segment_reduce(probabilities, "max", lengths=lengths, axis=0)
             answer = largest / largest.sum(-1, keepdim=True)
         case "vote":
-            votes = probabilities.argmax(-1)
-            ballots = F.one_hot(votes, logits.shape[-1]).double()
+            choices = probabilities.argmax(-1)
+            ballots = F.one_hot(choices, logits.shape[-1]).double()
             votes = torch.segment_reduce(ballots, "sum", lengths=lengths, axis=0)
             elected = (
                 (votes + mean / 2).argmax(-1).repeat_interleave(lengths)
             )  # mean / 2 is below 1
-            agrees = (votes == elected).double()[:, None]
+            agrees = (choices == elected).double()[:, None]
             sums = torch.segment_reduce(probabilities * agrees, "sum", lengths=lengths, axis=0)
             answer = sums / torch.segment_reduce(agrees, "sum", lengths=lengths, axis=0)
     return answer.clamp_min(torch.finfo(torch.float64).tiny).log().float()

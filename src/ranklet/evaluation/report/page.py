@@ -17,10 +17,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ranklet.errors import RunError
+from ranklet.evaluation.intervals import Metric
+from ranklet.evaluation.report.table import Cell, Difference, PlainCell, Share, Table
 from ranklet.evaluation.wording import between, duration, or_dash, percent
-
-# A text, or a text with a second, quieter line below it.
-Cell = str | tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -34,25 +33,6 @@ class ReportFigure:
 
     svg: str
     caption: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table as a page shows it; what stands in it is plain text.
-
-    Attributes:
-        caption: What it shows.
-        columns: Their headings.
-        rows: Cells of each row; the first is the row's heading.
-        texts: Indices of columns that hold words, beside the first; others hold figures.
-        sorts: Whether a click on a heading sorts it.
-    """
-
-    caption: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-    texts: Sequence[int] = ()
-    sorts: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +92,40 @@ def inline_figures(figures: Mapping[str, ReportFigure]) -> dict[str, dict[str, A
     }
 
 
+def cell_text(cell: Cell, digits: int) -> tuple[str, str]:
+    """Write a cell as a page shows it: its text, and the quieter line below, empty for none.
+
+    Args:
+        cell: What is shown.
+        digits: Digits after the point of a score, as a percentage.
+    """
+    if isinstance(cell, tuple):
+        (text, _), (note, _) = (_plain_text(part, digits) for part in cell)
+        return text, note
+    return _plain_text(cell, digits)
+
+
+def _plain_text(cell: PlainCell, digits: int) -> tuple[str, str]:
+    match cell:
+        case None:
+            return or_dash(str, None), ""
+        case str():
+            return cell, ""
+        case int():
+            return f"{cell:,}", ""
+        case float():
+            return f"{cell:.4f}", ""
+        case Share():
+            return percent(cell.value, cell.digits), ""
+        case Metric():
+            return percent(cell.value, digits), between(cell.interval, digits)
+        case Difference(metric):
+            value, *bounds = (
+                f"{100 * share:+.{digits}f}" for share in (metric.value, *metric.interval)
+            )
+            return value, " to ".join(bounds)
+
+
 def _environment() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -123,6 +137,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "cell_text": cell_text,
         "percent": percent,
         "between": between,
         "count": "{:,}".format,

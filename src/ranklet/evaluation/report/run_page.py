@@ -12,16 +12,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ranklet.evaluation.baselines import Baseline
+from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report.error_table import ErrorTable, mark_words
 from ranklet.evaluation.report.figures import Record, figure_name
 from ranklet.evaluation.report.page import ReportFigure, Section, inline_figures, render_page
 from ranklet.evaluation.report.tables import (
-    MOST_CLASSES_AS_MATRIX,
     calibration_table,
     class_table,
     confusion_table,
     coverage_table,
-    decision_table,
     headline_rows,
     score_table,
     slice_tables,
@@ -117,7 +116,7 @@ class BudgetSection:
 
 
 @dataclass(frozen=True)
-class DataSection:
+class DataSummary:
     """What the model was trained and evaluated on.
 
     Attributes:
@@ -135,49 +134,82 @@ class DataSection:
     leakage: str = ""
 
 
+@dataclass(frozen=True)
+class Results:
+    """What the answers of the model are worth.
+
+    Attributes:
+        evaluations: One for each split, the one of the headline first.
+        baselines: What simple classifiers reach, by split.
+        errors: Texts that were predicted wrong.
+    """
+
+    evaluations: Sequence[Evaluation] = ()
+    baselines: Mapping[str, tuple[Baseline, ...]] = field(default_factory=dict)
+    errors: ErrorTable | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the model was trained.
+
+    Attributes:
+        records: Rows of `metrics.jsonl`, for the table beside the curves.
+        facts: What there is to say of it, each as name and value.
+        seconds: Its duration.
+    """
+
+    records: Sequence[Record] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the model was made from, and how to make it again.
+
+    Attributes:
+        recipe: The resolved recipe, YAML.
+        command: Shell command that does it again.
+        environment: Names of versions and hardware to their values.
+        hashes: What it was made from, and what was made, to their SHA-256.
+    """
+
+    recipe: str = ""
+    command: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+
 def render_report(
-    *,
     title: str,
     subtitle: str = "",
-    evaluations: Sequence[Evaluation] = (),
-    baselines: Mapping[str, tuple[Baseline, ...]] | None = None,
-    errors: ErrorTable | None = None,
+    *,
+    results: Results = Results(),
     budget: BudgetSection | None = None,
-    data: DataSection | None = None,
-    records: Sequence[Record] = (),
+    data: DataSummary | None = None,
+    training: Training = Training(),
+    provenance: Provenance = Provenance(),
     figures: Mapping[str, ReportFigure] | None = None,
     further: Sequence[Section] = (),
-    recipe: str = "",
-    facts: Mapping[str, str] | None = None,
-    environment: Mapping[str, str] | None = None,
-    hashes: Mapping[str, str] | None = None,
-    command: str = "",
-    seconds: float | None = None,
 ) -> str:
     """Render a report as one self-contained HTML page.
 
     Args:
         title: Name of the run.
         subtitle: One line under it, such as encoder and data.
-        evaluations: One for each split, the one of the headline first.
-        baselines: What simple classifiers reach, by split.
-        errors: Texts that were predicted wrong.
+        results: Figures and errors of every split.
         budget: Trained parameters.
         data: Rows and what was done to them.
-        records: Rows of `metrics.jsonl`, for the table beside the curves.
+        training: What its steps and validations showed.
+        provenance: How to do it again.
         figures: Name (as in `training_figures` and `evaluation_figures`) to drawing.
         further: Parts that the page knows nothing of, shown after the errors.
-        recipe: The resolved recipe, YAML.
-        facts: What there is to say of the training, each as name and value.
-        environment: Names of versions and hardware to their values.
-        hashes: What it was made from, and what was made, to their SHA-256.
-        command: Shell command that does it again.
-        seconds: Duration of the training.
 
     Returns:
         HTML that loads nothing from anywhere; labels and texts are escaped.
     """
-    named = {name: figure for name, figure in (figures or {}).items()}
+    named = figures or {}
     extra = {
         f"{index}.{place}": figure
         for index, part in enumerate(further)
@@ -190,29 +222,29 @@ def render_report(
         subtitle=subtitle,
         sections=[
             _evaluation_section(number, evaluation, drawings)
-            for number, evaluation in enumerate(evaluations, start=1)
+            for number, evaluation in enumerate(results.evaluations, start=1)
         ],
-        versus=_versus(evaluations, baselines or {}),
-        errors=errors,
+        versus=_versus(results),
+        errors=results.errors,
         mark_words=mark_words,
         budget=budget,
         shares=_budget_shares(budget) if budget else [],
         budget_figures=_pick(drawings, _BUDGET_FIGURES),
         data=data,
         data_figures=_pick(drawings, _DATA_FIGURES),
-        training=_training_rows(records),
+        training=_training_rows(training.records),
         curves=_pick(drawings, _TRAINING_FIGURES),
         further=[
             (part, [drawings[f"{index}.{place}"] for place in range(len(part.figures))])
             for index, part in enumerate(further)
         ],
-        more=_without_place({name: drawings[name] for name in named}, evaluations),
-        recipe=recipe,
-        facts=facts or {},
-        environment=environment or {},
-        hashes=hashes or {},
-        command=command,
-        seconds=seconds,
+        more=_without_place({name: drawings[name] for name in named}, results.evaluations),
+        facts=training.facts,
+        seconds=training.seconds,
+        recipe=provenance.recipe,
+        command=provenance.command,
+        environment=provenance.environment,
+        hashes=provenance.hashes,
     )
 
 
@@ -234,9 +266,7 @@ def _evaluation_section(
     number: int, evaluation: Evaluation, drawings: Mapping[str, Any]
 ) -> dict[str, Any]:
     names = {kind: figure_name(evaluation.split, kind) for kind in _EVALUATION_FIGURES}
-    matrix = len(evaluation.labels) <= MOST_CLASSES_AS_MATRIX
     one_label = evaluation.one_label
-    confusions = decision_table if evaluation.label_sets else confusion_table
     return {
         "id": f"split{number}",
         "evaluation": evaluation,
@@ -245,22 +275,22 @@ def _evaluation_section(
         "few": len(evaluation.labels) <= _FEW_CLASSES,
         "scores": score_table(evaluation),
         "classes": class_table(evaluation),
-        "matrix": matrix and evaluation.label_sets is None,
-        "confusions": confusions(evaluation),
+        "confusions": confusion_table(evaluation),
         "calibration": one_label and calibration_table(one_label.calibration, evaluation.log_loss),
         "coverage": one_label and coverage_table(one_label.coverage, evaluation.rows),
         "threshold": evaluation.threshold
         and threshold_table(evaluation.threshold, evaluation.split, evaluation.rows),
-        "slices": slice_tables(evaluation.slices or (), evaluation.rows),
+        "slices": list(slice_tables(evaluation.slices or (), evaluation.rows).values()),
     }
 
 
-def _versus(
-    evaluations: Sequence[Evaluation], baselines: Mapping[str, tuple[Baseline, ...]]
-) -> list[Any]:
-    first = evaluations[0] if evaluations else None
-    known = baselines.get(first.split, ()) if first else ()
-    return headline_rows(first, known) if first and known else []
+def _versus(results: Results) -> list[tuple[str, Metric, Metric]]:
+    """Return the run among its baselines, where the split of the headline has some."""
+    for evaluation in results.evaluations[:1]:
+        baselines = results.baselines.get(evaluation.split, ())
+        if baselines:
+            return headline_rows(evaluation, baselines)
+    return []
 
 
 def _budget_shares(budget: BudgetSection) -> list[dict[str, Any]]:
@@ -298,6 +328,10 @@ def _training_row(at: Record, since: Sequence[Record], validation: Record) -> di
 
 
 def _without_place(drawings: Mapping[str, Any], evaluations: Sequence[Evaluation]) -> list[Any]:
-    placed = {figure_name(each.split, kind) for each in evaluations for kind in _EVALUATION_FIGURES}
+    placed = {
+        figure_name(evaluation.split, kind)
+        for evaluation in evaluations
+        for kind in _EVALUATION_FIGURES
+    }
     placed |= {*_TRAINING_FIGURES, *_DATA_FIGURES, *_BUDGET_FIGURES}
     return [drawing for name, drawing in drawings.items() if name not in placed]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from ranklet.evaluation.intervals import Metric
-from ranklet.evaluation.report.page import Cell, ReportFigure, Section, Table
-from ranklet.evaluation.report.tables import with_interval
-from ranklet.evaluation.stress import Stress, StressPoint, Sureness
-from ranklet.evaluation.wording import percent
+from ranklet.evaluation.report.page import ReportFigure, Section
+from ranklet.evaluation.report.table import Cell, Difference, Share, Table
+from ranklet.evaluation.stress import Stress, Sureness
 
 CAPTION = (
     "Accuracy, with its 95 % interval, under each shift at growing strength; the dotted line is the"
     " accuracy on the clean texts. Where the dashed mean confidence stays far above, the classifier"
     " does not know that it does not know."
 )
-_DIGITS = 1  # intervals of a thousand rows are some points wide
 _MEANING = {
     "typos": "words of four letters or more that get a typing error",
     "lower": "words in small letters",
@@ -42,43 +39,38 @@ def stress_section(stress: Stress, svg: str | None = None) -> Section:
         title="Under stress",
         note=note,
         figures=() if svg is None else (ReportFigure(svg, CAPTION),),
-        tables=(_table(stress),),
+        tables=(stress_table(stress),),
         is_wide=True,
     )
 
 
-def _table(stress: Stress) -> Table:
-    clean = ["clean", "", "", with_interval(stress.accuracy, _DIGITS), "", ""]
-    rows: list[list[Cell]] = [[*clean, *_sureness(stress.sureness)]]
-    rows += [_row(point) for point in stress.points]
+def stress_table(stress: Stress) -> Table:
+    """List the clean texts, then each shift at each strength."""
+    rows: list[list[Cell]] = [
+        ["clean", "", "", stress.accuracy, "", "", *_sureness(stress.sureness)]
+    ]
+    rows += [
+        [
+            _words(point.kind),
+            f"{point.strength:g}",
+            point.changed,
+            point.accuracy,
+            Difference(point.difference),
+            point.flipped,
+            *_sureness(point.sureness),
+        ]
+        for point in stress.points
+    ]
     columns = ["shift", "strength", "texts changed", stress.accuracy_name, "difference, points"]
     columns += ["predictions changed", "mean confidence", "calibration error"]
     return Table("Clean and shifted texts, with 95 % intervals", columns, rows)
-
-
-def _row(point: StressPoint) -> list[Cell]:
-    return [
-        _words(point.kind),
-        f"{point.strength:g}",
-        f"{point.changed:,}",
-        with_interval(point.accuracy, _DIGITS),
-        _difference(point.difference),
-        f"{point.flipped:,}",
-        *_sureness(point.sureness),
-    ]
-
-
-def _difference(metric: Metric) -> Cell:
-    low, high = metric.interval
-    value, *ends = (f"{100 * share:+.{_DIGITS}f}" for share in (metric.value, low, high))
-    return value, " to ".join(ends)
 
 
 def _words(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def _sureness(found: Sureness | None) -> list[Cell]:
-    if found is None:
-        return ["\N{EN DASH}"] * 2
-    return [percent(found.confidence, _DIGITS), percent(found.calibration_error, _DIGITS)]
+def _sureness(sureness: Sureness | None) -> list[Cell]:
+    if sureness is None:
+        return [None, None]
+    return [Share(sureness.confidence), Share(sureness.calibration_error)]

@@ -1,13 +1,13 @@
-"""The tables of an evaluation on the page of a run: from figures to words and numbers."""
+"""The tables of an evaluation, for the page of a run and for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ranklet.evaluation.baselines import Baseline
-from ranklet.evaluation.calibration import Calibration
+from ranklet.evaluation.calibration import Calibration, ReliabilityBin
 from ranklet.evaluation.intervals import Metric
-from ranklet.evaluation.report.page import Cell, Table
+from ranklet.evaluation.report.table import Cell, Share, Table
 from ranklet.evaluation.result import AVERAGES, SCORES, Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage
 from ranklet.evaluation.slices import Slice
@@ -16,11 +16,6 @@ from ranklet.evaluation.wording import between, digits_for, or_dash, percent
 MOST_CLASSES_AS_MATRIX = 20
 MOST_CONFUSIONS = 30
 _SCORE_NAMES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
-
-
-def with_interval(metric: Metric, digits: int) -> Cell:
-    """Write a score as a percentage, its interval below it."""
-    return percent(metric.value, digits), between(metric.interval, digits)
 
 
 def score_table(evaluation: Evaluation) -> Table:
@@ -40,42 +35,79 @@ def score_table(evaluation: Evaluation) -> Table:
 
 def class_table(evaluation: Evaluation) -> Table:
     """List the scores of every class, with the areas under its curves where there are any."""
-    digits, one_label = digits_for(evaluation.rows), evaluation.one_label
     rows: list[list[Cell]] = [
-        [
-            entry.label,
-            f"{entry.support:,}",
-            *(with_interval(getattr(entry, score), digits) for score in SCORES),
-        ]
+        [entry.label, entry.support, *(getattr(entry, score) for score in SCORES)]
         for entry in evaluation.classes
     ]
     columns = ["class", "rows", "precision", "recall", "F1"]
-    if one_label is not None:
+    if evaluation.one_label is not None:
         columns += ["ROC-AUC", "PR-AUC"]
-        for row, ranking in zip(rows, one_label.ranking, strict=True):
-            row += [_area(ranking.roc_auc), _area(ranking.average_precision)]
-    return Table("Scores by class, with 95 % intervals", columns, rows, sorts=True)
-
-
-def decision_table(evaluation: Evaluation) -> Table:
-    """List what was decided about each label where a row may have several."""
-    sets = evaluation.label_sets
-    assert sets is not None, "one label a row has a confusion matrix"
-    rows = [
-        (label, f"{threshold:.4f}", *(f"{count:,}" for count in (tp, fp, fn, tn)))
-        for label, threshold, (tn, fp, fn, tp) in zip(
-            evaluation.labels, sets.thresholds, sets.confusion, strict=True
-        )
-    ]
+        for row, ranking in zip(rows, evaluation.one_label.ranking, strict=True):
+            row += [ranking.roc_auc, ranking.average_precision]
     return Table(
-        "Decisions by label: a row is given a label from its threshold on",
-        ("label", "threshold", "given rightly", "given wrongly", "missed", "rightly not given"),
+        "Scores by class, with 95 % intervals",
+        columns,
         rows,
+        digits=digits_for(evaluation.rows),
+        sorts=True,
     )
 
 
+def mean_rows(evaluation: Evaluation) -> list[list[Cell]]:
+    """List the means over the classes, as rows of the table of the classes."""
+    sets, one_label = evaluation.label_sets, evaluation.one_label
+    rows: list[list[Cell]] = []
+    if sets is not None:
+        rows.append(["micro mean", "", *(getattr(sets, f"{score}_micro") for score in SCORES)])
+    for kind in AVERAGES:
+        scores = [getattr(evaluation, f"{score}_{kind}") for score in SCORES]
+        rows.append([f"{kind} mean", "", *scores])
+    if one_label is not None:
+        macro, weighted = rows
+        macro += [one_label.roc_auc_macro, one_label.average_precision_macro]
+        weighted += ["", ""]
+    return rows
+
+
 def confusion_table(evaluation: Evaluation) -> Table:
-    """List the largest confusions, most rows first."""
+    """Show which labels are taken for which: a matrix, of many classes the largest confusions."""
+    if evaluation.label_sets is not None:
+        return _decisions(evaluation)
+    if len(evaluation.labels) <= MOST_CLASSES_AS_MATRIX:
+        return _confusion_matrix(evaluation)
+    return _largest_confusions(evaluation)
+
+
+def _decisions(evaluation: Evaluation) -> Table:
+    """List what was decided about each label where a row may have several."""
+    sets = evaluation.label_sets
+    assert sets is not None, "one label a row has a confusion matrix"
+    return Table(
+        "Decisions by label: a row is given a label from its threshold on",
+        ("label", "threshold", "given rightly", "given wrongly", "missed", "rightly not given"),
+        [
+            (label, float(threshold), *(int(count) for count in (tp, fp, fn, tn)))
+            for label, threshold, (tn, fp, fn, tp) in zip(
+                evaluation.labels, sets.thresholds, sets.confusion, strict=True
+            )
+        ],
+    )
+
+
+def _confusion_matrix(evaluation: Evaluation) -> Table:
+    rows: list[list[Cell]] = []
+    for name, counts in zip(evaluation.labels, evaluation.confusion, strict=True):
+        total = max(sum(counts), 1)
+        rows.append([name, *((int(count), Share(count / total)) for count in counts)])
+    return Table(
+        "Confusion: true class by row, predicted class by column",
+        ("true \\ predicted", *evaluation.labels),
+        rows,
+        marks_diagonal=True,
+    )
+
+
+def _largest_confusions(evaluation: Evaluation) -> Table:
     pairs = [
         (rows, true, predicted, rows / sum(line))
         for true, line in zip(evaluation.labels, evaluation.confusion, strict=True)
@@ -86,7 +118,7 @@ def confusion_table(evaluation: Evaluation) -> Table:
     return Table(
         "The most frequent confusions",
         ("true class", "predicted class", "rows", "of the true class"),
-        [(true, predicted, f"{n:,}", percent(share)) for n, true, predicted, share in largest],
+        [(true, predicted, int(n), Share(share)) for n, true, predicted, share in largest],
         texts=(1,),
     )
 
@@ -94,71 +126,65 @@ def confusion_table(evaluation: Evaluation) -> Table:
 def calibration_table(calibration: Calibration, log_loss: float) -> Table:
     """Set the probabilities as they are against those before the temperature."""
     errors = (calibration.error_before, calibration.error)
-    losses = (calibration.log_loss_before, log_loss)
     return Table(
         f"Before and after temperature {calibration.temperature:.3f}, fitted on validation",
         ("", "before", "after"),
         [
-            ("Expected calibration error", *(percent(error, 2) for error in errors)),
-            ("Log-loss, nats", *(f"{loss:.4f}" for loss in losses)),
+            ("Expected calibration error", *(Share(error, 2) for error in errors)),
+            ("Log-loss, nats", calibration.log_loss_before, log_loss),
         ],
     )
 
 
-def coverage_table(coverage: tuple[Coverage, ...], rows: int) -> Table:
+def reliability_table(bins: Sequence[ReliabilityBin]) -> Table:
+    """List how often rows of about the same confidence are right."""
+    return Table(
+        "Accuracy of the rows of about the same confidence",
+        ("confidence", "rows", "mean confidence", "accuracy"),
+        [
+            (f"{place.low:.3f} to {place.high:.3f}", place.rows, place.confidence, place.accuracy)
+            for place in bins
+        ],
+    )
+
+
+def coverage_table(coverages: Sequence[Coverage], rows: int) -> Table:
     """List the accuracy where only the surest rows are answered."""
-    digits = digits_for(rows)
     return Table(
         "Accuracy where only the surest rows are answered",
         ("answered", "rows", "threshold", "accuracy"),
         [
-            (
-                percent(each.coverage),
-                f"{each.rows:,}",
-                f"{each.threshold:.4f}",
-                "\N{EN DASH}" if each.accuracy is None else with_interval(each.accuracy, digits),
-            )
-            for each in coverage
+            (Share(point.coverage), point.rows, point.threshold, point.accuracy)
+            for point in coverages
         ],
+        digits=digits_for(rows),
     )
 
 
 def threshold_table(threshold: ChosenThreshold, split: str, rows: int) -> Table:
     """Set what a chosen threshold gives here against what it gave on validation."""
-    found = {"validation, where it was chosen": threshold.validation, split: threshold.here}
-    digits = digits_for(rows)
+    answered = {"validation, where it was chosen": threshold.validation, split: threshold.here}
     return Table(
         f"Answering from confidence {threshold.here.threshold:.4f} on, chosen for an accuracy of"
         f" {percent(threshold.wanted)}",
         ("rows of", "answered", "accuracy"),
-        [
-            (
-                name,
-                percent(each.coverage),
-                "\N{EN DASH}" if each.accuracy is None else with_interval(each.accuracy, digits),
-            )
-            for name, each in found.items()
-        ],
+        [(name, Share(point.coverage), point.accuracy) for name, point in answered.items()],
+        digits=digits_for(rows),
     )
 
 
-def slice_tables(slices: tuple[Slice, ...], rows: int) -> list[Table]:
+def slice_tables(slices: Sequence[Slice], rows: int) -> dict[str, Table]:
     """List the accuracy on parts of the rows, a table for each way to tell them apart."""
-    digits = digits_for(rows)
-    ways = dict.fromkeys(each.by for each in slices)
-    return [
-        Table(
+    return {
+        way: Table(
             f"Accuracy by {way}",
             (way, "rows", "accuracy"),
-            [
-                (each.value, f"{each.rows:,}", with_interval(each.accuracy, digits))
-                for each in slices
-                if each.by == way
-            ],
+            [(part.value, part.rows, part.accuracy) for part in slices if part.by == way],
+            digits=digits_for(rows),
             sorts=True,
         )
-        for way in ways
-    ]
+        for way in dict.fromkeys(part.by for part in slices)
+    }
 
 
 def _shares(evaluation: Evaluation) -> Iterator[tuple[str, Metric]]:
@@ -203,6 +229,6 @@ def headline_rows(
     """List name, accuracy and macro F1 of this run and of the baselines, best accuracy first."""
     rows = [
         ("this run", evaluation.accuracy, evaluation.f1_macro),
-        *((each.name, each.accuracy, each.f1_macro) for each in baselines),
+        *((baseline.name, baseline.accuracy, baseline.f1_macro) for baseline in baselines),
     ]
     return sorted(rows, key=lambda row: -row[1].value)

@@ -25,15 +25,15 @@ from ranklet.head import module_device
 from ranklet.recipe import Recipe
 from ranklet.run.observer import Observer
 from ranklet.run.records import Records
-from ranklet.training.averaging import Metrics
 from ranklet.training.continuation import Continuation
 from ranklet.training.fit import FitResult, fit
-from ranklet.training.noise import drop_in_encoder
 from ranklet.training.optimizer_step import StepHooks
 from ranklet.training.processes import Processes
 from ranklet.training.resident_corpus import resident
+from ranklet.training.snapshots import Metrics
 from ranklet.training.state import OwnGenerator
 from ranklet.training.steps import Step, training_steps
+from ranklet.training.techniques.noise import drop_in_encoder
 from ranklet.workflows._train.cuda_graphs import capture_steps
 from ranklet.workflows._train.frozen_layers import skip_frozen_layers
 from ranklet.workflows._train.other_processes import NoCheckpoints, NoRecords, TrainingInputs
@@ -123,17 +123,17 @@ def fit_model(
             objective,
             selection_of(model, options, validate),
             StepHooks(
-                capture,
-                before_step,
-                choose_gradient_noise(optimizer, options, recipe.seed),
-                _in_order(records.append, observer.record),
+                capture=capture,
+                before_step=before_step,
+                change_gradients=choose_gradient_noise(optimizer, options, recipe.seed),
+                record=_in_order(records.append, observer.record),
                 read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
             ),
             Continuation(
-                inputs.checkpoint,
-                partial(checkpoints.due, last_step=len(steps), any_process=processes.any),
-                checkpoints.keep,
-                {"records": records, "token_dropout": OwnGenerator(generator)},
+                resume=inputs.checkpoint,
+                due=partial(checkpoints.due, last_step=len(steps), any_process=processes.any),
+                keep=checkpoints.keep,
+                others={"records": records, "token_dropout": OwnGenerator(generator)},
             ),
             processes,
         )

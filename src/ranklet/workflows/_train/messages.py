@@ -16,7 +16,7 @@ from ranklet.encoder.quantization import frozen_bytes
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
-from ranklet.training.ridge_start import MOST_TEXTS, RidgeMap
+from ranklet.training.techniques.ridge_start import MOST_TEXTS, RidgeMap
 from ranklet.vocabulary import Sampling
 from ranklet.workflows._train.teachers import Lesson
 

@@ -19,7 +19,6 @@ from ranklet.head import module_device
 from ranklet.labels import LabelSet
 from ranklet.recipe import DistillationSection, Recipe, TrainingSection
 from ranklet.saved.probes import compute_dtype
-from ranklet.training.averaging import Metrics, MovingAverage
 from ranklet.training.label_set_losses import (
     balanced_positive_weights,
     binary_cross_entropy,
@@ -37,11 +36,13 @@ from ranklet.training.losses import (
     one_pass,
     r_drop,
 )
-from ranklet.training.noise import gradient_noise, scheduled_dropout
 from ranklet.training.optimizer_step import Objective
 from ranklet.training.optimizers import LayerDecay, build_optimizer
 from ranklet.training.schedules import dropout_factor, learning_rate_factor
 from ranklet.training.selection import Selection
+from ranklet.training.snapshots import Metrics
+from ranklet.training.techniques.averaging import MovingAverage
+from ranklet.training.techniques.noise import gradient_noise, scheduled_dropout
 from ranklet.vocabulary import ProblemType
 
 

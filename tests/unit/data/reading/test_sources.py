@@ -230,8 +230,8 @@ def test_streaming_needs_memory_for_a_row_not_for_the_file(tmp_path: Path, suffi
 
 def test_importing_the_room_loads_nothing_heavy() -> None:
     code = (
-        "import sys, ranklet.hub, ranklet.data.sources, ranklet.data.cleaning, ranklet.data.splits,"
-        " ranklet.data.duplicates\n"
+        "import sys, ranklet.hub, ranklet.data.reading.sources, ranklet.data.cleaning,"
+        " ranklet.data.splits, ranklet.data.duplicates\n"
         "heavy = {'torch', 'sklearn', 'pyarrow', 'huggingface_hub', 'numpy', 'pandas'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
     )

@@ -18,14 +18,18 @@ from ranklet.evaluation.one_label import evaluate_one_label
 from ranklet.evaluation.report import run_page as report
 from ranklet.evaluation.report.error_table import ErrorRow, ErrorTable
 from ranklet.evaluation.report.figures import evaluation_figures, figure_svg, training_figures
-from ranklet.evaluation.report.page import ReportFigure, Section, Table
+from ranklet.evaluation.report.page import ReportFigure, Section
 from ranklet.evaluation.report.run_page import (
     BudgetRow,
     BudgetSection,
-    DataSection,
+    DataSummary,
+    Provenance,
+    Results,
+    Training,
     embed_figures,
     render_report,
 )
+from ranklet.evaluation.report.table import Table
 from ranklet.evaluation.wording import duration
 
 DASH = "\N{EN DASH}"
@@ -72,6 +76,17 @@ def record(kind, step, **values):
     return {"kind": kind, "step": step, "epoch": step / 2, **values}
 
 
+VALUES = {"results": Results, "training": Training, "provenance": Provenance}
+
+
+def rendered(title, **parts):
+    """Render a report of parts by the names that they have in the values that hold them."""
+    for name, kind in VALUES.items():
+        own = {key: parts.pop(key) for key in kind.__dataclass_fields__ if key in parts}
+        parts[name] = kind(**own)
+    return render_report(title, **parts)
+
+
 RECORDS = [
     record("train", 1, loss=1.0),
     record("train", 2, loss=0.5),
@@ -92,7 +107,7 @@ PARTS = {
             BudgetRow("classifier", "head", None, 200_000),
         ],
     ),
-    "data": DataSection(
+    "data": DataSummary(
         {"train": 12_345, "test": 1_200},
         {"train": 0.0123},
         {"within train": 17},
@@ -118,7 +133,7 @@ def full():
         **evaluation_figures(validation),
     }
     figures = embed_figures({name: figure_svg(figure) for name, figure in drawn.items()})
-    return render_report(title="run", evaluations=[test, validation], figures=figures, **PARTS)
+    return rendered("run", evaluations=[test, validation], figures=figures, **PARTS)
 
 
 def test_the_page_loads_nothing(full):
@@ -204,19 +219,19 @@ SECTIONS = {
 @pytest.mark.parametrize("missing", SECTIONS)
 def test_what_was_not_given_is_left_out(missing):
     parts = {name: value for name, value in PARTS.items() if name != missing}
-    words = Page(render_report(title="run", **parts)).words()
+    words = Page(rendered("run", **parts)).words()
     assert {name for name, heading in SECTIONS.items() if heading not in words} == {missing}
 
 
 def test_a_title_alone_is_a_page():
-    page = Page(render_report(title="run"))
+    page = Page(rendered("run"))
     assert page.open == []
     assert not {"svg", "table", "h2", "dl"} & {tag for tag, _ in page.elements}
 
 
 def test_a_figure_without_a_place_comes_last():
     drawing = ReportFigure('<svg viewBox="0 0 9 9"><path id="p" d="M0 0"/></svg>', "A & B")
-    page = render_report(title="run", figures={"new_kind": drawing, "other": drawing})
+    page = rendered("run", figures={"new_kind": drawing, "other": drawing})
     assert "More figures" in page
     assert page.count("A &amp; B</figcaption>") == 2
     assert 'id="figure1-p"' in page
@@ -225,7 +240,7 @@ def test_a_figure_without_a_place_comes_last():
 
 def test_what_is_no_svg_is_refused():
     with pytest.raises(RunError, match="not SVG"):
-        render_report(title="run", figures={"x": ReportFigure("<svg><g></svg>")})
+        rendered("run", figures={"x": ReportFigure("<svg><g></svg>")})
 
 
 def test_many_classes_list_their_largest_confusions():
@@ -233,7 +248,7 @@ def test_many_classes_list_their_largest_confusions():
     whole = evaluation(labels=labels, hint=0.05)
     counts = np.array(whole.confusion) - np.diag(np.diag(whole.confusion))
     true, predicted = np.unravel_index(counts.argmax(), counts.shape)
-    words = Page(render_report(title="run", evaluations=[whole])).words()
+    words = Page(rendered("run", evaluations=[whole])).words()
     assert (
         "most frequent confusions true class predicted class rows of the true class "
         + (f"topic {true} topic {predicted} {counts.max()} ")
@@ -249,12 +264,12 @@ def test_hostile_text_is_only_text_wherever_it_stands():
     table = Table(HOSTILE, (HOSTILE,), [(HOSTILE,), ((HOSTILE, HOSTILE),)])
     wrong = ErrorRow(1, f"{HOSTILE} onload", HOSTILE, "b", 0.1, 0.9, words=[("onload", 1.0)])
     page = Page(
-        render_report(
-            title=HOSTILE,
+        rendered(
+            HOSTILE,
             subtitle=HOSTILE,
             evaluations=[evaluation(HOSTILE, labels=(HOSTILE, "b"))],
             budget=BudgetSection(1, 2, [BudgetRow(HOSTILE, HOSTILE, None, 1)]),
-            data=DataSection({HOSTILE: 1}, {HOSTILE: 1.0}, {HOSTILE: 1}, {HOSTILE: 1}),
+            data=DataSummary({HOSTILE: 1}, {HOSTILE: 1.0}, {HOSTILE: 1}, {HOSTILE: 1}),
             figures={HOSTILE: figure},
             recipe=HOSTILE,
             environment={HOSTILE: HOSTILE},
@@ -278,7 +293,7 @@ def test_hostile_text_is_only_text_wherever_it_stands():
 
 
 def test_a_lone_surrogate_does_not_stop_the_page_from_being_written():
-    page = render_report(title="run", evaluations=[evaluation(labels=("a\ud800", "b"))])
+    page = rendered("run", evaluations=[evaluation(labels=("a\ud800", "b"))])
     assert page.encode("utf-8")
     assert "a?" in page
 

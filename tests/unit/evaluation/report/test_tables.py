@@ -10,6 +10,8 @@ from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.one_label import evaluate_one_label
 from ranklet.evaluation.report import tables
+from ranklet.evaluation.report.page import cell_text
+from ranklet.evaluation.report.table import Table
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage
 from ranklet.evaluation.slices import Slice
@@ -24,8 +26,14 @@ def small() -> Evaluation:
     return evaluate_one_label(probabilities, np.arange(4), ("A", "B", "C", "D"), "test")
 
 
-def values(table: tables.Table) -> dict[str, tuple[object, ...]]:
-    return {str(row[0]): tuple(row[1:]) for row in table.rows}
+def values(table: Table) -> dict[str, tuple[object, ...]]:
+    """The rows as a page shows them, by their headings; a cell with two lines is a tuple."""
+    return {name: tuple(cells) for name, *cells in shown(table)}
+
+
+def shown(table: Table) -> list[list[object]]:
+    texts = [[cell_text(cell, table.digits) for cell in row] for row in table.rows]
+    return [[(text, note) if note else text for text, note in row] for row in texts]
 
 
 def test_every_score_is_listed() -> None:
@@ -60,7 +68,38 @@ def test_classes_have_areas() -> None:
 
 
 def test_confusions_are_listed_largest_first() -> None:
-    assert tables.confusion_table(small()).rows == [("D", "A", "1", f"100.0{SPACE}%")]
+    names = tuple(f"class {place}" for place in range(21))
+    probabilities = np.eye(21, dtype=np.float32)
+    probabilities[3] = probabilities[0]
+    many = evaluate_one_label(probabilities, np.arange(21), names, "test")
+    table = tables.confusion_table(many)
+    assert shown(table) == [["class 3", "class 0", "1", f"100.0{SPACE}%"]]
+
+
+def test_confusions_of_few_classes_are_a_matrix() -> None:
+    table = tables.confusion_table(small())
+    assert list(table.columns) == ["true \\ predicted", "A", "B", "C", "D"]
+    assert table.marks_diagonal
+    right, wrong = ("1", f"100.0{SPACE}%"), ("0", f"0.0{SPACE}%")
+    assert values(table)["D"] == (right, wrong, wrong, wrong)
+    assert values(table)["B"] == (wrong, right, wrong, wrong)
+
+
+def test_means_are_rows_of_the_table_of_classes() -> None:
+    whole = small()
+    macro, weighted = tables.mean_rows(whole)
+    assert macro[:5] == ["macro mean", "", *scores(whole, "macro")]
+    assert weighted[:5] == ["weighted mean", "", *scores(whole, "weighted")]
+    assert whole.one_label is not None
+    assert macro[5:] == [
+        whole.one_label.roc_auc_macro,
+        whole.one_label.average_precision_macro,
+    ]
+    assert len(weighted) == len(tables.class_table(whole).columns)
+
+
+def scores(whole: Evaluation, kind: str) -> list[Metric]:
+    return [getattr(whole, f"{score}_{kind}") for score in ("precision", "recall", "f1")]
 
 
 def test_calibration_coverage_threshold_and_slices() -> None:
@@ -69,17 +108,17 @@ def test_calibration_coverage_threshold_and_slices() -> None:
     calibration = replace(whole.one_label.calibration, temperature=1.5, error_before=0.1)
     table = tables.calibration_table(calibration, whole.log_loss)
     assert "temperature 1.500" in table.caption
-    assert table.rows[0] == ("Expected calibration error", f"10.00{SPACE}%", f"5.00{SPACE}%")
+    assert shown(table)[0] == ["Expected calibration error", f"10.00{SPACE}%", f"5.00{SPACE}%"]
 
     half = Coverage(0.7, 2, 0.5, Metric(1.0, (0.34, 1.0)))
     none = Coverage(0.99, 0, 0.0, None)
-    rows = tables.coverage_table((half, none), 4).rows
-    assert rows[0] == (
+    rows = shown(tables.coverage_table((half, none), 4))
+    assert rows[0] == [
         f"50.0{SPACE}%",
         "2",
         "0.7000",
         (f"100.0{SPACE}%", f"34.0{DASH}100.0"),
-    )
+    ]
     assert rows[1][-1] == DASH
 
     chosen = tables.threshold_table(ChosenThreshold(0.9, half, none), "test", 4)
@@ -89,10 +128,15 @@ def test_calibration_coverage_threshold_and_slices() -> None:
     score = Metric(0.5, (0.1, 0.9))
     parts = (Slice("words", "1 to 9", 2, score), Slice("class", "A", 1, score))
     found = tables.slice_tables(parts, 4)
-    assert [(each.caption, len(each.rows)) for each in found] == [
-        ("Accuracy by words", 1),
-        ("Accuracy by class", 1),
+    assert [(way, table.caption, len(table.rows)) for way, table in found.items()] == [
+        ("words", "Accuracy by words", 1),
+        ("class", "Accuracy by class", 1),
     ]
+
+    (place, *_) = bins = whole.one_label.calibration.reliability
+    assert len(bins) == 1
+    (row,) = tables.reliability_table(bins).rows
+    assert row == (f"{place.low:.3f} to {place.high:.3f}", 4, place.confidence, place.accuracy)
 
 
 def test_the_run_stands_among_its_baselines_by_accuracy() -> None:

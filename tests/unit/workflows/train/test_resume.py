@@ -59,9 +59,9 @@ def test_a_checkpoint_carries_its_recipe_with_all_ranks_chosen(tmp_path: Path) -
     own = schedule(tmp_path, every=7)
     with own.writer:
         own.keep(Checkpoint(1, {}))
-    found, _ = newest_checkpoint(tmp_path)
-    assert found is not None
-    recipe = Beginning(found, ()).recipe
+    read, _ = newest_checkpoint(tmp_path)
+    assert read is not None
+    recipe = Beginning(read, ()).recipe
     assert recipe is not None
     assert recipe.training.checkpoint_every == 7
     expected = Recipe(data=DataSection(train="a.csv"), training=TrainingSection(checkpoint_every=7))

@@ -107,14 +107,14 @@ def _shown_name(row: PlanRow, names: dict[str, str], shown: Sequence[str]) -> st
 
 def _draw(numbers: Numbers) -> Figure:
     places = np.arange(len(numbers.categories))
-    names = [each.name for each in numbers.series]
+    names = [series.name for series in numbers.series]
     ncols = len(names) if len("".join(names)) + 5 * len(names) < 50 else 2
     rows = -(-len(names) // ncols)
     figure, axes = panel(numbers.title, "", height=1.1 + 0.24 * len(places) + 0.2 * rows)
     left = np.zeros(len(places))
     artists = []
-    for each, colour in zip(numbers.series, COLOURS, strict=False):
-        widths = np.array(each.columns["parameters"])
+    for series, colour in zip(numbers.series, COLOURS, strict=False):
+        widths = np.array(series.columns["parameters"])
         artists.append(
             axes.barh(places, widths, 0.74, left, color=colour, edgecolor="white", linewidth=0.6)
         )

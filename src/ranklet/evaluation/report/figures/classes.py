@@ -66,12 +66,12 @@ def accuracy_by_slice(slices: Sequence[Slice], overall: Metric) -> Drawing:
         overall: Accuracy on all rows.
     """
     series = []
-    for by, group in groupby(slices, key=lambda each: each.by):
+    for by, group in groupby(slices, key=lambda part: part.by):
         parts = list(group)
         columns: dict[str, Sequence[Any]] = {
-            "part": [each.value for each in parts],
-            "rows": [each.rows for each in parts],
-            **_metrics([each.accuracy for each in parts]),
+            "part": [part.value for part in parts],
+            "rows": [part.rows for part in parts],
+            **_metrics([part.accuracy for part in parts]),
         }
         if by != "class":
             series.append(Series(by, columns))
@@ -80,11 +80,11 @@ def accuracy_by_slice(slices: Sequence[Slice], overall: Metric) -> Drawing:
     return Drawing(Numbers("Accuracy by part", units, tuple(series), marks=marks), _draw_slices)
 
 
-def _metrics(found: Sequence[Metric]) -> dict[str, list[float]]:
+def _metrics(metrics: Sequence[Metric]) -> dict[str, list[float]]:
     return {
-        "value": [metric.value for metric in found],
-        "low": [metric.interval[0] for metric in found],
-        "high": [metric.interval[1] for metric in found],
+        "value": [metric.value for metric in metrics],
+        "low": [metric.interval[0] for metric in metrics],
+        "high": [metric.interval[1] for metric in metrics],
     }
 
 
@@ -92,10 +92,10 @@ def _draw_classes(numbers: Numbers) -> Figure:
     classes = len(numbers.categories)
     figure, axes = panel(numbers.title, "", height=1.1 + 0.52 * classes)
     artists = []
-    for place, (each, colour) in enumerate(
+    for place, (series, colour) in enumerate(
         zip(numbers.series, (BLUE, VERMILION, GREEN), strict=True)
     ):
-        values, low, high = (np.array(each.columns[name]) for name in ("value", "low", "high"))
+        values, low, high = (np.array(series.columns[name]) for name in ("value", "low", "high"))
         artists.append(
             axes.barh(
                 np.arange(classes) + (place - 1) * 0.26,
@@ -111,16 +111,16 @@ def _draw_classes(numbers: Numbers) -> Figure:
     axes.set_xlim(0, 1)
     in_percent(axes.xaxis)
     axes.set_xlabel("%", color=QUIET)
-    legend_below(figure, artists, [each.name for each in numbers.series], 3)
+    legend_below(figure, artists, [series.name for series in numbers.series], 3)
     return figure
 
 
 def _draw_slices(numbers: Numbers) -> Figure:
     names: list[str] = []
-    counts = [rows for each in numbers.series for rows in each.columns["rows"]]
+    counts = [rows for series in numbers.series for rows in series.columns["rows"]]
     figure, axes = panel(numbers.title, "", width=5.6, height=1.1 + 0.27 * len(counts))
-    for place, each in enumerate(numbers.series):
-        values, low, high = (np.array(each.columns[name]) for name in ("value", "low", "high"))
+    for place, series in enumerate(numbers.series):
+        values, low, high = (np.array(series.columns[name]) for name in ("value", "low", "high"))
         rows = np.arange(len(values)) + len(names)
         axes.errorbar(
             values,
@@ -132,7 +132,7 @@ def _draw_slices(numbers: Numbers) -> Figure:
             elinewidth=1.5,
             capsize=2.5,
         )
-        names += [f"{each.name}: {part}" for part in each.columns["part"]]
+        names += [f"{series.name}: {part}" for part in series.columns["part"]]
     name_bars(axes, names, _LONGEST_PART)
     axes.axvline(numbers.marks["accuracy"], color=QUIET, linewidth=0.8, linestyle=":")
     in_percent(axes.xaxis)

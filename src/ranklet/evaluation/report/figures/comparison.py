@@ -63,11 +63,11 @@ def comparison_figures(comparison: Comparison, curves: Sequence[RunCurves]) -> d
         "training_loss": _curve(curves, "train", "loss", "Training loss"),
         "coverage": _coverage(curves, comparison.split),
     }
-    held = {name: drawing for name, drawing in drawings.items() if drawing.numbers.series}
-    found = {"differences": _differences(comparison), **held}
+    drawable = {name: drawing for name, drawing in drawings.items() if drawing.numbers.series}
+    figures = {"differences": _differences(comparison), **drawable}
     if len(comparison.runs) <= _MOST_TILES:
-        found["agreement"] = _agreement(comparison)
-    return found
+        figures["agreement"] = _agreement(comparison)
+    return figures
 
 
 def _differences(comparison: Comparison) -> Drawing:
@@ -86,15 +86,15 @@ def _differences(comparison: Comparison) -> Drawing:
 
 def _curve(curves: Sequence[RunCurves], kind: str, field: str, title: str) -> Drawing:
     series = []
-    for each in curves:
-        held = points_of(each.records, kind, field)
-        parts = neighbours(len(held[field]), _POINTS)
+    for run in curves:
+        points = points_of(run.records, kind, field)
+        parts = neighbours(len(points[field]), _POINTS)
         if parts:
             columns = {
-                name: [float(np.mean(np.asarray(held[name])[part])) for part in parts]
+                name: [float(np.mean(np.asarray(points[name])[part])) for part in parts]
                 for name in ("epoch", field)
             }
-            series.append(Series(each.name, columns, {"entry": _place(curves, each)}))
+            series.append(Series(run.name, columns, {"entry": _place(curves, run)}))
     units = {"epoch": "epochs", field: "nats" if field == "loss" else "share, 0 to 1"}
     return Drawing(Numbers(title, units, tuple(series), _entries(curves)), _draw_curve)
 
@@ -102,16 +102,16 @@ def _curve(curves: Sequence[RunCurves], kind: str, field: str, title: str) -> Dr
 def _coverage(curves: Sequence[RunCurves], split: str) -> Drawing:
     """Show the accuracy of the surest rows; rows of equal confidence in the order of the data."""
     series = []
-    for each in curves:
-        if each.confidence is None:
+    for run in curves:
+        if run.confidence is None:
             continue
-        order = np.argsort(-each.confidence.astype(np.float64), kind="stable")
+        order = np.argsort(-run.confidence.astype(np.float64), kind="stable")
         rows = len(order)
-        shares = each.right[order].cumsum() / np.arange(1, rows + 1)
+        shares = run.right[order].cumsum() / np.arange(1, rows + 1)
         least = max(1, math.ceil(_LEAST_COVERAGE * rows))
         counts = np.unique(np.linspace(least, rows, _POINTS).round().astype(int))
         columns = {"coverage": (counts / rows).tolist(), "accuracy": shares[counts - 1].tolist()}
-        series.append(Series(each.name, columns, {"entry": _place(curves, each)}))
+        series.append(Series(run.name, columns, {"entry": _place(curves, run)}))
     units = dict.fromkeys(("coverage", "accuracy"), "share, 0 to 1")
     title = f"Accuracy of the surest rows, {split}"
     return Drawing(Numbers(title, units, tuple(series), _entries(curves)), _draw_coverage)
@@ -127,7 +127,7 @@ def _agreement(comparison: Comparison) -> Drawing:
 
 
 def _entries(curves: Sequence[RunCurves]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each.entry for each in curves))
+    return tuple(dict.fromkeys(run.entry for run in curves))
 
 
 def _place(curves: Sequence[RunCurves], run: RunCurves) -> int:
@@ -135,12 +135,12 @@ def _place(curves: Sequence[RunCurves], run: RunCurves) -> int:
 
 
 def _draw_differences(numbers: Numbers) -> Figure:
-    held = numbers.series[0].columns
+    columns = numbers.series[0].columns
     figure, axes = panel(numbers.title, "", height=1.1 + 0.5 * len(numbers.categories))
     axes.axvline(0, color=INK, linewidth=1)
-    for row, verdict in enumerate(held["verdict"]):
+    for row, verdict in enumerate(columns["verdict"]):
         colour = BLUE if verdict == "real" else QUIET
-        low, value, high = (100 * held[name][row] for name in ("low", "difference", "high"))
+        low, value, high = (100 * columns[name][row] for name in ("low", "difference", "high"))
         axes.plot([low, high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
         filled = colour if verdict == "real" else "white"
         axes.plot(value, row, marker="o", markersize=7, color=colour, markerfacecolor=filled)
@@ -154,7 +154,7 @@ def _draw_curve(numbers: Numbers) -> Figure:
     field = next(name for name in numbers.units if name != "epoch")
     figure, axes = panel(numbers.title, "loss (nats)" if field == "loss" else f"{field} (%)")
     lines = _lines(axes, numbers, "epoch", field)
-    along(axes, "epoch", [epoch for each in numbers.series for epoch in each.columns["epoch"]])
+    along(axes, "epoch", [epoch for series in numbers.series for epoch in series.columns["epoch"]])
     if field == "accuracy":
         in_percent(axes.yaxis)
     _legend(figure, lines, numbers.categories)
@@ -173,7 +173,7 @@ def _draw_coverage(numbers: Numbers) -> Figure:
 
 
 def _draw_tiles(numbers: Numbers) -> Figure:
-    shares = np.array([each.columns["agreement"] for each in numbers.series])
+    shares = np.array([series.columns["agreement"] for series in numbers.series])
     runs = len(shares)
     side = max(2.6, 1.7 + 0.55 * runs)
     figure, axes = panel(numbers.title, "", width=side + 0.9, height=side)
@@ -204,14 +204,14 @@ def _draw_tiles(numbers: Numbers) -> Figure:
 def _lines(axes: Axes, numbers: Numbers, across: str, field: str) -> Mapping[int, object]:
     """Draw a line a run; return one line of each entry, by its place."""
     shown: dict[int, object] = {}
-    places = [int(each.facts["entry"]) for each in numbers.series]
-    for place, each in zip(places, numbers.series, strict=True):
+    places = [int(series.facts["entry"]) for series in numbers.series]
+    for place, series in zip(places, numbers.series, strict=True):
         several = places.count(place) > 1
         style = line_style(place) | ({"linewidth": 1.1, "alpha": 0.7} if several else {})
-        values = each.columns[field]
+        values = series.columns[field]
         marker = "o" if len(values) <= _POINTS / 3 else ""
         (shown[place],) = axes.plot(
-            each.columns[across], values, marker=marker, markersize=3.5, **style
+            series.columns[across], values, marker=marker, markersize=3.5, **style
         )
     return shown
 

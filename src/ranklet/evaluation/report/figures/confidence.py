@@ -44,12 +44,12 @@ def reliability(calibration: Calibration) -> Drawing:
 
 def confidence(bins: Sequence[ConfidenceBin]) -> Drawing:
     """Show how sure right and wrong answers were; empty bins at the low end are left out."""
-    filled = [place for place, each in enumerate(bins) if each.right or each.wrong]
+    filled = [place for place, entry in enumerate(bins) if entry.right or entry.wrong]
     shown = bins[filled[0] :] if filled else bins
-    edges = {"low": [each.low for each in shown], "high": [each.high for each in shown]}
+    edges = {"low": [entry.low for entry in shown], "high": [entry.high for entry in shown]}
     series = (
-        Series("right", {**edges, "rows": [each.right for each in shown]}),
-        Series("wrong", {**edges, "rows": [each.wrong for each in shown]}),
+        Series("right", {**edges, "rows": [entry.right for entry in shown]}),
+        Series("wrong", {**edges, "rows": [entry.wrong for entry in shown]}),
     )
     units = {"low": _SHARE, "high": _SHARE, "rows": "rows"}
     return Drawing(Numbers("Confidence of right and wrong", units, series), _draw_confidence)
@@ -57,14 +57,14 @@ def confidence(bins: Sequence[ConfidenceBin]) -> Drawing:
 
 def coverage(covered: Sequence[Coverage]) -> Drawing:
     """Show the accuracy where only the surest rows are answered, with its 95 % interval."""
-    known = [(each, each.accuracy) for each in covered if each.accuracy is not None]
+    answered = [(point, point.accuracy) for point in covered if point.accuracy is not None]
     columns: dict[str, list[float]] = {
-        "coverage": [each.coverage for each, _ in known],
-        "accuracy": [metric.value for _, metric in known],
-        "low": [metric.interval[0] for _, metric in known],
-        "high": [metric.interval[1] for _, metric in known],
-        "threshold": [each.threshold for each, _ in known],
-        "rows": [each.rows for each, _ in known],
+        "coverage": [point.coverage for point, _ in answered],
+        "accuracy": [metric.value for _, metric in answered],
+        "low": [metric.interval[0] for _, metric in answered],
+        "high": [metric.interval[1] for _, metric in answered],
+        "threshold": [point.threshold for point, _ in answered],
+        "rows": [point.rows for point, _ in answered],
     }
     units = {**dict.fromkeys(columns, _SHARE), "rows": "rows"}
     series = (Series("surest rows", columns),)
@@ -73,11 +73,11 @@ def coverage(covered: Sequence[Coverage]) -> Drawing:
 
 def _bins(bins: Sequence[ReliabilityBin]) -> dict[str, list[float]]:
     return {
-        "confidence": [each.confidence for each in bins],
-        "accuracy": [each.accuracy.value for each in bins],
-        "low": [each.accuracy.interval[0] for each in bins],
-        "high": [each.accuracy.interval[1] for each in bins],
-        "rows": [each.rows for each in bins],
+        "confidence": [entry.confidence for entry in bins],
+        "accuracy": [entry.accuracy.value for entry in bins],
+        "low": [entry.accuracy.interval[0] for entry in bins],
+        "high": [entry.accuracy.interval[1] for entry in bins],
+        "rows": [entry.rows for entry in bins],
     }
 
 
@@ -86,14 +86,16 @@ def _draw_reliability(numbers: Numbers) -> Figure:
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":", zorder=1)
     artists: list[Any] = []
     # What the classifier says now is drawn last, over what it would have said.
-    for each, colour, marker in reversed(
+    for series, colour, marker in reversed(
         list(zip(numbers.series, (BLUE, ORANGE), "os", strict=False))
     ):
-        held = each.columns
-        axes.vlines(held["confidence"], held["low"], held["high"], color=colour, alpha=0.35)
+        columns = series.columns
+        axes.vlines(
+            columns["confidence"], columns["low"], columns["high"], color=colour, alpha=0.35
+        )
         line = axes.plot(
-            held["confidence"],
-            held["accuracy"],
+            columns["confidence"],
+            columns["accuracy"],
             color=colour,
             marker=marker,
             markersize=4.5,
@@ -105,7 +107,9 @@ def _draw_reliability(numbers: Numbers) -> Figure:
     axes.set_xlabel("confidence (%)", color=QUIET)
     for axis in (axes.xaxis, axes.yaxis):
         in_percent(axis)
-    names = [f"{each.name}: error {100 * each.facts['error']:.2f} %" for each in numbers.series]
+    names = [
+        f"{series.name}: error {100 * series.facts['error']:.2f} %" for series in numbers.series
+    ]
     if len(names) > 1:
         names[0] = f"at temperature {numbers.marks['temperature']:.2f}: " + names[0].split(": ")[1]
     legend_below(figure, artists, names, 1)
@@ -117,13 +121,13 @@ def _draw_confidence(numbers: Numbers) -> Figure:
     bars = []
     bottoms = [0] * len(numbers.series[0].columns["low"])
     # Wrong ones stand on the axis, where few can be seen beside many.
-    for each, colour in zip(reversed(numbers.series), (VERMILION, BLUE), strict=True):
-        held = each.columns
-        widths = [high - low for low, high in zip(held["low"], held["high"], strict=True)]
+    for series, colour in zip(reversed(numbers.series), (VERMILION, BLUE), strict=True):
+        columns = series.columns
+        widths = [high - low for low, high in zip(columns["low"], columns["high"], strict=True)]
         bars.append(
             axes.bar(
-                held["low"],
-                held["rows"],
+                columns["low"],
+                columns["rows"],
                 widths,
                 bottoms,
                 align="edge",
@@ -132,29 +136,29 @@ def _draw_confidence(numbers: Numbers) -> Figure:
                 linewidth=0.8,
             )
         )
-        bottoms = [below + rows for below, rows in zip(bottoms, held["rows"], strict=True)]
+        bottoms = [below + rows for below, rows in zip(bottoms, columns["rows"], strict=True)]
     axes.set_xlim(min(numbers.series[0].columns["low"], default=0.0), 1)
     axes.set_xlabel("confidence (%)", color=QUIET)
     axes.grid(visible=False, axis="x")
     in_percent(axes.xaxis)
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    totals = [sum(each.columns["rows"]) for each in numbers.series]
-    names = [f"{each.name}: {n:,}" for each, n in zip(numbers.series, totals, strict=True)]
+    totals = [sum(series.columns["rows"]) for series in numbers.series]
+    names = [f"{series.name}: {n:,}" for series, n in zip(numbers.series, totals, strict=True)]
     legend_below(figure, bars[::-1], names, 2)
     return figure
 
 
 def _draw_coverage(numbers: Numbers) -> Figure:
     figure, axes = panel(numbers.title, "accuracy (%)")
-    held = numbers.series[0].columns
+    columns = numbers.series[0].columns
     axes.fill_between(
-        held["coverage"], held["low"], held["high"], color=BLUE, alpha=0.18, linewidth=0
+        columns["coverage"], columns["low"], columns["high"], color=BLUE, alpha=0.18, linewidth=0
     )
-    marker = "o" if len(held["coverage"]) == 1 else ""
-    axes.plot(held["coverage"], held["accuracy"], color=BLUE, linewidth=1.5, marker=marker)
+    marker = "o" if len(columns["coverage"]) == 1 else ""
+    axes.plot(columns["coverage"], columns["accuracy"], color=BLUE, linewidth=1.5, marker=marker)
     axes.set_xlim(0, 1.01)
-    top = max(held["high"], default=1.0)
-    low = min(held["accuracy"], default=0.0)
+    top = max(columns["high"], default=1.0)
+    low = min(columns["accuracy"], default=0.0)
     axes.set_ylim(max(0.0, low - 0.3 * (top - low) - 0.005), min(1.0, top) + 0.002)
     axes.set_xlabel("rows answered, the surest first (%)", color=QUIET)
     for axis in (axes.xaxis, axes.yaxis):

@@ -68,12 +68,15 @@ def _by_true_class(
 
 def _draw(numbers: Numbers, column: str) -> Figure:
     """Draw tiles: right answers blue, errors vermilion, darker for larger shares."""
-    held = np.array([each.columns[column] for each in numbers.series])
+    cells = np.array([series.columns[column] for series in numbers.series])
     if column == "rows":
-        shares, texts = held / max(held.max(), 1), [[f"{count:,}" for count in row] for row in held]
+        shares, texts = (
+            cells / max(cells.max(), 1),
+            [[f"{count:,}" for count in row] for row in cells],
+        )
     else:
-        shares, texts = held, [[f"{100 * share:.1f}" for share in row] for row in held]
-    classes = len(held)
+        shares, texts = cells, [[f"{100 * share:.1f}" for share in row] for row in cells]
+    classes = len(cells)
     side = min(9.0, max(3.4, 1.6 + 0.42 * classes))
     letter = 0.075 if classes <= _MOST_CLASSES_WITH_LARGE_NAMES else 0.055
     names = letter * max(len(tick(label)) for label in numbers.categories)

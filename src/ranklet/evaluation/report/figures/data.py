@@ -91,11 +91,11 @@ def class_distribution(
         Series(
             split,
             {
-                "texts": [each[place] for place in shown],
-                "share": [each[place] / max(1, rows[split]) for place in shown],
+                "texts": [label_rows[place] for place in shown],
+                "share": [label_rows[place] / max(1, rows[split]) for place in shown],
             },
         )
-        for split, each in counts.items()
+        for split, label_rows in counts.items()
     )
     units = {"texts": "texts", "share": "of a split"}
     numbers = Numbers(title, units, series, tuple(labels[place] for place in shown))
@@ -108,8 +108,8 @@ def _draw_lengths(numbers: Numbers, unit: str) -> Figure:
     width = starts[1] - starts[0] if len(starts) > 1 else 1
     edges = [*starts, starts[-1] + width]
     artists = []
-    for place, (each, colour) in enumerate(zip(numbers.series, _SPLIT_COLOURS, strict=False)):
-        shares = each.columns["share"]
+    for place, (series, colour) in enumerate(zip(numbers.series, _SPLIT_COLOURS, strict=False)):
+        shares = series.columns["share"]
         if place == 0:
             axes.stairs(shares, edges, fill=True, color=colour, alpha=0.15)
         artists.append(axes.stairs(shares, edges, color=colour, linewidth=1.5))
@@ -118,7 +118,7 @@ def _draw_lengths(numbers: Numbers, unit: str) -> Figure:
     axes.set_xlabel(f"{unit}, the longest texts in the last step", color=QUIET)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     in_percent(axes.yaxis)
-    legend_below(figure, artists, [each.name for each in numbers.series], 3)
+    legend_below(figure, artists, [series.name for series in numbers.series], 3)
     return figure
 
 
@@ -156,15 +156,15 @@ def _draw_classes(numbers: Numbers) -> Figure:
     artists = [
         axes.barh(
             np.arange(classes) + (place - (splits - 1) / 2) * height,
-            each.columns["share"],
+            series.columns["share"],
             height=0.92 * height,
             color=colour,
         )
-        for place, (each, colour) in enumerate(zip(numbers.series, _SPLIT_COLOURS, strict=False))
+        for place, (series, colour) in enumerate(zip(numbers.series, _SPLIT_COLOURS, strict=False))
     ]
     name_bars(axes, numbers.categories)
     axes.set_xlim(left=0)
     in_percent(axes.xaxis)
     axes.set_xlabel("texts of the split (%)", color=QUIET)
-    legend_below(figure, artists, [each.name for each in numbers.series], 3)
+    legend_below(figure, artists, [series.name for series in numbers.series], 3)
     return figure

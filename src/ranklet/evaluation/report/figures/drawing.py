@@ -79,11 +79,11 @@ class Numbers:
             "marks": dict(self.marks),
             "series": [
                 {
-                    "name": each.name,
-                    **each.facts,
-                    **{key: list(values) for key, values in each.columns.items()},
+                    "name": series.name,
+                    **series.facts,
+                    **{key: list(values) for key, values in series.columns.items()},
                 }
-                for each in self.series
+                for series in self.series
             ],
         }
         return {name: value for name, value in content.items() if value}

@@ -82,8 +82,8 @@ def _with_lines(numbers: Numbers, area: str, **style: Any) -> tuple[Figure, Axes
     axes.set(xlim=(0, 1), ylim=(0, 1.01))
     for axis in (axes.xaxis, axes.yaxis):
         in_percent(axis)
-    lines = [_line(axes, each, place, style) for place, each in enumerate(numbers.series)]
-    names = [f"{tick(each.name)}  {each.facts['area']:.3f}" for each in numbers.series]
+    lines = [_line(axes, series, place, style) for place, series in enumerate(numbers.series)]
+    names = [f"{tick(series.name)}  {series.facts['area']:.3f}" for series in numbers.series]
     legend_below(figure, lines, names, 2, title=f"class and {area}")
     return figure, axes
 
@@ -104,11 +104,11 @@ def _add_close_up(
     **style: Any,
 ) -> None:
     """Draw an upper corner again, larger, where good curves leave the rest of the square empty."""
-    if min((each.facts["area"] for each in numbers.series), default=0.0) < _CLOSE_UP:
+    if min((series.facts["area"] for series in numbers.series), default=0.0) < _CLOSE_UP:
         return
     corner = axes.inset_axes(bounds, xlim=x, ylim=(0.8, 1.002))
-    for place, each in enumerate(numbers.series):
-        _line(corner, each, place, style)
+    for place, series in enumerate(numbers.series):
+        _line(corner, series, place, style)
     for axis in (corner.xaxis, corner.yaxis):
         in_percent(axis)
     corner.set_xticks(np.linspace(*x, 3))

@@ -40,7 +40,7 @@ def stress_figures(stress: Stress) -> dict[str, Drawing]:
         **dict.fromkeys(("accuracy", "low", "high", "confidence", "clean"), _SHARE),
         "strength": "0 to 1",
     }
-    series = tuple(Series(kind, _columns(stress, held)) for kind, held in by_kind.items())
+    series = tuple(Series(kind, _columns(stress, points)) for kind, points in by_kind.items())
     title = f"{stress.accuracy_name.capitalize()} under shifts of the texts"
     marks = {"clean": stress.accuracy.value}
     return {"stress": Drawing(Numbers(title, units, series, marks=marks), _draw)}
@@ -49,7 +49,7 @@ def stress_figures(stress: Stress) -> dict[str, Drawing]:
 def _columns(stress: Stress, points: list[StressPoint]) -> dict[str, list[float]]:
     accuracy = [stress.accuracy, *(point.accuracy for point in points)]
     sureness = [stress.sureness, *(point.sureness for point in points)]
-    confidence = [each.confidence for each in sureness if each is not None]
+    confidence = [entry.confidence for entry in sureness if entry is not None]
     return {
         "strength": [0.0, *(point.strength for point in points)],
         "accuracy": [metric.value for metric in accuracy],
@@ -64,10 +64,10 @@ def _draw(numbers: Numbers) -> Figure:
     below = math.ceil(len(numbers.series) / beside)
     figure = empty_figure(width=max(4.2, 2.4 * beside), height=0.9 + 2.2 * below)
     grid = figure.subplots(below, beside, sharey=True, squeeze=False).ravel().tolist()
-    lowest = min(value for each in numbers.series for value in _shown(each))
+    lowest = min(value for series in numbers.series for value in _shown(series))
     artists: list[Any] = []
-    for each, axes in zip(numbers.series, grid, strict=False):
-        artists = _draw_kind(axes, each, numbers.marks["clean"])
+    for series, axes in zip(numbers.series, grid, strict=False):
+        artists = _draw_kind(axes, series, numbers.marks["clean"])
         axes.set_ylim(max(0.0, lowest - 0.03), 1.005)
     for axes in grid[len(numbers.series) :]:
         axes.set_visible(False)
@@ -83,18 +83,23 @@ def _shown(series: Series) -> list[float]:
 def _draw_kind(axes: Axes, series: Series, clean: float) -> list[Any]:
     """Draw one shift; return what the legend explains."""
     dress(axes, series.name.replace("_", " "))
-    held = series.columns
+    columns = series.columns
     axes.fill_between(
-        held["strength"], held["low"], held["high"], color=BLUE, alpha=0.18, linewidth=0
+        columns["strength"], columns["low"], columns["high"], color=BLUE, alpha=0.18, linewidth=0
     )
     artists: list[Any] = axes.plot(
-        held["strength"], held["accuracy"], color=BLUE, marker="o", markersize=3.5, linewidth=1.5
+        columns["strength"],
+        columns["accuracy"],
+        color=BLUE,
+        marker="o",
+        markersize=3.5,
+        linewidth=1.5,
     )
     artists.append(axes.axhline(clean, color=QUIET, linewidth=0.9, linestyle=":"))
-    if "confidence" in held:
+    if "confidence" in columns:
         artists += axes.plot(
-            held["strength"],
-            held["confidence"],
+            columns["strength"],
+            columns["confidence"],
             color=VERMILION,
             linewidth=1.5,
             linestyle=(0, (4, 1.5)),

@@ -61,11 +61,14 @@ def training_loss(records: Sequence[Record]) -> Drawing:
     Args:
         records: Rows of `metrics.jsonl`; those of kind `train` are shown.
     """
-    held = points_of(records, "train", "loss")
-    losses = np.asarray(held["loss"])
+    points = points_of(records, "train", "loss")
+    losses = np.asarray(points["loss"])
     parts = neighbours(len(losses), POINTS)
     columns = {
-        **{name: [float(np.mean(np.asarray(held[name])[part])) for part in parts] for name in held},
+        **{
+            name: [float(np.mean(np.asarray(points[name])[part])) for part in parts]
+            for name in points
+        },
         "lowest": [float(losses[part].min()) for part in parts],
         "highest": [float(losses[part].max()) for part in parts],
     }
@@ -91,9 +94,9 @@ def validation_accuracy(records: Sequence[Record]) -> Drawing:
 
 def validation_scores(records: Sequence[Record]) -> Drawing:
     """Show macro precision, recall and F1 of validation by step; rows of `metrics.jsonl`."""
-    held = points_of(records, "validation", *_SCORES)
+    points = points_of(records, "validation", *_SCORES)
     series = tuple(
-        Series(score, {"step": held["step"], "epoch": held["epoch"], "score": held[name]})
+        Series(score, {"step": points["step"], "epoch": points["epoch"], "score": points[name]})
         for name, score in _SCORES.items()
     )
     units = {**_PLACES, "score": _SHARE}
@@ -102,10 +105,10 @@ def validation_scores(records: Sequence[Record]) -> Drawing:
 
 def learning_rate(records: Sequence[Record]) -> Drawing:
     """Show the learning rate by step, at no more than 120 of them; rows of `metrics.jsonl`."""
-    held = points_of(records, "train", "learning_rate")
-    steps = len(held["step"])
+    points = points_of(records, "train", "learning_rate")
+    steps = len(points["step"])
     kept = np.unique(np.linspace(0, max(steps - 1, 0), min(POINTS, steps)).round().astype(int))
-    columns = {name: [values[place] for place in kept] for name, values in held.items()}
+    columns = {name: [values[place] for place in kept] for name, values in points.items()}
     units = {**_PLACES, "learning_rate": "step size of the first group of parameters"}
     return Drawing(Numbers("Learning rate", units, (Series("training", columns),)), _draw_rate)
 
@@ -117,22 +120,22 @@ def neighbours(count: int, most: int) -> list[NDArray[np.int64]]:
 
 def points_of(records: Sequence[Record], kind: str, *fields: str) -> dict[str, list[float]]:
     """Collect step, epoch and fields of one kind of record where all fields are finite."""
-    held = [
+    points = [
         record
         for record in records
         if record.get("kind") == kind
         and all(math.isfinite(record.get(name, math.nan)) for name in fields)
     ]
-    return {name: [record[name] for record in held] for name in (*_PLACES, *fields)}
+    return {name: [record[name] for record in points] for name in (*_PLACES, *fields)}
 
 
 def _draw_loss(numbers: Numbers) -> Figure:
     figure, axes = panel(numbers.title, "loss (nats)")
-    held = numbers.series[0].columns
-    epochs, losses = held["epoch"], held["loss"]
-    if held["lowest"] != held["highest"]:
+    columns = numbers.series[0].columns
+    epochs, losses = columns["epoch"], columns["loss"]
+    if columns["lowest"] != columns["highest"]:
         axes.fill_between(
-            epochs, held["lowest"], held["highest"], color=BLUE, alpha=0.18, linewidth=0
+            epochs, columns["lowest"], columns["highest"], color=BLUE, alpha=0.18, linewidth=0
         )
     axes.plot(epochs, losses, color=BLUE, linewidth=1.5, marker="o" if len(losses) == 1 else "")
     axes.set_ylim(bottom=0)
@@ -164,14 +167,14 @@ def _draw_validation_accuracy(numbers: Numbers) -> Figure:
 def _draw_scores(numbers: Numbers) -> Figure:
     figure, axes = panel(numbers.title, "score (%)", height=3.4)
     lines = []
-    for number, each in enumerate(numbers.series):
-        steps = each.columns["step"]
+    for number, series in enumerate(numbers.series):
+        steps = series.columns["step"]
         marker = "os^"[number] if len(steps) <= POINTS / 4 else ""
         style = line_style(number) | {"marker": marker, "markersize": 4}
-        lines += axes.plot(steps, each.columns["score"], **style)
+        lines += axes.plot(steps, series.columns["score"], **style)
         along(axes, "step", steps)
     in_percent(axes.yaxis)
-    legend_below(figure, lines, [each.name for each in numbers.series], 3)
+    legend_below(figure, lines, [series.name for series in numbers.series], 3)
     return figure
 
 
@@ -179,8 +182,8 @@ def _draw_rate(numbers: Numbers) -> Figure:
     from matplotlib.ticker import ScalarFormatter
 
     figure, axes = panel(numbers.title, "learning rate")
-    held = numbers.series[0].columns
-    steps, rates = held["step"], held["learning_rate"]
+    columns = numbers.series[0].columns
+    steps, rates = columns["step"], columns["learning_rate"]
     axes.plot(steps, rates, color=BLUE, linewidth=1.5, marker="o" if len(steps) == 1 else "")
     axes.set_ylim(0, 1.08 * max(rates, default=0) or 1)
     formatter = ScalarFormatter(useMathText=True)

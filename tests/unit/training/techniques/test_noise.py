@@ -24,11 +24,11 @@ from ranklet.labels import LabelSet
 from ranklet.lora.linear import LoRALinear
 from ranklet.lora.placement import place_adapters, resolve_placement
 from ranklet.training.fit import fit
-from ranklet.training.noise import drop_in_encoder, gradient_noise, scheduled_dropout
 from ranklet.training.optimizer_step import Objective, StepHooks
 from ranklet.training.schedules import dropout_factor
 from ranklet.training.selection import Selection
 from ranklet.training.steps import training_steps
+from ranklet.training.techniques.noise import drop_in_encoder, gradient_noise, scheduled_dropout
 from ranklet.vocabulary import DropoutScheduleName
 
 FACTORS: dict[DropoutScheduleName, list[float]] = {
@@ -138,8 +138,8 @@ def test_every_dropout_follows_the_schedule(model: TextClassifier) -> None:
         set_dropout(step)
         assert dropouts() - {0.0} == expected - {0.0}
         model.train()
-        one, other = model(batch()), model(batch())
-        assert torch.equal(one, other) == (step == 2)
+        first, second = model(batch()), model(batch())
+        assert torch.equal(first, second) == (step == 2)
 
 
 class Zeros(nn.Module):

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ranklet.classifier import restore_state, trainable_state
-
-Metrics = Mapping[str, float]
+from ranklet.training.snapshots import Metrics, Snapshot, mean_state
 
 
 class MovingAverage:
@@ -59,21 +56,6 @@ class MovingAverage:
             tensor.copy_(state_dict[name])
 
 
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """Trainable tensors at a validation.
-
-    Attributes:
-        step: Optimizer steps taken.
-        metrics: Of the validation.
-        state: The tensors by name.
-    """
-
-    step: int
-    metrics: Metrics
-    state: Mapping[str, Tensor]
-
-
 def greedy_soup(
     model: nn.Module,
     best: Sequence[Snapshot],
@@ -102,11 +84,3 @@ def greedy_soup(
         if is_better(mixed, metrics):
             ingredients, metrics = [*ingredients, candidate], mixed
     return metrics, ingredients
-
-
-def mean_state(snapshots: Sequence[Snapshot]) -> dict[str, Tensor]:
-    """Average tensors of the same names."""
-    return {
-        name: torch.stack([snapshot.state[name] for snapshot in snapshots]).mean(0)
-        for name in snapshots[0].state
-    }

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.training.averaging import MovingAverage, Snapshot, greedy_soup, mean_state
 from ranklet.training.fit import FitResult, fit
 from ranklet.training.optimizer_step import Objective, StepHooks
 from ranklet.training.records import Record
 from ranklet.training.selection import Selection
+from ranklet.training.snapshots import Snapshot, mean_state
 from ranklet.training.steps import Step, training_steps
+from ranklet.training.techniques.averaging import MovingAverage, greedy_soup
 
 
 class Number(nn.Module):
@@ -78,11 +79,11 @@ def test_a_moving_average_goes_on_from_its_state() -> None:
     average, other = MovingAverage(model, 0.5), MovingAverage(Number(0.0), 0.5)
     set_value(model, 1.0)
     average.update(1)
-    other.load_state_dict({name: one.clone() for name, one in average.state_dict().items()})
+    other.load_state_dict({name: tensor.clone() for name, tensor in average.state_dict().items()})
     assert torch.equal(other.tensors["value"], average.tensors["value"])
 
 
-def kept(step: int, value: float, accuracy: float) -> Snapshot:
+def snapshot(step: int, value: float, accuracy: float) -> Snapshot:
     return Snapshot(step, {"accuracy": accuracy}, {"value": torch.tensor([value])})
 
 
@@ -98,19 +99,24 @@ def peak_at(best: float, model: Number) -> Callable[[], Mapping[str, float]]:
 def test_a_soup_takes_what_makes_it_better_by_hand() -> None:
     model = Number()
     validate = peak_at(2.0, model)
-    ranked = [kept(30, 1.5, 0.5), kept(20, 3.0, 0.0), kept(10, 4.0, -1.0), kept(5, 0.75, -0.25)]
+    ranked = [
+        snapshot(30, 1.5, 0.5),
+        snapshot(20, 3.0, 0.0),
+        snapshot(10, 4.0, -1.0),
+        snapshot(5, 0.75, -0.25),
+    ]
     # 1.5 and 3 give 2.25; with 4 it would be 2.83, worse; with 0.75 it is 1.75, no better.
-    metrics, chosen = greedy_soup(model, ranked, validate, higher)
-    assert [each.step for each in chosen] == [30, 20]
+    metrics, ingredients = greedy_soup(model, ranked, validate, higher)
+    assert [moment.step for moment in ingredients] == [30, 20]
     assert metrics == {"accuracy": pytest.approx(0.75)}
-    assert float(mean_state(chosen)["value"]) == 2.25
+    assert float(mean_state(ingredients)["value"]) == 2.25
 
 
 def test_the_best_stays_alone_where_nothing_makes_it_better() -> None:
     model = Number()
-    ranked = [kept(30, 2.0, 1.0), kept(20, 3.0, 0.0)]
-    metrics, chosen = greedy_soup(model, ranked, peak_at(2.0, model), higher)
-    assert ([each.step for each in chosen], metrics) == ([30], {"accuracy": 1.0})
+    ranked = [snapshot(30, 2.0, 1.0), snapshot(20, 3.0, 0.0)]
+    metrics, ingredients = greedy_soup(model, ranked, peak_at(2.0, model), higher)
+    assert ([moment.step for moment in ingredients], metrics) == ([30], {"accuracy": 1.0})
 
 
 # Each step sets the number to the next of these.

@@ -14,8 +14,8 @@ from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import build_encoder
 from ranklet.head import build_head
 from ranklet.labels import LabelSet
-from ranklet.training import ridge_start
-from ranklet.training.ridge_start import ridge_map, start_with_ridge
+from ranklet.training.techniques import ridge_start
+from ranklet.training.techniques.ridge_start import ridge_map, start_with_ridge
 
 CLASSES = 3
 
@@ -39,39 +39,39 @@ def solved(features: torch.Tensor, labels: torch.Tensor, penalty: float, unit: f
 
 def test_it_is_the_ridge_regression_times_a_temperature() -> None:
     features, labels = separable(40, 7)
-    found = ridge_map(features, labels, CLASSES)
+    start = ridge_map(features, labels, CLASSES)
     centred = features.double() - features.double().mean(0)
     unit = float(torch.linalg.eigvalsh(centred.T @ centred).mean())
-    scores = solved(features, labels, found.penalty, unit)(features) * found.scale
-    logits = features @ found.weight.T + found.bias
+    scores = solved(features, labels, start.penalty, unit)(features) * start.scale
+    logits = features @ start.weight.T + start.bias
     assert (logits - scores).abs().max() < 1e-4
     # The twin: another penalty is another map.
-    other = solved(features, labels, 100 * found.penalty, unit)(features) * found.scale
+    other = solved(features, labels, 100 * start.penalty, unit)(features) * start.scale
     assert (logits - other).abs().max() > 1e-2
 
 
 def test_each_text_is_left_out_exactly() -> None:
     features, labels = separable(24, 5, noise=2.0)
-    found = ridge_map(features, labels, CLASSES)
+    start = ridge_map(features, labels, CLASSES)
     centred = features.double() - features.double().mean(0)
     unit = float(torch.linalg.eigvalsh(centred.T @ centred).mean())
     rows = []
     for left in range(24):
         others = torch.arange(24) != left
-        predict = solved(features[others], labels[others], found.penalty, unit)
-        rows.append(predict(features[left]) * found.scale)
+        predict = solved(features[others], labels[others], start.penalty, unit)
+        rows.append(predict(features[left]) * start.scale)
     loss = torch.nn.functional.cross_entropy(torch.stack(rows), labels)
-    assert float(loss) == pytest.approx(found.loss, abs=1e-9)
-    inside = solved(features, labels, found.penalty, unit)(features) * found.scale
-    assert float(torch.nn.functional.cross_entropy(inside, labels)) < found.loss - 1e-3
+    assert float(loss) == pytest.approx(start.loss, abs=1e-9)
+    inside = solved(features, labels, start.penalty, unit)(features) * start.scale
+    assert float(torch.nn.functional.cross_entropy(inside, labels)) < start.loss - 1e-3
 
 
 def test_what_says_nothing_gives_no_confidence() -> None:
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(30, 50, generator=generator)
-    found = ridge_map(noise, torch.arange(30) % CLASSES, CLASSES)
-    logits = noise @ found.weight.T + found.bias
-    assert found.loss < np.log(CLASSES) + 0.05
+    start = ridge_map(noise, torch.arange(30) % CLASSES, CLASSES)
+    logits = noise @ start.weight.T + start.bias
+    assert start.loss < np.log(CLASSES) + 0.05
     assert logits.softmax(-1).max() < 0.6
     informative = ridge_map(*separable(30, 50), CLASSES)
     assert informative.loss < 0.1
@@ -80,10 +80,10 @@ def test_what_says_nothing_gives_no_confidence() -> None:
 
 @pytest.mark.parametrize("width", [1, 100])
 def test_constant_features_and_absent_classes_are_no_trouble(width: int) -> None:
-    found = ridge_map(torch.ones(9, width), torch.arange(9) % 2, CLASSES)
-    assert found.weight.isfinite().all()
-    assert found.bias.isfinite().all()
-    assert found.weight.shape == (CLASSES, width)
+    start = ridge_map(torch.ones(9, width), torch.arange(9) % 2, CLASSES)
+    assert start.weight.isfinite().all()
+    assert start.bias.isfinite().all()
+    assert start.weight.shape == (CLASSES, width)
 
 
 CONFIG = EncoderConfig("roberta", 30, 8, 1, 2, 8, 20, 1, 1e-5, 1)

@@ -83,7 +83,7 @@ def ridge_map(features: Tensor, labels: Tensor, num_labels: int) -> RidgeMap:
     states = features.double()
     targets = torch.nn.functional.one_hot(labels, num_labels).double()
     mean, share = states.mean(0), targets.mean(0)
-    centred, wanted = states - mean, targets - share
+    centred, deviations = states - mean, targets - share
     eigenvalues, directions = torch.linalg.eigh(centred.T @ centred)
     eigenvalues = eigenvalues.clamp_min(0.0)
     unit = max(float(eigenvalues.mean()), 1e-12)  # not 0 where no feature varies
@@ -91,7 +91,7 @@ def ridge_map(features: Tensor, labels: Tensor, num_labels: int) -> RidgeMap:
     best: RidgeMap | None = None
     for penalty in _PENALTIES:
         inverse = 1.0 / (eigenvalues + penalty * unit)
-        rotated_map = inverse[:, None] * (rotated.T @ wanted)  # (features, classes)
+        rotated_map = inverse[:, None] * (rotated.T @ deviations)  # (features, classes)
         leverage = 1.0 / texts + rotated.square() @ inverse
         scores = rotated @ rotated_map + share
         without = targets - (targets - scores) / (1.0 - leverage).clamp_min(1e-6)[:, None]

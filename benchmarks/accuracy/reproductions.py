@@ -4,7 +4,8 @@ r"""The earlier systems' recipes with MiniLM on AG News files: what each reaches
         --seeds 0 1 2 --write
 
 Each run is a process of its own, as a person would start it, and adds a JSON line to the results;
-what stands there already is not run again. `--write` fills docs/reproductions.md from the results.
+what stands there already is not run again. `--write` fills docs/developers/reproductions.md from
+the results.
 Test figures are reported only; every choice in the recipes was published or made on validation.
 """
 
@@ -16,6 +17,7 @@ import json
 import statistics
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +31,7 @@ from library.sample_rows import ag_news_files, sample_rows
 
 import ranklet
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reproductions.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "developers" / "reproductions.md"
 BEGIN, END = "<!-- figure: reproductions-begin -->\n", "<!-- figure: reproductions-end -->\n"
 SETTINGS = ("encoder", "texts", "test_texts", "epochs", "set")
 """Results that agree in these are averaged over their seeds."""
@@ -184,7 +186,7 @@ def document(results: Sequence[Mapping[str, Any]]) -> str:
 
 def _section(system: System, results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield f"\n## {system.title}\n"
-    yield f"Source: {system.source}. {system.remark}".rstrip() + "\n"
+    yield textwrap.fill(f"Source: {system.source}. {system.remark}".rstrip(), 100) + "\n"
     yield "| recipe | published parameters | ours | published accuracy | MiniLM, AG News files |"
     yield "|---|---|---|---|---|"
     for name, (parameters, accuracy) in system.recipes.items():
@@ -238,7 +240,9 @@ def main() -> None:
     parser.add_argument("--test-texts", type=int, help="test texts; default: all")
     parser.add_argument("--epochs", type=int, help="most epochs; default: the recipe's")
     parser.add_argument("--out", type=Path, default=Path("runs/reproductions"))
-    parser.add_argument("--write", action="store_true", help="fill docs/reproductions.md")
+    parser.add_argument(
+        "--write", action="store_true", help="fill docs/developers/reproductions.md"
+    )
     parser.add_argument("--set", action="append", default=[], dest="extra", metavar="KEY=VALUE")
     options = parser.parse_args()
     if options.seeds:

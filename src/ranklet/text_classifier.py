@@ -25,6 +25,7 @@ from ranklet.encoder.compiled_layers import compile_layers
 from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.packed_linear import can_pack, pack_linear_maps
 from ranklet.encoder.precision import choose_device
+from ranklet.encoder.source import EncoderSource
 from ranklet.evaluation.answers import answer, evaluate_answers
 from ranklet.evaluation.importance import Words, occlude
 from ranklet.evaluation.result import Evaluation
@@ -33,8 +34,9 @@ from ranklet.labels import Label, LabelSet
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.merge import merge_adapters
 from ranklet.problem import Problem
-from ranklet.saved.model import ClassifierSettings, assemble, save_model
-from ranklet.saved.probes import PROBES_FILE, compare_probes, compute_dtype, probe_record
+from ranklet.saved.assembly import ClassifierSettings, assemble
+from ranklet.saved.model import save_model
+from ranklet.saved.probes import PROBES_FILE, Probes, check_probes, compute_dtype, probe_record
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -160,6 +162,7 @@ class TextClassifier:
         if self.is_merged:  # there are no adapters in it any more
             network = assemble(
                 self.settings,
+                EncoderSource(self.settings.encoder),
                 self.labels,
                 self.adapter,
                 dtype=compute_dtype(network),
@@ -214,8 +217,10 @@ def _unpickled(
     """Build a pickled classifier again, and make sure that it answers as it did."""
     where = choose_device("auto" if device == "cuda" else "cpu")
     dtype = getattr(torch, probes["dtype"])
-    network = assemble(settings, labels, adapter, dtype=dtype, device=where)
+    encoder = EncoderSource(settings.encoder)
+    network = assemble(settings, encoder, labels, adapter, dtype=dtype, device=where)
     if is_merged:
         merge_network(network)
-    compare_probes(network, probes, Path("pickle") / PROBES_FILE)
+    texts, logits = tuple(probes["texts"]), torch.tensor(probes["logits"])
+    check_probes(network, Probes(Path("pickle") / PROBES_FILE, texts, logits, dtype))
     return TextClassifier(network, settings, adapter, card, is_merged)

@@ -22,10 +22,7 @@ WIDE = {
     "ranklet.sklearn.LoraTextClassifier.__init__",
 }
 # Too long today, docstring and signature not counted.
-LONG = {
-    "ranklet.workflows.shrink.shrink",
-    "ranklet.workflows.train._train",
-}
+LONG = {}
 
 
 def test_no_function_takes_ten_things() -> None:

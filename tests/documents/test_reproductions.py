@@ -1,4 +1,4 @@
-"""docs/reproductions.md is what its benchmark writes, whichever figures are measured so far."""
+"""docs/developers/reproductions.md is what its benchmark writes, whatever is measured so far."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ranklet.workflows.plan import plan
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "benchmarks" / "accuracy" / "reproductions.py"
-DOCUMENT = (ROOT / "docs" / "reproductions.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs" / "developers" / "reproductions.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture

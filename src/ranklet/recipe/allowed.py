@@ -1,4 +1,4 @@
-"""What a field takes, in words; the same words in error messages and in docs/recipe.md."""
+"""What a field takes, in words; the same in error messages and in docs/reference/recipe.md."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The recipe reference of the documents, generated from the models.
 
-`python -m ranklet.recipe.reference > docs/recipe.md` writes it anew.
+`python -m ranklet.recipe.reference > docs/reference/recipe.md` writes it anew.
 """
 
 from __future__ import annotations

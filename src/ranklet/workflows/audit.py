@@ -18,7 +18,7 @@ from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.data.reading.text_lines import TEXT_COLUMN
-from ranklet.encoder.source import encoder_folder
+from ranklet.encoder.source import EncoderSource
 from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
 from ranklet.recipe import DataSection, load_recipe
@@ -177,7 +177,7 @@ def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Re
 
 def _minilm() -> str | None:
     with suppress(MissingExtraError):
-        encoder_folder("minilm")
+        _ = EncoderSource("minilm").folder
         return "minilm"
     return None
 

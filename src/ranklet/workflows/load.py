@@ -11,7 +11,7 @@ from ranklet.encoder.precision import choose_device, choose_dtype
 from ranklet.errors import RunError
 from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.run.folder import Run, open_run
-from ranklet.saved.model import assemble, check_head, read_saved
+from ranklet.saved.model import build_saved, read_saved
 from ranklet.saved.probes import check_probes
 from ranklet.text_classifier import TextClassifier, merge_network
 from ranklet.vocabulary import AttentionBackend, Device, Precision
@@ -97,19 +97,16 @@ def load(
     given = {name: value for name, value in options.items() if value is not None}
     source = replace(as_model_source(model), **given)
     folder, where = adapter_folder(source.folder), choose_device(source.device)
-    settings, labels, adapter = read_saved(
-        folder, encoder=source.encoder, label_names=source.label_names
-    )
+    saved = read_saved(folder, encoder=source.encoder, label_names=source.label_names)
     dtype = choose_dtype(source.precision, where)
-    network = assemble(settings, labels, adapter, dtype=dtype, device=where, attention=attention)
-    check_head(network, folder, settings.head)
-    check_probes(network, folder)
+    network = build_saved(saved, dtype=dtype, device=where, attention=attention)
+    check_probes(network, saved.probes)
     if merge:
         merge_network(network, compile)
-        check_probes(network, folder)
+        check_probes(network, saved.probes)
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    return TextClassifier(network, settings, adapter, text, is_merged=merge)
+    return TextClassifier(network, saved.settings, saved.adapter, text, is_merged=merge)
 
 
 def loaded(model: Model, *, merge: bool = False, compile: bool = False) -> TextClassifier:

@@ -1,4 +1,4 @@
-"""docs/recipe.md is generated and complete."""
+"""docs/reference/recipe.md is generated and complete."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ranklet.recipe import Recipe
 from ranklet.recipe.allowed import field_types, section_of
 from ranklet.recipe.reference import recipe_reference
 
-PAGE = Path(__file__).parents[3] / "docs" / "recipe.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "recipe.md"
 
 
 def test_page_is_what_the_models_say() -> None:
-    hint = "run python -m ranklet.recipe.reference > docs/recipe.md"
+    hint = "run python -m ranklet.recipe.reference > docs/reference/recipe.md"
     assert PAGE.read_text(encoding="utf-8") == recipe_reference(), hint
 
 

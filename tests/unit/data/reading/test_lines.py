@@ -18,7 +18,10 @@ from ranklet.errors import DataError
 
 def test_a_line_may_have_the_most_bytes_and_not_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "MAX_LINE_BYTES", 8)
-    assert list(read_lines(BytesIO(b"1234567\n12345678"), "a")) == [(1, "1234567\n"), (2, "12345678")]
+    assert list(read_lines(BytesIO(b"1234567\n12345678"), "a")) == [
+        (1, "1234567\n"),
+        (2, "12345678"),
+    ]
     with pytest.raises(DataError, match=r"^a:2: line of more than 8 bytes; split it$"):
         list(read_lines(BytesIO(b"1234567\n12345678\n"), "a"))
 

@@ -25,6 +25,7 @@ from pages import (
 
 import ranklet
 from ranklet import errors
+from ranklet.cli.reference import cli_reference
 
 
 def anchors(path: Path) -> set[str]:
@@ -79,6 +80,11 @@ def test_the_tree_is_complete() -> None:
 def test_the_tree_is_what_the_docstrings_say() -> None:
     page_with_tree = runpy.run_path(str(DOCS / "source_tree.py"))["page_with_tree"]
     assert read(ARCHITECTURE) == page_with_tree(), "run python docs/source_tree.py"
+
+
+def test_the_reference_of_the_command_line_is_what_the_verbs_say() -> None:
+    hint = "run python -m ranklet.cli.reference > docs/reference/cli.md"
+    assert read(DOCS / "reference" / "cli.md") == cli_reference(), hint
 
 
 def test_the_floors_are_drawn_as_they_are_tested() -> None:

@@ -141,6 +141,7 @@ def _assemble(
     """Return the model, texts tokenized, their classes (texts,) int64, and the device."""
     import torch
 
+    from ranklet.encoder.source import EncoderSource
     from ranklet.labels import LabelSet
     from ranklet.recipe import load_recipe
     from ranklet.workflows.from_recipe.model import build_model
@@ -151,7 +152,9 @@ def _assemble(
     rows = read_rows(Path(job["texts"]))[:TEXTS]
     names = tuple(sorted({label for _, label in rows}))
     device = torch.device(job["device"])
-    model, _ = build_model(recipe, LabelSet(names), getattr(torch, precision), device)
+    model, _ = build_model(
+        recipe, EncoderSource(recipe.encoder), LabelSet(names), getattr(torch, precision), device
+    )
     _fill_adapters(model, sabotage)
     assert model.preprocessing is not None
     corpus = model.preprocessing.corpus([text for text, _ in rows])

@@ -48,9 +48,9 @@ def prepare_encoder(job: Job) -> Result:
     """
     name, folder = job["encoder"], Path(job["folder"])
     if name == "minilm":
-        from ranklet.encoder.source import encoder_folder
+        from ranklet.encoder.source import EncoderSource
 
-        return _description(encoder_folder("minilm"))
+        return _description(EncoderSource("minilm").folder)
     source = Path(name)
     if name != "roberta-base" and any(source.glob("model*.safetensors")):
         return _description(source)

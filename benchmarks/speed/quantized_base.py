@@ -27,7 +27,7 @@ from library.sample_rows import ag_news_files, sample_rows
 import ranklet
 from ranklet.encoder.config import read_config
 from ranklet.encoder.quantization import frozen_bytes
-from ranklet.encoder.source import encoder_folder
+from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.weights import load_encoder
 
 KEPT = ("none", "int8", "nf4")
@@ -64,7 +64,7 @@ def run(job: Row, train: Path, test: Path, out: Path) -> Row:
 
 def frozen_share(encoder: str, quantization: Any) -> float:
     """Return the bytes of an encoder's frozen weights as a share of those in float32."""
-    folder = encoder_folder(encoder)
+    folder = EncoderSource(encoder).folder
     config = read_config(folder)
     loaded = load_encoder(folder, config, torch.float32, quantization=quantization)
     return frozen_bytes(loaded) / frozen_bytes(load_encoder(folder, config, torch.float32))

@@ -92,8 +92,8 @@ def read_json_object(path: Path, error: Callable[[str], RankletError]) -> dict[s
     """
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as problem:
-        raise error(f"{path}: not readable as JSON ({type(problem).__name__})") from problem
+    except (OSError, ValueError, RecursionError) as cause:
+        raise error(f"{path}: not readable as JSON ({type(cause).__name__})") from cause
     if not isinstance(fields, dict):
         raise error(f"{path}: must hold a JSON object, found {type(fields).__name__}")
     return fields
@@ -230,6 +230,7 @@ def folder_appearing_whole(folder: Path) -> Iterator[Path]:
     _flush_folder(folder.parent)
 
 
-def differing_names(held: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def differing_names(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:
     """List the names, sorted, under which two mappings hold different values, or one holds none."""
-    return sorted(name for name in {*held, *found} if held.get(name) != found.get(name))
+    names = {*expected, *actual}
+    return sorted(name for name in names if expected.get(name) != actual.get(name))

@@ -48,8 +48,8 @@ def hub_folder(
         HubError: A bad id, an unknown or gated repository, a pattern without a file, or neither
             cache nor network at hand.
     """
-    wanted = [*allow_patterns, *optional_patterns]
-    cached = _cached_snapshot(repo_id, repo_type, wanted)
+    patterns = [*allow_patterns, *optional_patterns]
+    cached = _cached_snapshot(repo_id, repo_type, patterns)
     if cached is not None and not _unmatched(cached, allow_patterns):
         return cached
     _require_network(repo_id, repo_type, cached is not None)
@@ -59,7 +59,7 @@ def hub_folder(
         folder = snapshot_download(
             repo_id,
             repo_type=repo_type,
-            allow_patterns=wanted,
+            allow_patterns=patterns,
             cache_dir=cache_folder(),
             endpoint=hub_endpoint(),
         )
@@ -125,7 +125,7 @@ def _bad_id(repo_id: str, repo_type: RepoType) -> HubError:
     )
 
 
-def _cached_snapshot(repo_id: str, repo_type: RepoType, wanted: Sequence[str]) -> Path | None:
+def _cached_snapshot(repo_id: str, repo_type: RepoType, patterns: Sequence[str]) -> Path | None:
     """Return the newest cached snapshot, or None where there is none or files are known to lack."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -134,7 +134,7 @@ def _cached_snapshot(repo_id: str, repo_type: RepoType, wanted: Sequence[str]) -
         folder = snapshot_download(
             repo_id,
             repo_type=repo_type,
-            allow_patterns=list(wanted),
+            allow_patterns=list(patterns),
             cache_dir=cache_folder(),
             local_files_only=True,
         )
@@ -154,8 +154,8 @@ def _unmatched(folder: Path, patterns: Sequence[str]) -> list[str]:
 
 def _file_names(folder: Path) -> tuple[str, ...]:
     # is_file follows the cache's links, so a link to a missing blob is no file.
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return tuple(sorted(path.relative_to(folder).as_posix() for path in found))
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return tuple(sorted(path.relative_to(folder).as_posix() for path in files))
 
 
 def _require_network(repo_id: str, repo_type: RepoType, partly_cached: bool) -> None:
@@ -167,10 +167,10 @@ def _require_network(repo_id: str, repo_type: RepoType, partly_cached: bool) -> 
             f"{tried}, and HF_HUB_OFFLINE forbids the network; unset it, set HF_HOME to a cache "
             f"that holds it, or {local}"
         )
-    problem = _unreachable(hub_endpoint())
-    if problem is not None:
+    reason = _unreachable(hub_endpoint())
+    if reason is not None:
         raise HubError(
-            f"{tried}, and the network has no answer from {hub_endpoint()} ({problem}); connect, "
+            f"{tried}, and the network has no answer from {hub_endpoint()} ({reason}); connect, "
             f"set HF_ENDPOINT to a mirror or HF_HOME to a cache that holds it (HF_HUB_OFFLINE=1 "
             f"skips this attempt), or {local}"
         )

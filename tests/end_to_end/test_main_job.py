@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 import ranklet as library
 from ranklet.encoder.compiled_layers import COMPILERS
 from ranklet.files import sha256_file
+from ranklet.run.observer import Observer
 from ranklet.workflows._train import cuda_graphs as capture_steps
 
 Command = Callable[..., Any]
@@ -72,6 +73,37 @@ def test_a_run_holds_everything_it_promises(made_once: Path) -> None:
     assert {"adapter_config.json", "adapter_model.safetensors", "labels.json"} <= names
     assert {"probes.json", "tokenizer.json", "README.md"} <= names
     assert "config.json" not in names
+
+
+def test_the_certificate_holds_the_data_as_they_were_read(workplace: Path) -> None:
+    expected = read_json(Path("run", "certificate.json"))["sha256"]["data"]
+
+    def edit(total_steps: int) -> None:
+        with Path("train.csv").open("a") as stream:
+            stream.write("the coach a player,Sports\n")
+
+    run = library.train(library.load_recipe("recipe.yaml"), "run2", observer=Observer(start=edit))
+    assert sha256_file(Path("train.csv")) != expected["train"]
+    assert read_json(run.certificate)["sha256"]["data"] == expected
+
+
+def test_a_load_reads_the_adapter_once_and_a_training_twice(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def load_and_note(path: Path) -> dict[str, torch.Tensor]:
+        read.append(path)
+        return load_file(path)
+
+    monkeypatch.setattr("ranklet.lora.adapter_file.load_file", load_and_note)
+    load("run")
+    assert len(read) == 1
+    read.clear()
+    run = library.train(library.load_recipe("recipe.yaml"), "run2")
+    # What was written, before the folder has its name; then by the fresh object.
+    assert len(read) == 2
+    assert read[1] == run.adapter / "adapter_model.safetensors"
 
 
 def test_the_certificate_counts_three_ways(made_once: Path) -> None:

@@ -102,8 +102,28 @@ def test_lost_data_only_costs_the_figures(shrunk: Any) -> None:
     Path("train.csv").unlink()
     done = shrunk(300, "small")
     assert done["after"] is None
-    assert done["validation"].startswith("not measured: train.csv: no such file")
+    assert done["validation"].startswith("not measured: train.csv: is not there as the run run")
     assert shrunk(300, "other", "--data", "test.csv")["after"]["rows"] == 6
+
+
+def test_changed_data_are_neither_measured_nor_certified(shrunk: Any, ranklet: Any) -> None:
+    with Path("train.csv").open("a") as stream:
+        stream.write("the coach a player,Sports\n")
+    done = shrunk(300, "small")
+    assert done["after"] is None
+    assert done["validation"] == (
+        "not measured: train.csv: is not there as the run run read it, so that its validation "
+        "texts cannot be found again; give other data with --data"
+    )
+    certified = [
+        json.loads(Path(run, "certificate.json").read_text())["sha256"]["data"]
+        for run in ("run", "small")
+    ]
+    assert certified[0].keys() == {"train", "test"}
+    assert certified[0] == certified[1]
+    checks = json.loads(ranklet("verify", "small", "--json").stdout)
+    states = {check["name"]: check["state"] for check in checks}
+    assert (states["train data"], states["test data"]) == ("differs", "ok")
 
 
 def test_what_is_printed_for_people(workplace: Path, ranklet: Any) -> None:

@@ -18,11 +18,13 @@ from torch import Tensor
 from ranklet.budget.plan import count_trainable
 from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
 from ranklet.encoder.config import read_config
+from ranklet.encoder.source import EncoderSource
 from ranklet.errors import AdapterError, RecipeError, RunError
 from ranklet.lora.adapter_file import CONFIG_FILE, TENSORS_FILE, AdapterFile
 from ranklet.lora.placement import place_adapters, resolve_placement, train_biases
+from ranklet.saved.assembly import ClassifierSettings, FreshHead, assemble
 from ranklet.saved.head import HEAD_FILE, head_tensors, loads_in_transformers, read_tensors
-from ranklet.saved.model import ClassifierSettings, assemble, load_model, save_model
+from ranklet.saved.model import load_model, save_model
 from ranklet.vocabulary import HeadKind, Pooling
 
 pytestmark = [
@@ -95,7 +97,13 @@ def saved(
     """A classifier with values that matter in every trained tensor, and its files in `folder`."""
     settings = ClassifierSettings(str(base), head, pooling, 64, (), head_rank=RANK)
     model = assemble(
-        settings, LABELS, None, dtype=torch.float32, device=CPU, head_dense_init=init, seed=3
+        settings,
+        EncoderSource(str(base)),
+        LABELS,
+        None,
+        dtype=torch.float32,
+        device=CPU,
+        fresh_head=FreshHead(3, dense_init=init),
     )
     targets = TARGETS.get(read_config(base).model_type, ("query", "output.dense"))
     placements = resolve_placement(adaptable_shapes(model), targets, 4, 6.0)

@@ -20,9 +20,10 @@ from ranklet.encoder import local_attention
 from ranklet.encoder.attention import ATTENTION_BACKENDS
 from ranklet.encoder.config import EncoderConfig, read_config
 from ranklet.encoder.local_attention import LOCAL_BACKENDS, first_token_attention
+from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import WeightsError
-from ranklet.saved.model import ClassifierSettings, assemble
+from ranklet.saved.assembly import ClassifierSettings, assemble
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -165,7 +166,14 @@ def test_the_dense_head_pools_as_transformers_does(tmp_path: Path, pooling: str)
     base = save(model, tmp_path / "base")
     write_word_tokenizer(base, 120, model.config.pad_token_id)
     settings = ClassifierSettings(str(base), "dense", "cls", 64, ())
-    ours = assemble(settings, LABELS, None, dtype=torch.float32, device=torch.device("cpu"))
+    ours = assemble(
+        settings,
+        EncoderSource(settings.encoder),
+        LABELS,
+        None,
+        dtype=torch.float32,
+        device=torch.device("cpu"),
+    )
     assert ours.pooling == pooling
     theirs = AutoModelForSequenceClassification.from_pretrained(base, dtype=torch.float32).eval()
     with torch.no_grad():

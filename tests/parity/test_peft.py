@@ -17,6 +17,7 @@ from torch import Tensor
 from ranklet.budget.plan import count_trainable
 from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
 from ranklet.data.tokens.tokenizer import load_tokenizer, write_tokenizer
+from ranklet.encoder.source import EncoderSource
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile, as_plain_lora
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear
@@ -28,7 +29,8 @@ from ranklet.lora.placement import (
     train_biases,
     train_modules,
 )
-from ranklet.saved.model import ClassifierSettings, assemble, load_model, save_model
+from ranklet.saved.assembly import ClassifierSettings, assemble
+from ranklet.saved.model import load_model, save_model
 from ranklet.training.techniques.activation_start import start_from_activations
 
 pytestmark = [
@@ -169,7 +171,15 @@ def our_classifier(
     base: Path, options: Mapping[str, Any], change: bool = True, attention: Any = "sdpa"
 ) -> tuple[TextClassifier, AdapterFile]:
     settings = ClassifierSettings(str(base), "dense", "cls", 64, ())
-    model = assemble(settings, LABELS, None, dtype=torch.float32, device=CPU, attention=attention)
+    model = assemble(
+        settings,
+        EncoderSource(settings.encoder),
+        LABELS,
+        None,
+        dtype=torch.float32,
+        device=CPU,
+        attention=attention,
+    )
     chosen = dict(options)
     use_rslora, bias = chosen.pop("use_rslora", False), chosen.pop("bias", "none")
     use_dora, init = chosen.pop("use_dora", False), chosen.pop("init", "default")
@@ -276,7 +286,9 @@ VARIANTS = ("layer norm", "dora", "dora embeddings", "pissa", "pissa dora", "olo
 @pytest.mark.parametrize("options", VARIANTS, indirect=True)
 def test_a_fresh_variant_changes_nothing(base: Path, options: Mapping[str, Any]) -> None:
     settings = ClassifierSettings(str(base), "dense", "cls", 64, ())
-    plain = assemble(settings, LABELS, None, dtype=torch.float32, device=CPU).eval()
+    plain = assemble(
+        settings, EncoderSource(settings.encoder), LABELS, None, dtype=torch.float32, device=CPU
+    ).eval()
     fresh, _ = our_classifier(base, options, change=False)
     assert_equal(our_logits(fresh), our_logits(plain), base)
 
@@ -284,7 +296,9 @@ def test_a_fresh_variant_changes_nothing(base: Path, options: Mapping[str, Any])
 def test_eva_starts_at_main_directions_and_changes_nothing(base: Path) -> None:
     options = named_for(family_of(base), {"target_modules": ("query", "output.dense")})
     settings = ClassifierSettings(str(base), "dense", "cls", 64, ())
-    plain = assemble(settings, LABELS, None, dtype=torch.float32, device=CPU).eval()
+    plain = assemble(
+        settings, EncoderSource(settings.encoder), LABELS, None, dtype=torch.float32, device=CPU
+    ).eval()
     first = our_classifier(base, options, change=False)[0]
     again = our_classifier(base, options, change=False, attention="reference")[0]
     drawn = trainable_state(first)
@@ -479,7 +493,9 @@ def test_the_seed_adapter_gives_pefts_logits(
     base = save(model, tmp_path / "base")
     write_tokenizer(load_tokenizer(roberta_base_folder), base, 512)
     names = ("World", "Sports", "Business", "Sci/Tech")
-    ours = load_model(adapter, encoder=str(base), labels=names, dtype=torch.float32, device=CPU)
+    ours = load_model(
+        adapter, encoder=str(base), label_names=names, dtype=torch.float32, device=CPU
+    )
     assert sum(p.numel() for p in ours.parameters() if p.requires_grad) == 814_852
     texts = ("Shares of the maker fell.", "A late goal in the rain gives the home side a draw.")
     from peft import PeftModel

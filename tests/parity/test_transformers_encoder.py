@@ -24,6 +24,7 @@ from ranklet.classifier import (
 )
 from ranklet.encoder import transformers_config
 from ranklet.encoder.config import read_config
+from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.transformers_encoder import TransformersEncoder
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import MissingExtraError, RecipeError, WeightsError
@@ -35,7 +36,8 @@ from ranklet.lora.placement import (
     resolve_placement,
     train_biases,
 )
-from ranklet.saved.model import ClassifierSettings, assemble, load_model, save_model
+from ranklet.saved.assembly import ClassifierSettings, assemble
+from ranklet.saved.model import load_model, save_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -129,7 +131,9 @@ def options_of(base: Path, bias: str) -> dict[str, Any]:
 
 def adapted(base: Path, head: Any, bias: Any = "none") -> tuple[TextClassifier, AdapterFile]:
     settings = ClassifierSettings(str(base), head, "cls", 64, ())
-    model = assemble(settings, LABELS, None, dtype=torch.float32, device=CPU)
+    model = assemble(
+        settings, EncoderSource(settings.encoder), LABELS, None, dtype=torch.float32, device=CPU
+    )
     placements = resolve_placement(adaptable_shapes(model), TARGETS[family_of(base)], 3, 6.0)
     place_adapters(model, placements, 0.0, False, seed=1)
     train_biases(model, bias, placements)
@@ -196,7 +200,9 @@ def test_loading_says_nothing(base: Path, capfd: pytest.CaptureFixture[str]) -> 
 
 def test_gradients_reach_every_adapter_in_bfloat16(base: Path) -> None:
     settings = ClassifierSettings(str(base), "linear", "mean", 64, ())
-    model = assemble(settings, LABELS, None, dtype=torch.bfloat16, device=CPU)
+    model = assemble(
+        settings, EncoderSource(settings.encoder), LABELS, None, dtype=torch.bfloat16, device=CPU
+    )
     placements = resolve_placement(adaptable_shapes(model), "all-linear", 2, 4.0)
     place_adapters(model, placements, 0.1, False, seed=1)
     train_biases(model, "all", placements)

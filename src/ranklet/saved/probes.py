@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ranklet.classifier import Preprocessing, TextClassifier
 from ranklet.errors import AdapterError, RunError
@@ -31,35 +33,66 @@ PROBE_TEXTS = (
 PROBE_TOLERANCE = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
 
-def check_probes(model: TextClassifier, folder: Path) -> float | None:
-    """Refuse a classifier that answers the stored probe texts differently.
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """What a classifier answered when it was saved.
 
-    Returns:
-        The largest difference of a logit; None where no probes are stored.
+    Attributes:
+        path: The file that says so.
+        texts: What it was asked.
+        logits: (texts, classes) float32.
+        dtype: Compute dtype of that time.
+    """
+
+    path: Path
+    texts: tuple[str, ...]
+    logits: Tensor
+    dtype: torch.dtype
+
+
+def read_probes(folder: Path) -> Probes | None:
+    """Read the probes of a saved classifier; None where it carries none.
 
     Raises:
-        RunError: The logits differ by more than `PROBE_TOLERANCE`, or the file is unusable.
+        AdapterError: The file is broken.
+        RunError: It holds something else than probes.
     """
     path = folder / PROBES_FILE
     if not path.exists():
         return None
     record = read_json_object(path, AdapterError)
     try:
-        stored = torch.tensor(record["logits"], dtype=torch.float32)
-        tolerance = max(
-            PROBE_TOLERANCE[getattr(torch, record["dtype"])], PROBE_TOLERANCE[compute_dtype(model)]
-        )
-        corpus = _preprocessing(model).corpus([str(text) for text in record["texts"]])
+        dtype = getattr(torch, record["dtype"])
+        _ = PROBE_TOLERANCE[dtype]
+        texts = tuple(str(text) for text in record["texts"])
+        return Probes(path, texts, torch.tensor(record["logits"], dtype=torch.float32), dtype)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{path}: not a probe file ({error!r}); save the model again") from error
-    logits = model.predict_logits(corpus)
+
+
+def check_probes(model: TextClassifier, probes: Probes | None) -> float | None:
+    """Refuse a classifier that answers its probe texts differently from when it was saved.
+
+    Returns:
+        The largest difference of a logit; None where there are no probes.
+
+    Raises:
+        RunError: The logits differ by more than `PROBE_TOLERANCE`.
+    """
+    if probes is None:
+        return None
+    logits, stored = model.predict_logits(_preprocessing(model).corpus(probes.texts)), probes.logits
     if logits.shape != stored.shape:
-        raise RunError(f"{path}: {tuple(stored.shape)} logits stored, {tuple(logits.shape)} found")
+        raise RunError(
+            f"{probes.path}: {tuple(stored.shape)} logits stored, {tuple(logits.shape)} found"
+        )
     difference = float((logits - stored).abs().max())
+    tolerance = max(PROBE_TOLERANCE[probes.dtype], PROBE_TOLERANCE[compute_dtype(model)])
     if not difference <= tolerance * float(stored.abs().max()):
         raise RunError(
-            f"{folder}: the model answers differently from when it was saved (a probe logit is off "
-            f"by {difference:.3g}); its adapter, encoder or tokenizer files were changed"
+            f"{probes.path.parent}: the model answers differently from when it was saved (a probe "
+            f"logit is off by {difference:.3g}); its adapter, encoder or tokenizer files were "
+            "changed"
         )
     return difference
 

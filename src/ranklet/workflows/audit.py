@@ -16,7 +16,7 @@ from ranklet.data.cleaning import clean
 from ranklet.data.examples import Examples
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.data.reading.text_lines import TEXT_COLUMN
-from ranklet.encoder.source import encoder_folder
+from ranklet.encoder.source import EncoderSource
 from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
 from ranklet.recipe import DataSection, load_recipe
@@ -171,7 +171,7 @@ def _reading(
 
 def _minilm() -> str | None:
     with suppress(MissingExtraError):
-        encoder_folder("minilm")
+        _ = EncoderSource("minilm").folder
         return "minilm"
     return None
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from ranklet.budget.allocation import Worth, by_gain
 from ranklet.data.encoded_splits import Splits
+from ranklet.encoder.source import EncoderSource
 from ranklet.recipe import Recipe
 from ranklet.workflows.from_recipe.gains import measure_gains
-from ranklet.workflows.from_recipe.placement import count_labels, plan_for_labels
+from ranklet.workflows.from_recipe.placement import count_labels, encoder_of, plan_for_labels
 from ranklet.workflows.from_recipe.ranks import (
     WORTH_FROM_SHAPES,
     Space,
@@ -47,7 +47,9 @@ class FrontierRow:
     unused: int
 
 
-def fit_ranks(recipe: Recipe, splits: Splits | None = None) -> Recipe:
+def fit_ranks(
+    recipe: Recipe, splits: Splits | None = None, encoder: EncoderSource | None = None
+) -> Recipe:
     """Choose the ranks of a recipe with `adapter.fit`; other recipes come back as they are.
 
     `uniform` and `by_depth` need shapes alone; `measured` reads the training texts and the weights.
@@ -55,6 +57,7 @@ def fit_ranks(recipe: Recipe, splits: Splits | None = None) -> Recipe:
     Args:
         recipe: What to fit.
         splits: Its data where they have been read already.
+        encoder: Its encoder where it has been looked up already.
 
     Returns:
         A recipe with ranks written out, `budget` what was to be fitted, and no `fit`.
@@ -67,9 +70,10 @@ def fit_ranks(recipe: Recipe, splits: Splits | None = None) -> Recipe:
         return recipe
     if splits is None and recipe.adapter.fit_mode not in WORTH_FROM_SHAPES:
         splits = read_splits(recipe.data, recipe.seed)
-    space = _space(recipe, splits)
+    encoder = encoder or encoder_of(recipe)
+    space = open_space(recipe, encoder, _num_labels(recipe, splits))
     check_feasible(space, recipe.adapter.fit)
-    return solve(space, recipe.adapter.fit, _worth(space, splits))
+    return solve(space, recipe.adapter.fit, _worth(space, encoder, splits))
 
 
 def frontier(recipe: Recipe, budgets: Sequence[int] = ()) -> tuple[FrontierRow, ...]:
@@ -86,18 +90,18 @@ def frontier(recipe: Recipe, budgets: Sequence[int] = ()) -> tuple[FrontierRow, 
     """
     measured = recipe.adapter.fit_mode not in WORTH_FROM_SHAPES
     splits = read_splits(recipe.data, recipe.seed) if measured else None
-    space = _space(recipe, splits)
-    own = recipe.adapter.fit or recipe.budget
-    check_feasible(space, own)
-    series = budgets or [space.smallest, *_round_budgets(space.smallest, own), own]
-    worth = _worth(space, splits)
-    count = partial(plan_for_labels, num_labels=_num_labels(recipe, splits))
+    encoder, num_labels = encoder_of(recipe), _num_labels(recipe, splits)
+    space = open_space(recipe, encoder, num_labels)
+    largest = recipe.adapter.fit or recipe.budget
+    check_feasible(space, largest)
+    series = budgets or [space.smallest, *_round_budgets(space.smallest, largest), largest]
+    worth = _worth(space, encoder, splits)
     rows = []
     for budget in dict.fromkeys(series):
         if budget < space.smallest:
             continue
         solved = solve(space, budget, worth)
-        plan = count(solved)
+        plan = plan_for_labels(solved, encoder, num_labels)
         ranks = [row.rank for row in plan.rows if row.rank is not None]
         rows.append(
             FrontierRow(
@@ -107,22 +111,17 @@ def frontier(recipe: Recipe, budgets: Sequence[int] = ()) -> tuple[FrontierRow, 
     return tuple(rows)
 
 
-def _space(recipe: Recipe, splits: Splits | None) -> Space:
-    count = partial(plan_for_labels, num_labels=_num_labels(recipe, splits))
-    return open_space(recipe, count)
-
-
 def _num_labels(recipe: Recipe, splits: Splits | None) -> int:
     return count_labels(recipe) if splits is None else len(splits.labels)
 
 
-def _worth(space: Space, splits: Splits | None) -> Worth:
+def _worth(space: Space, encoder: EncoderSource, splits: Splits | None) -> Worth:
     mode = space.recipe.adapter.fit_mode
     if mode in WORTH_FROM_SHAPES:
         return WORTH_FROM_SHAPES[mode]
     assert splits is not None
     modules = [candidate.module for candidate in space.candidates]
-    return by_gain(measure_gains(space.recipe, splits, modules))
+    return by_gain(measure_gains(space.recipe, encoder, splits, modules))
 
 
 def _round_budgets(above: int, below: int) -> list[int]:

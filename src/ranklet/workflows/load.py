@@ -17,7 +17,7 @@ from ranklet.errors import RunError
 from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.lora.merge import merge_adapters
 from ranklet.run.folder import Run, open_run
-from ranklet.saved.model import load_model
+from ranklet.saved.model import build_saved, read_saved
 from ranklet.saved.probes import check_probes
 from ranklet.vocabulary import AttentionBackend, Device, Precision
 
@@ -59,21 +59,17 @@ def load(
     """
     chosen = choose_device(device)
     folder = adapter_folder(Path(path))
-    model = load_model(
-        folder,
-        encoder=encoder,
-        labels=labels,
-        dtype=choose_dtype(precision, chosen),
-        device=chosen,
-        attention=attention,
-    )
+    saved = read_saved(folder, encoder=encoder, label_names=labels)
+    dtype = choose_dtype(precision, chosen)
+    model = build_saved(saved, dtype=dtype, device=chosen, attention=attention)
+    check_probes(model, saved.probes)
     if merge:
         merge_adapters(model)
         if compile:
             compile_layers(model.encoder, chosen)
         else:
             _pack_layers(model.encoder, chosen)
-        check_probes(model, folder)
+        check_probes(model, saved.probes)
     return model
 
 

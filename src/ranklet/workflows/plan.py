@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ranklet.budget.plan import ParameterPlan
 from ranklet.recipe import Recipe
-from ranklet.workflows.from_recipe.placement import count_labels, plan_for_labels
+from ranklet.workflows.from_recipe.placement import count_labels, encoder_of, plan_for_labels
 from ranklet.workflows.from_recipe.ranks import solve_from_shapes
 
 
@@ -29,5 +27,6 @@ def plan(recipe: Recipe) -> ParameterPlan:
         HubError: An encoder that is not among the known ones cannot be had.
     """
     num_labels = count_labels(recipe)
-    count = partial(plan_for_labels, num_labels=num_labels)
-    return count(solve_from_shapes(recipe, count))
+    encoder = encoder_of(recipe)
+    resolved = solve_from_shapes(recipe, encoder, num_labels)
+    return plan_for_labels(resolved, encoder, num_labels)

@@ -15,8 +15,6 @@ from ranklet.errors import (
     AdapterError,
     BudgetExceededError,
     DataError,
-    HubError,
-    MissingExtraError,
     RunError,
 )
 from ranklet.evaluation.answers import evaluate_on
@@ -36,25 +34,22 @@ from ranklet.lora.shrink import (
     truncate_adapter,
 )
 from ranklet.recipe import Recipe, load_recipe, to_yaml
-from ranklet.run.certificate import certify_run
+from ranklet.run.certificate import certified_data, certify_run
 from ranklet.run.environment import environment, peak_memory_bytes
-from ranklet.run.folder import check_vacant, new_run, open_run, write_json
-from ranklet.run.model_card import cut_adapter_card, model_card
-from ranklet.run.writing import write_evaluations
-from ranklet.saved.model import (
-    ClassifierSettings,
-    assemble,
-    check_head,
-    load_model,
-    read_saved,
-    save_model,
-)
+from ranklet.run.folder import Run, check_vacant, new_run, open_run, write_json
+from ranklet.run.model_card import cut_adapter_card
+from ranklet.run.writing import write_adapter, write_evaluations
+from ranklet.saved.assembly import assemble
+from ranklet.saved.model import SavedClassifier, build_saved, read_saved, save_and_reload
 from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
+from ranklet.workflows.from_recipe.own_validation import own_validation
 from ranklet.workflows.from_recipe.placement import plan_for_labels
-from ranklet.workflows.from_recipe.splits import read_splits
+from ranklet.workflows.from_recipe.ranks import cut_recipe
 from ranklet.workflows.load import adapter_folder, is_run
+
+REMEDY = "give other data with --data"
 
 
 @dataclass(frozen=True)
@@ -119,48 +114,44 @@ def shrink(
         RankletError: The classifier cannot be loaded.
     """
     source, folder = Path(path), Path(out)
-    recipe = load_recipe(open_run(source).recipe) if is_run(source) else None
+    run = open_run(source) if is_run(source) else None
+    recipe = None if run is None else load_recipe(run.recipe)
+    hashes = None if run is None else certified_data(run)
     _check_out(folder, recipe)
     prepare_memory()
-    chosen = choose_device(device)
-    compute: dict[str, Any] = {"dtype": choose_dtype(precision, chosen), "device": chosen}
-    origin = adapter_folder(source)
-    settings, labels, adapter = read_saved(origin, encoder=encoder, labels=label_names)
-    if adapter.use_dora:
-        raise AdapterError(
-            f"{origin}: use_dora: trained lengths belong to whole updates, which shrink would cut; "
-            "train with a smaller adapter.rank instead"
-        )
-    model = assemble(settings, labels, adapter, **compute)
-    check_head(model, origin, settings.head)
-    check_probes(model, origin)
+    place = choose_device(device)
+    compute: dict[str, Any] = {"dtype": choose_dtype(precision, place), "device": place}
+    saved = read_saved(adapter_folder(source), encoder=encoder, label_names=label_names)
+    _refuse_lengths(saved)
+    model = build_saved(saved, **compute)
+    check_probes(model, saved.probes)
 
     # A start that PEFT subtracts is part of the update that is cut.
-    start = plain_tensors(model, adapter.tensors)[1]
-    adapter = as_plain_lora(model, adapter)
+    start = plain_tensors(model, saved.adapter.tensors)[1]
+    adapter = as_plain_lora(model, saved.adapter)
     parts, total = spectra(adapter), count_trainable(model) + start
     ranks = _ranks(adapter, parts, total, budget)
     cut = truncate_adapter(adapter, parts, ranks)
-    smaller = assemble(settings, labels, cut, **compute)
+    smaller = assemble(saved.settings, saved.encoder, saved.labels, cut, **compute)
 
     if data is None:
-        texts, measured = _own_validation(recipe)
+        texts, measured = _own_validation(run)
     else:
         measured = data
         texts = read_labelled(
             data,
             "validation",
-            labels,
+            saved.labels,
             None if recipe is None else recipe.data,
             text_column=text_column,
             label_column=label_column,
             label_names=label_names,
-            problem_type=settings.problem_type,
+            problem_type=saved.settings.problem_type,
         )
     seed, split = 0 if recipe is None else recipe.seed, "validation" if data is None else data
     before, after = (
-        None if texts is None else evaluate_on(each, texts, split, seed)
-        for each in (model, smaller)
+        None if texts is None else evaluate_on(classifier, texts, split, seed)
+        for classifier in (model, smaller)
     )
     shrunk = ShrinkResult(
         folder=folder,
@@ -172,13 +163,12 @@ def shrink(
         after=after,
     )
     if recipe is None:
-        card = cut_adapter_card(settings.encoder, *shrunk.parameters, shrunk.kept_energy)
-        save_model(folder, smaller, settings, cut, card)
-        load_model(folder, encoder=encoder, **compute)
+        card = cut_adapter_card(saved.settings.encoder, *shrunk.parameters, shrunk.kept_energy)
+        save_and_reload(folder, smaller, saved.settings, cut, card)
     else:
-        named = recipe.model_copy(update={"encoder": encoder or recipe.encoder})
-        smaller_recipe = _shrunk_recipe(named, adapter, cut, budget)
-        _write_run(shrunk, smaller_recipe, smaller, settings, cut, origin)
+        same = recipe.model_copy(update={"encoder": saved.encoder.name})
+        smaller_recipe = cut_recipe(same, adapter.placements, cut, budget)
+        _write_run(shrunk, smaller_recipe, smaller, saved, cut, hashes or {})
     return shrunk
 
 
@@ -186,6 +176,14 @@ def _check_out(folder: Path, recipe: Recipe | None) -> None:
     check_vacant(folder)
     if recipe is None and folder.exists():
         raise RunError(f"{folder}: exists already; choose another --out")
+
+
+def _refuse_lengths(saved: SavedClassifier) -> None:
+    if saved.adapter.use_dora:
+        raise AdapterError(
+            f"{saved.folder}: use_dora: trained lengths belong to whole updates, which shrink "
+            "would cut; train with a smaller adapter.rank instead"
+        )
 
 
 def _ranks(
@@ -206,68 +204,39 @@ def _ranks(
     return choose_ranks(values, costs, budget - fixed, needed)
 
 
-def _own_validation(recipe: Recipe | None) -> tuple[EncodedSplit | None, str]:
+def _own_validation(run: Run | None) -> tuple[EncodedSplit | None, str]:
     """Find the texts that a run was validated on; else say why there are none."""
-    if recipe is None:
+    if run is None:
         return None, "not measured: a bare adapter names no data; give some with --data"
     try:
-        return read_splits(recipe.data, recipe.seed).validation, "validation texts of the run"
-    except (DataError, HubError, MissingExtraError) as error:
-        return None, f"not measured: {error}; give other data with --data"
-
-
-def _shrunk_recipe(recipe: Recipe, adapter: AdapterFile, cut: AdapterFile, budget: int) -> Recipe:
-    """Return the recipe that would train what is left: every module by name, with its rank."""
-    placed = cut.placements
-    names = tuple(each.module for each in placed)
-    options = recipe.adapter
-    changes: dict[str, Any] = {
-        "rank": cut.rank,
-        "alpha": cut.alpha,
-        "target_modules": names,
-        "exclude_modules": (),
-        "layers": None,
-        "rank_pattern": {p.module: p.rank for p in placed if p.rank != cut.rank},
-        "alpha_pattern": {p.module: p.alpha for p in placed if p.alpha != cut.alpha},
-        "use_rslora": False,
-        "init": "default",
-    }
-    if options.train_layer_norm and options.layers is not None:
-        # The norms of these layers stay, also of one that has no adapter left.
-        gone = (each.module for each in adapter.placements if each.module not in names)
-        changes |= {
-            "target_modules": options.target_modules,
-            "exclude_modules": (*options.exclude_modules, *gone),
-            "layers": options.layers,
-        }
-    section = options.model_copy(update=changes)
-    return recipe.model_copy(update={"budget": budget, "adapter": section})
+        return own_validation(run, REMEDY), "validation texts of the run"
+    except (DataError, RunError) as error:
+        return None, f"not measured: {error}"
 
 
 def _write_run(
     shrunk: ShrinkResult,
     recipe: Recipe,
     model: TextClassifier,
-    settings: ClassifierSettings,
+    parent: SavedClassifier,
     adapter: AdapterFile,
-    origin: Path,
+    data: Mapping[str, str],
 ) -> None:
-    plan = plan_for_labels(recipe, len(model.labels))
+    plan = plan_for_labels(recipe, parent.encoder, len(model.labels))
     enforce_budget(plan)
     evaluations = {} if shrunk.after is None else {"validation": shrunk.after}
-    device, dtype = module_device(model), compute_dtype(model)
     with new_run(shrunk.folder) as run:
         write_atomically(run.recipe, to_yaml(recipe))
         write_json(run.plan, plan.to_json())
-        card = model_card(recipe, model, plan, evaluations)
-        save_model(run.adapter, model, settings, adapter, card)
-        load_model(run.adapter, dtype=dtype, device=device)
+        saved = write_adapter(run, recipe, plan, model, parent.settings, adapter, evaluations)
         about = {
-            "machine": environment(device, dtype),
+            "machine": environment(module_device(model), compute_dtype(model)),
             "seed": recipe.seed,
-            "shrunk": {"adapter": sha256_file(origin / TENSORS_FILE), **to_values(shrunk)},
+            "shrunk": {"adapter": sha256_file(parent.folder / TENSORS_FILE), **to_values(shrunk)},
             "peak_memory_bytes": peak_memory_bytes(),
         }
         write_json(run.environment, about)
         write_evaluations(run, evaluations)
-        write_json(run.certificate, certify_run(run, recipe, plan, model))
+        # Nothing was trained again: it is trained from what its parent was trained from.
+        certificate = certify_run(run, recipe, plan, model, saved, parent.encoder, data)
+        write_json(run.certificate, certificate)

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, default_cache_folder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
-from ranklet.encoder.source import encoder_config
+from ranklet.encoder.source import EncoderSource
 from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.evaluation.answers import answer_splits, evaluate_splits
+from ranklet.evaluation.answers import Answers, answer_splits, evaluate_splits
 from ranklet.evaluation.by_problem import tune
 from ranklet.evaluation.json_values import to_values
+from ranklet.evaluation.result import Evaluation
 from ranklet.files import write_atomically
 from ranklet.launch import read_launch
 from ranklet.recipe import Recipe, to_yaml
-from ranklet.run.certificate import certify_run
+from ranklet.run.certificate import certify_run, data_hashes
 from ranklet.run.folder import Run, check_vacant, free_folder, new_run, write_json
-from ranklet.run.model_card import model_card
 from ranklet.run.observer import Observer
 from ranklet.run.records import open_records
 from ranklet.run.report import write_run_report
 from ranklet.run.writing import (
     describe_training,
+    write_adapter,
     write_answers,
     write_baselines,
     write_evaluations,
     write_importance,
 )
-from ranklet.saved.model import load_model, save_model
 from ranklet.training.checkpoint_writer import CheckpointWriter
+from ranklet.training.fit import FitResult
 from ranklet.training.processes import Processes, join_processes
 from ranklet.training.techniques.activation_start import start_from_activations
 from ranklet.training.techniques.ridge_start import start_with_ridge
@@ -49,13 +52,17 @@ from ranklet.workflows._train.messages import (
     describe_tuning,
 )
 from ranklet.workflows._train.other_processes import TrainingInputs, follow_first
-from ranklet.workflows._train.resume import CheckpointSchedule, find_beginning, origin_of
+from ranklet.workflows._train.resume import Beginning, CheckpointSchedule, find_beginning, origin_of
 from ranklet.workflows._train.signals import StopRequest, stop_on_signals
 from ranklet.workflows._train.teachers import consult_teachers
 from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.from_recipe.fit_arguments import check_class_weights
 from ranklet.workflows.from_recipe.model import build_model, classifier_settings
-from ranklet.workflows.from_recipe.placement import labels_without_reading, plan_for_labels
+from ranklet.workflows.from_recipe.placement import (
+    encoder_of,
+    labels_without_reading,
+    plan_for_labels,
+)
 from ranklet.workflows.from_recipe.ranks import check_feasible, open_space
 from ranklet.workflows.from_recipe.splits import read_splits
 
@@ -79,7 +86,7 @@ def train(
         out: Folder of the run, vacant or with an unfinished run, which is continued if it has a
             checkpoint; None: a new one below `runs/`.
         name: Name of the new folder below `runs/`.
-        observer: Is told what happens.
+        observer: Receives what happens.
 
     Returns:
         The finished run: adapter, plan, certificate, figures, evaluation on test, report.
@@ -114,81 +121,60 @@ def train(
 def _train(
     recipe: Recipe, folder: Path, observer: Observer, stop: StopRequest, processes: Processes
 ) -> Run:
+    # Whatever is refused before anything is read or downloaded.
     check_vacant(folder)
     device = processes.take_device(choose_device(recipe.engine.device))
     dtype = choose_dtype(recipe.engine.precision, device)
-    check_before_download(recipe)
+    encoder = encoder_of(recipe)
+    check_before_download(recipe, encoder)
 
+    # The data, hashed now, for files change while a training runs; what teachers say of them.
     splits = read_splits(recipe.data, recipe.seed)
+    hashes = data_hashes(recipe.data)
     check_class_weights(recipe.training, splits.labels)
     prepare_memory()
     lesson = consult_teachers(recipe, splits, observer.announce)
     targets = None if lesson is None else lesson.targets
-    origin = partial(origin_of, recipe, splits, dtype, device, targets, processes.count)
-    begin = find_beginning(Run(folder), origin)
-    asked, recipe = recipe, begin.recipe or fit_ranks(recipe, splits)
-    plan = plan_for_labels(recipe, len(splits.labels))
+    taught = splits if lesson is None else replace(splits, train=lesson.train)
+
+    # Where to begin, with which ranks, and what that trains.
+    origin = partial(origin_of, recipe, encoder, splits, dtype, device, targets, processes.count)
+    beginning = find_beginning(Run(folder), origin)
+    resolved = beginning.recipe or fit_ranks(recipe, splits, encoder)
+    plan = plan_for_labels(resolved, encoder, len(splits.labels))
     enforce_budget(plan)
 
-    labelled = splits
-    if lesson is not None:
-        splits = replace(splits, train=lesson.train)
-    model, adapter = build_model(recipe, splits.labels, dtype, device)
+    # Weights, adapters and head, counted again.
+    model, adapter = build_model(resolved, encoder, splits.labels, dtype, device)
     check_counted(plan, count_trainable(model), "after placing the adapters")
 
-    with new_run(folder, continued=begin.checkpoint is not None) as run:
+    with new_run(folder, continued=beginning.checkpoint is not None) as run:
         # Only now, so that a training that cannot begin says nothing but why.
-        for line in describe_beginning(asked, recipe, plan, model, splits, lesson):
+        for line in describe_beginning(recipe, resolved, plan, model, taught, lesson):
             observer.announce(line)
         write_json(run.plan, plan.to_json())
-        write_atomically(run.recipe, to_yaml(recipe))
-        corpora = _tokenize(model, splits)
-        observer.announce(describe_engine(corpora, recipe, dtype, device, processes.count))
-        if recipe.engine.quantization != "none":
-            observer.announce(describe_quantization(model, recipe))
-        if recipe.adapter.init == "eva" and begin.checkpoint is None:
-            start_from_activations(model, corpora["train"], recipe.seed)
-        if recipe.head_start == "ridge" and begin.checkpoint is None:
-            start = start_with_ridge(model, corpora["train"], recipe.seed)
-            observer.announce(describe_start(start, len(corpora["train"])))
-        begin.describe(observer.announce)
-        with CheckpointWriter(run.checkpoints, recipe.training.keep_checkpoints) as writer:
-            checkpoints = CheckpointSchedule(writer, origin(), recipe, stop)
-            inputs = TrainingInputs(
-                recipe,
-                splits.labels,
-                corpora,
-                splits.train.texts,
-                targets,
-                begin.checkpoint,
-                dtype,
-            )
-            with processes.together(inputs):
-                result = fit_model(
-                    model, inputs, processes, checkpoints, open_records(run), observer
-                )
-        observer.announce(describe_result(result))
+        write_atomically(run.recipe, to_yaml(resolved))
 
-        answers = answer_splits(model, splits, corpora)
-        logits = answers["validation"].logits
-        model.problem = tune(model.problem, logits, splits.validation.labels)
-        observer.announce(describe_tuning(model))
-        evaluations = evaluate_splits(model, answers, recipe.seed)
-        card = model_card(recipe, model, plan, evaluations)
-        save_model(run.adapter, model, classifier_settings(recipe), adapter, card)
-        # A fresh object from the files must answer alike; loading compares the probes.
-        load_model(run.adapter, dtype=dtype, device=device, attention=recipe.engine.attention)
-        about = describe_training(recipe, splits, corpora, result, dtype, device)
-        write_json(
-            run.environment,
-            {**about, "processes": processes.count, "checkpoints": vars(writer.figures)},
-        )
-        write_json(run.data, to_values(describe_data(recipe.data, splits, corpora)))
-        write_evaluations(run, evaluations)
-        write_answers(run, model, answers)
-        write_importance(run, model, answers)
-        write_baselines(run, labelled, recipe)
-        certificate = certify_run(run, recipe, plan, model)
+        # Tokens, the start of what trains, and the loop, which leaves the best of validation.
+        corpora = _tokenize(model, taught)
+        observer.announce(describe_engine(corpora, resolved, dtype, device, processes.count))
+        _begin(model, corpora["train"], resolved, beginning, observer.announce)
+        texts, checkpoint = taught.train.texts, beginning.checkpoint
+        inputs = TrainingInputs(resolved, model.labels, corpora, texts, targets, checkpoint, dtype)
+        result, checkpoints = _learn(run, model, inputs, origin(), stop, processes, observer)
+
+        # What its answers are worth; the adapter, read again by a fresh object; all else.
+        answers = _answer(model, taught, corpora, observer.announce)
+        evaluations = evaluate_splits(model, answers, resolved.seed)
+        settings = classifier_settings(resolved)
+        saved = write_adapter(run, resolved, plan, model, settings, adapter, evaluations)
+        about = describe_training(resolved, taught, corpora, result, dtype, device)
+        about |= {"processes": processes.count, "checkpoints": checkpoints}
+        write_json(run.environment, about)
+        write_json(run.data, to_values(describe_data(resolved.data, taught, corpora)))
+        _write_answers(run, model, answers, evaluations)
+        write_baselines(run, splits, resolved)
+        certificate = certify_run(run, resolved, plan, model, saved, encoder, hashes)
         write_run_report(run, certificate["sha256"])
         write_json(run.certificate, certificate)  # last: it marks a finished run
     rmtree(run.checkpoints, ignore_errors=True)
@@ -196,29 +182,31 @@ def _train(
     return run
 
 
-def check_before_download(recipe: Recipe) -> None:
+def check_before_download(recipe: Recipe, encoder: EncoderSource) -> None:
     """Refuse what shapes alone show to be impossible, before anything is read or downloaded.
+
+    Args:
+        recipe: What is to be trained.
+        encoder: Its encoder, of which the sizes are needed.
 
     Raises:
         BudgetExceededError: Even with two labels, if their number is not known yet.
         RecipeError: `data.max_length` is more than the encoder has positions for, or it is not one
             of those whose layers can drop out.
     """
-    config = encoder_config(recipe.encoder)
-    limit = config.max_length
-    if recipe.data.max_length > limit:
-        problem = f"{recipe.data.max_length} is more than encoder {recipe.encoder!r} takes; "
-        problem += f"allowed: 3 to {limit}"
-        raise RecipeError([RecipeIssue("", "data.max_length", problem)])
+    config = encoder.config
+    if recipe.data.max_length > config.max_length:
+        message = f"{recipe.data.max_length} is more than encoder {encoder.name!r} takes; "
+        message += f"allowed: 3 to {config.max_length}"
+        raise RecipeError([RecipeIssue("", "data.max_length", message)])
     if recipe.encoder_dropout and config.transformers is not None:
-        problem = f"encoder type {config.model_type} is computed by transformers, without dropout; "
-        raise RecipeError([RecipeIssue("", "encoder_dropout", problem + "set it to 0.0")])
+        message = f"encoder type {config.model_type} is computed by transformers, without dropout; "
+        raise RecipeError([RecipeIssue("", "encoder_dropout", message + "set it to 0.0")])
     num_labels = len(labels_without_reading(recipe) or "ab")
-    count = partial(plan_for_labels, num_labels=num_labels)
     if recipe.adapter.fit is not None:
-        check_feasible(open_space(recipe, count), recipe.adapter.fit)
+        check_feasible(open_space(recipe, encoder, num_labels), recipe.adapter.fit)
     else:
-        enforce_budget(count(recipe))
+        enforce_budget(plan_for_labels(recipe, encoder, num_labels))
 
 
 def _tokenize(model: TextClassifier, splits: Splits) -> Corpora:
@@ -235,5 +223,63 @@ def _tokenize(model: TextClassifier, splits: Splits) -> Corpora:
             preprocessing.long_texts,
         )
 
-    named = {"train": splits.train, "validation": splits.validation, "test": splits.test}
-    return {name: corpus(split) for name, split in named.items() if split is not None}
+    by_name = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    return {name: corpus(split) for name, split in by_name.items() if split is not None}
+
+
+def _begin(
+    model: TextClassifier,
+    corpus: TokenCorpus,
+    recipe: Recipe,
+    beginning: Beginning,
+    report: Callable[[str], None],
+) -> None:
+    """Give what trains its start, unless a checkpoint holds it."""
+    if recipe.engine.quantization != "none":
+        report(describe_quantization(model, recipe))
+    if recipe.adapter.init == "eva" and beginning.checkpoint is None:
+        start_from_activations(model, corpus, recipe.seed)
+    if recipe.head_start == "ridge" and beginning.checkpoint is None:
+        report(describe_start(start_with_ridge(model, corpus, recipe.seed), len(corpus)))
+    beginning.describe(report)
+
+
+def _learn(
+    run: Run,
+    model: TextClassifier,
+    inputs: TrainingInputs,
+    origin: Mapping[str, str],
+    stop: StopRequest,
+    processes: Processes,
+    observer: Observer,
+) -> tuple[FitResult, dict[str, Any]]:
+    """Leave a model at its best validation; what came of it, and of its checkpoints."""
+    recipe = inputs.recipe
+    with CheckpointWriter(run.checkpoints, recipe.training.keep_checkpoints) as writer:
+        schedule = CheckpointSchedule(writer, origin, recipe, stop)
+        with processes.together(inputs):
+            result = fit_model(model, inputs, processes, schedule, open_records(run), observer)
+    observer.announce(describe_result(result))
+    return result, vars(writer.figures)
+
+
+def _answer(
+    model: TextClassifier, splits: Splits, corpora: Corpora, report: Callable[[str], None]
+) -> dict[str, Answers]:
+    """Answer every split but train, with what makes labels of logits tuned on validation."""
+    answers = answer_splits(model, splits, corpora)
+    logits = answers["validation"].logits
+    model.problem = tune(model.problem, logits, splits.validation.labels)
+    report(describe_tuning(model))
+    return answers
+
+
+def _write_answers(
+    run: Run,
+    model: TextClassifier,
+    answers: Mapping[str, Answers],
+    evaluations: Mapping[str, Evaluation],
+) -> None:
+    write_evaluations(run, evaluations)
+    write_answers(run, model, answers)
+    write_importance(run, model, answers)

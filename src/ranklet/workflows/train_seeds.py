@@ -14,6 +14,7 @@ from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
 from ranklet.run.folder import Run, SeedFolder, check_vacant, free_folder, write_json
 from ranklet.run.observer import Observer
 from ranklet.run.reading import read_evaluations
+from ranklet.workflows.from_recipe.placement import encoder_of
 from ranklet.workflows.train import RUNS_FOLDER, check_before_download, train
 
 
@@ -38,7 +39,7 @@ def train_seeds(
     out: str | Path | None = None,
     *,
     name: str = "run",
-    observe: Callable[[Run], AbstractContextManager[Observer]] | None = None,
+    open_observer: Callable[[Run], AbstractContextManager[Observer]] | None = None,
 ) -> SeedRuns:
     """Train a recipe once for each seed; nothing is picked among the runs.
 
@@ -51,7 +52,7 @@ def train_seeds(
         seeds: Different ones.
         out: Folder of the runs; None: a new one below `runs/`.
         name: Name of the new folder below `runs/`.
-        observe: Opens an observer for a run that is to be trained.
+        open_observer: Opens an observer for a run that is to be trained.
 
     Raises:
         RunError: A seed stands there twice, or the folder holds the run of another recipe.
@@ -60,44 +61,46 @@ def train_seeds(
     if not seeds or len(set(seeds)) < len(seeds):
         raise RunError(f"seeds {list(seeds)}: name at least one, and each once")
     folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
-    runs_of = SeedFolder(folder)
-    check_before_download(recipe)
+    seed_folder = SeedFolder(folder)
+    check_before_download(recipe, encoder_of(recipe))
     _open_folder(folder, recipe.model_copy(update={"seed": 0}))
     runs = {
-        seed: _run_of(recipe.model_copy(update={"seed": seed}), runs_of.run(seed), observe)
+        seed: _run_of(
+            recipe.model_copy(update={"seed": seed}), seed_folder.run(seed), open_observer
+        )
         for seed in seeds
     }
     figures = summarise_seeds([read_evaluations(run) for run in runs.values()])
     summary = {
         "seeds": list(seeds),
         "figures": {
-            split: {figure: asdict(found) for figure, found in entries.items()}
+            split: {figure: asdict(across) for figure, across in entries.items()}
             for split, entries in figures.items()
         },
     }
-    write_json(runs_of.summary, summary)
+    write_json(seed_folder.summary, summary)
     return SeedRuns(folder, runs, figures)
 
 
 def _open_folder(folder: Path, recipe: Recipe) -> None:
-    asked = SeedFolder(folder).recipe
-    if asked.is_file() and not Run(folder).is_finished:
-        if recipe_hash(load_recipe(asked)) != recipe_hash(recipe):
+    path = SeedFolder(folder).recipe
+    if path.is_file() and not Run(folder).is_finished:
+        if recipe_hash(load_recipe(path)) != recipe_hash(recipe):
             raise RunError(f"{folder}: holds the seeds of another recipe; choose another --out")
         return
     check_vacant(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(asked, to_yaml(recipe))
+    write_atomically(path, to_yaml(recipe))
 
 
 def _run_of(
     recipe: Recipe,
     run: Run,
-    observe: Callable[[Run], AbstractContextManager[Observer]] | None,
+    open_observer: Callable[[Run], AbstractContextManager[Observer]] | None,
 ) -> Run:
     if run.is_finished:
         return run
-    opened = nullcontext(Observer()) if observe is None else observe(run)
-    with opened as observer:
+    context = nullcontext(Observer()) if open_observer is None else open_observer(run)
+    with context as observer:
         observer.announce(f"seed {recipe.seed}")
         return train(recipe, run.folder, observer=observer)

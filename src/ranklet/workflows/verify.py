@@ -123,7 +123,7 @@ def _checked(
 
 def _why_no_encoder(stated: StatedRun) -> str | None:
     try:
-        _ = stated.encoder
+        _ = stated.saved.encoder.folder
     except RankletError as error:
         return str(error)
     return None

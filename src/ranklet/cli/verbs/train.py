@@ -54,7 +54,7 @@ def train(
     if seeds is not None:
         from ranklet.workflows.train_seeds import train_seeds
 
-        print_seeds(train_seeds(resolved, _seeds(seeds), folder, observe=observe))
+        print_seeds(train_seeds(resolved, _seeds(seeds), folder, open_observer=observe))
         return
     with observe(Run(folder)) as observer:
         run = train(resolved, folder, observer=observer)

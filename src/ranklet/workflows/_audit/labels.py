@@ -19,8 +19,9 @@ from ranklet.data.audit.label_errors import (
 from ranklet.data.audit.result import LabelCheck
 from ranklet.data.examples import Examples
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
+from ranklet.encoder.source import EncoderSource
 from ranklet.labels import LabelSet, as_written
-from ranklet.saved.model import ClassifierSettings, assemble
+from ranklet.saved.assembly import ClassifierSettings, assemble
 from ranklet.vocabulary import Device, Precision
 
 
@@ -120,7 +121,7 @@ def frozen_states(
     # A linear head reads the pooled states as they are; its labels play no part.
     unused = LabelSet(("0", "1"))
     dtype = choose_dtype(precision, chosen)
-    model = assemble(settings, unused, None, dtype=dtype, device=chosen)
+    model = assemble(settings, EncoderSource(encoder), unused, None, dtype=dtype, device=chosen)
     states: NDArray[np.float32] = model.predict_features(
         model.corpus(texts), np.arange(len(texts))
     ).numpy()

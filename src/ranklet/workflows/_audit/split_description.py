@@ -12,7 +12,7 @@ from ranklet.data.audit.result import Finding, Lengths, SplitAudit
 from ranklet.data.cleaning import clean, count_words
 from ranklet.data.examples import Examples
 from ranklet.data.tokens.tokenizer import load_tokenizer, tokenize
-from ranklet.encoder.source import encoder_folder
+from ranklet.encoder.source import EncoderSource
 from ranklet.labels import LabelSet, names_of
 from ranklet.recipe import DataSection
 
@@ -62,7 +62,7 @@ def shown(text: str) -> str:
 
 
 def _count_tokens(encoder: str, texts: Sequence[str]) -> list[int]:
-    tokens = tokenize(load_tokenizer(encoder_folder(encoder)), texts, NO_LIMIT)
+    tokens = tokenize(load_tokenizer(EncoderSource(encoder).folder), texts, NO_LIMIT)
     lengths: list[int] = np.diff(tokens.offsets).tolist()
     return lengths
 

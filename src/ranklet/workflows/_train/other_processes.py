@@ -19,6 +19,7 @@ from ranklet.training.processes import Processes
 from ranklet.training.steps import Step
 from ranklet.workflows._train.signals import StopRequest
 from ranklet.workflows.from_recipe.model import build_model
+from ranklet.workflows.from_recipe.placement import encoder_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,5 +104,6 @@ def follow_first(processes: Processes, stop: StopRequest, fit_model: Callable[..
         with processes.apart():
             prepare_memory()
             device = processes.take_device(choose_device(inputs.recipe.engine.device))
-            model, _ = build_model(inputs.recipe, inputs.labels, inputs.dtype, device)
+            encoder = encoder_of(inputs.recipe)
+            model, _ = build_model(inputs.recipe, encoder, inputs.labels, inputs.dtype, device)
         fit_model(model, inputs, processes, NoCheckpoints(stop), nullcontext(NoRecords()))

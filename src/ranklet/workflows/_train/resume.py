@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ranklet.data.encoded_splits import Splits
-from ranklet.encoder.source import encoder_folder
+from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.weights import weight_files
 from ranklet.errors import RunError
 from ranklet.recipe import Recipe, recipe_hash
@@ -74,6 +74,7 @@ class Beginning:
 
 def origin_of(
     recipe: Recipe,
+    encoder: EncoderSource,
     splits: Splits,
     dtype: torch.dtype,
     device: torch.device,
@@ -84,6 +85,7 @@ def origin_of(
 
     Args:
         recipe: As it was given.
+        encoder: Where its encoder is.
         splits: Its data.
         dtype: Compute dtype.
         device: Where it computes.
@@ -99,7 +101,7 @@ def origin_of(
         "recipe": recipe_hash(recipe),
         "data": _splits_hash(splits),
         "teacher": "none" if targets is None else _sha256(targets),
-        "encoder": _encoder_checksum(encoder_folder(recipe.encoder)),
+        "encoder": _encoder_checksum(encoder.folder),
         "arithmetic": f"{description['precision']} on {device.type}"
         + (f" of {processes} processes" if processes > 1 else ""),
         "checkpoint format": CHECKPOINT_FORMAT,

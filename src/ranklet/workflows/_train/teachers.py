@@ -18,7 +18,7 @@ from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.reading.sources import read_examples
 from ranklet.data.tokens.batching import Indices
 from ranklet.data.tokens.corpus import default_cache_folder, remove_oldest
-from ranklet.encoder.source import encoder_folder
+from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.weights import weight_files
 from ranklet.errors import AdapterError, RankletError, RecipeError, RecipeIssue
 from ranklet.files import sha256_file, sha256_json, write_atomically
@@ -135,7 +135,7 @@ def _logits(
     """Return the logits of one teacher, (texts, classes) float32, in the order of `labels`."""
     try:
         own = _own_folder(name)
-        folder = encoder_folder(name) if own is None else own
+        folder = EncoderSource(name).folder if own is None else own
         key = _key(folder, own is None, texts, recipe)
         path = default_cache_folder() / "teachers" / f"{key}.npy"
         if path.is_file():

@@ -21,7 +21,6 @@ from ranklet.run.certificate import encoder_hashes, metrics_hash
 from ranklet.run.folder import read_json
 from ranklet.run.reading import read_evaluations
 from ranklet.run.records import read_records
-from ranklet.saved.head import read_tensors
 from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows._verify.claims import StatedRun
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
@@ -37,16 +36,16 @@ FIGURE_TOLERANCE = {torch.float32: 5e-4, torch.float16: 2e-3, torch.bfloat16: 5e
 
 def check_certificate(stated: StatedRun) -> Finding:
     """Compare the three counts with each other and with the budget."""
-    held = stated.certificate
-    counts = [held.get(name) for name in ("planned", "counted", "saved")]
-    planned, budget = counts[0], held.get("budget")
+    certificate = stated.certificate
+    counts = [certificate.get(name) for name in ("planned", "counted", "saved")]
+    planned, budget = counts[0], certificate.get("budget")
     if not isinstance(planned, int) or not isinstance(budget, int) or counts != [planned] * 3:
         return "differs", f"planned, counted and saved are {counts} of a budget of {budget}"
-    if held.get("within_budget") is not (planned <= budget) or budget != stated.recipe.budget:
-        asked = f"the recipe's budget is {stated.recipe.budget:,}"
-        return (
-            "differs",
-            f"{planned:,} of {budget:,}, within_budget {held.get('within_budget')}; {asked}",
+    within = certificate.get("within_budget")
+    if within is not (planned <= budget) or budget != stated.recipe.budget:
+        return "differs", (
+            f"{planned:,} of {budget:,}, within_budget {within}; "
+            f"the recipe's budget is {stated.recipe.budget:,}"
         )
     return "ok", f"planned, counted and saved: {planned:,} of {budget:,} parameters"
 
@@ -63,25 +62,27 @@ def check_recipe(stated: StatedRun) -> Finding:
 
 def check_plan(stated: StatedRun) -> Finding:
     """Compare the plan with that of the recipe, counted again."""
-    held, found = read_json(stated.run.plan), stated.plan.to_json()
-    differing = differing_names(held, found)
+    written, plan = read_json(stated.run.plan), stated.plan.to_json()
+    differing = differing_names(written, plan)
     if differing:
         return "differs", f"plan.json states another {', '.join(differing)} than the recipe gives"
-    if found["total"] != stated.certificate.get("planned"):
-        return "differs", f"{found['total']:,} parameters from the recipe, not as certified"
-    return "ok", f"{found['total']:,} parameters from shapes alone"
+    if plan["total"] != stated.certificate.get("planned"):
+        return "differs", f"{plan['total']:,} parameters from the recipe, not as certified"
+    return "ok", f"{plan['total']:,} parameters from shapes alone"
 
 
 def check_adapter(stated: StatedRun) -> Finding:
     """Compare the hashes of the adapter folder."""
-    found = sha256_file(stated.run.adapter / TENSORS_FILE)
-    return _compared(found, stated.hashes("adapter"), stated.touched(stated.run.adapter.name))
+    folder = stated.run.adapter.name
+    path = f"{folder}/{TENSORS_FILE}"
+    if path not in stated.files:
+        return "differs", f"{path} is missing"
+    return _compared(stated.files[path], stated.hashes("adapter"), stated.touched(folder))
 
 
 def check_saved(stated: StatedRun) -> Finding:
     """Count the trained parameters in the files."""
-    trained = read_tensors(stated.run.adapter, stated.saved[0].head).trained
-    in_file = sum(tensor.numel() for tensor in trained.values())
+    in_file = sum(tensor.numel() for tensor in stated.saved.tensors.trained.values())
     return _counted(in_file - stated.start, stated)
 
 
@@ -91,23 +92,23 @@ def check_model(stated: StatedRun) -> Finding:
     return _counted(count_trainable(stated.model) - stated.start, stated)
 
 
-def _counted(found: int, stated: StatedRun) -> Finding:
-    same = found == stated.certificate.get("planned")
-    return ("ok" if same else "differs"), f"{found:,} trained parameters"
+def _counted(count: int, stated: StatedRun) -> Finding:
+    same = count == stated.certificate.get("planned")
+    return ("ok" if same else "differs"), f"{count:,} trained parameters"
 
 
 def check_encoder(stated: StatedRun) -> Finding:
     """Compare the hashes of the encoder's files."""
-    held = stated.hashes("encoder")
-    if not isinstance(held, Mapping):
+    certified, folder = stated.hashes("encoder"), stated.saved.encoder.folder
+    if not isinstance(certified, Mapping):
         return "not checked", "the certificate holds no hash of it"
-    found = encoder_hashes(stated.encoder)
-    return _listed(differing_names(held, found), f"{', '.join(found)} in {stated.encoder}")
+    actual = encoder_hashes(folder)
+    return _listed(differing_names(certified, actual), f"{', '.join(actual)} in {folder}")
 
 
 def check_probe_logits(stated: StatedRun) -> Finding:
     """Compute the probe logits again."""
-    difference = check_probes(stated.model, stated.run.adapter)
+    difference = check_probes(stated.model, stated.saved.probes)
     if difference is None:
         return "differs", "the adapter holds no probe logits"
     return "ok", f"largest difference of a logit {difference:.2g}"
@@ -115,11 +116,11 @@ def check_probe_logits(stated: StatedRun) -> Finding:
 
 def check_metrics(stated: StatedRun) -> Finding:
     """Compare the hash of the training records, and the best of them with what is said of it."""
-    held, path = stated.hashes("metrics"), stated.run.metrics
-    if held is None:
+    certified, path = stated.hashes("metrics"), stated.run.metrics
+    if certified is None:
         trained = "the certificate holds no hash of it" if path.exists() else "there is none"
         return "not checked", f"{path.name}: {trained}"
-    if metrics_hash(stated.run) != held:
+    if metrics_hash(stated.run) != certified:
         return "differs", f"{path.name} is not as certified"
     about = read_json(stated.run.environment)
     step, best = about.get("best_step"), about.get("best_validation")
@@ -150,7 +151,8 @@ def check_evaluations(stated: StatedRun) -> Finding:
     if not wrong and stated.hashes("files") is None:
         return "not checked", "consistent, but the certificate holds no hash of it"
     figures = [
-        f"{name} {each.accuracy_name} {each.accuracy.value:.4f}" for name, each in present.items()
+        f"{name} {evaluation.accuracy_name} {evaluation.accuracy.value:.4f}"
+        for name, evaluation in present.items()
     ]
     return _listed(wrong, ", ".join(figures) or "none")
 
@@ -173,16 +175,16 @@ def _is_consistent(evaluation: Evaluation) -> bool:
     return rows == evaluation.rows and hits / max(1, rows) == evaluation.accuracy.value
 
 
-def _counts_agree(evaluation: Evaluation, found: LabelSetFigures) -> bool:
+def _counts_agree(evaluation: Evaluation, figures: LabelSetFigures) -> bool:
     """Tell whether the counts of each label give the figures that follow from them."""
     decisions = evaluation.rows * len(evaluation.labels)
-    wrong = sum(fp + fn for _, fp, fn, _ in found.confusion)
-    hits = sum(tp for *_, tp in found.confusion)
-    whole = all(sum(counts) == evaluation.rows for counts in found.confusion)
+    wrong = sum(fp + fn for _, fp, fn, _ in figures.confusion)
+    hits = sum(tp for *_, tp in figures.confusion)
+    whole = all(sum(counts) == evaluation.rows for counts in figures.confusion)
     f1_micro = 2 * hits / max(1, 2 * hits + wrong)
     return whole and (wrong / max(1, decisions), f1_micro) == (
-        found.hamming_loss.value,
-        found.f1_micro.value,
+        figures.hamming_loss.value,
+        figures.f1_micro.value,
     )
 
 
@@ -198,13 +200,13 @@ def named_data(stated: StatedRun, split: str) -> str | None:
 def check_data(stated: StatedRun, split: str, source: str) -> Finding:
     """Compare the hash of a split's file."""
     hashes = stated.hashes("data")
-    held = hashes.get(split) if isinstance(hashes, Mapping) else None
-    if held is None:
+    certified = hashes.get(split) if isinstance(hashes, Mapping) else None
+    if certified is None:
         reason = f"the certificate holds no hash of {source}, a named set or a data set of the hub"
         return "not checked", reason
     if not Path(source).is_file():
         return "not checked", f"{source} is not here"
-    return _compared(sha256_file(Path(source)), held, (), source)
+    return _compared(sha256_file(Path(source)), certified, (), source)
 
 
 def check_figure(stated: StatedRun, data: str | None) -> Finding:
@@ -215,8 +217,8 @@ def check_figure(stated: StatedRun, data: str | None) -> Finding:
     """
     if data is None:
         return "not checked", "give the test data with --data"
-    held = read_evaluations(stated.run).get("test")
-    if held is None:
+    stored = read_evaluations(stated.run).get("test")
+    if stored is None:
         return "not checked", "the run holds no test figure"
     test = read_labelled(
         data,
@@ -225,11 +227,11 @@ def check_figure(stated: StatedRun, data: str | None) -> Finding:
         stated.recipe.data,
         problem_type=stated.model.problem.problem_type,
     )
-    found = evaluate_on(stated.model, test, "test")
-    detail = f"{found.accuracy_name} {found.accuracy.value:.4f} on {found.rows:,} texts"
-    off = abs(found.accuracy.value - held.accuracy.value)
-    if found.rows != held.rows or off > _tolerance(stated):
-        return "differs", f"{detail}; stored: {held.accuracy.value:.4f} on {held.rows:,}"
+    computed = evaluate_on(stated.model, test, "test")
+    detail = f"{computed.accuracy_name} {computed.accuracy.value:.4f} on {computed.rows:,} texts"
+    off = abs(computed.accuracy.value - stored.accuracy.value)
+    if computed.rows != stored.rows or off > _tolerance(stated):
+        return "differs", f"{detail}; stored: {stored.accuracy.value:.4f} on {stored.rows:,}"
     return "ok", detail
 
 
@@ -240,11 +242,11 @@ def _tolerance(stated: StatedRun) -> float:
     return max(FIGURE_TOLERANCE.get(trained, 0.0), FIGURE_TOLERANCE[compute_dtype(stated.model)])
 
 
-def _compared(found: str, held: object, touched: Sequence[str], what: str = "") -> Finding:
-    if held is None:
+def _compared(actual: str, certified: object, touched: Sequence[str], what: str = "") -> Finding:
+    if certified is None:
         return "differs", "the certificate holds no hash of it"
-    if found == held and not touched:
-        return "ok", f"{what} SHA-256 {found[:12]}…".strip()
+    if actual == certified and not touched:
+        return "ok", f"{what} SHA-256 {actual[:12]}…".strip()
     return _listed(list(touched) or [what or "its content"], "")
 
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import TextClassifier
 from ranklet.encoder.precision import choose_device, choose_dtype
-from ranklet.encoder.source import encoder_folder
+from ranklet.encoder.source import EncoderSource
 from ranklet.errors import RunError
 from ranklet.files import differing_names
-from ranklet.labels import LabelSet
-from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.peft_config import SUBTRACTED_INITS
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run.certificate import file_hashes
 from ranklet.run.folder import Run, read_json
-from ranklet.saved.model import ClassifierSettings, assemble, check_head, read_saved
+from ranklet.saved.model import SavedClassifier, build_saved, read_saved
 from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.from_recipe.placement import plan_for_labels
 
@@ -52,33 +49,24 @@ class StatedRun:
         return load_recipe(self.run.recipe)
 
     @cached_property
-    def saved(self) -> tuple[ClassifierSettings, LabelSet, AdapterFile]:
+    def saved(self) -> SavedClassifier:
         """What the adapter folder holds."""
         return read_saved(self.run.adapter, encoder=self.encoder_option)
 
     @cached_property
-    def encoder(self) -> Path:
-        """The folder of the encoder's files."""
-        return encoder_folder(self.encoder_option or self.saved[0].encoder)
-
-    @cached_property
     def plan(self) -> ParameterPlan:
         """The plan of the recipe, counted again."""
-        name = self.encoder_option or self.recipe.encoder
-        recipe = self.recipe.model_copy(update={"encoder": name})
-        return plan_for_labels(recipe, len(self.saved[1]))
+        encoder = EncoderSource(self.encoder_option or self.recipe.encoder)
+        return plan_for_labels(self.recipe, encoder, len(self.saved.labels))
 
     @cached_property
     def model(self) -> TextClassifier:
         """The trained classifier, assembled from the files; its probes are not compared yet."""
-        settings, labels, adapter = self.saved
         device, precision = choose_device(self.device_option), self.precision_option
         if precision == "auto":
             precision = self.recipe.engine.precision
         dtype = choose_dtype(precision, device)
-        model = assemble(settings, labels, adapter, dtype=dtype, device=device)
-        check_head(model, self.run.adapter, settings.head)
-        return model
+        return build_saved(self.saved, dtype=dtype, device=device)
 
     @cached_property
     def start(self) -> int:
@@ -86,24 +74,29 @@ class StatedRun:
         if self.recipe.adapter.init not in SUBTRACTED_INITS:
             return 0
         pairs = (".lora_A.weight", ".lora_B.weight")
-        tensors = self.saved[2].tensors
+        tensors = self.saved.adapter.tensors
         return sum(t.numel() for name, t in tensors.items() if name.endswith(pairs)) // 2
 
     def hashes(self, name: str) -> Any:
         """Return what the certificate holds under a name of its hashes, or None."""
         try:
-            held = self.certificate.get("sha256")
+            hashes = self.certificate.get("sha256")
         except RunError:
             return None
-        return held.get(name) if isinstance(held, Mapping) else None
+        return hashes.get(name) if isinstance(hashes, Mapping) else None
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of the run's files as they are, by path below its folder."""
+        return file_hashes(self.run)
 
     @cached_property
     def changed(self) -> tuple[str, ...]:
         """Files whose hash is not the certificate's, by path below the run's folder."""
-        held, found = self.hashes("files"), file_hashes(self.run)
-        if not isinstance(held, Mapping):
+        certified = self.hashes("files")
+        if not isinstance(certified, Mapping):
             return ()
-        return tuple(differing_names(held, found))
+        return tuple(differing_names(certified, self.files))
 
     def touched(self, place: str) -> list[str]:
         """List the changed files at or below an entry of the run's folder."""

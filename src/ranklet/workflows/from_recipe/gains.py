@@ -16,10 +16,11 @@ from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.families import unfused
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.quantization import AnyLinear
+from ranklet.encoder.source import EncoderSource
 from ranklet.errors import DataError, RecipeError, RecipeIssue
 from ranklet.head import module_device
 from ranklet.recipe import Recipe
-from ranklet.saved.model import assemble
+from ranklet.saved.assembly import FreshHead, assemble
 from ranklet.workflows.from_recipe.model import classifier_settings
 
 # Half a minute for MiniLM on two cores in float32, half of it for each.
@@ -29,7 +30,7 @@ BATCH_TEXTS = 32
 
 
 def measure_gains(
-    recipe: Recipe, splits: Splits, modules: Sequence[str]
+    recipe: Recipe, encoder: EncoderSource, splits: Splits, modules: Sequence[str]
 ) -> Mapping[str, list[float]]:
     """Measure the gain of each unit of rank, see `budget.gains`.
 
@@ -38,7 +39,8 @@ def measure_gains(
     little left to fall. Nothing else is trained and there is no adapter.
 
     Args:
-        recipe: Encoder, head, pooling, precision and seed; no `fit`.
+        recipe: Head, pooling, precision and seed; no `fit`.
+        encoder: Where its encoder is.
         splits: Its data.
         modules: Full names of linear maps of the encoder.
 
@@ -55,12 +57,13 @@ def measure_gains(
     device = choose_device(recipe.engine.device)
     model = assemble(
         classifier_settings(recipe),
+        encoder,
         splits.labels,
         None,
         dtype=choose_dtype(recipe.engine.precision, device),
         device=device,
         attention=recipe.engine.attention,
-        seed=recipe.seed,
+        fresh_head=FreshHead(recipe.seed),
     )
     _check_linear(model, modules)
     head_texts, gradient_texts = draw_texts(len(splits.train.texts), recipe.seed)
@@ -97,8 +100,8 @@ def draw_texts(number: int, seed: int) -> tuple[Indices, Indices]:
         DataError: There are fewer than four.
     """
     if number < 4:
-        problem = f"{number} training texts are too few for adapter.fit_mode: measured; use uniform"
-        raise DataError(problem, "data.train")
+        message = f"{number} training texts are too few for adapter.fit_mode: measured; use uniform"
+        raise DataError(message, "data.train")
     order = np.random.default_rng(np.random.SeedSequence((seed, number))).permutation(number)
     for_head = min(HEAD_TEXTS, number // 2)
     return order[:for_head], order[for_head : for_head + BATCHES * BATCH_TEXTS]
@@ -129,6 +132,6 @@ def _corpus(model: TextClassifier, splits: Splits, indices: Indices) -> TokenCor
 def _check_linear(model: TextClassifier, modules: Sequence[str]) -> None:
     for name in modules:
         if not isinstance(model.get_submodule(name), AnyLinear):
-            problem = f"measured scores linear maps, and {name} is none; leave it out of "
-            problem += "adapter.target_modules or take another mode"
-            raise RecipeError([RecipeIssue("", "adapter.fit_mode", problem)])
+            message = f"measured scores linear maps, and {name} is none; leave it out of "
+            message += "adapter.target_modules or take another mode"
+            raise RecipeError([RecipeIssue("", "adapter.fit_mode", message)])

@@ -7,11 +7,12 @@ import torch
 from ranklet.classifier import TextClassifier
 from ranklet.data.tokens.long_texts import DEFAULT_OVERLAP, LongTexts
 from ranklet.encoder.layers import NativeEncoder
+from ranklet.encoder.source import EncoderSource
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.placement import place_adapters, train_biases, train_modules
 from ranklet.recipe import Recipe
-from ranklet.saved.model import ClassifierSettings, assemble
+from ranklet.saved.assembly import ClassifierSettings, FreshHead, assemble
 from ranklet.workflows.from_recipe.placement import resolve_adapters, trained_norms
 
 
@@ -35,12 +36,17 @@ def classifier_settings(recipe: Recipe) -> ClassifierSettings:
 
 
 def build_model(
-    recipe: Recipe, labels: LabelSet, dtype: torch.dtype, device: torch.device
+    recipe: Recipe,
+    encoder: EncoderSource,
+    labels: LabelSet,
+    dtype: torch.dtype,
+    device: torch.device,
 ) -> tuple[TextClassifier, AdapterFile]:
     """Load the encoder, place fresh adapters and a fresh head, freeze the rest.
 
     Args:
         recipe: What to build.
+        encoder: Where its encoder is.
         labels: Classes.
         dtype: Compute dtype of the frozen weights.
         device: Where it computes.
@@ -56,14 +62,13 @@ def build_model(
     torch.manual_seed(recipe.seed)
     model = assemble(
         classifier_settings(recipe),
+        encoder,
         labels,
         None,
         dtype=dtype,
         device=device,
         attention=recipe.engine.attention,
-        head_dropout=recipe.head_dropout,
-        head_dense_init=recipe.head_dense_init,
-        seed=recipe.seed,
+        fresh_head=FreshHead(recipe.seed, recipe.head_dropout, recipe.head_dense_init),
     )
     if isinstance(model.encoder, NativeEncoder):
         model.encoder.activation_checkpointing = recipe.engine.activation_checkpointing

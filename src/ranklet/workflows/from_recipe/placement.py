@@ -7,17 +7,22 @@ from ranklet.classifier import TextClassifier, adaptable_shapes, build_skeleton,
 from ranklet.data.examples import distinct_labels
 from ranklet.data.reading.named_sets import known_labels
 from ranklet.data.reading.sources import is_on_hub, read_examples
-from ranklet.encoder.source import encoder_config
+from ranklet.encoder.source import EncoderSource
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.lora.initial import check_rank
 from ranklet.lora.placement import Placement, module_shapes, norm_modules, resolve_placement
 from ranklet.recipe import Recipe
 
 
-def plan_for_labels(recipe: Recipe, num_labels: int) -> ParameterPlan:
-    """Count every parameter that a recipe trains for a number of labels."""
+def encoder_of(recipe: Recipe) -> EncoderSource:
+    """Return the encoder of a recipe, to be made once and handed on; nothing is looked up yet."""
+    return EncoderSource(recipe.encoder)
+
+
+def plan_for_labels(recipe: Recipe, encoder: EncoderSource, num_labels: int) -> ParameterPlan:
+    """Count every parameter that a recipe trains, from its encoder's sizes and number of labels."""
     skeleton = build_skeleton(
-        encoder_config(recipe.encoder), recipe.head, recipe.pooling, num_labels, recipe.head_rank
+        encoder.config, recipe.head, recipe.pooling, num_labels, recipe.head_rank
     )
     return plan_parameters(
         encoder_shapes=module_shapes(skeleton.encoder, skeleton.prefix),
@@ -80,11 +85,11 @@ def count_labels(recipe: Recipe) -> int:
         return len(stated)
     data = recipe.data
     if is_on_hub(data.train):
-        problem = (
+        message = (
             f"the labels of {data.train!r} are not known before it is downloaded; "
             "list them, so that the plan needs no network"
         )
-        raise RecipeError([RecipeIssue("", "data.label_names", problem)])
+        raise RecipeError([RecipeIssue("", "data.label_names", message)])
     train = read_examples(
         data.train, "train", data.text_column, data.label_column, None, data.problem_type
     )

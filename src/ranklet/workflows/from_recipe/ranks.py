@@ -14,9 +14,10 @@ a rank of 32 would learn 32 times as fast as a rank of 1 beside it. `use_rslora`
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from functools import partial
+from typing import Any, get_args
 
 from ranklet.budget.allocation import (
     Candidate,
@@ -28,15 +29,16 @@ from ranklet.budget.allocation import (
 )
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import build_skeleton
-from ranklet.encoder.source import encoder_config
+from ranklet.encoder.config import EncoderConfig
+from ranklet.encoder.source import EncoderSource
 from ranklet.errors import BudgetExceededError, RecipeError, RecipeIssue
+from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.module_names import matches
+from ranklet.lora.placement import Placement
 from ranklet.recipe import Recipe
 from ranklet.recipe.recipe import contradictions
 from ranklet.vocabulary import HeadKind
-
-Count = Callable[[Recipe], ParameterPlan]
-"""A recipe without `adapter.fit` -> its plan."""
+from ranklet.workflows.from_recipe.placement import plan_for_labels
 
 # Rows of a plan that a module has because it is adapted, magnitudes with DoRA; with
 # `bias: lora_only` its bias too.
@@ -69,7 +71,7 @@ class Space:
         return smallest_budget(self.candidates, self.fixed)
 
 
-def open_space(recipe: Recipe, count: Count) -> Space:
+def open_space(recipe: Recipe, encoder: EncoderSource, num_labels: int) -> Space:
     """Decide the head and list the modules that a budget can be spent on.
 
     With `adapter.fit_head: cheapest` the head is the one that trains the fewest parameters among
@@ -78,17 +80,19 @@ def open_space(recipe: Recipe, count: Count) -> Space:
 
     Args:
         recipe: With or without `adapter.fit`.
-        count: Counts a recipe from shapes.
+        encoder: Its encoder, of which the sizes are needed.
+        num_labels: Classes.
 
     Raises:
         AdapterError: The placement matches nothing.
         RecipeError: No head is possible.
     """
+    count = partial(plan_for_labels, encoder=encoder, num_labels=num_labels)
     recipe = at_rank(recipe, 1)
     if recipe.adapter.fit_head == "cheapest":
         recipe = _with_cheapest_head(recipe, count)
     first, second = count(recipe), count(at_rank(recipe, 2))
-    layers = _layers_of(recipe)
+    layers = _layers_of(encoder.config)
     kinds = {*ADAPTER_KINDS, *(("bias",) if recipe.adapter.bias == "lora_only" else ())}
     sizes = {row.module: min(row.shape) for row in first.rows if row.rank is not None}
     at_one, at_two = _by_module(first, kinds), _by_module(second, kinds)
@@ -127,7 +131,7 @@ def solve(space: Space, budget: int, worth: Worth) -> Recipe:
     changes = {
         "target_modules": tuple(adapted),
         "rank": rank,
-        "rank_pattern": {name: own for name, own in adapted.items() if own != rank},
+        "rank_pattern": {name: other for name, other in adapted.items() if other != rank},
         "alpha_pattern": _alphas(space.recipe, tuple(adapted)),
         "exclude_modules": (),
         "layers": None,
@@ -138,8 +142,13 @@ def solve(space: Space, budget: int, worth: Worth) -> Recipe:
     )
 
 
-def solve_from_shapes(recipe: Recipe, count: Count) -> Recipe:
+def solve_from_shapes(recipe: Recipe, encoder: EncoderSource, num_labels: int) -> Recipe:
     """Resolve `adapter.fit` of a mode that needs no data; other recipes come back as they are.
+
+    Args:
+        recipe: What to resolve.
+        encoder: Its encoder, of which the sizes are needed.
+        num_labels: Classes.
 
     Raises:
         BudgetExceededError: The budget holds no adapter.
@@ -150,12 +159,48 @@ def solve_from_shapes(recipe: Recipe, count: Count) -> Recipe:
         return recipe
     mode = recipe.adapter.fit_mode
     if mode not in WORTH_FROM_SHAPES:
-        problem = (
+        message = (
             f"{mode} reads the data and the weights, which a plan does not; "
             "solve first: ranklet.plan(ranklet.fit_ranks(recipe))"
         )
-        raise RecipeError([RecipeIssue("", "adapter.fit_mode", problem)])
-    return solve(open_space(recipe, count), fit, WORTH_FROM_SHAPES[mode])
+        raise RecipeError([RecipeIssue("", "adapter.fit_mode", message)])
+    return solve(open_space(recipe, encoder, num_labels), fit, WORTH_FROM_SHAPES[mode])
+
+
+def cut_recipe(
+    recipe: Recipe, placements: Sequence[Placement], cut: AdapterFile, budget: int
+) -> Recipe:
+    """Return the recipe that would train what is left of an adapter.
+
+    Args:
+        recipe: What was trained.
+        placements: Where its adapters were.
+        cut: What is left of them; every module of it is named, with its rank.
+        budget: What that fits.
+    """
+    names = tuple(placement.module for placement in cut.placements)
+    options = recipe.adapter
+    changes: dict[str, Any] = {
+        "rank": cut.rank,
+        "alpha": cut.alpha,
+        "target_modules": names,
+        "exclude_modules": (),
+        "layers": None,
+        "rank_pattern": {p.module: p.rank for p in cut.placements if p.rank != cut.rank},
+        "alpha_pattern": {p.module: p.alpha for p in cut.placements if p.alpha != cut.alpha},
+        "use_rslora": False,
+        "init": "default",
+    }
+    if options.train_layer_norm and options.layers is not None:
+        # The norms of these layers stay, also of one that has no adapter left.
+        gone = (placement.module for placement in placements if placement.module not in names)
+        changes |= {
+            "target_modules": options.target_modules,
+            "exclude_modules": (*options.exclude_modules, *gone),
+            "layers": options.layers,
+        }
+    section = options.model_copy(update=changes)
+    return recipe.model_copy(update={"budget": budget, "adapter": section})
 
 
 def check_feasible(space: Space, budget: int) -> None:
@@ -191,21 +236,21 @@ def _by_module(plan: ParameterPlan, kinds: set[str]) -> Counter[str]:
     return costs
 
 
-def _with_cheapest_head(recipe: Recipe, count: Count) -> Recipe:
+def _with_cheapest_head(recipe: Recipe, count: Callable[[Recipe], ParameterPlan]) -> Recipe:
     def cost(candidate: Recipe) -> int:
         return sum(row.parameters for row in count(candidate).rows if row.kind == "head")
 
-    priced = [(cost(each), each) for each in _with_each_head(recipe, count)]
-    if not priced:
-        problem = f"no head goes with pooling {recipe.pooling} and encoder {recipe.encoder}"
-        raise RecipeError([RecipeIssue("", "adapter.fit_head", problem)])
-    return min(priced, key=lambda pair: pair[0])[1]
+    candidates = list(_with_each_head(recipe, count))
+    if not candidates:
+        message = f"no head goes with pooling {recipe.pooling} and encoder {recipe.encoder}"
+        raise RecipeError([RecipeIssue("", "adapter.fit_head", message)])
+    return min(candidates, key=cost)
 
 
-def _with_each_head(recipe: Recipe, count: Count) -> Iterator[Recipe]:
+def _with_each_head(recipe: Recipe, count: Callable[[Recipe], ParameterPlan]) -> Iterator[Recipe]:
     for kind in get_args(HeadKind):
         candidate = recipe.model_copy(update={"head": kind})
-        if any("head" in each.fields for each in contradictions(candidate)):
+        if any("head" in conflict.fields for conflict in contradictions(candidate)):
             continue
         try:
             count(candidate)
@@ -214,8 +259,8 @@ def _with_each_head(recipe: Recipe, count: Count) -> Iterator[Recipe]:
         yield candidate
 
 
-def _layers_of(recipe: Recipe) -> dict[str, int]:
-    skeleton = build_skeleton(encoder_config(recipe.encoder), "linear", "cls", 2)
+def _layers_of(config: EncoderConfig) -> dict[str, int]:
+    skeleton = build_skeleton(config, "linear", "cls", 2)
     layer_of = {
         id(module): index
         for index, layer in enumerate(skeleton.encoder.layers)

@@ -11,6 +11,7 @@ import torch
 
 from ranklet.data.duplicates import DuplicateReport
 from ranklet.data.encoded_splits import EncodedSplit, Splits
+from ranklet.encoder.source import EncoderSource
 from ranklet.labels import LabelSet
 from ranklet.recipe import DataSection, Recipe, TrainingSection, recipe_hash
 from ranklet.training.checkpoint_writer import CheckpointWriter
@@ -75,10 +76,9 @@ def splits(*texts: str, labels: tuple[int, ...] = (0, 1)) -> Splits:
 
 
 @pytest.fixture
-def encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def encoder(tmp_path: Path) -> Path:
     for name in ("config.json", "vocab.txt", "model.safetensors"):
         (tmp_path / name).write_text(name)
-    monkeypatch.setattr(continue_run, "encoder_folder", lambda name: tmp_path)
     return tmp_path
 
 
@@ -91,7 +91,9 @@ def test_an_origin_tells_apart_what_must_not_be_mixed(encoder: Path) -> None:
     ) -> Any:
         recipe = Recipe(data=DataSection(train="a.csv"), seed=seed)
         texts = given or splits("one", "two")
-        return origin_of(recipe, texts, dtype, torch.device("cpu"), targets)
+        return origin_of(
+            recipe, EncoderSource(str(encoder)), texts, dtype, torch.device("cpu"), targets
+        )
 
     def differing(other: dict[str, str]) -> set[str]:
         return {name for name in first if other[name] != first[name]}

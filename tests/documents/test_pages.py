@@ -143,6 +143,14 @@ def test_every_path_that_is_named_exists(path: Path) -> None:
     assert [name for name in PATHS.findall(read(path)) if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_that_is_named_exists(path: Path) -> None:
+    names = re.findall(r"`([a-z_]+(?:/[a-z_]+)*\.py)`", read(path))
+    for name in names:
+        beside = ((ROOT / name).exists(), (path.parent / name).exists())
+        assert any(beside) or any(PACKAGE.rglob(name)), name
+
+
 # Form
 
 

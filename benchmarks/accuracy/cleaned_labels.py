@@ -94,8 +94,9 @@ def main() -> None:
             fixed = {seed: path.with_stem(f"{path.stem}-{policy}") for seed, path in wrong.items()}
             for seed, path in wrong.items():
                 if not fixed[seed].is_file():
-                    found = ranklet.audit(str(path), fix=fixed[seed], label_errors=policy)
-                    print(path.name, policy, found.fixed, flush=True)
+                    fix = ranklet.Fix(fixed[seed], label_errors=policy)
+                    audit = ranklet.audit(path, fix=fix)
+                    print(path.name, policy, audit.fixed, flush=True)
             train_on(f"{policy}, {kind}", fixed)
     print(table(rows, CLEAN))
     for kind in options.kinds:

@@ -91,20 +91,20 @@ def build_ranklet(job: Job) -> Contender:
     """Load the PEFT adapter as any user would; `job["load"]` holds further arguments of `load`."""
     import ranklet
 
-    model = ranklet.load(
+    network = ranklet.load(
         Path(job["folder"]) / ADAPTER,
         encoder=job["encoder"],
-        labels=[str(index) for index in range(NUM_LABELS)],
+        label_names=[str(index) for index in range(NUM_LABELS)],
         device=job["device"],
         precision=job["precision"],
         **job["load"],
-    )
-    assert model.preprocessing is not None
-    preprocessing = replace(model.preprocessing, max_length=job["max_length"])
-    dtype = model.encoder.embeddings.LayerNorm.weight.dtype
+    ).network
+    assert network.preprocessing is not None
+    preprocessing = replace(network.preprocessing, max_length=job["max_length"])
+    dtype = network.encoder.embeddings.LayerNorm.weight.dtype
     return Contender(
         preprocessing.corpus,
-        lambda corpus: model.predict_logits(corpus).numpy(),
+        lambda corpus: network.predict_logits(corpus).numpy(),
         str(dtype).removeprefix("torch."),
     )
 

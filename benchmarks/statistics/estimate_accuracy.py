@@ -31,9 +31,9 @@ from library.results import record
 from library.sample_rows import ag_news_files
 
 from ranklet import Run, load, load_recipe
-from ranklet.data.perturbations import SHIFTS
+from ranklet.data.perturbations import PERTURBATIONS
 from ranklet.data.reading.named_sets import bundled_file
-from ranklet.workflows._learn_shifts import judge_new, learn_shifts
+from ranklet.workflows._learn_shifts import expect_on_new, learn_shifts
 from ranklet.workflows.from_recipe.own_validation import own_validation
 
 Rows = Sequence[tuple[str, str]]
@@ -87,7 +87,7 @@ def sets_of(rows: Rows) -> dict[str, tuple[bool, Rows]]:
     texts, labels = [text for text, _ in rows], [label for _, label in rows]
     found: dict[str, tuple[bool, Rows]] = {"as they are": (True, rows)}
     for kind, strength in FITTED_KINDS.items():
-        changed = SHIFTS[kind](texts, strength, 17)
+        changed = PERTURBATIONS[kind](texts, strength, 17)
         found[f"{kind.replace('_', ' ')}, {strength}"] = (
             True,
             list(zip(changed, labels, strict=True)),
@@ -119,16 +119,16 @@ def reported_rows(arguments: argparse.Namespace) -> Rows:
 
 def judge_run(run: Path, sets: dict[str, tuple[bool, Rows]]) -> list[Found]:
     """Estimate the accuracy of a run on every set, then look at the labels."""
-    model = load(run, merge=True)
-    basis = learn_shifts(model, own_validation(Run(run)), 0, print)
+    network = load(run, merge=True).network
+    basis = learn_shifts(network, own_validation(Run(run)), 0, print)
     found = []
     for name, (fitted, rows) in sets.items():
-        judged = judge_new(model, basis, [text for text, _ in rows], lambda line: None)
+        outputs = expect_on_new(network, basis, [text for text, _ in rows], lambda line: None)
         right = [
-            model.labels.names[index] == label
-            for index, (_, label) in zip(judged.predicted, rows, strict=True)
+            network.labels.names[index] == label
+            for index, (_, label) in zip(outputs.predicted, rows, strict=True)
         ]
-        expected = judged.expected
+        expected = outputs.expected
         each = Found(
             run=str(run),
             texts=name,

@@ -1,4 +1,4 @@
-"""TextClassifier: encoder, adapters, pooling, head and labels in one object."""
+"""The network of a classifier: encoder, adapters, pooling, head and labels in one module."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class Preprocessing:
         return corpus_of(tokens, labels)
 
 
-class TextClassifier(nn.Module):
-    """A text classifier on a frozen encoder.
+class ClassifierNetwork(nn.Module):
+    """A text classifier on a frozen encoder, as PyTorch computes it.
 
     The encoder hangs under transformers' name for it (`bert`, `roberta`) and the modules of the
     head under theirs (`classifier`), so that module names are Hugging Face's.
@@ -203,6 +203,9 @@ class TextClassifier(nn.Module):
         return self.preprocessing.corpus(texts, labels)
 
 
+TextClassifier = ClassifierNetwork
+
+
 def mean_pool(hidden: Tensor, batch: Batch) -> Tensor:
     """Average the states of each text, in float32.
 
@@ -237,7 +240,7 @@ def build_skeleton(
     pooling: Pooling,
     num_labels: int,
     head_rank: int = DEFAULT_RANK,
-) -> TextClassifier:
+) -> ClassifierNetwork:
     """Build a classifier without numbers, for planning from shapes alone.
 
     Args:
@@ -251,10 +254,10 @@ def build_skeleton(
         encoder = build_encoder(config, needs_pooler(head, config))
         modules = build_head(head, config, num_labels, 0.0, seed=0, rank=head_rank)
     labels = LabelSet(tuple(str(index) for index in range(num_labels)))
-    return TextClassifier(encoder, modules, head_pooling(head, pooling, config), labels)
+    return ClassifierNetwork(encoder, modules, head_pooling(head, pooling, config), labels)
 
 
-def adaptable_shapes(model: TextClassifier) -> dict[str, ModuleShape]:
+def adaptable_shapes(model: ClassifierNetwork) -> dict[str, ModuleShape]:
     """List the modules below the head, which adapters may be placed on.
 
     BERT's pooler is one of them where the head reads it; ModernBERT's, which stands outside the
@@ -271,7 +274,7 @@ def adaptable_shapes(model: TextClassifier) -> dict[str, ModuleShape]:
     }
 
 
-def head_shapes(model: TextClassifier) -> dict[str, ModuleShape]:
+def head_shapes(model: ClassifierNetwork) -> dict[str, ModuleShape]:
     """List the modules of the head that train; they train whole."""
     return {
         name: shape

@@ -222,8 +222,8 @@ _STANDARD_HEADS: Mapping[str, StandardHead] = {
 
 def standard_head(config: EncoderConfig) -> StandardHead | None:
     """Return what transformers' sequence classifier of an encoder computes; None: not known."""
-    found = _STANDARD_HEADS.get(config.model_type)
-    return None if found is _DEBERTA and config.classifier_activation != "gelu" else found
+    standard = _STANDARD_HEADS.get(config.model_type)
+    return None if standard is _DEBERTA and config.classifier_activation != "gelu" else standard
 
 
 def needs_pooler(head: HeadKind, config: EncoderConfig) -> bool:

@@ -14,11 +14,11 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ranklet.classifier import TextClassifier
-from ranklet.files import folder_appearing_whole
+from ranklet.data.reading.memory import IN_MEMORY
 from ranklet.problem import MultiLabel
 from ranklet.recipe.yaml_file import parse_recipe
 from ranklet.run.folder import read_json
+from ranklet.text_classifier import TextClassifier
 from ranklet.workflows.load import load
 from ranklet.workflows.train import train
 
@@ -56,7 +56,6 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     classes_: NDArray[Any]
     model_: TextClassifier
-    files_: Mapping[str, bytes]
     trained_parameters_: int
     validation_: Mapping[str, float]
 
@@ -110,14 +109,9 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.classes_) < 2:
             raise ValueError("y has one label only; a classifier needs at least two")
         with TemporaryDirectory() as folder:
-            data = Path(folder) / "train.jsonl"
-            rows = zip(texts, labels, strict=True)
-            lines = [json.dumps({"text": text, "label": label}) for text, label in rows]
-            data.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            fields = self._fields(data, multi_label=isinstance(labels[0], list))
+            fields = self._fields(multi_label=isinstance(labels[0], list))
             recipe = parse_recipe(json.dumps(fields), "parameters", self._overrides())
-            run = train(recipe, Path(folder) / "run")
-            self.files_ = _read_files(run.adapter)
+            run = train(recipe, Path(folder) / "run", data=(texts, labels))
             self.trained_parameters_ = read_json(run.certificate)["counted"]
             self.validation_ = read_json(run.environment)["best_validation"]
             self.model_ = load(run.adapter, merge=True)
@@ -134,8 +128,8 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(self.model_.problem, MultiLabel):
             return self.model_.problem.decide(probabilities).astype(np.int64)
         columns = probabilities.argmax(1)
-        chosen: NDArray[Any] = self.classes_[columns]
-        return chosen
+        predicted: NDArray[Any] = self.classes_[columns]
+        return predicted
 
     def save(self, folder: str | Path) -> None:
         """Write the classifier as a folder that `ranklet predict` and `ranklet.load` take.
@@ -144,20 +138,7 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             RunError: The folder exists or cannot be written.
         """
         check_is_fitted(self, "model_")
-        with folder_appearing_whole(Path(folder)) as unfinished:
-            _write_files(self.files_, unfinished)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the encoder out: it is found again by its name."""
-        return {name: held for name, held in super().__getstate__().items() if name != "model_"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Load the classifier from its own files, which compares its probe logits."""
-        super().__setstate__(state)
-        if "files_" in state:
-            with TemporaryDirectory() as folder:
-                _write_files(self.files_, Path(folder))
-                self.model_ = load(folder, merge=True)
+        self.model_.save(folder)
 
     def __sklearn_tags__(self) -> Any:
         """Say that X is a column of strings."""
@@ -168,7 +149,7 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _fields(self, data: Path, multi_label: bool) -> dict[str, Any]:
+    def _fields(self, multi_label: bool) -> dict[str, Any]:
         targets = self.target_modules
         return {
             "encoder": self.encoder,
@@ -177,7 +158,7 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "head": self.head,
             "pooling": self.pooling,
             "data": {
-                "train": str(data),
+                "train": IN_MEMORY,
                 "label_names": _names(self.classes_),
                 "problem_type": f"{'multi' if multi_label else 'single'}_label_classification",
                 "validation": self.validation,
@@ -239,12 +220,3 @@ def _names(classes: NDArray[Any]) -> list[str]:
     if readable and len(set(names)) == len(names):
         return names
     return [f"class {index}" for index in range(len(names))]
-
-
-def _read_files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-def _write_files(files: Mapping[str, bytes], folder: Path) -> None:
-    for name, content in files.items():
-        (folder / name).write_bytes(content)

@@ -10,10 +10,10 @@ import ranklet
 
 PACKAGE = Path(ranklet.__file__).parent
 FLOORS = (
-    ("errors", "vocabulary", "labels", "batch", "files", "hub", "launch", "recipe"),
+    ("errors", "vocabulary", "display", "labels", "batch", "files", "hub", "launch", "recipe"),
     ("encoder", "lora", "data", "budget"),
     ("problem", "head", "classifier", "saved"),
-    ("training", "evaluation"),
+    ("training", "evaluation", "text_classifier"),
     ("run", "workflows"),
     ("cli", "sklearn", "__main__"),
 )

@@ -20,12 +20,6 @@ MOST_BODY_LINES = 60
 WIDE = {
     "ranklet.evaluation.report.run_page.render_report",
     "ranklet.sklearn.LoraTextClassifier.__init__",
-    "ranklet.workflows.audit.audit",
-    "ranklet.workflows.estimate.estimate",
-    "ranklet.workflows.evaluate.evaluate",
-    "ranklet.workflows.predict.predict",
-    "ranklet.workflows.shrink.shrink",
-    "ranklet.workflows.stress.stress",
 }
 # Too long today, docstring and signature not counted.
 LONG = {}

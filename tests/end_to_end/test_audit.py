@@ -144,7 +144,7 @@ def test_texts_without_labels(folder: Path, ranklet: Callable) -> None:
 def test_from_python(folder: Path) -> None:
     found = package.audit("train.csv", "test.csv", label_views="none")
     assert isinstance(found, package.Audit)
-    assert found.problems == ("oddities", "duplicates", "leakage")
+    assert found.defects == ("oddities", "duplicates", "leakage")
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,8 @@ def test_stress_counts_texts_with_all_their_labels(place: Path, ranklet: Command
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)
     assert (found["accuracy_name"], found["sureness"]) == ("exact match", None)
-    assert found["accuracy"]["value"] == library.evaluate("run", precision="float32").accuracy.value
+    source = library.ModelSource("run", precision="float32")
+    assert found["accuracy"]["value"] == library.evaluate(source).accuracy.value
     (point,) = found["points"]
     # One word is left of each text, so a text of both labels loses one of them.
     assert point["flipped"] >= point["lost"] > 0

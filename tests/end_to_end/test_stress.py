@@ -13,7 +13,7 @@ import pytest
 
 import ranklet as library
 from ranklet.data import perturbations as shifts
-from ranklet.data.perturbations import SHIFTS
+from ranklet.data.perturbations import PERTURBATIONS
 from ranklet.workflows import stress as workflow
 
 
@@ -47,12 +47,13 @@ def test_the_figures_are_those_of_shifted_texts(workplace: Path, stressed: Any) 
     texts, labels = [row["text"] for row in rows], [row["label"] for row in rows]
     before = model.predict(texts)
     assert (found["source"], found["rows"], found["of_rows"]) == ("test", 6, 6)
-    assert found["accuracy"]["value"] == library.evaluate("run", precision="float32").accuracy.value
+    source = library.ModelSource("run", precision="float32")
+    assert found["accuracy"]["value"] == library.evaluate(source).accuracy.value
     assert [(each["kind"], each["strength"]) for each in found["points"]] == [
-        (kind, strength) for kind in SHIFTS for strength in (0.5, 1.0)
+        (kind, strength) for kind in PERTURBATIONS for strength in (0.5, 1.0)
     ]
     for each in found["points"]:
-        shifted = SHIFTS[each["kind"]](texts, each["strength"], 3)
+        shifted = PERTURBATIONS[each["kind"]](texts, each["strength"], 3)
         after = model.predict(shifted)
         assert each["changed"] == sum(a != b for a, b in zip(texts, shifted, strict=True))
         assert each["flipped"] == sum(a != b for a, b in zip(before, after, strict=True))
@@ -71,8 +72,8 @@ def test_no_label_changes_and_a_shift_that_moves_texts_would_show(
     def backwards(texts: Any, strength: float, seed: int) -> list[str]:
         return shifts.upper(texts, strength, seed)[::-1]
 
-    changed = MappingProxyType({**SHIFTS, "upper": backwards})
-    monkeypatch.setattr(workflow, "SHIFTS", changed)
+    changed = MappingProxyType({**PERTURBATIONS, "upper": backwards})
+    monkeypatch.setattr(workflow, "PERTURBATIONS", changed)
     monkeypatch.setattr(workflow, "predictions_of", _with_texts(workflow.predictions_of))
     assert point_of(stressed("--kinds", "upper"), "upper")["flipped"] == 6
 

@@ -381,7 +381,7 @@ def test_we_compute_the_same_from_pefts_files(
                 parameter.add_(0.2 * torch.randn_like(parameter))
     theirs.eval().save_pretrained(tmp_path)
     ours = load_model(
-        tmp_path, encoder=str(base), labels=LABELS.names, dtype=torch.float32, device=CPU
+        tmp_path, encoder=str(base), label_names=LABELS.names, dtype=torch.float32, device=CPU
     )
     assert_equal(our_logits(ours), peft_logits(theirs, base), base)
     if "bias" not in options:  # PEFT counts biases of modules_to_save twice
@@ -509,13 +509,15 @@ def test_the_seed_adapter_gives_pefts_logits(
 def test_peft_computes_the_same_from_a_shrunk_adapter(
     base: Path, options: Mapping[str, Any], share: float, tmp_path: Path
 ) -> None:
+    from ranklet.workflows.load import ModelSource
     from ranklet.workflows.shrink import shrink
 
     model, folder = saved(base, options, tmp_path / "adapter")
     total = sum(p.numel() for p in model.parameters() if p.requires_grad)
     head = sum(p.numel() for n in model.head_modules for p in model.get_submodule(n).parameters())
     budget = head + int(share * (total - head))
-    done = shrink(folder, budget, tmp_path / "small", device="cpu", precision="float32")
+    source = ModelSource(folder, device="cpu", precision="float32")
+    done = shrink(source, budget, tmp_path / "small")
     assert (
         budget - max(s.parameters_per_rank for s in adaptable_shapes(model).values())
         < (done.parameters[1])

@@ -244,3 +244,16 @@ def test_encoded_labels_name_the_labels_again(rows: list[tuple[str, str]]) -> No
     labels = LabelSet(("w", "x", "y", "z"))
     encoded = encode_labels(examples, labels)
     assert tuple(labels.names[index] for index in encoded) == examples.labels
+
+
+@given(rows=st.lists(st.tuples(CELLS, st.sampled_from("xyz")), min_size=1, max_size=8))
+def test_a_pair_and_dicts_of_it_are_the_same(rows: list[tuple[str, str]]) -> None:
+    texts, labels = [text for text, _ in rows], [label for _, label in rows]
+    dicts = [{"text": text, "label": label} for text, label in rows]
+    pair, records = (
+        read_examples(data, "train", "text", "label", None, allow_empty=True)
+        for data in ((texts, labels), dicts)
+    )
+    assert pair == records
+    assert (pair.texts, pair.labels) == (tuple(texts), tuple(labels))
+    assert pair.sha256 == records.sha256

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from ranklet.display import Display, shows_itself
 from ranklet.errors import BudgetExceededError, ParityError
 from ranklet.lora.module_names import layer_of
 from ranklet.lora.placement import ModuleShape, Placement
@@ -37,6 +38,7 @@ class PlanRow:
     alpha: float | None = None
 
 
+@shows_itself
 @dataclass(frozen=True)
 class ParameterPlan:
     """Every trained parameter, by module, against a budget.
@@ -58,6 +60,15 @@ class ParameterPlan:
     def remaining(self) -> int:
         """Parameters of the budget that are not used; negative when over it."""
         return self.budget - self.total
+
+    def display(self) -> Display:
+        """Return the plan as a table."""
+        rows = [
+            (row.module, row.kind, "" if row.rank is None else str(row.rank), f"{row.parameters:,}")
+            for row in self.rows
+        ]
+        caption = f"ParameterPlan: {self.total:,} of at most {self.budget:,} parameters"
+        return Display(caption, ("module", "kind", "rank", "parameters"), rows)
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON types; `total`, `budget` and `rows` at the top."""

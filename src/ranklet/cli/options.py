@@ -7,9 +7,13 @@ say is handed over as `model_source` and `columns` spell it, in one place for al
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from ranklet.data.reading.columns import Columns
+    from ranklet.workflows.load import ModelSource
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -48,34 +52,24 @@ PrecisionOption = Annotated[Precision, typer.Option(help="Dtype of the frozen we
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to be read by a program.")]
 
 
-class ModelSource(TypedDict):
-    """How a workflow that loads a classifier is told which one, beside its folder."""
-
-    encoder: str | None
-    label_names: list[str] | None
-    device: Device
-    precision: Precision
-
-
-class Columns(TypedDict):
-    """How a workflow that reads labelled texts is told where they stand."""
-
-    text_column: list[str] | None
-    label_column: str | None
-
-
 def model_source(
-    encoder: str | None, label_names: str | None, device: Device, precision: Precision
+    path: Path | None,
+    encoder: str | None,
+    label_names: str | None,
+    device: Device,
+    precision: Precision,
 ) -> ModelSource:
-    """Say which encoder, names, device and precision a classifier is loaded with."""
-    return ModelSource(
-        encoder=encoder, label_names=names_of(label_names), device=device, precision=precision
-    )
+    """Say which classifier is loaded, with which encoder and names, where and how precisely."""
+    from ranklet.workflows.load import ModelSource
+
+    return ModelSource(path, encoder, names_of(label_names), device, precision)
 
 
-def columns(text_column: list[str] | None, label_column: str | None) -> Columns:
+def columns(text_column: list[str] | None, label_column: str | None = None) -> Columns:
     """Say which columns hold text and label; None: those of the run."""
-    return Columns(text_column=text_column or None, label_column=label_column)
+    from ranklet.data.reading.columns import Columns
+
+    return Columns(text_column or None, label_column)
 
 
 def names_of(text: str | None) -> list[str] | None:

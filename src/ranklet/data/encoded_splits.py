@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,6 +38,7 @@ class Splits:
         test: What is reported, or None.
         duplicates: Duplicates found and dropped.
         filtered_words: Words of each training row outside the word limits.
+        sha256: Of what was read, by split: the bytes of a local file, or texts in memory.
     """
 
     labels: LabelSet
@@ -45,6 +47,7 @@ class Splits:
     test: EncodedSplit | None
     duplicates: DuplicateReport
     filtered_words: tuple[int, ...] = ()
+    sha256: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def filtered(self) -> int:

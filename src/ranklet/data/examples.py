@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ranklet.data.hints import listed, nearest
@@ -23,10 +23,13 @@ class Examples:
         texts: One text per row.
         labels: One label name per row, or in multi-label data one sorted tuple of names; None where
             the source has no labels.
-        lines: Line on which each row starts, counted from 1 (parquet: row number).
+        lines: Line on which each row starts, counted from 1 (parquet: row number); of texts in
+            memory their indices, counted from 0.
         source: File path or data set name, for messages.
         label_names: All label names in the order of the integers that stand for them, where the
             source or its reader says so.
+        sha256: Of the bytes of the file that was read, or of texts and labels in memory; None of a
+            named set and of a data set of the hub.
     """
 
     texts: tuple[str, ...]
@@ -34,6 +37,7 @@ class Examples:
     lines: tuple[int, ...]
     source: str
     label_names: tuple[str, ...] | None = None
+    sha256: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         lengths = {len(self.texts), len(self.lines), len(self.labels or self.texts)}

@@ -1,4 +1,4 @@
-"""Shifts: texts as they may come where a classifier is used, made from those that it was tested on.
+"""Texts as they may come where a classifier is used, made from those that it was tested on.
 
 Each function takes texts, a strength from 0, which changes nothing, to 1, and a seed. It gives as
 many texts in the same order, and labels stay theirs. A text changes by the seed and its own place
@@ -17,7 +17,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-Shift = Callable[[Sequence[str], float, int], list[str]]
+Perturbation = Callable[[Sequence[str], float, int], list[str]]
+"""(texts, strength, seed) -> as many texts."""
 
 # What escaping leaves around a word that has nothing to escape.
 _REMAINS = ("&lt;b&gt;{}&lt;/b&gt;", " quot;{} quot;", " #39;{} #39;", "{}&nbsp;")
@@ -30,23 +31,23 @@ def typos(texts: Sequence[str], strength: float, seed: int) -> list[str]:
     Two inner neighbours are swapped or an inner letter is lost; see `TextNoise.typo_noise`.
     """
     noise = TextNoise(typo_noise=strength)
-    return _each(texts, seed, lambda text, generator: add_noise(text, noise, generator))
+    return _change_texts(texts, seed, lambda text, generator: add_noise(text, noise, generator))
 
 
 def lower(texts: Sequence[str], strength: float, seed: int) -> list[str]:
     """Write each word in small letters, with the strength as probability."""
-    return _each_word(texts, strength, seed, lambda word, generator: word.lower())
+    return _change_words(texts, strength, seed, lambda word, generator: word.lower())
 
 
 def upper(texts: Sequence[str], strength: float, seed: int) -> list[str]:
     """Write each word in capitals, with the strength as probability."""
-    return _each_word(texts, strength, seed, lambda word, generator: word.upper())
+    return _change_words(texts, strength, seed, lambda word, generator: word.upper())
 
 
 def truncation(texts: Sequence[str], strength: float, seed: int) -> list[str]:
     """Cut the strength's share of the words off the end of each text; one word always stays.
 
-    Nothing is drawn; the seed is there because all shifts have one.
+    Nothing is drawn; the seed is there because all perturbations have one.
     """
     return [_first_words(text, strength) for text in texts]
 
@@ -56,7 +57,9 @@ def word_drops(texts: Sequence[str], strength: float, seed: int) -> list[str]:
 
     Random deletion (Wei & Zou 2019, arXiv:1901.11196, section 2); one word always stays.
     """
-    return _each(texts, seed, lambda text, generator: _without_words(text, strength, generator))
+    return _change_texts(
+        texts, seed, lambda text, generator: _without_words(text, strength, generator)
+    )
 
 
 def entities(texts: Sequence[str], strength: float, seed: int) -> list[str]:
@@ -68,7 +71,7 @@ def entities(texts: Sequence[str], strength: float, seed: int) -> list[str]:
     behind it, all escaped. Cleaning by `ag_news`, `html` and `whitespace` takes out all but the
     quotation marks.
     """
-    return _each_word(texts, strength, seed, _escaped)
+    return _change_words(texts, strength, seed, _escaped)
 
 
 def reverse(texts: Sequence[str], strength: float, seed: int) -> list[str]:
@@ -78,7 +81,7 @@ def reverse(texts: Sequence[str], strength: float, seed: int) -> list[str]:
     first sentence. A text of one sentence stays as it is. Where beginning and rest are columns of
     their own, use `reverse_parts`.
     """
-    return _each(
+    return _change_texts(
         texts,
         seed,
         lambda text, generator: _turned(text) if generator.random() < strength else text,
@@ -100,7 +103,7 @@ def reverse_parts(parts: Sequence[Sequence[str]], strength: float, seed: int) ->
     ]
 
 
-SHIFTS: Mapping[str, Shift] = MappingProxyType(
+PERTURBATIONS: Mapping[str, Perturbation] = MappingProxyType(
     {
         "typos": typos,
         "lower": lower,
@@ -113,13 +116,13 @@ SHIFTS: Mapping[str, Shift] = MappingProxyType(
 )
 
 
-def _each(
+def _change_texts(
     texts: Sequence[str], seed: int, change: Callable[[str, np.random.Generator], str]
 ) -> list[str]:
     return [change(text, np.random.default_rng((seed, place))) for place, text in enumerate(texts)]
 
 
-def _each_word(
+def _change_words(
     texts: Sequence[str],
     strength: float,
     seed: int,
@@ -134,7 +137,7 @@ def _each_word(
             parts[place] = word
         return "".join(parts)
 
-    return _each(texts, seed, changed)
+    return _change_texts(texts, seed, changed)
 
 
 def _first_words(text: str, strength: float) -> str:
@@ -149,15 +152,15 @@ def _without_words(text: str, strength: float, generator: np.random.Generator) -
     if not words or (draws >= strength).all():
         return text
     stays = (draws >= strength) | (draws == draws.max())
-    kept = [word for word, is_kept in zip(words, stays, strict=True) if is_kept]
-    return "".join(kept).rstrip()
+    left = [word for word, is_left in zip(words, stays, strict=True) if is_left]
+    return "".join(left).rstrip()
 
 
 def _escaped(word: str, generator: np.random.Generator) -> str:
-    chosen = _REMAINS[generator.integers(len(_REMAINS))]
+    remains = _REMAINS[generator.integers(len(_REMAINS))]
     escaped = html.escape(word, quote=False).replace('"', " quot;").replace("'", " #39;")
     named = "".join(_named(letter) for letter in escaped)
-    return named if named != word else chosen.format(word)
+    return named if named != word else remains.format(word)
 
 
 def _named(letter: str) -> str:
@@ -245,13 +248,13 @@ def _first_sentences(text: str, generator: np.random.Generator) -> str:
 
 
 def _swapped(words: Sequence[str], share: float, generator: np.random.Generator) -> list[str]:
-    found = list(words)
-    if not share or len(found) < 2:
-        return found
-    for place in np.flatnonzero(generator.random(len(found)) < share):
-        other = (place + generator.integers(1, len(found))) % len(found)
-        found[place], found[other] = found[other], found[place]
-    return found
+    order = list(words)
+    if not share or len(order) < 2:
+        return order
+    for place in np.flatnonzero(generator.random(len(order)) < share):
+        other = (place + generator.integers(1, len(order))) % len(order)
+        order[place], order[other] = order[other], order[place]
+    return order
 
 
 def changed_words(
@@ -270,10 +273,10 @@ def changed_words(
     """
     if not share:
         return words
-    chosen = generator.random(len(words)) < share
+    draws = generator.random(len(words))
     return [
-        change(word, generator) if is_chosen else word
-        for word, is_chosen in zip(words, chosen, strict=True)
+        change(word, generator) if draw < share else word
+        for word, draw in zip(words, draws, strict=True)
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from ranklet.display import Display, shows_itself, with_interval
 from ranklet.evaluation.calibration import Calibration
 from ranklet.evaluation.intervals import CONFIDENCE, Counts, Metric
 from ranklet.evaluation.ranking import ClassRanking, TopAccuracy
@@ -92,6 +93,7 @@ class LabelSetFigures:
     confusion: tuple[tuple[int, int, int, int], ...]
 
 
+@shows_itself
 @dataclass(frozen=True)
 class Evaluation:
     """Every number of one model on one split.
@@ -142,6 +144,24 @@ class Evaluation:
     def accuracy_name(self) -> str:
         """What people call `accuracy` here."""
         return "accuracy" if self.label_sets is None else "exact match"
+
+    def display(self) -> Display:
+        """Return the main figures and those of each class as a table."""
+        rows = [
+            (
+                entry.label,
+                *(f"{getattr(entry, score).value:.4f}" for score in SCORES),
+                f"{entry.support:,}",
+            )
+            for entry in self.classes
+        ]
+        macro = tuple(f"{getattr(self, f'{score}_macro').value:.4f}" for score in SCORES)
+        accuracy = with_interval(self.accuracy.value, self.accuracy.interval)
+        return Display(
+            f"Evaluation of {self.split}: {self.accuracy_name} {accuracy}, {self.rows:,} texts",
+            ("label", *SCORES, "texts"),
+            [*rows, ("macro average", *macro, f"{self.rows:,}")],
+        )
 
     @model_serializer(mode="wrap")
     def _as_written(self, values_of: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from ranklet.display import Display, shows_itself, with_interval
 from ranklet.evaluation.calibration import expected_calibration_error, reliability_bins
 from ranklet.evaluation.intervals import CONFIDENCE, Metric, share_with_interval
 from ranklet.evaluation.predictions import Predictions
@@ -54,6 +55,7 @@ class StressPoint:
     sureness: Sureness | None
 
 
+@shows_itself
 @dataclass(frozen=True)
 class Stress:
     """A classifier on clean and on shifted texts.
@@ -82,6 +84,24 @@ class Stress:
     def kinds(self) -> tuple[str, ...]:
         """The kinds of shifts, in order."""
         return tuple(dict.fromkeys(point.kind for point in self.points))
+
+    def display(self) -> Display:
+        """Return what each kind and strength does as a table."""
+        rows = [
+            (
+                f"{point.kind} {point.strength:g}",
+                with_interval(point.accuracy.value, point.accuracy.interval),
+                f"{point.difference.value:+.4f}",
+                f"{point.flipped:,}",
+            )
+            for point in self.points
+        ]
+        accuracy = with_interval(self.accuracy.value, self.accuracy.interval)
+        return Display(
+            f"Stress of {self.source}: {self.accuracy_name} {accuracy} on {self.rows:,} texts",
+            ("perturbation", self.accuracy_name, "difference", "flipped"),
+            rows,
+        )
 
 
 def stress_point(

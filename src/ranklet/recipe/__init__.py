@@ -12,7 +12,7 @@ from ranklet.recipe.sections import (
     EngineSection,
     TrainingSection,
 )
-from ranklet.recipe.yaml_file import load_recipe, to_yaml
+from ranklet.recipe.yaml_file import as_recipe, load_recipe, to_yaml
 
 __all__ = [
     "AdapterSection",
@@ -22,6 +22,7 @@ __all__ = [
     "EngineSection",
     "Recipe",
     "TrainingSection",
+    "as_recipe",
     "builtin_names",
     "load_recipe",
     "recipe_hash",

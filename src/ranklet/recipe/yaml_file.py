@@ -40,6 +40,11 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     return parse_recipe(text, name, overrides)
 
 
+def as_recipe(recipe: Recipe | str | Path) -> Recipe:
+    """Return a recipe as it is, or load the one that is named; see `load_recipe`."""
+    return recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+
+
 def parse_recipe(text: str, name: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe from YAML text.
 

@@ -9,13 +9,12 @@ from typing import Any
 from ranklet.budget.certificate import certify
 from ranklet.budget.plan import ParameterPlan, count_trainable
 from ranklet.classifier import TextClassifier, trainable_state
-from ranklet.data.reading.named_sets import NAMED_SETS
 from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.weights import weight_files
 from ranklet.files import sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.lora.initial import plain_tensors
-from ranklet.recipe import DataSection, Recipe, recipe_hash
+from ranklet.recipe import Recipe, recipe_hash
 from ranklet.run.folder import Run, read_json, write_json
 from ranklet.run.records import read_records
 from ranklet.saved.head import HEAD_FILE
@@ -133,16 +132,6 @@ def _without_times(record: object) -> object:
     if not isinstance(record, dict):  # only in a file that was changed by hand
         return record
     return {name: value for name, value in record.items() if name not in _TIMES}
-
-
-def data_hashes(data: DataSection) -> dict[str, str]:
-    """Return the SHA-256 of every local file that a data section names, by field."""
-    sources = {"train": data.train, "validation": data.validation, "test": data.test}
-    return {
-        field: sha256_file(Path(source))
-        for field, source in sources.items()
-        if isinstance(source, str) and source not in NAMED_SETS and Path(source).is_file()
-    }
 
 
 def certified_data(run: Run) -> dict[str, str] | None:

@@ -13,11 +13,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ranklet.display import Display, shows_itself
 from ranklet.errors import RunError
 from ranklet.files import is_temporary, read_json_object, write_atomically
 from ranklet.training.checkpoints import checkpoint_folders
 
 
+@shows_itself
 @dataclass(frozen=True)
 class Run:
     """The folder of one training.
@@ -141,6 +143,21 @@ class Run:
     def is_finished(self) -> bool:
         """Whether the training ended and everything was written."""
         return self.certificate.is_file()
+
+    def display(self) -> Display:
+        """Return what there is of the run as a table."""
+        state = "finished" if self.is_finished else "not finished"
+        named = {
+            "report.html": (self.report, "the page to look at"),
+            "adapter/": (self.adapter, "the trained classifier, in PEFT's format"),
+            "evaluation/": (self.evaluation, "figures, one file a split"),
+            "recipe.yaml": (self.recipe, "the resolved recipe"),
+            "plan.json": (self.plan, "planned parameters, by module"),
+            "certificate.json": (self.certificate, "counted parameters and hashes"),
+            "checkpoints/": (self.checkpoints, "what an interrupted training continues from"),
+        }
+        rows = [(name, what) for name, (path, what) in named.items() if path.exists()]
+        return Display(f"Run {self.folder}, {state}", ("file", "holds"), rows)
 
 
 def check_vacant(folder: Path) -> None:

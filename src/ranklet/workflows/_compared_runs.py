@@ -202,15 +202,15 @@ def _check_same_texts(first: ComparedRun, other: ComparedRun, split: ComparedSpl
     drawn = not isinstance(first.recipe.data.validation, str)
     if split == "validation" and drawn and first.recipe.seed != other.recipe.seed:
         return
-    one, two = first.predictions.labels, other.predictions.labels
-    if len(one) != len(two):
-        raise RunError(f"{start}: {len(two):,} rows against {len(one):,}; {end}")
+    own, others = first.predictions.labels, other.predictions.labels
+    if len(own) != len(others):
+        raise RunError(f"{start}: {len(others):,} rows against {len(own):,}; {end}")
     row = next(
-        (number for number, pair in enumerate(zip(one, two, strict=True)) if len(set(pair)) > 1),
+        (number for number, pair in enumerate(zip(own, others, strict=True)) if len(set(pair)) > 1),
         None,
     )
     if row is not None:
-        raise RunError(f"{start}: row {row} is labelled {two[row]!r}, not {one[row]!r}; {end}")
+        raise RunError(f"{start}: row {row} is labelled {others[row]!r}, not {own[row]!r}; {end}")
     file = "train" if split == "validation" and drawn else split
     hashes = [run.data_hashes.get(file) for run in (first, other)]
     if None not in hashes and hashes[0] != hashes[1]:
@@ -263,6 +263,6 @@ def _encoded(
 
 
 def _mean_seconds(runs: Sequence[ComparedRun]) -> float | None:
-    told = [read_json(each.run.environment).get("seconds") for each in runs]
-    known = [float(seconds) for seconds in told if seconds is not None]
-    return fmean(known) if len(known) == len(runs) else None
+    stated = [read_json(member.run.environment).get("seconds") for member in runs]
+    seconds_of_each = [float(seconds) for seconds in stated if seconds is not None]
+    return fmean(seconds_of_each) if len(seconds_of_each) == len(runs) else None

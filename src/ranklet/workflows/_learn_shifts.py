@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.encoded_splits import EncodedSplit
-from ranklet.data.perturbations import SHIFTS
+from ranklet.data.perturbations import PERTURBATIONS
 from ranklet.data.tokens.sampling import draw_rows
 from ranklet.evaluation.calibration import fit_temperature
 from ranklet.evaluation.unlabelled.from_shifts import ExpectedAccuracy, expect
@@ -51,15 +51,15 @@ class Basis:
     Attributes:
         labels: (k,) int64 class indices of the known texts.
         temperature: What logits are divided by, fitted to the known texts.
-        asked: What the classifier computes of them.
-        shifted: What it says of some of them, shifted.
+        outputs: What the classifier computes of them.
+        perturbed: What it says of some of them, shifted.
         seed: Draws what is drawn.
     """
 
     labels: NDArray[np.int64]
     temperature: float
-    asked: LogitsAndStates
-    shifted: tuple[PerturbedOutputs, ...]
+    outputs: LogitsAndStates
+    perturbed: tuple[PerturbedOutputs, ...]
     seed: int
 
 
@@ -81,80 +81,80 @@ class EstimatedOutputs:
 
 
 def learn_shifts(
-    model: TextClassifier, known: EncodedSplit, seed: int, observe: Callable[[str], None]
+    network: ClassifierNetwork, known: EncodedSplit, seed: int, report: Callable[[str], None]
 ) -> Basis:
     """Ask a classifier about texts with labels, and about shifted copies of them.
 
     Args:
-        model: The classifier; gives one label a text.
+        network: The classifier; gives one label a text.
         known: Texts that it was not trained on; 2,000 are drawn where there are more, and so many
             of these are shifted that all shifts together have 3,000 texts.
         seed: Draws the texts and the shifts.
-        observe: Receives a line at each stage.
+        report: Receives a line at each stage.
     """
     generator = np.random.default_rng(seed)
     rows = draw_rows(len(known.texts), MOST_KNOWN, generator)
     labels, texts = known.labels[rows], [known.texts[row] for row in rows.tolist()]
-    observe(f"asking about {len(texts):,} texts with known labels")
-    asked = _ask(model, texts)
-    temperature = fit_temperature(asked.logits, labels)
+    report(f"asking about {len(texts):,} texts with known labels")
+    outputs = _compute(network, texts)
+    temperature = fit_temperature(outputs.logits, labels)
     ways = [(kind, strength) for kind, strengths in FITTED.items() for strength in strengths]
-    chosen = draw_rows(len(texts), MOST_SHIFTED // len(ways), generator)
-    shifted = list[PerturbedOutputs]()
+    drawn = draw_rows(len(texts), MOST_SHIFTED // len(ways), generator)
+    perturbed = list[PerturbedOutputs]()
     for kind, strength in ways:
-        observe(f"asking about {len(chosen):,} of them, {kind.replace('_', ' ')} {strength:g}")
-        changed = SHIFTS[kind]([texts[row] for row in chosen.tolist()], strength, seed)
-        answers = _answered(_ask(model, changed), temperature, asked, chosen)
-        shifted.append(PerturbedOutputs(kind, chosen, answers))
-    return Basis(labels, temperature, asked, tuple(shifted), seed)
+        report(f"asking about {len(drawn):,} of them, {kind.replace('_', ' ')} {strength:g}")
+        changed = PERTURBATIONS[kind]([texts[row] for row in drawn.tolist()], strength, seed)
+        answers = _probabilities(_compute(network, changed), temperature, outputs, drawn)
+        perturbed.append(PerturbedOutputs(kind, drawn, answers))
+    return Basis(labels, temperature, outputs, tuple(perturbed), seed)
 
 
-def judge_new(
-    model: TextClassifier, basis: Basis, texts: Sequence[str], observe: Callable[[str], None]
+def expect_on_new(
+    network: ClassifierNetwork, basis: Basis, texts: Sequence[str], report: Callable[[str], None]
 ) -> EstimatedOutputs:
     """Ask a classifier about new texts, and estimate how many of them it labels right.
 
     Args:
-        model: The classifier.
+        network: The classifier.
         basis: What it says of texts with labels.
         texts: New texts, one at least.
-        observe: Receives a line for every 1,024 texts.
+        report: Receives a line for every 1,024 texts.
     """
     parts = list[ModelOutputs]()
     for start in range(0, len(texts), CHUNK_TEXTS):
-        observe(f"asking about new texts: {start:,} of {len(texts):,} done")
-        asked = _ask(model, texts[start : start + CHUNK_TEXTS])
-        parts.append(_answered(asked, basis.temperature, basis.asked))
+        report(f"asking about new texts: {start:,} of {len(texts):,} done")
+        outputs = _compute(network, texts[start : start + CHUNK_TEXTS])
+        parts.append(_probabilities(outputs, basis.temperature, basis.outputs))
     new = ModelOutputs(
         np.concatenate([part.probabilities for part in parts]),
         np.concatenate([part.remoteness for part in parts]),
     )
     own = np.arange(len(basis.labels))
-    known = _answered(basis.asked, basis.temperature, basis.asked, own)
+    labelled = _probabilities(basis.outputs, basis.temperature, basis.outputs, own)
     return EstimatedOutputs(
-        expected=expect(known, basis.labels, basis.shifted, new, basis.seed),
-        hits=int((basis.asked.logits.argmax(1) == basis.labels).sum()),
+        expected=expect(labelled, basis.labels, basis.perturbed, new, basis.seed),
+        hits=int((basis.outputs.logits.argmax(1) == basis.labels).sum()),
         known=len(basis.labels),
         predicted=new.probabilities.argmax(1),
     )
 
 
-def _answered(
-    asked: LogitsAndStates,
+def _probabilities(
+    outputs: LogitsAndStates,
     temperature: float,
     known: LogitsAndStates,
     own: NDArray[np.int64] | None = None,
 ) -> ModelOutputs:
     from scipy.special import softmax
 
-    probabilities = softmax(asked.logits.astype(np.float64) / temperature, axis=1)
-    return ModelOutputs(probabilities, remoteness(known.states, asked.states, own))
+    probabilities = softmax(outputs.logits.astype(np.float64) / temperature, axis=1)
+    return ModelOutputs(probabilities, remoteness(known.states, outputs.states, own))
 
 
-def _ask(model: TextClassifier, texts: Sequence[str]) -> LogitsAndStates:
-    corpus = model.corpus(texts)
-    states = model.predict_features(corpus, np.arange(len(corpus)))
-    last = model.last_module.last_map
+def _compute(network: ClassifierNetwork, texts: Sequence[str]) -> LogitsAndStates:
+    corpus = network.corpus(texts)
+    states = network.predict_features(corpus, np.arange(len(corpus)))
+    last = network.last_module.last_map
     with torch.inference_mode():
         logits = last(states.to(last.weight.device)).cpu()
     if corpus.text_starts is None:
@@ -162,4 +162,4 @@ def _ask(model: TextClassifier, texts: Sequence[str]) -> LogitsAndStates:
     windows = np.diff(corpus.text_starts)
     sums = np.add.reduceat(states.numpy(), corpus.text_starts[:-1])
     means = (sums / windows[:, None]).astype(np.float32)
-    return LogitsAndStates(model.per_text(logits, corpus.text_starts).numpy(), means)
+    return LogitsAndStates(network.per_text(logits, corpus.text_starts).numpy(), means)

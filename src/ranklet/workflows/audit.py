@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
@@ -14,14 +14,15 @@ from ranklet.data.audit.result import Audit, Finding, to_json
 from ranklet.data.audit.train_test_shift import find_shift
 from ranklet.data.cleaning import clean
 from ranklet.data.examples import Examples
+from ranklet.data.reading.columns import AS_IN_RUN, Columns
+from ranklet.data.reading.memory import Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.data.reading.text_lines import TEXT_COLUMN
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
 from ranklet.recipe import DataSection, load_recipe
-from ranklet.run.folder import open_run
-from ranklet.vocabulary import Device, Precision
+from ranklet.run.folder import Run, open_run
 from ranklet.workflows._audit.cleaned_copy import LabelErrorPolicy, check_fix, decide, write_fixed
 from ranklet.workflows._audit.findings import (
     compare,
@@ -32,8 +33,24 @@ from ranklet.workflows._audit.findings import (
 )
 from ranklet.workflows._audit.labels import Suspect, check_labels
 from ranklet.workflows._audit.split_description import describe_split
+from ranklet.workflows.load import ModelSource, as_model_source
 
 LabelViews = Literal["auto", "words", "none"]
+
+
+@dataclass(frozen=True)
+class Fix:
+    """What a cleaned copy leaves out besides empty texts, exact duplicates and copies of test.
+
+    Attributes:
+        path: Csv file to write.
+        drop_near_duplicates: Leave out near duplicates within train too.
+        label_errors: What happens to likely label errors.
+    """
+
+    path: str | Path
+    drop_near_duplicates: bool = False
+    label_errors: LabelErrorPolicy = "keep"
 
 
 @dataclass(frozen=True)
@@ -52,46 +69,34 @@ class Reading:
 
 
 def audit(
-    data: str,
-    test: str | None = None,
+    data: Data,
+    test: Data | None = None,
     *,
-    run: str | Path | None = None,
-    encoder: str | None = None,
-    text_column: str | Sequence[str] | None = None,
-    label_column: str | None = None,
-    label_names: Sequence[str] | None = None,
+    run: str | Path | Run | ModelSource | None = None,
+    columns: Columns = AS_IN_RUN,
     max_length: int | None = None,
     label_views: LabelViews = "auto",
-    fix: str | Path | None = None,
-    drop_near_duplicates: bool = False,
-    label_errors: LabelErrorPolicy = "keep",
+    fix: str | Path | Fix | None = None,
     out: str | Path | None = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    observe: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Audit:
     """Audit the data of a training: texts, copies, leakage, shift and likely label errors.
 
     Args:
-        data: Training texts: file, named set or hub data set.
+        data: Training texts: file, named set or hub data set, or texts in memory.
         test: Test texts, to compare with; None: only the training texts.
-        run: Run whose columns, cleaning, longest text and encoder are used.
-        encoder: Used instead of the encoder of the run; None: minilm, if it is installed.
-        text_column: Column of the text, or several; None: as in the run, else `text`.
-        label_column: Column of the label; None: as in the run, else `label`; empty: no labels.
-        label_names: Label names in the order of integers, where there is no run.
+        run: Run whose columns, cleaning, longest text and encoder are used; a `ModelSource` names
+            another encoder or the meaning of integer labels, with a run or without. Where there is
+            neither, the encoder is minilm, if it is installed.
+        columns: Where texts and labels stand; an empty `label`: there are no labels.
         max_length: Longest text in tokens; None: as in the run, else 128.
         label_views: What labels, or sets of them, are judged by: `auto`, words and the frozen
             encoder, which takes as long as predicting all texts; `words` alone; or `none`.
         fix: Csv file to write: a copy of `data`, which must be one file, with repaired texts and
-            without empty ones, exact duplicates and copies of test texts. Every change is listed
-            beside it, in `NAME.changes.csv`.
-        drop_near_duplicates: Leave near duplicates within train out of the copy too.
-        label_errors: What happens to likely label errors in the copy.
+            without empty ones, exact duplicates and copies of test texts; a `Fix` leaves out more.
+            Every change is listed beside it, in `NAME.changes.csv`.
         out: Folder for `audit.json` and `findings.csv`.
-        device: Where the encoder computes.
-        precision: Compute dtype of the encoder.
-        observe: Receives a line at each long stage.
+        report: Receives a line at each long stage.
 
     Returns:
         Everything that was found.
@@ -101,29 +106,35 @@ def audit(
         RunError: There is no such run, or a file cannot be written.
         RankletError: The encoder cannot be loaded.
     """
-    reading = _reading(run, encoder, text_column, label_column, label_names, max_length)
+    model = ModelSource() if run is None else as_model_source(run)
+    reading = _reading(model, columns, max_length)
+    source, other = as_source(data), None if test is None else as_source(test)
+    if isinstance(fix, str | Path):
+        fix = Fix(Path(fix))
     if fix is not None:
-        check_fix(data, Path(fix), [] if test is None else [test])
-    train = _read(reading, data, "train")
-    held_out = None if test is None else _read(reading, test, "test")
-    if held_out is not None and test == data and held_out.texts == train.texts:
+        check_fix(source, Path(fix.path), [other] if isinstance(other, str) else [])
+    train = _read(reading, source, "train")
+    held_out = None if other is None else _read(reading, other, "test")
+    if held_out is not None and other == source and held_out.texts == train.texts:
         raise DataError("is the training data itself; name other test data", held_out.source)
-    observe("comparing texts")
+    report("comparing texts")
     cleaned = _cleaned(train, reading)
     cleaned_test = None if held_out is None else _cleaned(held_out, reading)
     copies = compare(cleaned, cleaned_test)
     check, suspects = None, dict[int, Suspect]()
     if label_views != "none":
-        judge = reading.encoder if label_views == "auto" else None
+        encoder = reading.encoder if label_views == "auto" else None
         longest = reading.section.max_length
-        check, suspects = check_labels(cleaned, judge, longest, device, precision, observe)
-    observe("describing texts")
+        check, suspects = check_labels(
+            cleaned, encoder, longest, model.device, model.precision, report
+        )
+    report("describing texts")
     described = [
         describe_split(split, name, reading.encoder, reading.section)
         for name, split in (("train", train), ("test", held_out))
         if split is not None
     ]
-    found = Audit(
+    result = Audit(
         splits=tuple(split for split, _ in described),
         max_length=reading.section.max_length,
         tokenizer=reading.encoder,
@@ -138,35 +149,30 @@ def audit(
         ),
     )
     if fix is not None:
-        decisions = decide(train, copies, suspects, drop_near_duplicates, label_errors)
-        columns = _text_columns(reading.section, data)
+        assert isinstance(source, str), "check_fix refuses everything else"
+        decisions = decide(train, copies, suspects, fix.drop_near_duplicates, fix.label_errors)
+        texts = _text_columns(reading.section, source)
         label = None if train.labels is None else reading.label_column
-        fixed = write_fixed(data, columns, label, train.label_names, decisions, Path(fix))
-        found = replace(found, fixed=fixed)
+        fixed = write_fixed(source, texts, label, train.label_names, decisions, Path(fix.path))
+        result = replace(result, fixed=fixed)
     if out is not None:
-        _write(found, Path(out))
-    return found
+        _write(result, Path(out))
+    return result
 
 
-def _reading(
-    run: str | Path | None,
-    encoder: str | None,
-    text_column: str | Sequence[str] | None,
-    label_column: str | None,
-    label_names: Sequence[str] | None,
-    max_length: int | None,
-) -> Reading:
-    recipe = None if run is None else load_recipe(open_run(Path(run)).recipe)
+def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Reading:
+    recipe = None if model.path is None else load_recipe(open_run(model.folder).recipe)
     section = DataSection(train="-") if recipe is None else recipe.data
+    text, names = columns.text, model.label_names
     changes = {
-        "text_column": text_column if isinstance(text_column, str | None) else tuple(text_column),
-        "label_column": label_column or None,
-        "label_names": None if label_names is None else tuple(label_names),
+        "text_column": text if isinstance(text, str | None) else tuple(text),
+        "label_column": columns.label or None,
+        "label_names": None if names is None else tuple(names),
         "max_length": max_length,
     }
     section = section.model_copy(update={k: v for k, v in changes.items() if v is not None})
-    chosen = encoder or (_minilm() if recipe is None else recipe.encoder)
-    return Reading(section, chosen, None if label_column == "" else section.label_column)
+    encoder = model.encoder or (_minilm() if recipe is None else recipe.encoder)
+    return Reading(section, encoder, None if columns.label == "" else section.label_column)
 
 
 def _minilm() -> str | None:
@@ -176,9 +182,12 @@ def _minilm() -> str | None:
     return None
 
 
-def _read(reading: Reading, source: str, split: Split) -> Examples:
-    # A .txt file has texts alone.
-    label_column = None if source.lower().endswith(".txt") else reading.label_column
+def _read(reading: Reading, source: str | RowsInMemory, split: Split) -> Examples:
+    if isinstance(source, str):
+        texts_alone = source.lower().endswith(".txt")
+    else:
+        texts_alone = source.are_texts_alone
+    label_column = None if texts_alone else reading.label_column
     section = reading.section
     return read_examples(
         source,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
+from ranklet.data.reading.memory import plain_texts
 from ranklet.labels import Label
-from ranklet.vocabulary import Device, Precision
-from ranklet.workflows.load import load
+from ranklet.workflows.load import Model, loaded
 
 
 @dataclass(frozen=True)
@@ -26,32 +25,21 @@ class Classification:
     probabilities: dict[str, float]
 
 
-def classify(
-    path: str | Path,
-    texts: Sequence[str],
-    *,
-    encoder: str | None = None,
-    label_names: Sequence[str] | None = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-) -> list[Classification]:
-    """Classify texts with a run or an adapter folder.
+def classify(model: Model, texts: Iterable[str]) -> list[Classification]:
+    """Classify a few texts.
 
     Args:
-        path: A run, or an adapter folder.
-        texts: What to classify.
-        encoder: Used instead of the encoder that the adapter names.
-        label_names: Label names in the order of the logits, for an adapter that carries none.
-        device: Where it computes.
-        precision: Compute dtype of the frozen weights.
+        model: A run, an adapter folder, a `ModelSource`, or a loaded classifier.
+        texts: A list, NumPy array or pandas Series of str.
 
     Raises:
+        DataError: Something else than texts.
         RankletError: The classifier cannot be loaded, or a text cannot be tokenized.
     """
-    model = load(path, encoder=encoder, labels=label_names, device=device, precision=precision)
-    names, probabilities = model.labels.names, model.predict_proba(texts)
-    labels = model.problem.answers(probabilities, names)
+    classifier, plain = loaded(model), plain_texts(texts)
+    names, probabilities = classifier.labels.names, classifier.predict_proba(plain)
+    labels = classifier.problem.answers(probabilities, names)
     return [
         Classification(text, label, dict(zip(names, row.tolist(), strict=True)))
-        for text, label, row in zip(texts, labels, probabilities, strict=True)
+        for text, label, row in zip(plain, labels, probabilities, strict=True)
     ]

@@ -6,21 +6,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ranklet.data.reading.memory import Data, as_source
 from ranklet.evaluation.comparison.verdicts import Comparison, compare_contenders
 from ranklet.files import write_atomically
+from ranklet.run.folder import Run
 from ranklet.run.records import read_records
 from ranklet.workflows._compared_runs import ComparedRun, ComparedSplit, as_contenders, open_groups
 from ranklet.workflows.estimate import estimate
+from ranklet.workflows.load import as_model_source
 
 
 def compare(
-    runs: Sequence[str | Path],
+    runs: Sequence[str | Path | Run],
     *,
     split: ComparedSplit = "test",
     out: str | Path | None = None,
-    target: str | Path | None = None,
+    target: Data | None = None,
     seed: int = 0,
-    observe: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Comparison:
     """Compare runs by what they answered to the same texts; only for a target is anything computed.
 
@@ -29,31 +32,33 @@ def compare(
     noise: of the seed.
 
     Args:
-        runs: Folders of finished runs, or of the runs of several seeds (`train --seeds`).
+        runs: Finished runs or their folders, or folders of the runs of several seeds
+            (`train --seeds`).
         split: `test`, or `validation`, by which to choose.
         out: HTML file to write: one page with tables, curves and agreement.
-        target: Texts without labels, as `estimate` reads them: which accuracy to expect of each
+        target: Texts without labels, as `estimate` takes them: which accuracy to expect of each
             there; it loads and asks every run.
         seed: Seed of the bootstrap.
-        observe: Receives a line at each long stage of the target.
+        report: Receives a line at each long stage of the target.
 
     Raises:
         RunError: A folder holds no finished run or lacks predictions, there is only one run, one
             is named twice, the texts differ, or the page cannot be written.
         RankletError: Any problem of `estimate` with the target.
     """
-    groups = open_groups([Path(path) for path in runs], split)
+    groups = open_groups([as_model_source(run).folder for run in runs], split)
     same_recipe = len(groups) == 1
     if same_recipe:
         groups = [(run.name, [run]) for run in groups[0][1]]
     comparison = compare_contenders(as_contenders(groups, split), split, same_recipe, seed)
     if target is not None:
+        texts = as_source(target)
         estimates = {
             name: estimate(
-                members[0].run.folder,
-                target,
-                others=[each.run.folder for each in members[1:]],
-                observe=observe,
+                members[0].run,
+                texts,
+                others=[member.run for member in members[1:]],
+                report=report,
             )
             for name, members in groups
         }
@@ -77,12 +82,12 @@ def write_page(
     curves = [
         RunCurves(
             entry=name,
-            name=each.name,
-            records=read_records(each.run) if each.run.metrics.is_file() else [],
-            confidence=each.predictions.confidence,
-            right=each.predictions.right,
+            name=member.name,
+            records=read_records(member.run) if member.run.metrics.is_file() else [],
+            confidence=member.predictions.confidence,
+            right=member.predictions.right,
         )
         for name, members in groups
-        for each in members
+        for member in members
     ]
     write_atomically(path, render_comparison(comparison, curves))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.encoded_splits import EncodedSplit
+from ranklet.data.reading.columns import AS_IN_RUN, Columns
+from ranklet.data.reading.memory import Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import stream_texts
 from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import AdapterError, DataError, RunError
@@ -17,31 +18,32 @@ from ranklet.evaluation.intervals import share_with_interval
 from ranklet.evaluation.unlabelled.estimators import agreement
 from ranklet.evaluation.unlabelled.result import Estimate
 from ranklet.problem import MultiLabel
-from ranklet.recipe import load_recipe
-from ranklet.run.folder import Run, open_run
-from ranklet.vocabulary import Device, Precision
-from ranklet.workflows._learn_shifts import EstimatedOutputs, judge_new, learn_shifts
-from ranklet.workflows.from_recipe.labelled_texts import read_labelled, run_columns, run_data
+from ranklet.recipe import Recipe, load_recipe
+from ranklet.run.folder import open_run
+from ranklet.text_classifier import TextClassifier
+from ranklet.workflows._learn_shifts import EstimatedOutputs, expect_on_new, learn_shifts
+from ranklet.workflows.from_recipe.labelled_texts import (
+    label_names_of,
+    read_labelled,
+    run_data,
+    text_columns,
+)
 from ranklet.workflows.from_recipe.own_validation import REMEDY, own_validation
-from ranklet.workflows.load import is_run, load
+from ranklet.workflows.load import Model, as_model_source, loaded, name_of, run_of
 
-FEWEST_KNOWN = 2
+FEWEST_LABELLED = 2
 AGREEMENT = "agreement of the runs"
 
 
 def estimate(
-    path: str | Path,
-    data: str | Path,
+    model: Model,
+    data: Data,
     *,
-    others: Sequence[str | Path] = (),
-    validation: str | None = None,
-    text_column: str | Sequence[str] | None = None,
-    encoder: str | None = None,
-    label_names: Sequence[str] | None = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
+    others: Sequence[Model] = (),
+    validation: Data | None = None,
+    columns: Columns = AS_IN_RUN,
     seed: int = 0,
-    observe: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Estimate:
     """Estimate the accuracy of a classifier on texts without labels.
 
@@ -49,19 +51,16 @@ def estimate(
     and about copies of these that were shifted on purpose: up to 5,000 texts beside the new ones.
 
     Args:
-        path: A run, or an adapter folder.
-        data: New texts: csv, tsv, jsonl, parquet, or txt with one text a line. Labels are ignored.
+        model: A run, an adapter folder, a `ModelSource`, or a loaded classifier.
+        data: New texts: csv, tsv, jsonl, parquet, or txt with one text a line; or texts in memory.
+            Labels are ignored.
         others: Runs of the same recipe with other seeds. All are about as accurate, so the mean of
-            their estimates is nearer the truth; and their agreement is told.
-        validation: Labelled texts that it was not trained on, with the columns of the run; None:
-            the validation texts of each run, found again by its recipe.
-        text_column: Column of the text in `data`, or several; None: as in the run, else `text`.
-        encoder: Used instead of the encoder that the adapter names.
-        label_names: Label names in the order of the logits, for an adapter that carries none.
-        device: Where it computes.
-        precision: Compute dtype of the frozen weights.
+            their estimates is nearer the truth; and their agreement is reported.
+        validation: Labelled texts that it was not trained on, with the columns of the run, or in
+            memory; None: the validation texts of each run, found again by its recipe.
+        columns: Where the texts of `data` stand.
         seed: Draws the known texts that are shifted, and the shifts.
-        observe: Receives a line at each long stage.
+        report: Receives a line at each long stage.
 
     Returns:
         The accuracy to expect, with its 95 % interval and a warning where the texts are too far
@@ -75,85 +74,86 @@ def estimate(
             validation texts.
         RankletError: A classifier cannot be loaded.
     """
-    source, runs = Path(data), [Path(run) for run in (path, *others)]
+    source, models = as_source(data), [model, *others]
     if others:
-        _check_seeds_alone(runs)
-    column = text_column or run_columns(run_data(runs[0])).text
-    texts = [text for _, text in stream_texts(source, column)]
+        _check_seeds_alone(models)
+    texts = [text for _, text in stream_texts(source, text_columns(columns, run_data(model)))]
     if not texts:
         raise DataError("holds no texts", str(source))
+    labelled = None if validation is None else as_source(validation)
     prepare_memory()
-    judged = list[EstimatedOutputs]()
-    for run in runs:
-        model = load(
-            run,
-            encoder=encoder,
-            labels=label_names,
-            device=device,
-            precision=precision,
-            merge=True,
-        )
-        if isinstance(model.problem, MultiLabel):
+    outputs = list[EstimatedOutputs]()
+    for own in models:
+        network = loaded(own, merge=True).network
+        if isinstance(network.problem, MultiLabel):
             raise AdapterError(
-                f"{run}: gives a text several labels; accuracy is estimated for one label a text"
+                f"{name_of(own)}: gives a text several labels; accuracy is estimated for one label "
+                "a text"
             )
-        known = _known(run, model, validation, label_names)
-        basis = learn_shifts(model, known, seed, observe)
-        judged.append(judge_new(model, basis, texts, observe))
-    return _together(judged, len(texts))
+        basis = learn_shifts(network, _labelled(own, network, labelled), seed, report)
+        outputs.append(expect_on_new(network, basis, texts, report))
+    return _together(outputs, len(texts))
 
 
-def _together(judged: Sequence[EstimatedOutputs], rows: int) -> Estimate:
+def _together(outputs: Sequence[EstimatedOutputs], rows: int) -> Estimate:
     """Average what is expected of several runs; with one, say it."""
-    every = [each.expected for each in judged]
+    every = [run.expected for run in outputs]
     names = every[0].estimators
-    by_name = {name: fmean(each.estimators[name] for each in every) for name in names}
-    if len(judged) > 1:
-        by_name[AGREEMENT] = agreement(np.stack([each.predicted for each in judged]))
-    known = sum(each.known for each in judged)
+    by_name = {name: fmean(expected.estimators[name] for expected in every) for name in names}
+    if len(outputs) > 1:
+        by_name[AGREEMENT] = agreement(np.stack([run.predicted for run in outputs]))
+    known = sum(run.known for run in outputs)
     return Estimate(
-        accuracy=fmean(each.accuracy for each in every),
+        accuracy=fmean(expected.accuracy for expected in every),
         interval=(
-            fmean(each.interval[0] for each in every),
-            fmean(each.interval[1] for each in every),
+            fmean(expected.interval[0] for expected in every),
+            fmean(expected.interval[1] for expected in every),
         ),
         rows=rows,
-        validation=share_with_interval(sum(each.hits for each in judged), known),
+        validation=share_with_interval(sum(run.hits for run in outputs), known),
         validation_rows=known,
         estimators=by_name,
-        warning=next((each.warning for each in every if each.warning is not None), None),
+        warning=next((run.warning for run in every if run.warning is not None), None),
     )
 
 
-def _check_seeds_alone(runs: Sequence[Path]) -> None:
-    recipes = [load_recipe(open_run(run).recipe).model_copy(update={"seed": 0}) for run in runs]
-    for run, recipe in zip(runs[1:], recipes[1:], strict=True):
-        if recipe != recipes[0]:
+def _check_seeds_alone(models: Sequence[Model]) -> None:
+    recipes = list[Recipe]()
+    for model in models:
+        if isinstance(model, TextClassifier):
+            raise RunError(f"{name_of(model)}: has no recipe; estimate several by their runs")
+        folder = as_model_source(model).folder
+        recipe = load_recipe(open_run(folder).recipe).model_copy(update={"seed": 0})
+        if recipes and recipe != recipes[0]:
             raise RunError(
-                f"{run}: differs from {runs[0]} by more than its seed; estimate each by itself"
+                f"{folder}: differs from {name_of(models[0])} by more than its seed; estimate each "
+                "by itself"
             )
+        recipes.append(recipe)
 
 
-def _known(
-    run: Path, model: TextClassifier, validation: str | None, label_names: Sequence[str] | None
+def _labelled(
+    model: Model, network: ClassifierNetwork, validation: str | RowsInMemory | None
 ) -> EncodedSplit:
+    """Return texts with labels that a classifier was not trained on."""
+    run = run_of(model)
     if validation is not None:
-        known = read_labelled(
+        texts = read_labelled(
             validation,
             "validation",
-            model.labels,
-            run_data(run),
-            label_names=label_names,
-            problem_type=model.problem.problem_type,
+            network.labels,
+            run_data(model),
+            label_names=label_names_of(model),
+            problem_type=network.problem.problem_type,
         )
-    elif is_run(run):
-        known = own_validation(Run(run))
+    elif run is not None:
+        texts = own_validation(run)
     else:
-        raise RunError(f"{run}: is no run, which would have validation texts; {REMEDY}")
-    if len(known.texts) < FEWEST_KNOWN:
+        raise RunError(f"{name_of(model)}: is no run, which would have validation texts; {REMEDY}")
+    if len(texts.texts) < FEWEST_LABELLED:
         raise DataError(
-            f"holds {len(known.texts)} texts, and {FEWEST_KNOWN} are needed to estimate from; "
+            f"holds {len(texts.texts)} texts, and {FEWEST_LABELLED} are needed to estimate from; "
             f"{REMEDY}",
-            known.source,
+            texts.source,
         )
-    return known
+    return texts

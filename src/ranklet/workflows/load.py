@@ -3,32 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from ranklet.classifier import TextClassifier
-from ranklet.encoder.compiled_layers import compile_layers
-from ranklet.encoder.families import AnyEncoder
-from ranklet.encoder.layers import NativeEncoder
-from ranklet.encoder.packed_linear import can_pack, pack_linear_maps
 from ranklet.encoder.precision import choose_device, choose_dtype
 from ranklet.errors import RunError
 from ranklet.lora.adapter_file import CONFIG_FILE
-from ranklet.lora.merge import merge_adapters
 from ranklet.run.folder import Run, open_run
 from ranklet.saved.model import build_saved, read_saved
 from ranklet.saved.probes import check_probes
+from ranklet.text_classifier import TextClassifier, merge_network
 from ranklet.vocabulary import AttentionBackend, Device, Precision
 
 
+@dataclass(frozen=True)
+class ModelSource:
+    """A classifier on disk, and how it is loaded.
+
+    Attributes:
+        path: A run, its `adapter` folder, or any PEFT LoRA adapter of a supported encoder; None:
+            no classifier, where only an encoder is needed (`audit`).
+        encoder: Used instead of the encoder that the adapter names.
+        label_names: Label names in the order of the logits, for an adapter that carries none.
+        device: Where it computes.
+        precision: Compute dtype of the frozen weights.
+    """
+
+    path: str | Path | Run | None = None
+    encoder: str | None = None
+    label_names: Sequence[str] | None = None
+    device: Device = "auto"
+    precision: Precision = "auto"
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run or adapter.
+
+        Raises:
+            RunError: There is none.
+        """
+        if self.path is None:
+            raise RunError("no classifier is named; name a run or an adapter folder")
+        return self.path.folder if isinstance(self.path, Run) else Path(self.path)
+
+
+Model = str | Path | Run | ModelSource | TextClassifier
+"""What a verb takes: a run, an adapter folder, either with how it is loaded, or one loaded."""
+
+
 def load(
-    path: str | Path,
+    model: str | Path | Run | ModelSource,
     *,
     encoder: str | None = None,
-    labels: Sequence[str] | None = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
+    label_names: Sequence[str] | None = None,
+    device: Device | None = None,
+    precision: Precision | None = None,
     attention: AttentionBackend = "sdpa",
     merge: bool = False,
     compile: bool = False,
@@ -36,14 +66,15 @@ def load(
     """Load a trained classifier and check that it answers as it did when it was saved.
 
     Args:
-        path: A ranklet run, its `adapter` folder, or any PEFT LoRA adapter of a supported encoder.
+        model: A ranklet run, its `adapter` folder, any PEFT LoRA adapter of a supported encoder,
+            or a `ModelSource`; of that, what is given here too is overridden.
         encoder: Used instead of the encoder that the adapter names.
-        labels: Label names in the order of the logits, for an adapter that carries none.
-        device: Where it computes.
-        precision: Compute dtype of the frozen weights.
+        label_names: Label names in the order of the logits, for an adapter that carries none.
+        device: Where it computes; None: `auto`.
+        precision: Compute dtype of the frozen weights; None: `auto`.
         attention: Attention backend.
         merge: Add the adapters to the weights, and pack these for the processor beside themselves:
-            faster, and the classifier can be neither trained nor saved nor moved any more.
+            faster, and the classifier can be neither trained nor moved any more.
         compile: With `merge`: have `torch.compile` write the layers' kernels instead of packing the
             weights; the first texts take its time.
 
@@ -57,28 +88,52 @@ def load(
         WeightsError: The encoder's files are unusable.
         HubError: The encoder is neither here nor to be had from the hub.
     """
-    chosen = choose_device(device)
-    folder = adapter_folder(Path(path))
-    saved = read_saved(folder, encoder=encoder, label_names=labels)
-    dtype = choose_dtype(precision, chosen)
-    model = build_saved(saved, dtype=dtype, device=chosen, attention=attention)
-    check_probes(model, saved.probes)
+    options: dict[str, Any] = {
+        "encoder": encoder,
+        "label_names": label_names,
+        "device": device,
+        "precision": precision,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    source = replace(as_model_source(model), **given)
+    folder, where = adapter_folder(source.folder), choose_device(source.device)
+    saved = read_saved(folder, encoder=source.encoder, label_names=source.label_names)
+    dtype = choose_dtype(source.precision, where)
+    network = build_saved(saved, dtype=dtype, device=where, attention=attention)
+    check_probes(network, saved.probes)
     if merge:
-        merge_adapters(model)
-        if compile:
-            compile_layers(model.encoder, chosen)
-        else:
-            _pack_layers(model.encoder, chosen)
-        check_probes(model, saved.probes)
-    return model
+        merge_network(network, compile)
+        check_probes(network, saved.probes)
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    return TextClassifier(network, saved.settings, saved.adapter, text, is_merged=merge)
 
 
-def _pack_layers(encoder: AnyEncoder, device: torch.device) -> None:
-    # Layers of transformers may read their weights; the fused layer would, and serves gradients.
-    dtype = next(encoder.parameters()).dtype
-    if isinstance(encoder, NativeEncoder) and encoder.fused and can_pack(device, dtype):
-        encoder.fused = False
-        pack_linear_maps(encoder.layers)
+def loaded(model: Model, *, merge: bool = False, compile: bool = False) -> TextClassifier:
+    """Return a classifier as it is, or load it; arguments and errors as of `load`."""
+    if isinstance(model, TextClassifier):
+        return model
+    return load(model, merge=merge, compile=compile)
+
+
+def as_model_source(model: str | Path | Run | ModelSource) -> ModelSource:
+    """Return how a classifier is loaded: as it says itself, or as by default."""
+    return model if isinstance(model, ModelSource) else ModelSource(model)
+
+
+def run_of(model: Model) -> Run | None:
+    """Return the finished run of a classifier; None of a bare adapter and of one loaded."""
+    if isinstance(model, TextClassifier):
+        return None
+    run = Run(as_model_source(model).folder)
+    return run if run.is_finished and not (run.folder / CONFIG_FILE).is_file() else None
+
+
+def name_of(model: Model) -> str:
+    """Return what messages call a classifier."""
+    if isinstance(model, TextClassifier):
+        return "the loaded classifier"
+    return str(as_model_source(model).folder)
 
 
 def adapter_folder(path: Path) -> Path:
@@ -99,4 +154,4 @@ def adapter_folder(path: Path) -> Path:
 
 def is_run(path: Path) -> bool:
     """Tell whether a folder is a finished run rather than a bare adapter."""
-    return Run(path).is_finished and not (path / CONFIG_FILE).is_file()
+    return run_of(path) is not None

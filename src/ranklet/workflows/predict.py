@@ -13,7 +13,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
+from ranklet.data.reading.columns import AS_IN_RUN, Columns
+from ranklet.data.reading.memory import Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import stream_texts
 from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.precision import prepare_memory
@@ -21,9 +23,8 @@ from ranklet.errors import AdapterError, DataError, RunError
 from ranklet.files import open_atomically
 from ranklet.labels import SEPARATOR
 from ranklet.problem import MultiLabel
-from ranklet.vocabulary import Device, Precision
-from ranklet.workflows.from_recipe.labelled_texts import run_columns, run_data
-from ranklet.workflows.load import load
+from ranklet.workflows.from_recipe.labelled_texts import run_data, text_columns
+from ranklet.workflows.load import Model, loaded, name_of
 
 CHUNK_TEXTS = 1024
 OUTPUT_SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -32,38 +33,30 @@ Row = dict[str, Any]
 
 
 def predict(
-    path: str | Path,
-    source: str | Path,
+    model: Model,
+    data: Data,
     output: str | Path,
     *,
-    text_column: str | Sequence[str] | None = None,
-    encoder: str | None = None,
-    label_names: Sequence[str] | None = None,
+    columns: Columns = AS_IN_RUN,
     all_probabilities: bool = False,
     submission: bool = False,
-    device: Device = "auto",
-    precision: Precision = "auto",
     compile: bool = False,
-    observe: Callable[[int], None] = lambda texts: None,
+    progress: Callable[[int], None] = lambda texts: None,
 ) -> int:
     """Predict a label for every text of a file.
 
     Args:
-        path: A run, or an adapter folder.
-        source: Texts: csv, tsv, jsonl, parquet, or txt with one text a line.
+        model: A run, an adapter folder, a `ModelSource`, or a loaded classifier.
+        data: Texts: csv, tsv, jsonl, parquet, or txt with one text a line; or texts in memory.
         output: csv, tsv or jsonl; one row for each text, in the same order: `label`,
             `probability`, and with `all_probabilities` one `probability of LABEL` each. Where a
             text may have several labels, both hold several: with `|` between them, lists in jsonl.
-        text_column: Column of the text, or several; None: as in the run, else `text`.
-        encoder: Used instead of the encoder that the adapter names.
-        label_names: Label names in the order of the logits, for an adapter that carries none.
+        columns: Where the texts stand in a file or table.
         all_probabilities: Write the probability of every label too.
         submission: Write two columns instead, `ID` (row, counted from 0) and `Label` (integer, in
             the order of the classifier's labels); there must be one label a text.
-        device: Where it computes.
-        precision: Compute dtype of the frozen weights.
         compile: Have `torch.compile` write the layers' kernels; for long files.
-        observe: Receives the number of texts done so far.
+        progress: Receives the number of texts done so far.
 
     Returns:
         The number of texts.
@@ -74,45 +67,37 @@ def predict(
         RankletError: The classifier cannot be loaded, or gives several labels to a text where
             `submission` writes one.
     """
-    source, output = Path(source), Path(output)
+    source, output = as_source(data), Path(output)
     _check_output(output, source)
-    column = text_column or run_columns(run_data(Path(path))).text
-    texts = (text for _, text in stream_texts(source, column))
+    texts = (text for _, text in stream_texts(source, text_columns(columns, run_data(model))))
     first = list(islice(texts, CHUNK_TEXTS))
     if not first:
         raise DataError("holds no texts", str(source))
     prepare_memory()
-    model = load(
-        path,
-        encoder=encoder,
-        labels=label_names,
-        device=device,
-        precision=precision,
-        merge=True,
-        compile=compile,
-    )
-    if submission and isinstance(model.problem, MultiLabel):
+    network = loaded(model, merge=True, compile=compile).network
+    if submission and isinstance(network.problem, MultiLabel):
         raise AdapterError(
-            f"{path}: gives a text several labels, and submission writes one; omit it"
+            f"{name_of(model)}: gives a text several labels, and submission writes one; omit it"
         )
     rows = _submission_rows if submission else _label_rows(all_probabilities)
     done = 0
     with open_atomically(output) as stream:
         write = _writer(stream, output)
-        for corpus in _ahead(map(model.corpus, _chunks(first, texts))):
-            probabilities = model.problem.probabilities(model.predict_logits(corpus)).numpy()
-            write(rows(model, probabilities, done))
+        for corpus in _ahead(map(network.corpus, _chunks(first, texts))):
+            probabilities = network.problem.probabilities(network.predict_logits(corpus)).numpy()
+            write(rows(network, probabilities, done))
             done += len(probabilities)
-            observe(done)
+            progress(done)
     return done
 
 
-def _check_output(output: Path, source: Path) -> None:
+def _check_output(output: Path, source: str | RowsInMemory) -> None:
     if output.suffix.lower() not in OUTPUT_SUFFIXES:
         allowed = ", ".join(OUTPUT_SUFFIXES)
         raise RunError(f"{output}: unknown suffix {output.suffix!r}; allowed are {allowed}")
     # os.path, unlike Path, answers False for names that no file system takes.
-    if os.path.exists(output) and os.path.exists(source) and output.samefile(source):
+    file = source if isinstance(source, str) else ""
+    if os.path.exists(output) and os.path.exists(file) and output.samefile(file):
         raise RunError(f"{output}: is the input itself; name another --output")
     if not output.absolute().parent.is_dir():
         raise RunError(f"{output}: there is no folder {output.parent}; create it first")
@@ -136,24 +121,26 @@ def _ahead(corpora: Iterator[TokenCorpus]) -> Iterator[TokenCorpus]:
 
 def _label_rows(
     all_probabilities: bool,
-) -> Callable[[TextClassifier, np.ndarray, int], Iterable[Row]]:
-    def rows(model: TextClassifier, probabilities: np.ndarray, start: int) -> Iterator[Row]:
-        names = model.labels.names
-        labels = model.problem.answers(probabilities, names)
+) -> Callable[[ClassifierNetwork, np.ndarray, int], Iterable[Row]]:
+    def rows(network: ClassifierNetwork, probabilities: np.ndarray, start: int) -> Iterator[Row]:
+        names = network.labels.names
+        labels = network.problem.answers(probabilities, names)
         for label, row in zip(labels, probabilities, strict=True):
-            each = {name: round(float(value), 6) for name, value in zip(names, row, strict=True)}
+            by_name = {name: round(float(value), 6) for name, value in zip(names, row, strict=True)}
             if isinstance(label, str):
-                answer: Row = {"label": label, "probability": each[label]}
+                answer: Row = {"label": label, "probability": by_name[label]}
             else:
-                answer = {"label": list(label), "probability": [each[name] for name in label]}
+                answer = {"label": list(label), "probability": [by_name[name] for name in label]}
             if all_probabilities:
-                answer |= {f"probability of {name}": value for name, value in each.items()}
+                answer |= {f"probability of {name}": value for name, value in by_name.items()}
             yield answer
 
     return rows
 
 
-def _submission_rows(model: TextClassifier, probabilities: np.ndarray, start: int) -> Iterator[Row]:
+def _submission_rows(
+    network: ClassifierNetwork, probabilities: np.ndarray, start: int
+) -> Iterator[Row]:
     for number, best in enumerate(probabilities.argmax(-1), start):
         yield {"ID": number, "Label": int(best)}
 

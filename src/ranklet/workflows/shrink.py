@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from ranklet.budget.plan import count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import EncodedSplit
+from ranklet.data.reading.columns import AS_IN_RUN, Columns
+from ranklet.data.reading.memory import IN_MEMORY, Data, as_source
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.errors import (
     AdapterError,
@@ -42,12 +44,11 @@ from ranklet.run.writing import write_adapter, write_evaluations
 from ranklet.saved.assembly import assemble
 from ranklet.saved.model import SavedClassifier, build_saved, read_saved, save_and_reload
 from ranklet.saved.probes import check_probes, compute_dtype
-from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
 from ranklet.workflows.from_recipe.own_validation import own_validation
 from ranklet.workflows.from_recipe.placement import plan_for_labels
 from ranklet.workflows.from_recipe.ranks import cut_recipe
-from ranklet.workflows.load import adapter_folder, is_run
+from ranklet.workflows.load import ModelSource, adapter_folder, as_model_source, is_run
 
 REMEDY = "give other data with --data"
 
@@ -76,17 +77,12 @@ class ShrinkResult:
 
 
 def shrink(
-    path: str | Path,
+    model: str | Path | Run | ModelSource,
     budget: int,
     out: str | Path,
-    data: str | None = None,
+    data: Data | None = None,
     *,
-    text_column: str | Sequence[str] | None = None,
-    label_column: str | None = None,
-    encoder: str | None = None,
-    label_names: Sequence[str] | None = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
+    columns: Columns = AS_IN_RUN,
 ) -> ShrinkResult:
     """Cut a trained adapter to a budget and write it as a new run, or as an adapter folder.
 
@@ -96,16 +92,12 @@ def shrink(
     an adapter folder.
 
     Args:
-        path: A run, or an adapter folder.
+        model: A run, an adapter folder, or a `ModelSource`.
         budget: Most trained parameters of the result, the head included.
         out: Folder to write; must be vacant.
-        data: Data with labels to measure on; None: the validation texts of the run.
-        text_column: Column of the text, or several; None: as in the run, else `text`.
-        label_column: Column of the label; None: as in the run, else `label`.
-        encoder: Used instead of the encoder that the adapter names.
-        label_names: Label names in the order of the logits, for an adapter that carries none.
-        device: Where it computes.
-        precision: Compute dtype of the frozen weights.
+        data: Data with labels to measure on, a source or in memory; None: the validation texts of
+            the run.
+        columns: Where texts and labels of `data` stand.
 
     Raises:
         BudgetExceededError: No adapter is small enough; names the smallest budget that works.
@@ -113,23 +105,26 @@ def shrink(
         DataError: The data cannot be used.
         RankletError: The classifier cannot be loaded.
     """
-    source, folder = Path(path), Path(out)
+    options = as_model_source(model)
+    source, folder = options.folder, Path(out)
     run = open_run(source) if is_run(source) else None
     recipe = None if run is None else load_recipe(run.recipe)
     hashes = None if run is None else certified_data(run)
     _check_out(folder, recipe)
     prepare_memory()
-    place = choose_device(device)
-    compute: dict[str, Any] = {"dtype": choose_dtype(precision, place), "device": place}
-    saved = read_saved(adapter_folder(source), encoder=encoder, label_names=label_names)
+    place = choose_device(options.device)
+    compute: dict[str, Any] = {"dtype": choose_dtype(options.precision, place), "device": place}
+    saved = read_saved(
+        adapter_folder(source), encoder=options.encoder, label_names=options.label_names
+    )
     _refuse_lengths(saved)
-    model = build_saved(saved, **compute)
-    check_probes(model, saved.probes)
+    network = build_saved(saved, **compute)
+    check_probes(network, saved.probes)
 
     # A start that PEFT subtracts is part of the update that is cut.
-    start = plain_tensors(model, saved.adapter.tensors)[1]
-    adapter = as_plain_lora(model, saved.adapter)
-    parts, total = spectra(adapter), count_trainable(model) + start
+    start = plain_tensors(network, saved.adapter.tensors)[1]
+    adapter = as_plain_lora(network, saved.adapter)
+    parts, total = spectra(adapter), count_trainable(network) + start
     ranks = _ranks(adapter, parts, total, budget)
     cut = truncate_adapter(adapter, parts, ranks)
     smaller = assemble(saved.settings, saved.encoder, saved.labels, cut, **compute)
@@ -137,21 +132,21 @@ def shrink(
     if data is None:
         texts, measured = _own_validation(run)
     else:
-        measured = data
+        given = as_source(data)
+        measured = given if isinstance(given, str) else IN_MEMORY
         texts = read_labelled(
-            data,
+            given,
             "validation",
             saved.labels,
             None if recipe is None else recipe.data,
-            text_column=text_column,
-            label_column=label_column,
-            label_names=label_names,
+            columns,
+            label_names=options.label_names,
             problem_type=saved.settings.problem_type,
         )
-    seed, split = 0 if recipe is None else recipe.seed, "validation" if data is None else data
+    seed, split = 0 if recipe is None else recipe.seed, "validation" if data is None else measured
     before, after = (
         None if texts is None else evaluate_on(classifier, texts, split, seed)
-        for classifier in (model, smaller)
+        for classifier in (network, smaller)
     )
     shrunk = ShrinkResult(
         folder=folder,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.hints import listed, nearest
-from ranklet.data.perturbations import SHIFTS, reverse_parts
+from ranklet.data.perturbations import PERTURBATIONS, reverse_parts
+from ranklet.data.reading.columns import AS_IN_RUN, Columns
+from ranklet.data.reading.memory import Data, RowsInMemory
 from ranklet.data.reading.sources import read_column
 from ranklet.data.tokens.sampling import draw_rows
 from ranklet.encoder.precision import prepare_memory
@@ -23,34 +24,29 @@ from ranklet.problem import SingleLabel
 from ranklet.run.certificate import certify_file
 from ranklet.run.folder import Run, write_json
 from ranklet.run.report import write_run_report
-from ranklet.vocabulary import Device, Precision
 from ranklet.workflows.from_recipe.labelled_texts import (
-    own_test,
+    data_or_own_test,
+    label_names_of,
     read_labelled,
-    run_columns,
     run_data,
+    text_columns,
 )
-from ranklet.workflows.load import is_run, load
+from ranklet.workflows.load import Model, loaded, run_of
 
 STRENGTHS = (0.1, 0.25, 0.5, 1.0)
 ROWS = 1_000
 
 
 def stress(
-    path: str | Path,
-    data: str | None = None,
+    model: Model,
+    data: Data | None = None,
     *,
-    text_column: str | Sequence[str] | None = None,
-    label_column: str | None = None,
-    encoder: str | None = None,
-    label_names: Sequence[str] | None = None,
+    columns: Columns = AS_IN_RUN,
     kinds: Sequence[str] | None = None,
     strengths: Sequence[float] = STRENGTHS,
     rows: int = ROWS,
     seed: int = 0,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    observe: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Stress:
     """Measure a trained classifier on shifted texts, each shift on the same rows.
 
@@ -59,20 +55,16 @@ def stress(
     its report. A bare adapter is measured alike, and nothing is written.
 
     Args:
-        path: A run, or an adapter folder.
-        data: File, named set or hub data set with labels; None: the test data of the run.
-        text_column: Column of the text, or several; None: as in the run, else `text`.
-        label_column: Column of the label; None: as in the run, else `label`.
-        encoder: Used instead of the encoder that the adapter names.
-        label_names: Label names in the order of the logits, for an adapter that carries none.
-        kinds: Names out of `SHIFTS`; None: all. `reverse` joins several text columns backwards;
-            of one column it puts the beginning at the end.
+        model: A run, an adapter folder, a `ModelSource`, or a loaded classifier.
+        data: File, named set or hub data set with labels, or texts and labels in memory; None: the
+            test data of the run.
+        columns: Where texts and labels stand in a file or table.
+        kinds: Names out of `PERTURBATIONS`; None: all. `reverse` joins several text columns
+            backwards; of one column it puts the beginning at the end.
         strengths: Each above 0 and at most 1; what they mean is said at each shift.
         rows: Texts drawn from the data; where it holds fewer, all of them.
         seed: Decides which rows are drawn, and what the shifts change.
-        device: Where it computes.
-        precision: Compute dtype of the frozen weights.
-        observe: Receives a line after each kind.
+        report: Receives a line after each kind.
 
     Returns:
         Accuracy, paired difference to the clean texts, flips and confidence for every kind and
@@ -84,78 +76,74 @@ def stress(
         RunError: The run cannot be written.
         RankletError: The classifier cannot be loaded.
     """
-    chosen, levels = _kinds(kinds), _strengths(strengths)
+    names, levels = _kinds(kinds), _strengths(strengths)
     if rows < 1:
         raise DataError(f"{rows} is too few; draw at least 1", "rows")
-    section = run_data(Path(path))
-    source = data or own_test(path, section)
+    run, section = run_of(model), run_data(model)
+    source, name = data_or_own_test(model, data, section)
     prepare_memory()
-    model = load(
-        path, encoder=encoder, labels=label_names, device=device, precision=precision, merge=True
-    )
-    columns = text_column or run_columns(section).text
+    network = loaded(model, merge=True).network
     test = read_labelled(
         source,
         "test",
-        model.labels,
+        network.labels,
         section,
-        text_column=columns,
-        label_column=label_column,
-        label_names=label_names,
-        problem_type=model.problem.problem_type,
+        columns,
+        label_names=label_names_of(model),
+        problem_type=network.problem.problem_type,
     )
     drawn = draw_rows(len(test.texts), rows, np.random.default_rng(seed)).tolist()
     texts, labels = [test.texts[row] for row in drawn], test.labels[drawn]
-    parts = _parts(source, columns, drawn)
+    parts = _parts(source, text_columns(columns, section), drawn)
 
-    answers = answer(model, texts, model.corpus(texts, labels))
-    clean = predictions_of(model, answers)
+    answers = answer(network, texts, network.corpus(texts, labels))
+    clean = predictions_of(network, answers)
     points = []
-    for kind in chosen:
+    for kind in names:
         for strength in levels:
             if kind == "reverse" and parts is not None:
-                shifted = reverse_parts(parts, strength, seed)
+                perturbed = reverse_parts(parts, strength, seed)
             else:
-                shifted = SHIFTS[kind](texts, strength, seed)
-            changed, after = _answer_changed(model, answers, shifted)
-            found = stress_point(kind, strength, changed, clean, predictions_of(model, after))
-            points.append(found)
-            observe(f"{kind} {strength:g}: {found.accuracy.value:.4f}")
+                perturbed = PERTURBATIONS[kind](texts, strength, seed)
+            changed, after = _answer_changed(network, answers, perturbed)
+            point = stress_point(kind, strength, changed, clean, predictions_of(network, after))
+            points.append(point)
+            report(f"{kind} {strength:g}: {point.accuracy.value:.4f}")
     stressed = Stress(
-        source="test" if data is None else Path(data).name,
+        source=name,
         rows=len(texts),
         of_rows=len(test.texts),
         seed=seed,
-        accuracy_name="accuracy" if isinstance(model.problem, SingleLabel) else "exact match",
+        accuracy_name="accuracy" if isinstance(network.problem, SingleLabel) else "exact match",
         accuracy=accuracy_of(clean),
         sureness=sureness_of(clean),
         points=tuple(points),
     )
-    if is_run(Path(path)):
-        _write(Run(Path(path)), stressed)
+    if run is not None:
+        _write(run, stressed)
     return stressed
 
 
 def _kinds(kinds: Sequence[str] | None) -> tuple[str, ...]:
     for kind in kinds or ():
-        if kind not in SHIFTS:
-            near = nearest(kind, tuple(SHIFTS))
+        if kind not in PERTURBATIONS:
+            near = nearest(kind, tuple(PERTURBATIONS))
             raise DataError(
-                f"unknown kind {kind!r}; allowed are {listed(tuple(SHIFTS))}{near}", "kinds"
+                f"unknown kind {kind!r}; allowed are {listed(tuple(PERTURBATIONS))}{near}", "kinds"
             )
-    return tuple(dict.fromkeys(kinds or SHIFTS))
+    return tuple(dict.fromkeys(kinds or PERTURBATIONS))
 
 
 def _strengths(strengths: Sequence[float]) -> tuple[float, ...]:
     wrong = [strength for strength in strengths if not 0 < strength <= 1]
     if wrong or not strengths:
-        found = f"{wrong[0]:g} is no strength" if wrong else "there is none"
-        raise DataError(f"{found}; give numbers above 0 and at most 1", "strengths")
+        message = f"{wrong[0]:g} is no strength" if wrong else "there is none"
+        raise DataError(f"{message}; give numbers above 0 and at most 1", "strengths")
     return tuple(sorted(set(strengths)))
 
 
 def _parts(
-    source: str, columns: str | Sequence[str], drawn: Sequence[int]
+    source: str | RowsInMemory, columns: str | Sequence[str], drawn: Sequence[int]
 ) -> list[tuple[str, ...]] | None:
     """Read the cells that the drawn texts are joined from; None where it is one column."""
     if isinstance(columns, str) or len(columns) < 2:
@@ -165,14 +153,15 @@ def _parts(
 
 
 def _answer_changed(
-    model: TextClassifier, clean: Answers, texts: Sequence[str]
+    network: ClassifierNetwork, clean: Answers, texts: Sequence[str]
 ) -> tuple[int, Answers]:
     """Ask about the texts that are others than before; return how many, and all answers."""
     pairs = enumerate(zip(clean.texts, texts, strict=True))
     places = [place for place, (before, after) in pairs if before != after]
     logits = clean.logits.clone()
     if places:
-        logits[places] = model.predict_logits(model.corpus([texts[place] for place in places]))
+        changed = network.corpus([texts[place] for place in places])
+        logits[places] = network.predict_logits(changed)
     return len(places), replace(clean, texts=texts, logits=logits)
 
 

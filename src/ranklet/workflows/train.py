@@ -12,6 +12,7 @@ from typing import Any
 from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
 from ranklet.classifier import TextClassifier
 from ranklet.data.encoded_splits import EncodedSplit, Splits
+from ranklet.data.reading.memory import Data
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, default_cache_folder
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import EncoderSource
@@ -22,8 +23,8 @@ from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.result import Evaluation
 from ranklet.files import write_atomically
 from ranklet.launch import read_launch
-from ranklet.recipe import Recipe, to_yaml
-from ranklet.run.certificate import certify_run, data_hashes
+from ranklet.recipe import Recipe, as_recipe, to_yaml
+from ranklet.run.certificate import certify_run
 from ranklet.run.folder import Run, check_vacant, free_folder, new_run, write_json
 from ranklet.run.observer import Observer
 from ranklet.run.records import open_records
@@ -64,15 +65,18 @@ from ranklet.workflows.from_recipe.placement import (
     plan_for_labels,
 )
 from ranklet.workflows.from_recipe.ranks import check_feasible, open_space
-from ranklet.workflows.from_recipe.splits import read_splits
+from ranklet.workflows.from_recipe.splits import InMemoryBySplit, read_splits, with_sources
 
 RUNS_FOLDER = Path("runs")
 
 
 def train(
-    recipe: Recipe,
+    recipe: Recipe | str | Path,
     out: str | Path | None = None,
     *,
+    data: Data | None = None,
+    validation: Data | float | None = None,
+    test: Data | None = None,
     name: str = "run",
     observer: Observer | None = None,
 ) -> Run:
@@ -82,9 +86,15 @@ def train(
     batch, and process 0 does and writes everything else.
 
     Args:
-        recipe: What to do.
+        recipe: What to do: a recipe, the name of a built-in one, or a file.
         out: Folder of the run, vacant or with an unfinished run, which is continued if it has a
             checkpoint; None: a new one below `runs/`.
+        data: Training texts in place of the recipe's: `LabelledTexts`, (texts, labels), a
+            DataFrame, a `datasets.Dataset`, dicts, or the name of a source. The recipe's own test
+            and validation data, being others', are left out with them.
+        validation: Texts that choose the best weights, in place of the recipe's: as `data`, or a
+            share or a number of the training texts.
+        test: Texts for the final figures, in place of the recipe's: as `data`.
         name: Name of the new folder below `runs/`.
         observer: Receives what happens.
 
@@ -99,6 +109,7 @@ def train(
         ProcessLostError: Another process ended or does not answer; so does this.
         ParityError: Counts disagree, or the saved model answers differently.
     """
+    recipe, in_memory = with_sources(as_recipe(recipe), data, validation, test)
     observer = observer or Observer()
     folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
     launch = read_launch()
@@ -115,11 +126,16 @@ def train(
             if launch.attempt and Run(folder).is_finished:
                 observer.announce(f"{folder}: finished before the processes were started again")
                 return Run(folder)
-            return _train(recipe, folder, observer, stop, processes)
+            return _train(recipe, in_memory, folder, observer, stop, processes)
 
 
 def _train(
-    recipe: Recipe, folder: Path, observer: Observer, stop: StopRequest, processes: Processes
+    recipe: Recipe,
+    in_memory: InMemoryBySplit,
+    folder: Path,
+    observer: Observer,
+    stop: StopRequest,
+    processes: Processes,
 ) -> Run:
     # Whatever is refused before anything is read or downloaded.
     check_vacant(folder)
@@ -128,9 +144,8 @@ def _train(
     encoder = encoder_of(recipe)
     check_before_download(recipe, encoder)
 
-    # The data, hashed now, for files change while a training runs; what teachers say of them.
-    splits = read_splits(recipe.data, recipe.seed)
-    hashes = data_hashes(recipe.data)
+    # The data, hashed as it is read; what teachers say of them.
+    splits = read_splits(recipe.data, recipe.seed, in_memory)
     check_class_weights(recipe.training, splits.labels)
     prepare_memory()
     lesson = consult_teachers(recipe, splits, observer.announce)
@@ -174,7 +189,7 @@ def _train(
         write_json(run.data, to_values(describe_data(resolved.data, taught, corpora)))
         _write_answers(run, model, answers, evaluations)
         write_baselines(run, splits, resolved)
-        certificate = certify_run(run, resolved, plan, model, saved, encoder, hashes)
+        certificate = certify_run(run, resolved, plan, model, saved, encoder, splits.sha256)
         write_run_report(run, certificate["sha256"])
         write_json(run.certificate, certificate)  # last: it marks a finished run
     rmtree(run.checkpoints, ignore_errors=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ranklet.data.reading.memory import Data
 from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import DataError, RankletError
-from ranklet.run.folder import open_run
-from ranklet.vocabulary import Device, Precision
+from ranklet.run.folder import Run, open_run
 from ranklet.workflows._verify.checks import (
     Finding,
     State,
@@ -33,6 +33,7 @@ from ranklet.workflows._verify.checks import (
     named_data,
 )
 from ranklet.workflows._verify.claims import StatedRun
+from ranklet.workflows.load import ModelSource, as_model_source
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,16 @@ class Check:
 
 
 def verify(
-    path: str | Path,
-    data: str | None = None,
-    *,
-    encoder: str | None = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
+    run: str | Path | Run | ModelSource,
+    data: Data | None = None,
 ) -> tuple[Check, ...]:
     """Derive again what a run states: plan, counts, hashes, probe logits, test figure.
 
     Args:
-        path: A finished run.
-        data: Test data, to compute the test figure again; None: the figure is not computed.
-        encoder: Used instead of the encoder that the run names.
-        device: Where it computes.
-        precision: Compute dtype; `auto` is what the run's recipe says.
+        run: A finished run; a `ModelSource` says with which encoder, where and in which compute
+            dtype it is computed again, `auto` being what the run's recipe says.
+        data: Test data, a source or in memory, to compute the test figure again; None: the figure
+            is not computed.
 
     Returns:
         One entry for each check; the run is as it states where none differs.
@@ -74,12 +70,13 @@ def verify(
         RunError: There is no finished run.
         DataError: The data cannot be read.
     """
-    stated = StatedRun(open_run(Path(path)), encoder, device, precision)
+    source = as_model_source(run)
+    stated = StatedRun(open_run(source.folder), source.encoder, source.device, source.precision)
     prepare_memory()
     return tuple(_checks(stated, data))
 
 
-def _checks(stated: StatedRun, data: str | None) -> Iterator[Check]:
+def _checks(stated: StatedRun, data: Data | None) -> Iterator[Check]:
     unreachable = _why_no_encoder(stated)
     yield _checked("certificate", check_certificate, stated)
     yield _checked("recipe", check_recipe, stated)

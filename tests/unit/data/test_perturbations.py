@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ranklet.data.cleaning import clean
-from ranklet.data.perturbations import SHIFTS, reverse_parts
+from ranklet.data.perturbations import PERTURBATIONS, reverse_parts
 
 TEXT = "The  Minister left.\nShe said: never Again!"
 NEWS = "Oil Prices Soar (Reuters) Reuters - Crude rose on Monday."
 
 Texts = st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=40), max_size=5)
-kinds = pytest.mark.parametrize("kind", SHIFTS)
+kinds = pytest.mark.parametrize("kind", PERTURBATIONS)
 
 
 def shifted(kind: str, text: str, strength: float = 1.0, seed: int = 0) -> str:
-    (found,) = SHIFTS[kind]([text], strength, seed)
+    (found,) = PERTURBATIONS[kind]([text], strength, seed)
     return found
 
 
@@ -71,7 +71,7 @@ def test_columns_are_joined_backwards() -> None:
 @kinds
 @given(texts=Texts, seed=st.integers(0, 9))
 def test_strength_0_changes_nothing(kind: str, texts: Sequence[str], seed: int) -> None:
-    assert SHIFTS[kind](texts, 0.0, seed) == list(texts)
+    assert PERTURBATIONS[kind](texts, 0.0, seed) == list(texts)
 
 
 @kinds
@@ -79,17 +79,17 @@ def test_strength_0_changes_nothing(kind: str, texts: Sequence[str], seed: int) 
 def test_equal_seeds_give_equal_texts_one_for_each(
     kind: str, texts: Sequence[str], strength: float, seed: int
 ) -> None:
-    found = SHIFTS[kind](texts, strength, seed)
+    found = PERTURBATIONS[kind](texts, strength, seed)
     assert len(found) == len(texts)
-    assert found == SHIFTS[kind](texts, strength, seed)
+    assert found == PERTURBATIONS[kind](texts, strength, seed)
     # A text changes by its own place alone, so fewer texts behind it make no difference.
-    assert found[:1] == SHIFTS[kind](texts[:1], strength, seed)
+    assert found[:1] == PERTURBATIONS[kind](texts[:1], strength, seed)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in SHIFTS if kind != "truncation"])
+@pytest.mark.parametrize("kind", [kind for kind in PERTURBATIONS if kind != "truncation"])
 def test_another_seed_changes_other_places(kind: str) -> None:
     texts = [f"Some  Words of text {row} - and More. Of it" for row in range(40)]
-    assert len({tuple(SHIFTS[kind](texts, 0.5, seed)) for seed in range(4)}) == 4
+    assert len({tuple(PERTURBATIONS[kind](texts, 0.5, seed)) for seed in range(4)}) == 4
 
 
 @pytest.mark.parametrize("kind", ["lower", "upper", "entities", "typos"])
@@ -115,7 +115,7 @@ def changed_places(kind: str, text: str, word: str, strength: float, seed: int) 
 def test_the_strength_is_the_share_of_the_words(kind: str, strength: float) -> None:
     word = "it'Sx"
     texts = [" ".join([word] * 10)] * 400
-    found = SHIFTS[kind](texts, strength, 0)
+    found = PERTURBATIONS[kind](texts, strength, 0)
     changed = 1 - sum(text.split(" ").count(word) for text in found) / 4000
     # 4,000 draws of probability a half stray by 0.008, one standard deviation
     assert changed == pytest.approx(strength, abs=0.032)
@@ -125,5 +125,5 @@ def test_the_strength_is_the_share_of_the_words(kind: str, strength: float) -> N
 def test_cleaning_takes_out_remains(texts: Sequence[str], seed: int) -> None:
     steps = ("ag_news", "html", "whitespace")
     plain = ["".join(letter for letter in text if letter.isalpha()) for text in texts]
-    for before, after in zip(plain, SHIFTS["entities"](plain, 1.0, seed), strict=True):
+    for before, after in zip(plain, PERTURBATIONS["entities"](plain, 1.0, seed), strict=True):
         assert clean(after, steps).replace("'", "").replace('"', "").strip() == before

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ranklet.cli.options import DeviceOption, JsonOption, PrecisionOption, columns, names_of
+from ranklet.cli.options import DeviceOption, JsonOption, PrecisionOption, columns, model_source
 from ranklet.cli.terminal import print_json, print_line, print_table, report
 
 if TYPE_CHECKING:
@@ -77,30 +77,24 @@ def audit(
 ) -> None:
     """Look for what is wrong with data before training: copies, leakage, wrong labels."""
     from ranklet.data.audit.result import to_json
-    from ranklet.workflows.audit import audit
+    from ranklet.workflows.audit import Fix, audit
 
     result = audit(
         data,
         test,
-        run=run,
-        encoder=encoder,
-        **columns(text_column, label_column),
-        label_names=names_of(label_names),
+        run=model_source(run, encoder, label_names, device, precision),
+        columns=columns(text_column, label_column),
         max_length=max_length,
         label_views=label_views,
-        fix=fix,
-        drop_near_duplicates=drop_near_duplicates,
-        label_errors=label_errors,
+        fix=None if fix is None else Fix(fix, drop_near_duplicates, label_errors),
         out=out,
-        device=device,
-        precision=precision,
-        observe=report,
+        report=report,
     )
     if json:
         print_json(to_json(result))
     else:
         print_audit(result)
-    if set(result.problems) & set(fail_on or ()):
+    if set(result.defects) & set(fail_on or ()):
         raise typer.Exit(1)
 
 

@@ -39,7 +39,8 @@ def classify(
     """Print the label and the probabilities of a few texts."""
     from ranklet.workflows.classify import classify
 
-    answers = classify(model, texts, **model_source(encoder, label_names, device, precision))
+    source = model_source(model, encoder, label_names, device, precision)
+    answers = classify(source, texts)
     if json:
         print_json([asdict(answer) for answer in answers])
     else:

@@ -33,7 +33,7 @@ def compare(
     from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.compare import compare
 
-    comparison = compare(runs, split=split, out=out, target=target, observe=report)
+    comparison = compare(runs, split=split, out=out, target=target, report=report)
     if json:
         print_json(to_values(comparison))
         return

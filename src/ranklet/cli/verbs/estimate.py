@@ -15,6 +15,7 @@ from ranklet.cli.options import (
     ModelArgument,
     PrecisionOption,
     TextColumnOption,
+    columns,
     model_source,
 )
 from ranklet.cli.terminal import print_json, print_line, report
@@ -53,13 +54,14 @@ def estimate(
     from ranklet.workflows.estimate import estimate
 
     result = estimate(
-        model,
+        model_source(model, encoder, label_names, device, precision),
         texts,
-        others=with_ or (),
+        others=[
+            model_source(other, encoder, label_names, device, precision) for other in with_ or ()
+        ],
         validation=validation,
-        text_column=text_column or None,
-        **model_source(encoder, label_names, device, precision),
-        observe=report,
+        columns=columns(text_column),
+        report=report,
     )
     if json:
         print_json(to_values(result))

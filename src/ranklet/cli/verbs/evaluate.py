@@ -59,10 +59,9 @@ def evaluate(
     from ranklet.workflows.evaluate import evaluate
 
     evaluation = evaluate(
-        model,
+        model_source(model, encoder, label_names, device, precision),
         data,
-        **columns(text_column, label_column),
-        **model_source(encoder, label_names, device, precision),
+        columns=columns(text_column, label_column),
         slice_by=slice_by or (),
         accuracy=accuracy,
         errors=errors,

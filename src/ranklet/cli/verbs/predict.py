@@ -14,6 +14,7 @@ from ranklet.cli.options import (
     ModelArgument,
     PrecisionOption,
     TextColumnOption,
+    columns,
     model_source,
 )
 from ranklet.cli.terminal import progress_bar, report
@@ -46,14 +47,13 @@ def predict(
     with progress_bar("{task.completed:,} texts") as bar:
         task = bar.add_task("predicting", total=None)
         texts = predict(
-            model,
+            model_source(model, encoder, label_names, device, precision),
             source,
             output,
-            text_column=text_column or None,
-            **model_source(encoder, label_names, device, precision),
+            columns=columns(text_column),
             all_probabilities=probabilities,
             submission=submission,
             compile=compile,
-            observe=lambda texts: bar.update(task, completed=texts),
+            progress=lambda texts: bar.update(task, completed=texts),
         )
     report(f"{output}: {texts:,} texts")

@@ -46,12 +46,11 @@ def shrink(
     from ranklet.workflows.shrink import shrink
 
     result = shrink(
-        model,
+        model_source(model, encoder, label_names, device, precision),
         budget,
         out,
         data,
-        **columns(text_column, label_column),
-        **model_source(encoder, label_names, device, precision),
+        columns=columns(text_column, label_column),
     )
     if json:
         print_json(to_values(result))

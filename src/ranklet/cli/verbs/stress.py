@@ -59,15 +59,14 @@ def stress(
     from ranklet.workflows.stress import STRENGTHS, stress
 
     result = stress(
-        model,
+        model_source(model, encoder, label_names, device, precision),
         data,
-        **columns(text_column, label_column),
-        **model_source(encoder, label_names, device, precision),
+        columns=columns(text_column, label_column),
         kinds=names_of(kinds),
         strengths=STRENGTHS if strengths is None else _numbers(strengths),
         rows=rows,
         seed=seed,
-        observe=report,
+        report=report,
     )
     if json:
         print_json(to_values(result))

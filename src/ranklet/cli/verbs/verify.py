@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ranklet.cli.options import DeviceOption, EncoderOption, JsonOption, PrecisionOption
+from ranklet.cli.options import (
+    DeviceOption,
+    EncoderOption,
+    JsonOption,
+    PrecisionOption,
+    model_source,
+)
 from ranklet.cli.terminal import print_json, print_line
 
 if TYPE_CHECKING:
@@ -29,7 +35,7 @@ def verify(
     """Derive again what a run states: plan, counts, hashes, probe logits, test figure."""
     from ranklet.workflows.verify import verify
 
-    checks = verify(run, data, encoder=encoder, device=device, precision=precision)
+    checks = verify(model_source(run, encoder, None, device, precision), data)
     if json:
         print_json([asdict(check) for check in checks])
     else:

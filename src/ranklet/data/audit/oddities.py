@@ -35,15 +35,15 @@ def find_oddities(text: str) -> tuple[Oddity, ...]:
     `replacement`: U+FFFD, where a letter is lost. `empty`: neither letter nor digit. `near empty`:
     one or two words.
     """
-    found: list[Oddity] = [name for name, mend in REPAIRS.items() if mend(text) != text]
+    oddities: list[Oddity] = [name for name, mend in REPAIRS.items() if mend(text) != text]
     if REPLACEMENT in text:
-        found.append("replacement")
+        oddities.append("replacement")
     words = len(normal_form(text).split())
     if is_empty(text):
-        found.append("empty")
+        oddities.append("empty")
     elif words <= NEAR_EMPTY_WORDS:
-        found.append("near empty")
-    return tuple(found)
+        oddities.append("near empty")
+    return tuple(oddities)
 
 
 def repair(text: str) -> tuple[str, tuple[Oddity, ...]]:

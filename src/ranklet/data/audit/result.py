@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ranklet.data.audit.train_test_shift import Shift
+from ranklet.display import Display, shows_itself
 
-Problem = Literal["oddities", "duplicates", "leakage", "label-errors"]
+Defect = Literal["oddities", "duplicates", "leakage", "label-errors"]
+"""What can be wrong with a data set."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ class CleanedCopy:
     relabelled: int
 
 
+@shows_itself
 @dataclass(frozen=True)
 class Audit:
     """What an audit found.
@@ -176,16 +180,27 @@ class Audit:
     fixed: CleanedCopy | None = None
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
-        """Kinds of problems that were found."""
+    def defects(self) -> tuple[Defect, ...]:
+        """What is wrong."""
         leaked = self.leakage is not None and self.leakage.train != CopyCounts(0, 0, 0)
-        found: dict[Problem, bool] = {
+        is_there: dict[Defect, bool] = {
             "oddities": any(split.oddities for split in self.splits),
             "duplicates": self.duplicates != CopyCounts(0, 0, 0),
             "leakage": leaked,
             "label-errors": self.label_check is not None and self.label_check.found > 0,
         }
-        return tuple(name for name, is_there in found.items() if is_there)
+        return tuple(name for name, there in is_there.items() if there)
+
+    def display(self) -> Display:
+        """Return the number of rows of each kind of finding as a table."""
+        counts = Counter((finding.kind, finding.split) for finding in self.findings)
+        sizes = ", ".join(f"{split.rows:,} {split.name} texts" for split in self.splits)
+        return Display(
+            f"Audit of {sizes}: {', '.join(self.defects) or 'nothing'} found",
+            ("finding", "split", "texts"),
+            [(kind, split, f"{count:,}") for (kind, split), count in counts.most_common()],
+            () if self.leakage is None else (f"leakage: {self.leakage.verdict}",),
+        )
 
 
 def to_json(audit: Audit) -> dict[str, Any]:
@@ -198,7 +213,7 @@ def to_json(audit: Audit) -> dict[str, Any]:
         ]
     if audit.fixed is not None:
         content["fixed"] |= {"path": str(audit.fixed.path), "changes": str(audit.fixed.changes)}
-    return {**content, "problems": list(audit.problems)}
+    return {**content, "problems": list(audit.defects)}
 
 
 def leakage_verdict(test: CopyCounts, rows: int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from typing import BinaryIO
 
 from ranklet.data.hints import listed
 from ranklet.data.reading.lines import read_lines
@@ -28,12 +28,13 @@ PROBLEMS = {
 
 
 def read_delimited(
-    path: Path, delimiter: str, columns: Sequence[str] | None = None
+    file: BinaryIO, source: str, delimiter: str, columns: Sequence[str] | None = None
 ) -> Iterator[Row]:
     """Yield the rows below the header line, streaming.
 
     Args:
-        path: File to read.
+        file: The open file.
+        source: Its name, for messages.
         delimiter: What separates cells.
         columns: Columns that the header must have.
 
@@ -41,8 +42,7 @@ def read_delimited(
         DataError: A header with empty, repeated, missing or wrongly separated names, a row with too
             few or too many cells, a blank line between rows, or broken quoting.
     """
-    source = str(path)
-    records = _records(path, delimiter)
+    records = _records(file, source, delimiter)
     _, header = next(records, (1, None))
     if header is None:
         raise DataError("the file is empty; its first line must hold the column names", source)
@@ -54,11 +54,11 @@ def read_delimited(
         yield Row(line, dict(zip(header, cells, strict=True)))
 
 
-def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _records(file: BinaryIO, source: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield (line on which the record starts, its cells)."""
     # The limit is one number for the whole process: only ever raise it, for the sake of others.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL_CHARACTERS))
-    texts = (text for _, text in read_lines(path))
+    texts = (text for _, text in read_lines(file, source))
     reader = csv.reader(texts, delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
@@ -67,9 +67,9 @@ def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise DataError(_quoting(error, line, reader.line_num), str(path), line) from error
+            raise DataError(_quoting(error, line, reader.line_num), source, line) from error
         if any(len(cell) > MAX_CELL_CHARACTERS for cell in cells):
-            raise DataError(PROBLEMS["field larger than"], str(path), line)
+            raise DataError(PROBLEMS["field larger than"], source, line)
         yield line, cells
 
 
@@ -111,12 +111,18 @@ def _check_header(header: Sequence[str], source: str, delimiter: str) -> None:
 
 
 def _check_delimiter(name: str, source: str, delimiter: str) -> None:
-    found = next((mark for mark in DELIMITER_NAMES if mark != delimiter and mark in name), None)
-    if found is not None:
-        fix = "name it .tsv" if found == "\t" else "name it .csv" if found == "," else "convert it"
+    separator = next((mark for mark in DELIMITER_NAMES if mark != delimiter and mark in name), None)
+    if separator is not None:
+        fix = (
+            "name it .tsv"
+            if separator == "\t"
+            else "name it .csv"
+            if separator == ","
+            else "convert it"
+        )
         raise DataError(
             f"one column named {name!r}: its cells seem to be separated by "
-            f"{DELIMITER_NAMES[found]}, not {DELIMITER_NAMES[delimiter]}; {fix}",
+            f"{DELIMITER_NAMES[separator]}, not {DELIMITER_NAMES[delimiter]}; {fix}",
             source,
             1,
         )

@@ -28,11 +28,11 @@ def split_files(repo_id: str, split: str) -> list[Path]:
         HubError: The data set cannot be had.
     """
     cached = cached_file_names(repo_id, "dataset")
-    chosen = matching_files(cached, split, repo_id)
-    if not chosen or not _is_complete(chosen):
-        chosen = _listed_files(repo_id, split, cached)
-    folder = hub_folder(repo_id, [glob.escape(name) for name in chosen], "dataset")
-    return [folder / name for name in chosen]
+    names = matching_files(cached, split, repo_id)
+    if not names or not _is_complete(names):
+        names = _listed_files(repo_id, split, cached)
+    folder = hub_folder(repo_id, [glob.escape(name) for name in names], "dataset")
+    return [folder / name for name in names]
 
 
 def _listed_files(repo_id: str, split: str, cached: Sequence[str]) -> list[str]:
@@ -41,9 +41,9 @@ def _listed_files(repo_id: str, split: str, cached: Sequence[str]) -> list[str]:
     except HubError as error:
         if not cached:
             raise
-        held = listed(split_names(cached))
+        cached_splits = listed(split_names(cached))
         raise HubError(
-            f"split {split!r} is not in the cache, which holds {held}; {error}"
+            f"split {split!r} is not in the cache, which holds {cached_splits}; {error}"
         ) from error
     chosen = matching_files(names, split, repo_id)
     if not chosen:
@@ -65,16 +65,16 @@ def matching_files(names: Sequence[str], split: str, repo_id: str) -> list[str]:
     """
     for layout in (*LAYOUTS, FOLDER_LAYOUT):
         pattern = re.compile(layout.replace("{split}", re.escape(split)))
-        found = sorted(name for name in names if pattern.fullmatch(name))
-        folders = sorted({str(PurePosixPath(name).parent) for name in found})
+        matches = sorted(name for name in names if pattern.fullmatch(name))
+        folders = sorted({str(PurePosixPath(name).parent) for name in matches})
         if len(folders) > 1:
             raise DataError(
                 f"has several configurations with a split {split!r}: {listed(folders)}; fetch one "
                 "and name its file instead",
                 repo_id,
             )
-        if found:
-            return found
+        if matches:
+            return matches
     return []
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from ranklet.data.hints import first_line
 from ranklet.data.reading.lines import read_lines
@@ -19,18 +18,21 @@ class _RefusedJSONError(ValueError):
     """Valid for the standard library's parser, refused here."""
 
 
-def read_json_lines(path: Path) -> Iterator[Row]:
+def read_json_lines(file: BinaryIO, source: str) -> Iterator[Row]:
     """Yield one row per line, streaming.
 
     Values of columns that nobody reads may be of any type; see `Row.kinds`.
+
+    Args:
+        file: The open file.
+        source: Its name, for messages.
 
     Raises:
         DataError: A line that is no JSON object, repeats a key, holds NaN or an infinity, or is
             nested too deeply; a blank line between rows.
     """
-    source = str(path)
     blank: int | None = None
-    for line, text in read_lines(path):
+    for line, text in read_lines(file, source):
         if not text.strip():
             blank = blank or line
         elif blank is not None:

@@ -26,20 +26,22 @@ FOREIGN_STARTS = {
 }
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(file: BinaryIO, source: str) -> Iterator[tuple[int, str]]:
     r"""Yield each line's number, counted from 1, and its text with the line end kept.
 
     A UTF-8 byte order mark at the start of the file is dropped.
 
+    Args:
+        file: The open file.
+        source: Its name, for messages.
+
     Raises:
-        DataError: A file that cannot be opened, another encoding, an undecodable or NUL byte, or
+        DataError: Another encoding, an undecodable or NUL byte, or
             a line of more than 16 MB.
     """
-    source = str(path)
-    with open_binary(path) as file:
-        for number, raw in enumerate(_raw_lines(file, source), start=1):
-            data = _without_mark(raw, source) if number == 1 else raw
-            yield number, _decode(data, source, number)
+    for number, raw in enumerate(_raw_lines(file, source), start=1):
+        data = _without_mark(raw, source) if number == 1 else raw
+        yield number, _decode(data, source, number)
 
 
 def open_binary(path: Path) -> BinaryIO:

@@ -9,50 +9,56 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ranklet.data.hints import first_line, listed
-from ranklet.data.reading.lines import open_binary
 from ranklet.data.reading.row import Row, require_columns, typed_row
 from ranklet.errors import DataError, MissingExtraError
 
 BATCH_ROWS = 1024
 
 
-def read_parquet(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
+def read_parquet(
+    file: BinaryIO, source: str, columns: Sequence[str] | None = None
+) -> Iterator[Row]:
     """Yield the rows of a parquet file; `Row.line` is the row number, counted from 1.
 
     Args:
-        path: File to read.
+        file: The open file.
+        source: Its name, for messages.
         columns: Columns to read; None reads every column that can be.
 
     Raises:
         DataError: A damaged file, a missing column, or two columns of one name.
         MissingExtraError: pyarrow is not installed.
     """
-    with _opened(path) as file:
-        readable, refused = _split_columns(file.schema_arrow, columns, str(path))
+    with _opened(file, source) as table:
+        readable, refused = _split_columns(table.schema_arrow, columns, source)
         line = 0
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=readable):
+        for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=readable):
             values = {name: batch.column(name).to_pylist() for name in readable}
             for row in range(batch.num_rows):
                 line += 1
-                found = typed_row(line, {name: values[name][row] for name in readable})
-                yield Row(line, found.cells, {**found.kinds, **refused}, found.lists)
+                typed = typed_row(line, {name: values[name][row] for name in readable})
+                yield Row(line, typed.cells, {**typed.kinds, **refused}, typed.lists)
 
 
-def class_names(path: Path, column: str) -> tuple[str, ...] | None:
+def class_names(file: BinaryIO, source: str, column: str) -> tuple[str, ...] | None:
     """Return the class names that a parquet file's schema gives a column of integers, if any.
 
     Those of a column of lists are the names of its items.
+
+    Args:
+        file: The open file.
+        source: Its name, for messages.
+        column: The column.
 
     Raises:
         DataError: A damaged file.
         MissingExtraError: pyarrow is not installed.
     """
-    with _opened(path) as file:
-        metadata = file.schema_arrow.metadata or {}
+    with _opened(file, source) as table:
+        metadata = table.schema_arrow.metadata or {}
     return _names_in(metadata.get(b"huggingface", b"{}"), column)
 
 
@@ -69,20 +75,19 @@ def _names_in(raw: bytes, column: str) -> tuple[str, ...] | None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(file: BinaryIO, source: str) -> Iterator[Any]:
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
         raise MissingExtraError("reading .parquet files", "parquet") from error
-    with open_binary(path) as raw:
-        try:
-            yield pyarrow.parquet.ParquetFile(raw)
-        except (pyarrow.ArrowException, OSError) as error:
-            problem = f"not a sound parquet file: {first_line(error)}; write or fetch it again"
-            raise DataError(problem, str(path)) from error
-        except UnicodeDecodeError as error:
-            raise DataError("a text in it is not UTF-8; write it again", str(path)) from error
+    try:
+        yield pyarrow.parquet.ParquetFile(file)
+    except (pyarrow.ArrowException, OSError) as error:
+        message = f"not a sound parquet file: {first_line(error)}; write or fetch it again"
+        raise DataError(message, source) from error
+    except UnicodeDecodeError as error:
+        raise DataError("a text in it is not UTF-8; write it again", source) from error
 
 
 def _split_columns(

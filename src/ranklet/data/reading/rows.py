@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from ranklet.data.reading.delimited import read_delimited
 from ranklet.data.reading.json_lines import read_json_lines
@@ -17,40 +19,40 @@ from ranklet.vocabulary import LABELLED_SUFFIXES
 SUFFIXES = (*LABELLED_SUFFIXES, ".txt")
 
 
-def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
+def read_rows(
+    path: Path, columns: Sequence[str] | None = None, content: bytes | None = None
+) -> Iterator[Row]:
     """Yield the rows of a file, in its order and in constant memory.
 
     Args:
         path: `.csv`, `.tsv`, `.jsonl`, `.parquet`, or `.txt` (one text per line, column `text`).
         columns: Columns that will be used: formats that name their columns first check them there,
             and parquet reads no others.
+        content: Its bytes, where they were read already; None: they are streamed.
 
     Raises:
         DataError: Another suffix, a file that cannot be read, or one without rows; see the readers.
         MissingExtraError: A parquet file without pyarrow.
     """
-    open_binary(path).close()
     empty = True
-    for row in _reader(path, columns):
-        empty = False
-        yield row
+    with open_binary(path) if content is None else BytesIO(content) as file:
+        for row in _reader(file, path, columns):
+            empty = False
+            yield row
     if empty:
         raise DataError("no rows; give a file with at least one", str(path))
 
 
-def _reader(path: Path, columns: Sequence[str] | None) -> Iterator[Row]:
-    suffix = path.suffix.lower()
+def _reader(file: BinaryIO, path: Path, columns: Sequence[str] | None) -> Iterator[Row]:
+    suffix, source = path.suffix.lower(), str(path)
     if suffix == ".csv":
-        return read_delimited(path, ",", columns)
+        return read_delimited(file, source, ",", columns)
     if suffix == ".tsv":
-        return read_delimited(path, "\t", columns)
+        return read_delimited(file, source, "\t", columns)
     if suffix == ".jsonl":
-        return read_json_lines(path)
+        return read_json_lines(file, source)
     if suffix == ".parquet":
-        return read_parquet(path, columns)
+        return read_parquet(file, source, columns)
     if suffix == ".txt":
-        return read_text_lines(path)
-    raise DataError(
-        f"unknown suffix {suffix!r}; allowed are {', '.join(SUFFIXES)}",
-        str(path),
-    )
+        return read_text_lines(file, source)
+    raise DataError(f"unknown suffix {suffix!r}; allowed are {', '.join(SUFFIXES)}", source)

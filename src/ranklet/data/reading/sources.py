@@ -1,7 +1,7 @@
-"""read_examples and stream_texts: from what a recipe or a user names to texts and labels.
+"""From what a recipe or a user names, or hands over, to texts and labels.
 
-A source is, in this order: the name of a set (`newsbites`, bundled; `ag_news`, from the hub), a
-file with a known suffix, or `owner/name`, a data set of the hub.
+A name is, in this order: that of a set (`newsbites`, bundled; `ag_news`, from the hub), a file with
+a known suffix, or `owner/name`, a data set of the hub. What is handed over are texts in memory.
 """
 
 from __future__ import annotations
@@ -9,14 +9,25 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
 from ranklet.data.examples import Examples
 from ranklet.data.hints import listed, nearest
 from ranklet.data.reading.hub_dataset import split_files
+from ranklet.data.reading.lines import open_binary
+from ranklet.data.reading.memory import (
+    IN_MEMORY,
+    LABEL,
+    TEXT,
+    Data,
+    RowsInMemory,
+    as_source,
+)
 from ranklet.data.reading.named_sets import (
     BUNDLED_SETS,
     HUB_SETS,
@@ -27,8 +38,8 @@ from ranklet.data.reading.named_sets import (
 from ranklet.data.reading.parquet import class_names
 from ranklet.data.reading.row import Row, read_label, read_label_set, read_text
 from ranklet.data.reading.rows import SUFFIXES, read_rows
-from ranklet.data.reading.text_lines import TEXT_COLUMN
 from ranklet.errors import DataError
+from ranklet.files import sha256_json
 from ranklet.labels import Label, names_of
 from ranklet.vocabulary import ProblemType
 
@@ -38,8 +49,63 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 FOREIGN_SUFFIXES = (".json", ".xlsx", ".xls", ".gz", ".zip", ".pkl", ".arrow", ".feather", ".npy")
 
 
+@dataclass(frozen=True)
+class Part:
+    """One file of a source, or all rows in memory.
+
+    Attributes:
+        origin: The file, or the rows.
+        content: Bytes of the file, where they are read at once.
+    """
+
+    origin: Path | RowsInMemory
+    content: bytes | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return IN_MEMORY if isinstance(self.origin, RowsInMemory) else str(self.origin)
+
+    @property
+    def suffix(self) -> str:
+        """The format of a file; nothing of rows in memory."""
+        return "" if isinstance(self.origin, RowsInMemory) else self.origin.suffix.lower()
+
+    def rows(self, columns: Sequence[str] | None) -> Iterable[Row]:
+        """Return the rows, as `read_rows` does."""
+        if isinstance(self.origin, RowsInMemory):
+            return self.origin.rows
+        return read_rows(self.origin, columns, self.content)
+
+    def text_columns(self, text_column: str | Sequence[str]) -> list[str]:
+        """Return the columns of the text, of which some formats have one of a fixed name."""
+        in_memory = isinstance(self.origin, RowsInMemory) and not self.origin.has_columns
+        if in_memory or self.suffix == ".txt":
+            return [TEXT]
+        return [text_column] if isinstance(text_column, str) else list(text_column)
+
+    def label_column(self, label_column: str | None) -> str | None:
+        """Return the column of the label; the name is fixed where that of the text is."""
+        if label_column and isinstance(self.origin, RowsInMemory) and not self.origin.has_columns:
+            if self.origin.are_texts_alone:
+                raise DataError("are without labels; give (texts, labels)", IN_MEMORY)
+            return LABEL
+        return label_column
+
+    def class_names(self, label_column: str | None) -> tuple[str, ...] | None:
+        """Return the names that a typed format knows for the integers of a column."""
+        if label_column is None:
+            return None
+        if isinstance(self.origin, RowsInMemory):
+            return self.origin.class_names.get(label_column)
+        if self.suffix != ".parquet":
+            return None
+        with open_binary(self.origin) if self.content is None else BytesIO(self.content) as file:
+            return class_names(file, self.name, label_column)
+
+
 def read_examples(
-    source: str,
+    source: Data,
     split: Split,
     text_column: str | Sequence[str],
     label_column: str | None,
@@ -50,14 +116,16 @@ def read_examples(
 ) -> Examples:
     """Read one split as a whole.
 
+    A local file is read once, so that its SHA-256 is that of what was understood.
+
     Args:
-        source: Named set, file or hub data set; see the module. A file is read whole, whatever the
-            split; named sets and hub data sets have a part for each.
+        source: Named set, file or hub data set, see the module; or texts in memory. A file is read
+            whole, whatever the split; named sets and hub data sets have a part for each.
         split: Part to read.
         text_column: Column of the text, or several, joined by a space.
         label_column: Column of the label, or None for a source without labels.
         label_names: Names of the labels 0 .. n-1, or None where labels are names already. Parquet
-            files that carry class names use those.
+            files and tables in memory that carry class names use those.
         problem_type: Whether a text has one label or any number of them.
         allow_empty: Take empty texts as they are; otherwise they are refused.
 
@@ -66,43 +134,57 @@ def read_examples(
         HubError: A hub data set that cannot be had.
         MissingExtraError: A parquet file without pyarrow.
     """
-    files, name = _resolve(source, split)
+    data = as_source(source)
+    parts, name = _parts(data, split)
     texts: list[str] = []
     labels: list[Label] = []
     lines: list[int] = []
-    for file in files:
+    for part in parts:
         before = len(texts)
         for line, text, label in _records(
-            file, text_column, label_column, problem_type, allow_empty
+            part, text_column, label_column, problem_type, allow_empty
         ):
             texts.append(text)
             labels.append(label)
-            lines.append(before + line if len(files) > 1 else line)
-    names = label_names or known_labels(source) or _stored_names(files[0], label_column)
-    found = Examples(tuple(texts), tuple(labels) if label_column else None, tuple(lines), name)
-    return _with_label_names(found, tuple(names)) if names else found
+            lines.append(before + line if len(parts) > 1 else line)
+    stated = known_labels(data) if isinstance(data, str) else None
+    names = label_names or stated or parts[0].class_names(parts[0].label_column(label_column))
+    read = Examples(
+        texts=tuple(texts),
+        labels=tuple(labels) if label_column else None,
+        lines=tuple(lines),
+        source=name,
+        sha256=_sha256(parts, texts, labels),
+    )
+    return _with_label_names(read, tuple(names)) if names else read
 
 
-def stream_texts(path: Path, text_column: str | Sequence[str]) -> Iterator[tuple[int, str]]:
+def stream_texts(source: Data, text_column: str | Sequence[str]) -> Iterator[tuple[int, str]]:
     """Yield the line and text of each row, in constant memory; empty texts are allowed.
 
-    A `.txt` file has one text per line, whatever `text_column` says.
+    Args:
+        source: A file, or texts in memory.
+        text_column: Column of the text, or several; a `.txt` file and texts that are in no table
+            have none.
 
     Raises:
         DataError: A file, column or text that cannot be used, with its line.
         MissingExtraError: A parquet file without pyarrow.
     """
-    _check_file(path)
-    columns = _text_columns(path, text_column)
-    for row in read_rows(path, columns):
-        yield row.line, _joined(row, columns, str(path))
+    data = as_source(source)
+    part = Part(Path(data) if isinstance(data, str) else data)
+    if isinstance(part.origin, Path):
+        _check_file(part.origin)
+    columns = part.text_columns(text_column)
+    for row in part.rows(columns):
+        yield row.line, _joined(row, columns, part.name)
 
 
-def read_column(source: str, split: Split, column: str) -> list[str]:
+def read_column(source: Data, split: Split, column: str) -> list[str]:
     """Read any column of one split, in the order of `read_examples`.
 
     Args:
-        source: Named set, file or hub data set; see the module.
+        source: Named set, file or hub data set, see the module; or texts in memory.
         split: Part to read.
         column: Its name; integers become decimal text, what is missing in a row is empty.
 
@@ -111,19 +193,19 @@ def read_column(source: str, split: Split, column: str) -> list[str]:
         HubError: A hub data set that cannot be had.
         MissingExtraError: A parquet file without pyarrow.
     """
-    files, name = _resolve(source, split)
+    parts, name = _parts(as_source(source), split, whole=False)
     cells: list[str] = []
-    known: set[str] = set()
-    for file in files:
-        for row in read_rows(file, [column] if file.suffix.lower() == ".parquet" else None):
+    columns: set[str] = set()
+    for part in parts:
+        for row in part.rows([column] if part.suffix == ".parquet" else None):
             kind = row.kinds.get(column, "a null")
             if column not in row.cells and kind != "a null":
-                problem = f"found {kind} where a text or an integer must stand"
-                raise DataError(f"{problem}; texts are told apart by such only", name, row.line)
-            known |= row.cells.keys()
+                message = f"found {kind} where a text or an integer must stand"
+                raise DataError(f"{message}; texts are told apart by such only", name, row.line)
+            columns |= row.cells.keys()
             cells.append(row.cells.get(column, ""))
-    if column not in known:
-        raise DataError(f"no column {column!r}; the columns are {listed(sorted(known))}", name)
+    if column not in columns:
+        raise DataError(f"no column {column!r}; the columns are {listed(sorted(columns))}", name)
     return cells
 
 
@@ -135,24 +217,53 @@ def is_on_hub(source: str) -> bool:
     return not is_file and not os.path.exists(source) and bool(HUB_ID.fullmatch(source))
 
 
-def _resolve(source: str, split: Split) -> tuple[list[Path], str]:
-    """Return the files of a split and the name that messages use."""
-    if source in BUNDLED_SETS:
-        return [bundled_file(source, split)], f"{source}/{split}.csv"
-    if source in HUB_SETS:
-        return split_files(HUB_SETS[source], split), f"{source}/{split}"
-    path = Path(source).expanduser()
-    known = path.suffix.lower() in (*SUFFIXES, *FOREIGN_SUFFIXES)
-    if known or (source and os.path.exists(path)):
+def _parts(data: str | RowsInMemory, split: Split, whole: bool = True) -> tuple[list[Part], str]:
+    """Return the parts of a split and the name that messages use.
+
+    Args:
+        data: A source, or rows in memory.
+        split: Part to read.
+        whole: Read the bytes of a local file at once.
+    """
+    if isinstance(data, RowsInMemory):
+        return [Part(data)], IN_MEMORY
+    if data == IN_MEMORY:
+        raise DataError(
+            "a run does not keep them; hand them over again in Python, or name a file with them",
+            data,
+        )
+    if data in BUNDLED_SETS:
+        return [Part(bundled_file(data, split))], f"{data}/{split}.csv"
+    if data in HUB_SETS:
+        return _hub_parts(HUB_SETS[data], split), f"{data}/{split}"
+    path = Path(data).expanduser()
+    is_file = path.suffix.lower() in (*SUFFIXES, *FOREIGN_SUFFIXES)
+    if is_file or (data and os.path.exists(path)):
         _check_file(path)
-        return [path], source
-    if HUB_ID.fullmatch(source):
-        return split_files(source, split), f"{source}/{split}"
+        return [Part(path, _read_bytes(path) if whole else None)], data
+    if HUB_ID.fullmatch(data):
+        return _hub_parts(data, split), f"{data}/{split}"
     raise DataError(
         f"no such data; give a file ({', '.join(SUFFIXES)}), a hub data set (owner/name), or one of"
-        f" {listed(NAMED_SETS)}{nearest(source, NAMED_SETS)}",
-        source,
+        f" {listed(NAMED_SETS)}{nearest(data, NAMED_SETS)}",
+        data,
     )
+
+
+def _hub_parts(repo_id: str, split: Split) -> list[Part]:
+    return [Part(path) for path in split_files(repo_id, split)]
+
+
+def _read_bytes(path: Path) -> bytes:
+    with open_binary(path) as file:
+        return file.read()
+
+
+def _sha256(parts: Sequence[Part], texts: Sequence[str], labels: Sequence[Label]) -> str | None:
+    if isinstance(parts[0].origin, RowsInMemory):
+        return sha256_json([list(texts), list(labels)])
+    content = parts[0].content
+    return None if content is None else sha256(content).hexdigest()
 
 
 def _check_file(path: Path) -> None:
@@ -178,39 +289,27 @@ def _near_files(path: Path) -> str:
 
 
 def _records(
-    file: Path,
+    part: Part,
     text_column: str | Sequence[str],
     label_column: str | None,
     problem_type: ProblemType,
     allow_empty: bool,
 ) -> Iterator[tuple[int, str, Label]]:
     """Yield (line, text, label); the label is empty where there is no label column."""
-    columns = _text_columns(file, text_column)
+    columns, label_column = part.text_columns(text_column), part.label_column(label_column)
     wanted = [*columns, label_column] if label_column else columns
     read = read_label if problem_type == "single_label_classification" else read_label_set
-    for row in read_rows(file, wanted):
-        text = _joined(row, columns, str(file))
+    for row in part.rows(wanted):
+        text = _joined(row, columns, part.name)
         if not text.strip() and not allow_empty:
             raise DataError(
-                "empty text; delete the row or fill it in", str(file), row.line, " + ".join(columns)
+                "empty text; delete the row or fill it in", part.name, row.line, " + ".join(columns)
             )
-        yield row.line, text, read(row, label_column, str(file)) if label_column else ""
-
-
-def _text_columns(path: Path, text_column: str | Sequence[str]) -> list[str]:
-    if path.suffix.lower() == ".txt":
-        return [TEXT_COLUMN]
-    return [text_column] if isinstance(text_column, str) else list(text_column)
+        yield row.line, text, read(row, label_column, part.name) if label_column else ""
 
 
 def _joined(row: Row, columns: Sequence[str], source: str) -> str:
     return " ".join(read_text(row, column, source) for column in columns)
-
-
-def _stored_names(file: Path, label_column: str | None) -> tuple[str, ...] | None:
-    if label_column is None or file.suffix.lower() != ".parquet":
-        return None
-    return class_names(file, label_column)
 
 
 def _with_label_names(examples: Examples, names: tuple[str, ...]) -> Examples:

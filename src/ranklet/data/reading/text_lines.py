@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import BinaryIO
 
 from ranklet.data.reading.lines import read_lines
 from ranklet.data.reading.row import MAX_CELL_CHARACTERS, Row
@@ -12,19 +12,23 @@ from ranklet.errors import DataError
 TEXT_COLUMN = "text"
 
 
-def read_text_lines(path: Path) -> Iterator[Row]:
+def read_text_lines(file: BinaryIO, source: str) -> Iterator[Row]:
     """Yield one row per line, streaming; blank lines at the end are left out.
+
+    Args:
+        file: The open file.
+        source: Its name, for messages.
 
     Raises:
         DataError: A carriage return inside a line, or a line of more than 1,000,000 characters.
     """
     blanks: list[int] = []
-    for line, raw in read_lines(path):
+    for line, raw in read_lines(file, source):
         text = raw.removesuffix("\n").removesuffix("\r")
         if not text:
             blanks.append(line)
             continue
-        _check(text, str(path), line)
+        _check(text, source, line)
         yield from (Row(blank, {TEXT_COLUMN: ""}) for blank in blanks)
         blanks.clear()
         yield Row(line, {TEXT_COLUMN: text})

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal
 
+from ranklet.display import Display, shows_itself, with_interval
 from ranklet.errors import RunError
 from ranklet.evaluation.comparison.across_seeds import across_seeds
 from ranklet.evaluation.comparison.row_answers import Matrix, RowAnswers, agreement, error_agreement
@@ -113,6 +114,7 @@ class Pair:
     sentence: str
 
 
+@shows_itself
 @dataclass(frozen=True)
 class Comparison:
     """Several systems on the same texts.
@@ -143,6 +145,25 @@ class Comparison:
     error_agreement: Matrix
     notes: tuple[str, ...]
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
+
+    def display(self) -> Display:
+        """Return what each reached as a table, the verdict on every pair below it."""
+        rows = [
+            (
+                entry.name,
+                with_interval(entry.accuracy.value, entry.accuracy.interval),
+                f"{entry.f1_macro.value:.4f}",
+                f"{entry.parameters:,}",
+                str(len(entry.seeds)),
+            )
+            for entry in self.entries
+        ]
+        return Display(
+            f"Comparison of {len(self.entries)} systems on {self.rows:,} {self.split} texts",
+            ("system", self.accuracy_name, "macro F1", "parameters", "seeds"),
+            rows,
+            (*(pair.sentence for pair in self.pairs), *self.notes),
+        )
 
 
 def compare_contenders(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ranklet.display import Display, shows_itself, with_interval
 from ranklet.evaluation.intervals import Metric
 
 
+@shows_itself
 @dataclass(frozen=True)
 class Estimate:
     """The accuracy expected on texts without labels.
@@ -29,3 +31,13 @@ class Estimate:
     validation_rows: int
     estimators: Mapping[str, float]
     warning: str | None
+
+    def display(self) -> Display:
+        """Return what each way of estimating says as a table."""
+        return Display(
+            f"Estimate: accuracy {with_interval(self.accuracy, self.interval)} expected on "
+            f"{self.rows:,} texts",
+            ("estimator", "accuracy"),
+            [(name, f"{share:.4f}") for name, share in self.estimators.items()],
+            () if self.warning is None else (f"warning: {self.warning}",),
+        )

@@ -13,6 +13,7 @@ from ranklet.data.audit.copies import Copy
 from ranklet.data.audit.oddities import is_empty, repair
 from ranklet.data.audit.result import CleanedCopy
 from ranklet.data.examples import Examples
+from ranklet.data.reading.memory import IN_MEMORY, RowsInMemory
 from ranklet.data.reading.named_sets import BUNDLED_SETS, bundled_file
 from ranklet.data.reading.row import Row
 from ranklet.data.reading.rows import SUFFIXES, read_rows
@@ -103,7 +104,7 @@ def fixable_file(source: str) -> Path:
     return path
 
 
-def check_fix(source: str, output: Path, read: Iterable[str] = ()) -> None:
+def check_fix(source: str | RowsInMemory, output: Path, read: Iterable[str] = ()) -> None:
     """Refuse an output that cannot be written, before anything is computed.
 
     Args:
@@ -115,13 +116,15 @@ def check_fix(source: str, output: Path, read: Iterable[str] = ()) -> None:
         DataError: The source is not one file.
         RunError: The output is no .csv file, has no folder, or would replace what is read.
     """
+    if isinstance(source, RowsInMemory):
+        raise DataError("--fix copies a file; name one of " + ", ".join(SUFFIXES), IN_MEMORY)
     file = fixable_file(source)
     if output.suffix.lower() != ".csv":
         raise RunError(f"{output}: unknown suffix {output.suffix!r}; --fix writes .csv")
     for written in (output, changes_path(output)):
-        for kept in (file, *map(Path, read)):
+        for other in (file, *map(Path, read)):
             # os.path, unlike Path, answers False for names that no file system takes.
-            if os.path.exists(written) and os.path.exists(kept) and written.samefile(kept):
+            if os.path.exists(written) and os.path.exists(other) and written.samefile(other):
                 raise RunError(f"{written}: is the input itself; name another --fix")
     if not output.absolute().parent.is_dir():
         raise RunError(f"{output}: there is no folder {output.parent}; create it first")

@@ -44,7 +44,7 @@ def check_labels(
     max_length: int,
     device: Device,
     precision: Precision,
-    observe: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> tuple[LabelCheck | None, dict[int, Suspect]]:
     """Look for label errors.
 
@@ -55,7 +55,7 @@ def check_labels(
         max_length: Longest text in tokens.
         device: Where the encoder computes.
         precision: Compute dtype of the encoder.
-        observe: Receives a line at each long stage.
+        report: Receives a line at each long stage.
 
     Returns:
         The figures, and what is wrong by row, the most certain first; None and nothing where fewer
@@ -73,10 +73,10 @@ def check_labels(
     rows = [row for row, label in enumerate(given) if label in judged]
     checked = examples.select(rows)
     labels = np.array([names.index(given[row]) for row in rows], dtype=np.int64)
-    observe(f"judging {len(rows):,} labels by their words")
+    report(f"judging {len(rows):,} labels by their words")
     views = {"words": out_of_sample_probabilities(word_view(checked.texts), labels)}
     if encoder is not None:
-        observe(f"computing the states of {len(rows):,} texts with {encoder}")
+        report(f"computing the states of {len(rows):,} texts with {encoder}")
         states = frozen_states(encoder, checked.texts, max_length, device, precision)
         views[encoder] = out_of_sample_probabilities(states, labels)
         views[f"neighbours in {encoder}"] = neighbour_probabilities(states, labels)

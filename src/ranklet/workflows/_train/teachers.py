@@ -159,7 +159,8 @@ def _logits(
 
 
 def _own(folder: Path, recipe: Recipe) -> Teacher:
-    model = load(folder, device=recipe.engine.device, precision=recipe.engine.precision, merge=True)
+    engine = recipe.engine
+    model = load(folder, device=engine.device, precision=engine.precision, merge=True).network
     if not isinstance(model.problem, SingleLabel):
         raise AdapterError(f"{folder}: it gives a text several labels, and its student one")
     return Teacher(model.labels.names, lambda texts: model.predict_logits(model.corpus(texts)))

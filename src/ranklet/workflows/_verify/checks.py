@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from ranklet.budget.plan import count_trainable
+from ranklet.data.reading.memory import IN_MEMORY, Data
 from ranklet.errors import RankletError, RunError
 from ranklet.evaluation.answers import evaluate_on
 from ranklet.evaluation.predictions import read_predictions
@@ -204,12 +205,14 @@ def check_data(stated: StatedRun, split: str, source: str) -> Finding:
     if certified is None:
         reason = f"the certificate holds no hash of {source}, a named set or a data set of the hub"
         return "not checked", reason
+    if source == IN_MEMORY:
+        return "not checked", "the texts were in memory, and the run does not keep them"
     if not Path(source).is_file():
         return "not checked", f"{source} is not here"
     return _compared(sha256_file(Path(source)), certified, (), source)
 
 
-def check_figure(stated: StatedRun, data: str | None) -> Finding:
+def check_figure(stated: StatedRun, data: Data | None) -> Finding:
     """Compute the accuracy, or exact match, on test again.
 
     Raises:

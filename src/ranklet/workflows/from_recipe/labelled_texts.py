@@ -3,52 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ranklet.data.encoded_splits import EncodedSplit, encode
+from ranklet.data.reading.columns import AS_IN_RUN, Columns
+from ranklet.data.reading.memory import IN_MEMORY, Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.errors import DataError
 from ranklet.labels import LabelSet
 from ranklet.recipe import DataSection, load_recipe
-from ranklet.run.folder import Run
+from ranklet.text_classifier import TextClassifier
 from ranklet.vocabulary import ProblemType
-from ranklet.workflows.load import is_run
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Where texts and labels stand in a file.
-
-    Attributes:
-        text: Column of the text, or several, joined by a space.
-        label: Column of the label.
-    """
-
-    text: str | tuple[str, ...] = "text"
-    label: str = "label"
+from ranklet.workflows.load import Model, as_model_source, name_of, run_of
 
 
 def read_labelled(
-    source: str,
+    source: Data,
     split: Split,
     labels: LabelSet,
     section: DataSection | None,
+    columns: Columns = AS_IN_RUN,
     *,
-    text_column: str | Sequence[str] | None = None,
-    label_column: str | None = None,
     label_names: Sequence[str] | None = None,
     problem_type: ProblemType,
 ) -> EncodedSplit:
     """Read texts with labels as a run does, or as the arguments say.
 
     Args:
-        source: File, named set or hub data set.
+        source: File, named set or hub data set; or texts in memory.
         split: Part to read of a named set or hub data set.
         labels: Classes of the classifier.
         section: The data section of the run; None for a bare adapter.
-        text_column: Column of the text, or several; None: as in the run, else `text`.
-        label_column: Column of the label; None: as in the run, else `label`.
+        columns: Where texts and labels stand.
         label_names: Label names in the order of integers, where there is no run.
         problem_type: What the classifier answers, and so what the labels are.
 
@@ -60,36 +46,59 @@ def read_labelled(
         HubError: A hub data set cannot be had.
         MissingExtraError: A parquet file without the extra for it.
     """
-    columns = run_columns(section)
     # Integers in a file mean what the recipe says, or the file itself: never a guessed order.
     names = section.label_names if section is not None else label_names
-    examples = read_examples(
-        source,
-        split,
-        text_column or columns.text,
-        label_column or columns.label,
-        names,
-        problem_type,
-    )
-    return encode(examples, labels)
+    text, label = text_columns(columns, section), label_column(columns, section)
+    return encode(read_examples(source, split, text, label, names, problem_type), labels)
 
 
-def run_data(path: Path) -> DataSection | None:
-    """Return the data section of a run's recipe; None for a bare adapter."""
-    return load_recipe(Run(path).recipe).data if is_run(path) else None
+def run_data(model: Model) -> DataSection | None:
+    """Return the data section of a run's recipe; None of a bare adapter and of one loaded."""
+    run = run_of(model)
+    return None if run is None else load_recipe(run.recipe).data
 
 
-def own_test(path: str | Path, section: DataSection | None) -> str:
-    """Return the test data of a run.
+def data_or_own_test(
+    model: Model, data: Data | None, section: DataSection | None
+) -> tuple[str | RowsInMemory, str]:
+    """Return labelled texts and what an evaluation calls them.
+
+    Args:
+        model: Whose test data they are where none are given.
+        data: What was given; None: the test data of the run.
+        section: The data section of the run.
+
+    Returns:
+        The texts, and `test`, the name of the file, or that they were in memory.
 
     Raises:
-        DataError: It has none, or it is a bare adapter, whose section is None.
+        DataError: There are none.
     """
+    if data is not None:
+        source = as_source(data)
+        return source, name_of_data(source)
+    if isinstance(model, TextClassifier):
+        raise DataError("has no test data of its own; give labelled texts as data", name_of(model))
     if section is None or section.test is None:
-        raise DataError("no test data; name some with --data", str(path))
-    return section.test
+        raise DataError("no test data; name some with --data", name_of(model))
+    return section.test, "test"
 
 
-def run_columns(section: DataSection | None) -> Columns:
-    """Return the column names of a run, or the default ones."""
-    return Columns() if section is None else Columns(section.text_column, section.label_column)
+def name_of_data(source: str | RowsInMemory) -> str:
+    """Return what an evaluation calls texts: the last part of their name."""
+    return Path(source).name if isinstance(source, str) else IN_MEMORY
+
+
+def label_names_of(model: Model) -> Sequence[str] | None:
+    """Return the label names that a caller gave for an adapter that carries none."""
+    return None if isinstance(model, TextClassifier) else as_model_source(model).label_names
+
+
+def text_columns(columns: Columns, section: DataSection | None) -> str | Sequence[str]:
+    """Return the columns of the text: as given, as in the run, or `text`."""
+    return columns.text or ("text" if section is None else section.text_column)
+
+
+def label_column(columns: Columns, section: DataSection | None) -> str:
+    """Return the column of the label: as given, as in the run, or `label`."""
+    return columns.label or ("label" if section is None else section.label_column)

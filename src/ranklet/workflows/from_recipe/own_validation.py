@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ranklet.data.encoded_splits import EncodedSplit
+from ranklet.data.encoded_splits import EncodedSplit, Splits
+from ranklet.data.reading.memory import IN_MEMORY
 from ranklet.errors import DataError, HubError, MissingExtraError, RunError
 from ranklet.files import differing_names
-from ranklet.recipe import load_recipe
-from ranklet.run.certificate import certified_data, data_hashes
+from ranklet.recipe import Recipe, load_recipe
+from ranklet.run.certificate import certified_data
 from ranklet.run.folder import Run
 from ranklet.workflows.from_recipe.splits import read_splits
 
@@ -28,15 +29,27 @@ def own_validation(run: Run, remedy: str = REMEDY) -> EncodedSplit:
     certified = certified_data(run)
     if certified is None:
         raise RunError(f"{run.certificate}: holds no hashes of the data; {remedy}")
-    differing = differing_names(certified, data_hashes(recipe.data))
+    splits = _read_again(run, recipe, remedy)
+    differing = differing_names(certified, splits.sha256)
     if differing:
-        source = getattr(recipe.data, differing[0])
-        raise DataError(
-            f"is not there as the run {run.folder} read it, so that its validation texts cannot be "
-            f"found again; {remedy}",
-            str(source),
-        )
+        raise _changed(run, str(getattr(recipe.data, differing[0])), remedy)
+    return splits.validation
+
+
+def _read_again(run: Run, recipe: Recipe, remedy: str) -> Splits:
     try:
-        return read_splits(recipe.data, recipe.seed).validation
+        return read_splits(recipe.data, recipe.seed)
+    except DataError as error:
+        if error.source == IN_MEMORY:
+            raise DataError(f"{run.folder} does not keep them; {remedy}", IN_MEMORY) from error
+        raise _changed(run, error.source, remedy) from error
     except (HubError, MissingExtraError) as error:
         raise DataError(f"{error}; {remedy}", str(run.folder)) from error
+
+
+def _changed(run: Run, source: str, remedy: str) -> DataError:
+    return DataError(
+        f"is not there as the run {run.folder} read it, so that its validation texts cannot be "
+        f"found again; {remedy}",
+        source,
+    )

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from ranklet.data.cleaning import clean, count_words, filter_by_words, is_within
 from ranklet.data.duplicates import resolve_duplicates
 from ranklet.data.encoded_splits import Splits, encode
 from ranklet.data.examples import Examples, distinct_labels
+from ranklet.data.reading.memory import IN_MEMORY, Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.data.splits import split_validation
+from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.labels import LabelSet
-from ranklet.recipe import DataSection
+from ranklet.recipe import DataSection, Recipe
+from ranklet.recipe.recipe import contradictions
+
+InMemoryBySplit = Mapping[Split, RowsInMemory]
+NOTHING: InMemoryBySplit = MappingProxyType({})
 
 
-def read_splits(data: DataSection, seed: int) -> Splits:
+def read_splits(data: DataSection, seed: int, in_memory: InMemoryBySplit = NOTHING) -> Splits:
     """Read, clean, check and split the data of a recipe.
 
     Duplicates are looked for after cleaning. The validation rows are taken out of the training rows
@@ -23,34 +31,88 @@ def read_splits(data: DataSection, seed: int) -> Splits:
     Args:
         data: The data section of a recipe.
         seed: Seed of the validation split.
+        in_memory: What the recipe only calls texts in memory, by split.
 
     Raises:
         DataError: A source, row or label cannot be used, or duplicates are refused.
         HubError: A hub data set cannot be had.
         MissingExtraError: A parquet file without the extra for it.
     """
-    train = read_cleaned(data, data.train, "train")
-    test = None if data.test is None else read_cleaned(data, data.test, "test")
+    train = _read_cleaned(data, in_memory.get("train", data.train), "train")
+    test = (
+        None if data.test is None else _read_cleaned(data, in_memory.get("test", data.test), "test")
+    )
+    read = {"train": train, "test": test}
     if isinstance(data.validation, str):
-        validation = read_cleaned(data, data.validation, "validation")
+        source = in_memory.get("validation", data.validation)
+        read["validation"] = validation = _read_cleaned(data, source, "validation")
         train, duplicates = resolve_duplicates(train, validation, test, data.duplicates)
         labels = _label_set(train)
     else:
         train, duplicates = resolve_duplicates(train, None, test, data.duplicates)
         labels = _label_set(train)
         train, validation = split_validation(train, data.validation, seed)
-    kept, _ = filter_by_words(train, data.min_words, data.max_words)
+    within, _ = filter_by_words(train, data.min_words, data.max_words)
     return Splits(
         labels=labels,
-        train=encode(kept, labels),
+        train=encode(within, labels),
         validation=encode(validation, labels),
         test=None if test is None else encode(test, labels),
         duplicates=duplicates,
         filtered_words=_words_outside(train, data.min_words, data.max_words),
+        sha256={split: rows.sha256 for split, rows in read.items() if rows and rows.sha256},
     )
 
 
-def read_cleaned(data: DataSection, source: str, split: Split) -> Examples:
+def with_sources(
+    recipe: Recipe, data: Data | None, validation: Data | float | None, test: Data | None
+) -> tuple[Recipe, InMemoryBySplit]:
+    """Put what a caller hands over in the place of what a recipe names.
+
+    Where there are training texts, the recipe's own validation and test data, which are others',
+    are left out; its share or number of validation rows stays.
+
+    Args:
+        recipe: The recipe.
+        data: Training texts; None: the recipe's.
+        validation: Texts, a share or a number of rows; None: the recipe's.
+        test: Test texts; None: the recipe's.
+
+    Returns:
+        The recipe, which only says of texts in memory that they are such, and these by split.
+
+    Raises:
+        DataError: Something else than texts.
+        RecipeError: They contradict the recipe.
+    """
+    changes: dict[str, str | float | None] = {}
+    if data is not None:
+        changes["test"] = None
+        if isinstance(recipe.data.validation, str):
+            changes["validation"] = DataSection.model_fields["validation"].default
+    in_memory: dict[Split, RowsInMemory] = {}
+    given: dict[Split, Data | float | None] = {
+        "train": data,
+        "validation": validation,
+        "test": test,
+    }
+    for split, value in given.items():
+        if value is None:
+            continue
+        source = value if isinstance(value, int | float) else as_source(value)
+        if isinstance(source, RowsInMemory):
+            in_memory[split], source = source, IN_MEMORY
+        changes[split] = source
+    if not changes:
+        return recipe, in_memory
+    changed = recipe.model_copy(update={"data": recipe.data.model_copy(update=changes)})
+    found = contradictions(changed)
+    if found:
+        raise RecipeError([RecipeIssue("", pair.fields[0], pair.message) for pair in found])
+    return changed, in_memory
+
+
+def _read_cleaned(data: DataSection, source: Data, split: Split) -> Examples:
     """Read one split by the column names and cleaning steps of a recipe."""
     examples = read_examples(
         source, split, data.text_column, data.label_column, data.label_names, data.problem_type

@@ -203,9 +203,6 @@ class ClassifierNetwork(nn.Module):
         return self.preprocessing.corpus(texts, labels)
 
 
-TextClassifier = ClassifierNetwork
-
-
 def mean_pool(hidden: Tensor, batch: Batch) -> Tensor:
     """Average the states of each text, in float32.
 

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ranklet.batch import Batch
-from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
+from ranklet.classifier import ClassifierNetwork, adaptable_shapes, trainable_state
 from ranklet.data.tokens.batching import epoch_batches
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus
 from ranklet.encoder import attention
@@ -109,11 +109,11 @@ def build(
     dtype: torch.dtype = torch.float32,
     dropout: float = 0.0,
     layers: list[int] | None = None,
-) -> TextClassifier:
+) -> ClassifierNetwork:
     config = read_config(folder)
     head = build_head("linear", config, 3, 0.0, seed=1)
     encoder = load_encoder(folder, config, dtype)
-    model = TextClassifier(encoder, head, pooling, LabelSet(("a", "b", "c")))
+    model = ClassifierNetwork(encoder, head, pooling, LabelSet(("a", "b", "c")))
     shapes = adaptable_shapes(model)
     placements = resolve_placement(shapes, "all-linear", 4, 8.0, layers)
     place_adapters(model, placements, dropout, False, 5)
@@ -125,11 +125,11 @@ def build(
     return model.train()
 
 
-def eager(model: TextClassifier, scaler: torch.amp.GradScaler | None = None) -> AddGradients:
+def eager(model: ClassifierNetwork, scaler: torch.amp.GradScaler | None = None) -> AddGradients:
     return partial(add_gradients, model, cross_entropy(0.1), scaler)
 
 
-def captured(model: TextClassifier, work: AddGradients, **options: Any) -> CapturedGradients:
+def captured(model: ClassifierNetwork, work: AddGradients, **options: Any) -> CapturedGradients:
     trained = [one for one in model.parameters() if one.requires_grad]
     given: dict[str, Any] = {"capture": Recorder(), "captured_from": 1} | options
     return CapturedGradients(work, trained, TEXTS, LONGEST, **given)
@@ -145,7 +145,7 @@ def bucket_of(batch: Batch) -> Bucket:
     return choose_bucket(batch.num_tokens, batch.max_seqlen, LONGEST)
 
 
-def outcome(model: TextClassifier, add: AddGradients, given: list[Batch]) -> dict[str, Tensor]:
+def outcome(model: ClassifierNetwork, add: AddGradients, given: list[Batch]) -> dict[str, Tensor]:
     """Loss and gradients of one step that accumulates some batches."""
     model.zero_grad(set_to_none=True)
     shares = [add(batch, 1 / len(given)) for batch in given]
@@ -343,7 +343,7 @@ def test_a_training_is_the_eager_one(folder: Path, corpus: TokenCorpus, accumula
 
 
 def _train(
-    model: TextClassifier, corpus: TokenCorpus, accumulation: int, with_capture: bool
+    model: ClassifierNetwork, corpus: TokenCorpus, accumulation: int, with_capture: bool
 ) -> tuple[dict[str, Tensor], list[float]]:
     epochs = [
         epoch_batches(corpus.lengths, batch_size=TEXTS, batch_tokens=None, seed=2, epoch=epoch)

@@ -15,7 +15,7 @@ import torch
 from tiny_models import save, transformers_encoder
 from torch import Tensor
 
-from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
+from ranklet.classifier import ClassifierNetwork, adaptable_shapes, trainable_state
 from ranklet.data.tokens.batching import epoch_batches
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus
 from ranklet.encoder.config import read_config
@@ -66,17 +66,17 @@ def build(
     dtype: torch.dtype = torch.float32,
     seed: int = 5,
     head: HeadKind = "dense",
-) -> TextClassifier:
+) -> ClassifierNetwork:
     config = read_config(folder)
     encoder = load_encoder(folder, config, dtype)
     modules = build_head(head, config, 3, 0.0, seed=seed)
-    model = TextClassifier(encoder, modules, "cls", LabelSet(("a", "b", "c")))
+    model = ClassifierNetwork(encoder, modules, "cls", LabelSet(("a", "b", "c")))
     shapes = adaptable_shapes(model)
     place_adapters(model, resolve_placement(shapes, "all-linear", 4, 8.0, layers), 0, False, 5)
     return model
 
 
-def train(model: TextClassifier, corpus: Corpus, steps: int) -> list[Record]:
+def train(model: ClassifierNetwork, corpus: Corpus, steps: int) -> list[Record]:
     """Train for some steps; the learning rate is high enough to move every tensor visibly."""
     records: list[Record] = []
     epochs = [
@@ -103,12 +103,12 @@ def train(model: TextClassifier, corpus: Corpus, steps: int) -> list[Record]:
     return records
 
 
-def trained(model: TextClassifier, corpus: Corpus, steps: int = 100) -> dict[str, Tensor]:
+def trained(model: ClassifierNetwork, corpus: Corpus, steps: int = 100) -> dict[str, Tensor]:
     train(model, corpus, steps)
     return trainable_state(model)
 
 
-def losses(model: TextClassifier, corpus: Corpus) -> np.ndarray:
+def losses(model: ClassifierNetwork, corpus: Corpus) -> np.ndarray:
     return np.array([record["loss"] for record in train(model, corpus, 30) if "texts" in record])
 
 
@@ -119,7 +119,7 @@ def largest_difference(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> fl
     )
 
 
-def cached(model: TextClassifier, corpus: TokenCorpus, folder: Path) -> StateCorpus:
+def cached(model: ClassifierNetwork, corpus: TokenCorpus, folder: Path) -> StateCorpus:
     first = lowest_trained_layer(model.encoder)
     return cache_states(model.encoder, corpus, first, folder, GIB)
 

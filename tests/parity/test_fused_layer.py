@@ -15,7 +15,7 @@ from tiny_models import save, transformers_encoder
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.classifier import TextClassifier, adaptable_shapes
+from ranklet.classifier import ClassifierNetwork, adaptable_shapes
 from ranklet.encoder import packed_linear
 from ranklet.encoder.bert import Layer
 from ranklet.encoder.config import read_config
@@ -54,12 +54,12 @@ def build(
     dtype: torch.dtype = torch.float32,
     layers: Sequence[int] | None = None,
     dropout: float = 0.0,
-) -> TextClassifier:
+) -> ClassifierNetwork:
     """A classifier whose adapters all do something: B is random too."""
     config = read_config(folder)
     encoder = load_encoder(folder, config, dtype)
     head = build_head("linear", config, 3, 0.0, seed=1)
-    model = TextClassifier(encoder, head, "mean", LabelSet(("a", "b", "c")))
+    model = ClassifierNetwork(encoder, head, "mean", LabelSet(("a", "b", "c")))
     shapes = adaptable_shapes(model)
     uneven = {"layer.1.attention.self.value": 6} if "value" in targets else {}
     placements = resolve_placement(shapes, targets, 4, 8.0, layers, rank_pattern=uneven)
@@ -76,7 +76,7 @@ def batch(lengths: Sequence[int]) -> Batch:
     return pack(random_texts(lengths, 120))
 
 
-def outcome(model: TextClassifier, texts: Batch, fused: bool) -> dict[str, Tensor]:
+def outcome(model: ClassifierNetwork, texts: Batch, fused: bool) -> dict[str, Tensor]:
     """States, logits and the gradient of every trained tensor; states weigh each token."""
     model.encoder.fused = fused
     model.zero_grad()

@@ -16,7 +16,7 @@ from tiny_models import save, transformers_classifier
 from torch import Tensor
 
 from ranklet.budget.plan import count_trainable
-from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
+from ranklet.classifier import ClassifierNetwork, adaptable_shapes, trainable_state
 from ranklet.encoder.config import read_config
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import AdapterError, RecipeError, RunError
@@ -93,7 +93,7 @@ def saved(
     pooling: Pooling = "cls",
     init: Any = "identity",
     bias: Any = "none",
-) -> TextClassifier:
+) -> ClassifierNetwork:
     """A classifier with values that matter in every trained tensor, and its files in `folder`."""
     settings = ClassifierSettings(str(base), head, pooling, 64, (), head_rank=RANK)
     model = assemble(

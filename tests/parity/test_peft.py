@@ -15,7 +15,7 @@ from tiny_models import FAMILIES, randomise, save, transformers_classifier
 from torch import Tensor
 
 from ranklet.budget.plan import count_trainable
-from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
+from ranklet.classifier import ClassifierNetwork, adaptable_shapes, trainable_state
 from ranklet.data.tokens.tokenizer import load_tokenizer, write_tokenizer
 from ranklet.encoder.source import EncoderSource
 from ranklet.labels import LabelSet
@@ -158,7 +158,7 @@ def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return folder
 
 
-def trained_like(model: TextClassifier) -> None:
+def trained_like(model: ClassifierNetwork) -> None:
     """Give every trainable tensor values that matter."""
     generator = torch.Generator().manual_seed(11)
     with torch.no_grad():
@@ -169,7 +169,7 @@ def trained_like(model: TextClassifier) -> None:
 
 def our_classifier(
     base: Path, options: Mapping[str, Any], change: bool = True, attention: Any = "sdpa"
-) -> tuple[TextClassifier, AdapterFile]:
+) -> tuple[ClassifierNetwork, AdapterFile]:
     settings = ClassifierSettings(str(base), "dense", "cls", 64, ())
     model = assemble(
         settings,
@@ -197,14 +197,14 @@ def our_classifier(
     return model.eval(), adapter
 
 
-def saved(base: Path, options: Mapping[str, Any], folder: Path) -> tuple[TextClassifier, Path]:
+def saved(base: Path, options: Mapping[str, Any], folder: Path) -> tuple[ClassifierNetwork, Path]:
     model, adapter = our_classifier(base, options)
     settings = ClassifierSettings(str(base), "dense", "cls", 64, ())
     save_model(folder, model, settings, adapter, card="")
     return model, folder
 
 
-def our_logits(model: TextClassifier, texts: Sequence[str] = TEXTS) -> Tensor:
+def our_logits(model: ClassifierNetwork, texts: Sequence[str] = TEXTS) -> Tensor:
     return torch.from_numpy(np.log(model.predict_proba(texts).astype(np.float64)))
 
 
@@ -315,7 +315,7 @@ def test_eva_starts_at_main_directions_and_changes_nothing(base: Path) -> None:
             assert torch.linalg.svdvals(tensor @ drawn[name].T).min() < 0.9
 
 
-def gradients(model: TextClassifier) -> dict[str, Tensor]:
+def gradients(model: ClassifierNetwork) -> dict[str, Tensor]:
     model.train()
     corpus = model.corpus(TEXTS)
     weights = torch.randn(len(TEXTS), len(LABELS), generator=torch.Generator().manual_seed(2))

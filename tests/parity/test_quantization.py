@@ -12,7 +12,7 @@ from tiny_models import save, transformers_encoder
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.classifier import TextClassifier, adaptable_shapes
+from ranklet.classifier import ClassifierNetwork, adaptable_shapes
 from ranklet.encoder import quantization
 from ranklet.encoder.config import read_config
 from ranklet.encoder.fused import linear_maps as low_rank
@@ -48,12 +48,12 @@ def kept(request: pytest.FixtureRequest) -> Quantization:
     return request.param
 
 
-def build(folder: Path, kept: Quantization, *, bias: str = "none") -> TextClassifier:
+def build(folder: Path, kept: Quantization, *, bias: str = "none") -> ClassifierNetwork:
     """A classifier with adapters that do something on every kind of linear map."""
     config = read_config(folder)
     encoder = load_encoder(folder, config, torch.float32, quantization=kept)
     head = build_head("linear", config, 3, 0.0, seed=1)
-    model = TextClassifier(encoder, head, "mean", LabelSet(("a", "b", "c")))
+    model = ClassifierNetwork(encoder, head, "mean", LabelSet(("a", "b", "c")))
     placements = resolve_placement(adaptable_shapes(model), "all-linear", 2, 4.0)
     place_adapters(model, placements, 0.0, False, 5)
     train_biases(model, bias, placements)  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ def build(folder: Path, kept: Quantization, *, bias: str = "none") -> TextClassi
     return model.eval()
 
 
-def dense_twin(folder: Path, kept: Quantization, *, bias: str = "none") -> TextClassifier:
+def dense_twin(folder: Path, kept: Quantization, *, bias: str = "none") -> ClassifierNetwork:
     """The same numbers in ordinary modules, computed one map after another."""
     model = build(folder, kept, bias=bias)
     make_dense(model)
@@ -78,7 +78,7 @@ def texts() -> Batch:
     return pack(random_texts([5, 17, 3, 9], 120))
 
 
-def outcome(model: TextClassifier) -> dict[str, Tensor]:
+def outcome(model: ClassifierNetwork) -> dict[str, Tensor]:
     model.zero_grad()
     logits = model(texts())
     (logits * torch.linspace(-1, 1, logits.numel()).view_as(logits)).sum().backward()
@@ -193,7 +193,7 @@ def test_the_head_and_its_pooler_are_never_quantized(tmp_path: Path) -> None:
     folder = save(transformers_encoder("bert"), tmp_path)
     config = read_config(folder)
     encoder = load_encoder(folder, config, torch.float32, with_pooler=True, quantization="nf4")
-    model = TextClassifier(
+    model = ClassifierNetwork(
         encoder, build_head("dense", config, 3, 0.0, seed=1), "cls", LabelSet(("a", "b", "c"))
     )
     whole = {name for name, module in model.named_modules() if isinstance(module, nn.Linear)}

@@ -16,7 +16,7 @@ from tiny_models import randomise
 
 from ranklet.budget.plan import count_trainable, plan_parameters
 from ranklet.classifier import (
-    TextClassifier,
+    ClassifierNetwork,
     adaptable_shapes,
     build_skeleton,
     head_shapes,
@@ -129,7 +129,7 @@ def options_of(base: Path, bias: str) -> dict[str, Any]:
     return {"target_modules": TARGETS[family_of(base)], "rank": 3, "alpha": 6.0, "bias": bias}
 
 
-def adapted(base: Path, head: Any, bias: Any = "none") -> tuple[TextClassifier, AdapterFile]:
+def adapted(base: Path, head: Any, bias: Any = "none") -> tuple[ClassifierNetwork, AdapterFile]:
     settings = ClassifierSettings(str(base), head, "cls", 64, ())
     model = assemble(
         settings, EncoderSource(settings.encoder), LABELS, None, dtype=torch.float32, device=CPU

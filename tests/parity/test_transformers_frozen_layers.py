@@ -18,7 +18,7 @@ from tiny_models import save, transformers_encoder
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.tokens.batching import epoch_batches
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus
 from ranklet.encoder.config import read_config
@@ -172,7 +172,7 @@ def test_what_stands_in_padding_reaches_no_token(
         assert (encoder(entering) - whole).abs().max() <= TOLERANCE
 
 
-def gradients(model: TextClassifier, batch: Batch) -> dict[str, Tensor]:
+def gradients(model: ClassifierNetwork, batch: Batch) -> dict[str, Tensor]:
     model.zero_grad()
     model.train()(batch).square().mean().backward()
     return {
@@ -182,7 +182,7 @@ def gradients(model: TextClassifier, batch: Batch) -> dict[str, Tensor]:
     }
 
 
-def adapted(folder: Path) -> TextClassifier:
+def adapted(folder: Path) -> ClassifierNetwork:
     model = build(folder, [1, 2], head="linear")
     trained_like(model)
     return model

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ranklet.budget.certificate import certify
 from ranklet.budget.plan import count_trainable, plan_parameters
 from ranklet.classifier import (
-    TextClassifier,
+    ClassifierNetwork,
     adaptable_shapes,
     build_skeleton,
     head_shapes,
@@ -170,7 +170,7 @@ def test_what_is_planned_is_what_is_saved(data: Any) -> None:
     )
     encoder = build_encoder(config, needs_pooler(head, config)).requires_grad_(False)
     modules = build_head(head, config, 3, 0.0, seed=0, rank=rank)
-    model = TextClassifier(encoder, modules, head_pooling(head, pooling, config), NAMES)
+    model = ClassifierNetwork(encoder, modules, head_pooling(head, pooling, config), NAMES)
     place_adapters(model, placed, 0.0, False, seed=0)
     train_biases(model, bias, placed)
     with TemporaryDirectory() as name:

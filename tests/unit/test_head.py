@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from ranklet.classifier import TextClassifier, build_skeleton, head_shapes
+from ranklet.classifier import ClassifierNetwork, build_skeleton, head_shapes
 from ranklet.encoder.config import KNOWN_ENCODERS, EncoderConfig
 from ranklet.head import FrozenLinear, LowRankLinear, build_head, is_trained
 from ranklet.recipe import Recipe
@@ -109,6 +109,6 @@ def test_the_dense_head_starts_as_it_ever_did() -> None:
 def test_a_skeleton_of_every_head_holds_no_numbers() -> None:
     for kind in ("dense", "frozen_dense", "low_rank", "linear"):
         skeleton = build_skeleton(ROBERTA, kind, "cls", 4)
-        assert isinstance(skeleton, TextClassifier)
+        assert isinstance(skeleton, ClassifierNetwork)
         tensors = [*skeleton.parameters(), *skeleton.buffers()]
         assert {tensor.device.type for tensor in tensors} == {"meta"}

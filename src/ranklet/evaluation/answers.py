@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.cleaning import clean
 from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, text_labels
@@ -56,7 +56,7 @@ class Answers:
     lengths: NDArray[np.int64]
 
 
-def answer(model: TextClassifier, texts: Sequence[str], corpus: TokenCorpus) -> Answers:
+def answer(model: ClassifierNetwork, texts: Sequence[str], corpus: TokenCorpus) -> Answers:
     """Ask a classifier about texts.
 
     Args:
@@ -69,13 +69,13 @@ def answer(model: TextClassifier, texts: Sequence[str], corpus: TokenCorpus) -> 
     return Answers(texts, text_labels(corpus), model.predict_logits(corpus), lengths)
 
 
-def probabilities_of(model: TextClassifier, answers: Answers) -> NDArray[np.float32]:
+def probabilities_of(model: ClassifierNetwork, answers: Answers) -> NDArray[np.float32]:
     """Return the probabilities behind some answers, (texts, classes) float32."""
     probabilities: NDArray[np.float32] = model.problem.probabilities(answers.logits).numpy()
     return probabilities
 
 
-def answer_splits(model: TextClassifier, splits: Splits, corpora: Corpora) -> dict[str, Answers]:
+def answer_splits(model: ClassifierNetwork, splits: Splits, corpora: Corpora) -> dict[str, Answers]:
     """Ask a classifier about every split that is evaluated, by name."""
     evaluated = {"validation": splits.validation, "test": splits.test}
     return {
@@ -86,7 +86,7 @@ def answer_splits(model: TextClassifier, splits: Splits, corpora: Corpora) -> di
 
 
 def evaluate_answers(
-    model: TextClassifier,
+    model: ClassifierNetwork,
     answers: Answers,
     name: str,
     seed: int = 0,
@@ -119,7 +119,7 @@ def evaluate_answers(
 
 
 def evaluate_splits(
-    model: TextClassifier, answers: Mapping[str, Answers], seed: int
+    model: ClassifierNetwork, answers: Mapping[str, Answers], seed: int
 ) -> dict[str, Evaluation]:
     """Compute every figure of the evaluated splits, by name."""
     return {name: evaluate_answers(model, answers[name], name, seed) for name in answers}
@@ -127,7 +127,7 @@ def evaluate_splits(
 
 def with_threshold(
     evaluation: Evaluation,
-    model: TextClassifier,
+    model: ClassifierNetwork,
     answers: Answers,
     wanted: float,
     on_validation: Coverage,
@@ -138,7 +138,7 @@ def with_threshold(
     return replace(evaluation, threshold=ChosenThreshold(wanted, on_validation, here))
 
 
-def predictions_of(model: TextClassifier, answers: Answers) -> Predictions:
+def predictions_of(model: ClassifierNetwork, answers: Answers) -> Predictions:
     """Turn answers into labels by name."""
     names, problem = model.labels.names, model.problem
     probabilities = probabilities_of(model, answers)
@@ -150,13 +150,13 @@ def predictions_of(model: TextClassifier, answers: Answers) -> Predictions:
     )
 
 
-def curves_of(model: TextClassifier, answers: Answers) -> Curves:
+def curves_of(model: ClassifierNetwork, answers: Answers) -> Curves:
     """Compute the points of every curve of some answers."""
     probabilities = probabilities_of(model, answers)
     return curves_of_probabilities(model.problem, probabilities, answers.labels, model.labels.names)
 
 
-def explain_errors(model: TextClassifier, answers: Answers) -> Importance:
+def explain_errors(model: ClassifierNetwork, answers: Answers) -> Importance:
     """Find which words the surest wrong answers hang on, as many as 1,000 questions allow.
 
     Args:
@@ -178,7 +178,9 @@ def explain_errors(model: TextClassifier, answers: Answers) -> Importance:
     return importance_of(dict(zip(rows.tolist(), words, strict=True)))
 
 
-def evaluate_on(model: TextClassifier, split: EncodedSplit, name: str, seed: int = 0) -> Evaluation:
+def evaluate_on(
+    model: ClassifierNetwork, split: EncodedSplit, name: str, seed: int = 0
+) -> Evaluation:
     """Evaluate a classifier on labelled texts.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ranklet.budget.certificate import certify
 from ranklet.budget.plan import ParameterPlan, count_trainable
-from ranklet.classifier import TextClassifier, trainable_state
+from ranklet.classifier import ClassifierNetwork, trainable_state
 from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.weights import weight_files
 from ranklet.files import sha256_file, sha256_json
@@ -28,7 +28,7 @@ def certify_run(
     run: Run,
     recipe: Recipe,
     plan: ParameterPlan,
-    model: TextClassifier,
+    model: ClassifierNetwork,
     saved: SavedClassifier,
     encoder: EncoderSource,
     data: Mapping[str, str],

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ranklet.budget.plan import ParameterPlan
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.encoder.source import base_model_name
 from ranklet.evaluation.result import Evaluation
 from ranklet.problem import MultiLabel
@@ -16,7 +16,7 @@ from ranklet.saved.head import loads_in_transformers
 
 def model_card(
     recipe: Recipe,
-    model: TextClassifier,
+    model: ClassifierNetwork,
     plan: ParameterPlan,
     evaluations: Mapping[str, Evaluation],
 ) -> str:

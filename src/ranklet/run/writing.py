@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ranklet.budget.plan import ParameterPlan
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.audit.label_errors import pruned
 from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.corpus import Corpora, num_texts
@@ -79,7 +79,7 @@ def write_adapter(
     run: Run,
     recipe: Recipe,
     plan: ParameterPlan,
-    model: TextClassifier,
+    model: ClassifierNetwork,
     settings: ClassifierSettings,
     adapter: AdapterFile,
     evaluations: Mapping[str, Evaluation],
@@ -120,7 +120,7 @@ def write_evaluations(run: Run, evaluations: Mapping[str, Evaluation]) -> None:
         write_json(run.evaluation_of(split), to_values(evaluation))
 
 
-def write_answers(run: Run, model: TextClassifier, answers: Mapping[str, Answers]) -> None:
+def write_answers(run: Run, model: ClassifierNetwork, answers: Mapping[str, Answers]) -> None:
     """Write predictions and curves of every evaluated split, and the errors of one label a text.
 
     Raises:
@@ -135,7 +135,7 @@ def write_answers(run: Run, model: TextClassifier, answers: Mapping[str, Answers
 
 
 def write_errors(
-    path: Path, model: TextClassifier, answers: Answers, predictions: Predictions
+    path: Path, model: ClassifierNetwork, answers: Answers, predictions: Predictions
 ) -> None:
     """Write the wrong answers of one label a text.
 
@@ -151,7 +151,7 @@ def write_errors(
     write_error_rows(path, answers.texts, predictions, true, suspects)
 
 
-def write_importance(run: Run, model: TextClassifier, answers: Mapping[str, Answers]) -> None:
+def write_importance(run: Run, model: ClassifierNetwork, answers: Mapping[str, Answers]) -> None:
     """Write the words behind the errors on test, or on validation where there is no test.
 
     Raises:

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ranklet.classifier import Preprocessing, TextClassifier, adaptable_shapes
+from ranklet.classifier import ClassifierNetwork, Preprocessing, adaptable_shapes
 from ranklet.data.tokens.long_texts import LongTexts
 from ranklet.data.tokens.tokenizer import BEGINNING_ONLY, load_tokenizer
 from ranklet.encoder.config import EncoderConfig, read_config
@@ -97,7 +97,7 @@ def assemble(
     device: torch.device,
     attention: AttentionBackend = "sdpa",
     fresh_head: FreshHead | None = None,
-) -> TextClassifier:
+) -> ClassifierNetwork:
     """Build a classifier from its encoder's files and, if given, a trained adapter.
 
     Args:
@@ -141,7 +141,7 @@ def assemble(
     problem = choose_problem(
         settings.problem_type, len(labels), settings.thresholds, settings.temperature
     )
-    model = TextClassifier(network, head, pooling, labels, preprocessing, problem).to(device)
+    model = ClassifierNetwork(network, head, pooling, labels, preprocessing, problem).to(device)
     if isinstance(network, NativeEncoder):
         network.join_projections()  # again: on another device they are other tensors
     if adapter is not None:
@@ -167,7 +167,7 @@ def _preprocessing(
     return Preprocessing(tokenizer, settings.cleaning, max_length, settings.long_texts)
 
 
-def _fill(model: TextClassifier, adapter: AdapterFile, encoder: str) -> None:
+def _fill(model: ClassifierNetwork, adapter: AdapterFile, encoder: str) -> None:
     """Place the adapters and give every trained tensor its value."""
     _check_places(model, adapter, encoder)
     place_adapters(
@@ -192,7 +192,7 @@ def _fill(model: TextClassifier, adapter: AdapterFile, encoder: str) -> None:
     model.eval()
 
 
-def _check_places(model: TextClassifier, adapter: AdapterFile, encoder: str) -> None:
+def _check_places(model: ClassifierNetwork, adapter: AdapterFile, encoder: str) -> None:
     shapes = adaptable_shapes(model)
     for placement in adapter.placements:
         if placement.module not in shapes or not shapes[placement.module].adaptable:

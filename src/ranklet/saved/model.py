@@ -17,7 +17,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from ranklet.classifier import TextClassifier, trainable_state
+from ranklet.classifier import ClassifierNetwork, trainable_state
 from ranklet.data.tokens.tokenizer import write_tokenizer
 from ranklet.encoder.source import EncoderSource, base_model_name
 from ranklet.errors import AdapterError, ParityError
@@ -83,7 +83,7 @@ class SavedClassifier:
 
 def save_model(
     folder: Path,
-    model: TextClassifier,
+    model: ClassifierNetwork,
     settings: ClassifierSettings,
     adapter: AdapterFile,
     card: str,
@@ -147,7 +147,7 @@ def _check_saved(folder: Path, state: Mapping[str, Tensor], head: HeadKind) -> N
 
 def save_and_reload(
     folder: Path,
-    model: TextClassifier,
+    model: ClassifierNetwork,
     settings: ClassifierSettings,
     adapter: AdapterFile,
     card: str,
@@ -174,7 +174,7 @@ def load_model(
     dtype: torch.dtype,
     device: torch.device,
     attention: AttentionBackend = "sdpa",
-) -> TextClassifier:
+) -> ClassifierNetwork:
     """Read a classifier that ranklet saved, or a bare PEFT adapter.
 
     Args:
@@ -216,7 +216,7 @@ def build_saved(
     dtype: torch.dtype,
     device: torch.device,
     attention: AttentionBackend = "sdpa",
-) -> TextClassifier:
+) -> ClassifierNetwork:
     """Build a saved classifier; its probes are not compared yet.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ranklet.classifier import Preprocessing, TextClassifier
+from ranklet.classifier import ClassifierNetwork, Preprocessing
 from ranklet.errors import AdapterError, RunError
 from ranklet.files import read_json_object
 
@@ -70,7 +70,7 @@ def read_probes(folder: Path) -> Probes | None:
         raise RunError(f"{path}: not a probe file ({error!r}); save the model again") from error
 
 
-def check_probes(model: TextClassifier, probes: Probes | None) -> float | None:
+def check_probes(model: ClassifierNetwork, probes: Probes | None) -> float | None:
     """Refuse a classifier that answers its probe texts differently from when it was saved.
 
     Returns:
@@ -97,18 +97,18 @@ def check_probes(model: TextClassifier, probes: Probes | None) -> float | None:
     return difference
 
 
-def compute_dtype(model: TextClassifier) -> torch.dtype:
+def compute_dtype(model: ClassifierNetwork) -> torch.dtype:
     """Return the dtype of the frozen weights."""
     return next(p.dtype for p in model.encoder.parameters() if not p.requires_grad)
 
 
-def probe_record(model: TextClassifier) -> dict[str, Any]:
+def probe_record(model: ClassifierNetwork) -> dict[str, Any]:
     """Return the probe texts with the logits that a classifier gives them, as JSON types."""
     logits = model.predict_logits(_preprocessing(model).corpus(PROBE_TEXTS))
     dtype = str(compute_dtype(model)).removeprefix("torch.")
     return {"texts": list(PROBE_TEXTS), "dtype": dtype, "logits": logits.tolist()}
 
 
-def _preprocessing(model: TextClassifier) -> Preprocessing:
+def _preprocessing(model: ClassifierNetwork) -> Preprocessing:
     assert model.preprocessing is not None
     return model.preprocessing

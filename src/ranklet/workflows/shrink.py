@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ranklet.budget.plan import count_trainable, enforce_budget
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import IN_MEMORY, Data, as_source
@@ -212,7 +212,7 @@ def _own_validation(run: Run | None) -> tuple[EncodedSplit | None, str]:
 def _write_run(
     shrunk: ShrinkResult,
     recipe: Recipe,
-    model: TextClassifier,
+    model: ClassifierNetwork,
     parent: SavedClassifier,
     adapter: AdapterFile,
     data: Mapping[str, str],

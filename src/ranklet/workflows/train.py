@@ -10,7 +10,7 @@ from shutil import rmtree
 from typing import Any
 
 from ranklet.budget.plan import check_counted, count_trainable, enforce_budget
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.reading.memory import Data
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, default_cache_folder
@@ -224,7 +224,7 @@ def check_before_download(recipe: Recipe, encoder: EncoderSource) -> None:
         enforce_budget(plan_for_labels(recipe, encoder, num_labels))
 
 
-def _tokenize(model: TextClassifier, splits: Splits) -> Corpora:
+def _tokenize(model: ClassifierNetwork, splits: Splits) -> Corpora:
     preprocessing = model.preprocessing
     assert preprocessing is not None
 
@@ -243,7 +243,7 @@ def _tokenize(model: TextClassifier, splits: Splits) -> Corpora:
 
 
 def _begin(
-    model: TextClassifier,
+    model: ClassifierNetwork,
     corpus: TokenCorpus,
     recipe: Recipe,
     beginning: Beginning,
@@ -261,7 +261,7 @@ def _begin(
 
 def _learn(
     run: Run,
-    model: TextClassifier,
+    model: ClassifierNetwork,
     inputs: TrainingInputs,
     origin: Mapping[str, str],
     stop: StopRequest,
@@ -279,7 +279,7 @@ def _learn(
 
 
 def _answer(
-    model: TextClassifier, splits: Splits, corpora: Corpora, report: Callable[[str], None]
+    model: ClassifierNetwork, splits: Splits, corpora: Corpora, report: Callable[[str], None]
 ) -> dict[str, Answers]:
     """Answer every split but train, with what makes labels of logits tuned on validation."""
     answers = answer_splits(model, splits, corpora)
@@ -291,7 +291,7 @@ def _answer(
 
 def _write_answers(
     run: Run,
-    model: TextClassifier,
+    model: ClassifierNetwork,
     answers: Mapping[str, Answers],
     evaluations: Mapping[str, Evaluation],
 ) -> None:

@@ -17,7 +17,7 @@ from ranklet.budget.gains import (
     shared_energy,
     unit_gains,
 )
-from ranklet.classifier import TextClassifier, adaptable_shapes
+from ranklet.classifier import ClassifierNetwork, adaptable_shapes
 from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import build_encoder, unfused
@@ -43,14 +43,14 @@ CONFIG = EncoderConfig(
 )
 
 
-def tiny(config: EncoderConfig = CONFIG, pooling: Pooling = "mean") -> TextClassifier:
+def tiny(config: EncoderConfig = CONFIG, pooling: Pooling = "mean") -> ClassifierNetwork:
     """A random classifier of two classes, float32."""
     torch.manual_seed(3)
     encoder = build_encoder(config)
     for table in (module for module in encoder.modules() if isinstance(module, nn.Embedding)):
         nn.init.normal_(table.weight)
     head = build_head("linear", config, 2, 0.0, seed=1)
-    return TextClassifier(encoder, head, pooling, LabelSet(("a", "b"))).requires_grad_(False)
+    return ClassifierNetwork(encoder, head, pooling, LabelSet(("a", "b"))).requires_grad_(False)
 
 
 def random_corpus(texts: int) -> TokenCorpus:
@@ -61,13 +61,13 @@ def random_corpus(texts: int) -> TokenCorpus:
     return TokenCorpus(ids, offsets, generator.integers(0, 2, texts), 0)
 
 
-def linear_names(model: TextClassifier) -> list[str]:
+def linear_names(model: ClassifierNetwork) -> list[str]:
     placed = resolve_placement(adaptable_shapes(model), "all-linear", 1, 1.0)
     return [placement.module for placement in placed]
 
 
 def recorded_and_exact(
-    model: TextClassifier, name: str, recorded_name: str
+    model: ClassifierNetwork, name: str, recorded_name: str
 ) -> tuple[Moments, Tensor]:
     """Record one map on a batch, and let autograd form the gradient of a whole matrix."""
     assert isinstance(model.encoder, NativeEncoder)

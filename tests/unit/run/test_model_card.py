@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from ranklet.budget.plan import ParameterPlan
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.encoder.source import encoder_config
 from ranklet.labels import LabelSet
 from ranklet.problem import MultiLabel, Problem, SingleLabel
@@ -27,7 +27,7 @@ def card(recipe: Recipe, problem: Problem = ONE_LABEL) -> str:
     return model_card(recipe, cast_model(model), ParameterPlan((), 1_000_000), {})
 
 
-def cast_model(model: object) -> TextClassifier:
+def cast_model(model: object) -> ClassifierNetwork:
     return model  # type: ignore[return-value]
 
 

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor
 
 from ranklet.batch import Batch
-from ranklet.classifier import TextClassifier, adaptable_shapes, trainable_state
+from ranklet.classifier import ClassifierNetwork, adaptable_shapes, trainable_state
 from ranklet.data.perturbations import TextNoise
 from ranklet.data.tokens.batching import epoch_batches
 from ranklet.data.tokens.corpus import TokenCorpus, build_corpus
@@ -50,13 +50,13 @@ CLASSES = 3
 TEXTS = 16
 
 
-def classifier(dropout: float) -> TextClassifier:
+def classifier(dropout: float) -> ClassifierNetwork:
     torch.manual_seed(2)
     encoder = build_encoder(CONFIG).requires_grad_(False)
     for table in (m for m in encoder.modules() if isinstance(m, torch.nn.Embedding)):
         torch.nn.init.normal_(table.weight)
     head = build_head("dense", CONFIG, CLASSES, dropout, seed=0)
-    model = TextClassifier(encoder, head, "cls", LabelSet(("a", "b", "c")))
+    model = ClassifierNetwork(encoder, head, "cls", LabelSet(("a", "b", "c")))
     placements = resolve_placement(adaptable_shapes(model), "all-linear", 2, 4.0, None)
     place_adapters(model, placements, dropout, False, 5)
     return model

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ranklet.classifier import PREDICTION_BATCH_TOKENS, TextClassifier, evaluation_mode
+from ranklet.classifier import PREDICTION_BATCH_TOKENS, ClassifierNetwork, evaluation_mode
 from ranklet.data.tokens.batching import sorted_batches
 from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.families import unfused
@@ -23,7 +23,7 @@ START_TEXTS = 512
 
 
 def start_from_activations(
-    model: TextClassifier, corpus: TokenCorpus, seed: int, texts: int = START_TEXTS
+    model: ClassifierNetwork, corpus: TokenCorpus, seed: int, texts: int = START_TEXTS
 ) -> None:
     """Fill A of every adapted linear map with its input's main directions; B stays zero.
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.tokens.corpus import Corpus
 
 MOST_TEXTS = 2048
@@ -47,7 +47,7 @@ class RidgeMap:
     loss: float
 
 
-def start_with_ridge(model: TextClassifier, corpus: Corpus, seed: int) -> RidgeMap:
+def start_with_ridge(model: ClassifierNetwork, corpus: Corpus, seed: int) -> RidgeMap:
     """Set the last map of a classifier's head from at most `MOST_TEXTS` training texts, in place.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.tokens.corpus import Corpus
 from ranklet.head import module_device
 from ranklet.recipe import Recipe
@@ -19,7 +19,7 @@ from ranklet.training.optimizer_step import AddGradients
 
 
 def capture_steps(
-    model: TextClassifier,
+    model: ClassifierNetwork,
     train: Corpus,
     recipe: Recipe,
     report: Callable[[str], None],

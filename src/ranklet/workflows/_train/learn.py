@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ranklet.batch import Batch
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.tokens.batching import Indices, epoch_batches
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus, text_labels
 from ranklet.data.tokens.corpus_part import CorpusPart
@@ -55,7 +55,7 @@ STEPS_BETWEEN_READS = 50
 
 
 def fit_model(
-    model: TextClassifier,
+    model: ClassifierNetwork,
     inputs: TrainingInputs,
     processes: Processes,
     checkpoints: CheckpointSchedule | NoCheckpoints,
@@ -162,14 +162,16 @@ def _epoch(recipe: Recipe, corpus: TokenCorpus, epoch: int) -> list[Indices]:
     return [rows[batch] for batch in batches]
 
 
-def _drop_in_encoder(model: TextClassifier, recipe: Recipe, report: Callable[[str], None]) -> None:
+def _drop_in_encoder(
+    model: ClassifierNetwork, recipe: Recipe, report: Callable[[str], None]
+) -> None:
     if recipe.encoder_dropout and isinstance(model.encoder, NativeEncoder):
         first = drop_in_encoder(model.encoder, recipe.encoder_dropout)
         report(f"encoder dropout: from layer {first} up, which now run plainly")
 
 
 def _prepared_texts(
-    model: TextClassifier,
+    model: ClassifierNetwork,
     inputs: TrainingInputs,
     steps: Sequence[Step],
     processes: Processes,
@@ -221,7 +223,7 @@ def _batch_loader(
     return lambda indices: drop_tokens(corpus.batch(indices), token_dropout, generator).to(device)
 
 
-def _validate(model: TextClassifier, corpus: Corpus, processes: Processes) -> dict[str, float]:
+def _validate(model: ClassifierNetwork, corpus: Corpus, processes: Processes) -> dict[str, float]:
     part = CorpusPart(corpus, processes.part(np.arange(len(corpus))))
     logits = processes.assemble(model.predict_logits(part), len(corpus))
     if corpus.text_starts is not None:

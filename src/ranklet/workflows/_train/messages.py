@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ranklet.budget.plan import ParameterPlan
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus
 from ranklet.data.tokens.sampling import draws_per_class
@@ -25,7 +25,7 @@ def describe_beginning(
     original: Recipe,
     recipe: Recipe,
     plan: ParameterPlan,
-    model: TextClassifier,
+    model: ClassifierNetwork,
     splits: Splits,
     lesson: Lesson | None,
 ) -> Iterator[str]:
@@ -121,7 +121,7 @@ def _describe_long(corpus: TokenCorpus, recipe: Recipe) -> str:
     )
 
 
-def describe_quantization(model: TextClassifier, recipe: Recipe) -> str:
+def describe_quantization(model: ClassifierNetwork, recipe: Recipe) -> str:
     """Say how the frozen weights are kept."""
     size = frozen_bytes(model.encoder) / 2**20
     return f"frozen weights: {recipe.engine.quantization}, {size:.0f} MiB"
@@ -135,7 +135,7 @@ def describe_start(start: RidgeMap, texts: int) -> str:
     )
 
 
-def describe_tuning(model: TextClassifier) -> str:
+def describe_tuning(model: ClassifierNetwork) -> str:
     """Say what was chosen on validation after training: a temperature, or thresholds."""
     if isinstance(model.problem, MultiLabel):
         low, high = min(model.problem.thresholds), max(model.problem.thresholds)

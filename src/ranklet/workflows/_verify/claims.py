@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ranklet.budget.plan import ParameterPlan
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.encoder.precision import choose_device, choose_dtype
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import RunError
@@ -60,7 +60,7 @@ class StatedRun:
         return plan_for_labels(self.recipe, encoder, len(self.saved.labels))
 
     @cached_property
-    def model(self) -> TextClassifier:
+    def model(self) -> ClassifierNetwork:
         """The trained classifier, assembled from the files; its probes are not compared yet."""
         device, precision = choose_device(self.device_option), self.precision_option
         if precision == "auto":

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.perturbations import TextNoise
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus, text_labels
 from ranklet.data.tokens.noisy_corpus import NoisyCorpus
@@ -46,7 +46,7 @@ from ranklet.training.techniques.noise import gradient_noise, scheduled_dropout
 from ranklet.vocabulary import ProblemType
 
 
-def choose_optimizer(model: TextClassifier, options: TrainingSection) -> Optimizer:
+def choose_optimizer(model: ClassifierNetwork, options: TrainingSection) -> Optimizer:
     """Build the optimizer over everything that trains.
 
     Raises:
@@ -132,7 +132,7 @@ def choose_loss(
 
 
 def objective_of(
-    model: TextClassifier, optimizer: Optimizer, recipe: Recipe, corpus: Corpus, total_steps: int
+    model: ClassifierNetwork, optimizer: Optimizer, recipe: Recipe, corpus: Corpus, total_steps: int
 ) -> Objective:
     """Return what a training minimises, and how.
 
@@ -157,7 +157,7 @@ def objective_of(
 
 
 def selection_of(
-    model: TextClassifier, options: TrainingSection, validate: Callable[[], Metrics]
+    model: ClassifierNetwork, options: TrainingSection, validate: Callable[[], Metrics]
 ) -> Selection:
     """Return how the best moment of a training is found.
 
@@ -177,7 +177,7 @@ def selection_of(
 
 
 def choose_dropout(
-    model: TextClassifier, options: TrainingSection, total_steps: int
+    model: ClassifierNetwork, options: TrainingSection, total_steps: int
 ) -> Callable[[int], None]:
     """Return what sets the dropouts of a model before an optimizer step."""
     if options.dropout_schedule == "constant":
@@ -187,7 +187,7 @@ def choose_dropout(
 
 
 def choose_text_noise(
-    model: TextClassifier, corpus: TokenCorpus, texts: Sequence[str], recipe: Recipe
+    model: ClassifierNetwork, corpus: TokenCorpus, texts: Sequence[str], recipe: Recipe
 ) -> NoisyCorpus | None:
     """Return the training texts as they change from step to step; None where they do not.
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from ranklet.budget.gains import fit_last_map, gains_of, recording
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.batching import Indices
 from ranklet.data.tokens.corpus import TokenCorpus
@@ -72,7 +72,7 @@ def measure_gains(
 
 
 def gains_on(
-    model: TextClassifier, corpus: TokenCorpus, modules: Sequence[str]
+    model: ClassifierNetwork, corpus: TokenCorpus, modules: Sequence[str]
 ) -> Mapping[str, list[float]]:
     """Return the gain of each unit of rank on the texts of a corpus.
 
@@ -107,7 +107,7 @@ def draw_texts(number: int, seed: int) -> tuple[Indices, Indices]:
     return order[:for_head], order[for_head : for_head + BATCHES * BATCH_TEXTS]
 
 
-def fit_head(model: TextClassifier, corpus: TokenCorpus) -> None:
+def fit_head(model: ClassifierNetwork, corpus: TokenCorpus) -> None:
     """Fit the last map of a head to what it reads of the texts of a corpus, in place.
 
     Args:
@@ -124,12 +124,12 @@ def fit_head(model: TextClassifier, corpus: TokenCorpus) -> None:
         last.bias.copy_(bias)
 
 
-def _corpus(model: TextClassifier, splits: Splits, indices: Indices) -> TokenCorpus:
+def _corpus(model: ClassifierNetwork, splits: Splits, indices: Indices) -> TokenCorpus:
     texts = [splits.train.texts[index] for index in indices]
     return model.corpus(texts, splits.train.labels[indices])
 
 
-def _check_linear(model: TextClassifier, modules: Sequence[str]) -> None:
+def _check_linear(model: ClassifierNetwork, modules: Sequence[str]) -> None:
     for name in modules:
         if not isinstance(model.get_submodule(name), AnyLinear):
             message = f"measured scores linear maps, and {name} is none; leave it out of "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.tokens.long_texts import DEFAULT_OVERLAP, LongTexts
 from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.source import EncoderSource
@@ -41,7 +41,7 @@ def build_model(
     labels: LabelSet,
     dtype: torch.dtype,
     device: torch.device,
-) -> tuple[TextClassifier, AdapterFile]:
+) -> tuple[ClassifierNetwork, AdapterFile]:
     """Load the encoder, place fresh adapters and a fresh head, freeze the rest.
 
     Args:

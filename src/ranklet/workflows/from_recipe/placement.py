@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ranklet.budget.plan import ParameterPlan, plan_parameters
-from ranklet.classifier import TextClassifier, adaptable_shapes, build_skeleton, head_shapes
+from ranklet.classifier import ClassifierNetwork, adaptable_shapes, build_skeleton, head_shapes
 from ranklet.data.examples import distinct_labels
 from ranklet.data.reading.named_sets import known_labels
 from ranklet.data.reading.sources import is_on_hub, read_examples
@@ -35,7 +35,7 @@ def plan_for_labels(recipe: Recipe, encoder: EncoderSource, num_labels: int) -> 
     )
 
 
-def resolve_adapters(recipe: Recipe, model: TextClassifier) -> tuple[Placement, ...]:
+def resolve_adapters(recipe: Recipe, model: ClassifierNetwork) -> tuple[Placement, ...]:
     """Decide which modules of a classifier a recipe adapts, and how.
 
     Raises:
@@ -61,7 +61,7 @@ def resolve_adapters(recipe: Recipe, model: TextClassifier) -> tuple[Placement, 
     return placements
 
 
-def trained_norms(recipe: Recipe, model: TextClassifier) -> tuple[str, ...]:
+def trained_norms(recipe: Recipe, model: ClassifierNetwork) -> tuple[str, ...]:
     """Return the norms that a recipe trains: those of `adapter.layers`, all without it."""
     if not recipe.adapter.train_layer_norm:
         return ()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.classifier import TextClassifier, adaptable_shapes
+from ranklet.classifier import ClassifierNetwork, adaptable_shapes
 from ranklet.encoder.config import read_config
 from ranklet.encoder.families import build_encoder
 from ranklet.encoder.layers import NativeEncoder
@@ -65,7 +65,7 @@ def write_config(folder: Path, model_type: str) -> Path:
 
 
 @pytest.fixture(params=["bert", "distilbert", "modernbert"])
-def model(request: pytest.FixtureRequest, tmp_path: Path) -> TextClassifier:
+def model(request: pytest.FixtureRequest, tmp_path: Path) -> ClassifierNetwork:
     """A random encoder of three layers, the upper two adapted, each kind of dropout on."""
     torch.manual_seed(0)
     config = read_config(write_config(tmp_path, request.param))
@@ -74,7 +74,7 @@ def model(request: pytest.FixtureRequest, tmp_path: Path) -> TextClassifier:
         nn.init.normal_(parameter, std=0.3)
     encoder.requires_grad_(False)
     head = build_head("linear", config, 2, 0.4, seed=1)
-    classifier = TextClassifier(encoder, head, "mean", LabelSet(("a", "b")))
+    classifier = ClassifierNetwork(encoder, head, "mean", LabelSet(("a", "b")))
     shapes = adaptable_shapes(classifier)
     placements = resolve_placement(shapes, "all-linear", 2, 4.0, [1, 2])
     place_adapters(classifier, placements, 0.2, False, 5)
@@ -86,12 +86,12 @@ def batch() -> Batch:
     return Batch(torch.arange(9) + 3, starts, 5, torch.tensor([0, 1]))
 
 
-def native(model: TextClassifier) -> NativeEncoder:
+def native(model: ClassifierNetwork) -> NativeEncoder:
     assert isinstance(model.encoder, NativeEncoder)
     return model.encoder
 
 
-def test_encoder_dropout_acts_from_the_first_trained_layer_up(model: TextClassifier) -> None:
+def test_encoder_dropout_acts_from_the_first_trained_layer_up(model: ClassifierNetwork) -> None:
     assert drop_in_encoder(native(model), 0.5) == 1
     set_dropouts(model, LoRALinear, 0.0)
     encoder = native(model).train()
@@ -109,7 +109,7 @@ def set_dropouts(model: nn.Module, kind: type, share: float) -> None:
             part.dropout = share  # type: ignore[assignment]
 
 
-def test_a_layer_that_drops_all_it_adds_passes_its_states_on(model: TextClassifier) -> None:
+def test_a_layer_that_drops_all_it_adds_passes_its_states_on(model: ClassifierNetwork) -> None:
     encoder = native(model)
     drop_in_encoder(encoder, 1.0)
     layer: Any = encoder.train().layers[2]
@@ -124,7 +124,7 @@ def test_a_layer_that_drops_all_it_adds_passes_its_states_on(model: TextClassifi
     assert not torch.allclose(encoder.states_entering(3, batch()), expected, atol=1e-2)
 
 
-def test_every_dropout_follows_the_schedule(model: TextClassifier) -> None:
+def test_every_dropout_follows_the_schedule(model: ClassifierNetwork) -> None:
     drop_in_encoder(native(model), 0.6)
     set_dropout = scheduled_dropout(model, lambda step: {1: 0.5, 2: 0.0, 3: 1.0}[step])
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ranklet.classifier import TextClassifier
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import build_encoder
@@ -89,13 +89,13 @@ def test_constant_features_and_absent_classes_are_no_trouble(width: int) -> None
 CONFIG = EncoderConfig("roberta", 30, 8, 1, 2, 8, 20, 1, 1e-5, 1)
 
 
-def classifier(head: Any) -> TextClassifier:
+def classifier(head: Any) -> ClassifierNetwork:
     torch.manual_seed(2)
     encoder = build_encoder(CONFIG).requires_grad_(False)
     for table in (m for m in encoder.modules() if isinstance(m, torch.nn.Embedding)):
         torch.nn.init.normal_(table.weight)
     modules = build_head(head, CONFIG, CLASSES, 0.5, seed=0, rank=2)
-    return TextClassifier(encoder, modules, "cls", LabelSet(("a", "b", "c")))
+    return ClassifierNetwork(encoder, modules, "cls", LabelSet(("a", "b", "c")))
 
 
 def corpus(texts: int) -> TokenCorpus:

@@ -28,13 +28,11 @@ class LabelSet:
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
-            raise DataError(
-                f"duplicate label names in {list(self.names)}; name each once", "labels"
-            )
+            message = f"duplicate label names in {list(self.names)}; name each once"
+            raise DataError(message, "labels")
         if len(self.names) < 2:
-            raise DataError(
-                f"a classifier needs at least 2 labels, found {list(self.names)}", "labels"
-            )
+            message = f"a classifier needs at least 2 labels, found {list(self.names)}"
+            raise DataError(message, "labels")
 
     def __len__(self) -> int:
         return len(self.names)

@@ -162,12 +162,11 @@ def enforce_budget(plan: ParameterPlan) -> None:
         return
     largest = sorted(plan.rows, key=lambda row: -row.parameters)[:3]
     named = ", ".join(f"{row.module} {row.parameters:,}" for row in largest)
-    raise BudgetExceededError(
+    message = (
         f"budget: the plan trains {plan.total:,} parameters, {-plan.remaining:,} over the budget "
-        f"of {plan.budget:,}; largest: {named}; {_what_fits(plan)}",
-        plan.total,
-        plan.budget,
+        f"of {plan.budget:,}; largest: {named}; {_what_fits(plan)}"
     )
+    raise BudgetExceededError(message, plan.total, plan.budget)
 
 
 def _what_fits(plan: ParameterPlan) -> str:
@@ -200,8 +199,5 @@ def check_counted(plan: ParameterPlan, counted: int, what: str) -> None:
         ParityError: The counts differ.
     """
     if counted != plan.total:
-        raise ParityError(
-            f"{what}: {counted:,} trained parameters, but {plan.total:,} were planned",
-            abs(counted - plan.total),
-            0,
-        )
+        message = f"{what}: {counted:,} trained parameters, but {plan.total:,} were planned"
+        raise ParityError(message, abs(counted - plan.total), 0)

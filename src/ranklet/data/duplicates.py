@@ -74,10 +74,7 @@ def _is_kept(character: str) -> bool:
 
 
 def resolve_duplicates(
-    train: Examples,
-    validation: Examples | None,
-    test: Examples | None,
-    policy: DuplicatePolicy,
+    train: Examples, validation: Examples | None, test: Examples | None, policy: DuplicatePolicy
 ) -> tuple[Examples, DuplicateReport]:
     """Find texts that occur twice and apply the policy to the training rows.
 

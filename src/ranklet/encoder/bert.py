@@ -19,13 +19,7 @@ from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.fused.layer import ACTIVATION_GRADIENTS, LayerMaps, layer_maps, norm
 from ranklet.encoder.fused.linear_maps import joined_map, single_map
-from ranklet.encoder.layers import (
-    Layers,
-    NativeEncoder,
-    attend_in_heads,
-    equal_attention,
-    table,
-)
+from ranklet.encoder.layers import Layers, NativeEncoder, attend_in_heads, equal_attention, table
 from ranklet.encoder.packing import positions_in_text
 from ranklet.vocabulary import AttentionBackend
 

@@ -15,12 +15,7 @@ from ranklet.encoder.bert import ACTIVATION_FUNCTIONS, Embeddings, LayerNorm, Li
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.fused.layer import ACTIVATION_GRADIENTS, LayerMaps, layer_maps, norm
 from ranklet.encoder.fused.linear_maps import joined_map, single_map
-from ranklet.encoder.layers import (
-    Layers,
-    NativeEncoder,
-    attend_in_heads,
-    equal_attention,
-)
+from ranklet.encoder.layers import Layers, NativeEncoder, attend_in_heads, equal_attention
 from ranklet.vocabulary import AttentionBackend
 
 

@@ -10,10 +10,7 @@ from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.distilbert import DistilBertEncoder
 from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.modernbert import ModernBertEncoder
-from ranklet.encoder.transformers_encoder import (
-    TransformersEncoder,
-    build_transformers_encoder,
-)
+from ranklet.encoder.transformers_encoder import TransformersEncoder, build_transformers_encoder
 from ranklet.vocabulary import AttentionBackend
 
 AnyEncoder = NativeEncoder | TransformersEncoder

@@ -188,12 +188,11 @@ def _check_names(loading_info: dict[str, Iterable[str]], folder: Path, prefix: s
     )
     for names, what in ((missing, "are missing"), (unexpected, "have no place in the encoder")):
         if names:
-            raise WeightsError(
+            message = (
                 f"{folder}: {len(names)} tensors {what}, such as {names[0]}; "
-                "the file is incomplete or of another encoder",
-                missing,
-                unexpected,
+                "the file is incomplete or of another encoder"
             )
+            raise WeightsError(message, missing, unexpected)
 
 
 def _in_pooler(name: str, prefix: str) -> bool:

@@ -139,18 +139,14 @@ def _check_names(
             if missing[0].startswith("pooler.")
             else "; the file is incomplete or of another encoder"
         )
-        raise WeightsError(
-            f"{folder}: {len(missing)} tensors are missing, such as {missing[0]}{hint}",
-            missing,
-            unexpected,
-        )
+        message = f"{folder}: {len(missing)} tensors are missing, such as {missing[0]}{hint}"
+        raise WeightsError(message, missing, unexpected)
     if unexpected:
-        raise WeightsError(
+        message = (
             f"{folder}: {len(unexpected)} tensors have no place in the encoder, such as "
-            f"{unexpected[0]}; the file is of another encoder",
-            missing,
-            unexpected,
+            f"{unexpected[0]}; the file is of another encoder"
         )
+        raise WeightsError(message, missing, unexpected)
 
 
 def _check_shapes(encoder: AnyEncoder, tensors: dict[str, Tensor], folder: Path) -> None:

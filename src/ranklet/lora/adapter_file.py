@@ -174,9 +174,8 @@ def read_adapter(folder: Path, head: Sequence[str]) -> AdapterFile:
 
 def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise AdapterError(
-            f"{path.parent}: no {path.name}; name a ranklet run or a PEFT adapter folder"
-        )
+        message = f"{path.parent}: no {path.name}; name a ranklet run or a PEFT adapter folder"
+        raise AdapterError(message)
     config = read_json_object(path, AdapterError)
     check_options(config, path)
     return config
@@ -234,17 +233,15 @@ def _check_lengths(module: str, parts: dict[str, Tensor], use_dora: bool, folder
     lengths = parts.pop("lora_magnitude_vector", None)
     if (lengths is not None) != use_dora:
         verb = "has" if lengths is not None else "lacks"
-        raise AdapterError(
-            f"{folder}: {module} {verb} a lora_magnitude_vector, but use_dora is {use_dora}"
-        )
+        message = f"{folder}: {module} {verb} a lora_magnitude_vector, but use_dora is {use_dora}"
+        raise AdapterError(message)
 
 
 def _rank(module: str, pair: Mapping[str, Tensor], folder: Path) -> int:
     names = set(pair)
     if names not in ({"lora_A.weight", "lora_B.weight"}, {"lora_embedding_A", "lora_embedding_B"}):
-        raise AdapterError(
-            f"{folder / TENSORS_FILE}: {module} has {sorted(names)} without its twin"
-        )
+        message = f"{folder / TENSORS_FILE}: {module} has {sorted(names)} without its twin"
+        raise AdapterError(message)
     down, up = (pair[name] for name in sorted(names))
     if down.ndim != 2 or up.ndim != 2 or down.shape[0] != up.shape[1] or not down.shape[0]:
         raise AdapterError(

@@ -98,9 +98,8 @@ def check_options(config: Mapping[str, Any], path: Path) -> None:
 def _check_values(config: Mapping[str, Any], path: Path) -> None:
     for option in ("r", "lora_alpha"):
         if not _is_positive(config.get(option)):
-            raise AdapterError(
-                f"{path}: {option} must be a number above 0, found {config.get(option)!r}"
-            )
+            message = f"{path}: {option} must be a number above 0, found {config.get(option)!r}"
+            raise AdapterError(message)
     dropout = config.get("lora_dropout")
     if dropout and not (_is_positive(dropout) and dropout <= 1):
         raise AdapterError(f"{path}: lora_dropout must be a number from 0 to 1, found {dropout!r}")

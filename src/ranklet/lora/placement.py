@@ -250,9 +250,8 @@ def _in_layers(modules: Sequence[str], layers: LayerSelection | None) -> tuple[s
             allowed = (
                 f"{min(present)} to {max(present)}" if present else "none: no target is in a layer"
             )
-            raise AdapterError(
-                f"adapter.layers: layer {layer} holds no targeted module; allowed: {allowed}"
-            )
+            message = f"adapter.layers: layer {layer} holds no targeted module; allowed: {allowed}"
+            raise AdapterError(message)
     return tuple(name for name in modules if layer_of(name) in indices)
 
 
@@ -267,9 +266,8 @@ def _without(modules: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]
         name for name in modules if not any(matches(name, pattern) for pattern in excluded)
     )
     if not left:
-        raise AdapterError(
-            "adapter.exclude_modules: nothing is left to adapt; exclude fewer modules"
-        )
+        message = "adapter.exclude_modules: nothing is left to adapt; exclude fewer modules"
+        raise AdapterError(message)
     return left
 
 
@@ -281,9 +279,8 @@ def _resolve_pattern(
     for key, value in pattern.items():
         matched = [name for name in modules if matches(name, key)]
         if not matched:
-            raise AdapterError(
-                f"{field}: {key!r} matches no adapted module; {nearest_names(key, modules)}"
-            )
+            message = f"{field}: {key!r} matches no adapted module; {nearest_names(key, modules)}"
+            raise AdapterError(message)
         for name in matched:
             if name in matched_by:
                 raise AdapterError(

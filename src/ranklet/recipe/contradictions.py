@@ -99,20 +99,14 @@ def multi_label_contradictions(
         return
     refused = {
         "head_start": (head_start == "ridge", "set it to random"),
-        "adapter.fit_mode": (
-            adapter.fit_mode == "measured",
-            "set it to uniform or by_depth",
-        ),
+        "adapter.fit_mode": (adapter.fit_mode == "measured", "set it to uniform or by_depth"),
         "training.loss": (
             training.loss not in ("cross_entropy", "focal"),
             "set it to cross_entropy or focal",
         ),
         "training.r_drop": (training.r_drop is not None, "leave it out"),
         "training.sampling": (training.sampling != "shuffled", "set it to shuffled"),
-        "data.window_aggregation": (
-            data.window_aggregation == "vote",
-            "set it to mean or max",
-        ),
+        "data.window_aggregation": (data.window_aggregation == "vote", "set it to mean or max"),
         "distillation.teacher": (distillation.teacher is not None, "leave it out"),
     }
     for field, (is_set, fix) in refused.items():

@@ -28,12 +28,7 @@ from ranklet.recipe.sections import (
     TrainingSection,
 )
 from ranklet.recipe.values import STRICT, Count, Share, Text
-from ranklet.vocabulary import (
-    DenseInit,
-    HeadKind,
-    HeadStart,
-    Pooling,
-)
+from ranklet.vocabulary import DenseInit, HeadKind, HeadStart, Pooling
 
 
 class Recipe(BaseModel):

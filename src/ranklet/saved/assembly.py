@@ -19,12 +19,7 @@ from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import AdapterError, WeightsError
-from ranklet.head import (
-    DEFAULT_RANK,
-    build_head,
-    head_pooling,
-    needs_pooler,
-)
+from ranklet.head import DEFAULT_RANK, build_head, head_pooling, needs_pooler
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.placement import module_shapes, place_adapters, train_biases, train_modules

@@ -124,8 +124,7 @@ def save_model(
         write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length)
         write_atomically(unfinished / LABELS_FILE, label_json + "\n")
         write_atomically(
-            unfinished / CLASSIFIER_FILE,
-            json.dumps(asdict(settings), indent=2) + "\n",
+            unfinished / CLASSIFIER_FILE, json.dumps(asdict(settings), indent=2) + "\n"
         )
         write_atomically(unfinished / PROBES_FILE, json.dumps(probe_record(model), indent=2) + "\n")
         write_atomically(unfinished / "README.md", card)
@@ -137,12 +136,11 @@ def _check_saved(folder: Path, state: Mapping[str, Tensor], head: HeadKind) -> N
     lost = sorted(set(state) ^ set(saved))
     differing = [name for name in state if name in saved and not state[name].equal(saved[name])]
     if lost or differing:
-        raise ParityError(
+        message = (
             f"{folder}: {len(lost)} trained tensors are missing from the files and "
-            f"{len(differing)} differ, such as {(lost + differing)[0]}",
-            float("inf"),
-            0,
+            f"{len(differing)} differ, such as {(lost + differing)[0]}"
         )
+        raise ParityError(message, float("inf"), 0)
 
 
 def save_and_reload(

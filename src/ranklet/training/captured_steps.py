@@ -196,10 +196,7 @@ class _Graph:
 
 
 def _capture_graph(
-    add_gradients: AddGradients,
-    parameters: Sequence[nn.Parameter],
-    batch: Batch,
-    capture: Capture,
+    add_gradients: AddGradients, parameters: Sequence[nn.Parameter], batch: Batch, capture: Capture
 ) -> _Graph:
     assert batch.labels is not None
     weights = None if batch.weights is None else batch.weights.clone()

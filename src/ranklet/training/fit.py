@@ -18,13 +18,7 @@ from ranklet.training.continuation import (
     checkpoint_of,
     restored,
 )
-from ranklet.training.optimizer_step import (
-    NO_HOOKS,
-    Objective,
-    StepHooks,
-    add_gradients,
-    take_step,
-)
+from ranklet.training.optimizer_step import NO_HOOKS, Objective, StepHooks, add_gradients, take_step
 from ranklet.training.processes import ALONE, Processes
 from ranklet.training.records import Record, StepRecords
 from ranklet.training.selection import Selection

@@ -97,15 +97,11 @@ def _check_header(header: Sequence[str], source: str, delimiter: str) -> None:
         raise DataError("blank; the first line must hold the column names", source, 1)
     for position, name in enumerate(header, start=1):
         if not name.strip():
-            raise DataError(
-                f"column {position} has no name; name it (pandas: to_csv(..., index=False))",
-                source,
-                1,
-            )
+            message = f"column {position} has no name; name it (pandas: to_csv(..., index=False))"
+            raise DataError(message, source, 1)
         if name in header[: position - 1]:
-            raise DataError(
-                f"two columns are named {name!r}; the columns are {listed(header)}", source, 1
-            )
+            message = f"two columns are named {name!r}; the columns are {listed(header)}"
+            raise DataError(message, source, 1)
     if len(header) == 1:
         _check_delimiter(header[0], source, delimiter)
 
@@ -120,12 +116,11 @@ def _check_delimiter(name: str, source: str, delimiter: str) -> None:
             if separator == ","
             else "convert it"
         )
-        raise DataError(
+        message = (
             f"one column named {name!r}: its cells seem to be separated by "
-            f"{DELIMITER_NAMES[separator]}, not {DELIMITER_NAMES[delimiter]}; {fix}",
-            source,
-            1,
+            f"{DELIMITER_NAMES[separator]}, not {DELIMITER_NAMES[delimiter]}; {fix}"
         )
+        raise DataError(message, source, 1)
 
 
 def _ragged(header: Sequence[str], cells: Sequence[str]) -> str:

@@ -42,9 +42,8 @@ def _listed_files(repo_id: str, split: str, cached: Sequence[str]) -> list[str]:
         if not cached:
             raise
         cached_splits = listed(split_names(cached))
-        raise HubError(
-            f"split {split!r} is not in the cache, which holds {cached_splits}; {error}"
-        ) from error
+        message = f"split {split!r} is not in the cache, which holds {cached_splits}; {error}"
+        raise HubError(message) from error
     chosen = matching_files(names, split, repo_id)
     if not chosen:
         splits = split_names(names)

@@ -79,18 +79,16 @@ def _without_mark(raw: bytes, source: str) -> bytes:
 
 def _decode(raw: bytes, source: str, number: int) -> str:
     if b"\0" in raw:
-        raise DataError(
+        message = (
             f"NUL byte at byte {raw.index(0) + 1} of the line; a text file holds none, "
-            "so save it as plain UTF-8",
-            source,
-            number,
+            "so save it as plain UTF-8"
         )
+        raise DataError(message, source, number)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(
+        message = (
             f"byte 0x{raw[error.start]:02X} at byte {error.start + 1} of the line is not UTF-8; "
-            "convert the file to UTF-8 (for Latin-1: iconv -f latin1 -t utf-8)",
-            source,
-            number,
-        ) from error
+            "convert the file to UTF-8 (for Latin-1: iconv -f latin1 -t utf-8)"
+        )
+        raise DataError(message, source, number) from error

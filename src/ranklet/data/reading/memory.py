@@ -115,9 +115,8 @@ def _pair(
         return RowsInMemory(_rows({TEXT: text} for text in cells), has_columns=False)
     given = [_plain(label) for label in _listed(labels, "labels")]
     if len(cells) != len(given):
-        raise DataError(
-            f"{len(cells):,} texts and {len(given):,} labels; give one label a text", IN_MEMORY
-        )
+        message = f"{len(cells):,} texts and {len(given):,} labels; give one label a text"
+        raise DataError(message, IN_MEMORY)
     pairs = zip(cells, given, strict=True)
     rows = _rows({TEXT: text, LABEL: label} for text, label in pairs)
     names = {} if label_names is None else {LABEL: tuple(label_names)}

@@ -89,9 +89,8 @@ def read_label(row: Row, column: str, source: str) -> str:
         allowed = "labels are text or integers"
         if column in row.lists:
             allowed = "several labels a text need data.problem_type: multi_label_classification"
-        raise DataError(
-            f"found {kind} where a label must stand; {allowed}", source, row.line, column
-        )
+        message = f"found {kind} where a label must stand; {allowed}"
+        raise DataError(message, source, row.line, column)
     label = _present(row, column, source)
     problem = _label_problem(label)
     if problem:
@@ -147,13 +146,12 @@ def require_columns(
     """
     for column in wanted:
         if column not in columns:
-            raise DataError(
+            message = (
                 f"no column {column!r}; the columns are {listed(columns)}{nearest(column, columns)}"
                 " (chosen by data.text_column and data.label_column, or --text-column and"
-                " --label-column)",
-                source,
-                line,
+                " --label-column)"
             )
+            raise DataError(message, source, line)
 
 
 def _present(row: Row, column: str, source: str) -> str:

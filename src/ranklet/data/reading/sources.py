@@ -20,14 +20,7 @@ from ranklet.data.examples import Examples
 from ranklet.data.hints import listed, nearest
 from ranklet.data.reading.hub_dataset import split_files
 from ranklet.data.reading.lines import open_binary
-from ranklet.data.reading.memory import (
-    IN_MEMORY,
-    LABEL,
-    TEXT,
-    Data,
-    RowsInMemory,
-    as_source,
-)
+from ranklet.data.reading.memory import IN_MEMORY, LABEL, TEXT, Data, RowsInMemory, as_source
 from ranklet.data.reading.named_sets import (
     BUNDLED_SETS,
     HUB_SETS,
@@ -271,9 +264,8 @@ def _check_file(path: Path) -> None:
     if os.path.isdir(path):
         raise DataError(f"is a folder; name a file in it ({', '.join(SUFFIXES)})", str(path))
     if path.suffix.lower() not in SUFFIXES:
-        raise DataError(
-            f"unknown suffix {path.suffix!r}; allowed are {', '.join(SUFFIXES)}", str(path)
-        )
+        message = f"unknown suffix {path.suffix!r}; allowed are {', '.join(SUFFIXES)}"
+        raise DataError(message, str(path))
     if not os.path.exists(path):
         raise DataError(f"no such file{_near_files(path)}", str(path))
 
@@ -302,9 +294,8 @@ def _records(
     for row in part.rows(wanted):
         text = _joined(row, columns, part.name)
         if not text.strip() and not allow_empty:
-            raise DataError(
-                "empty text; delete the row or fill it in", part.name, row.line, " + ".join(columns)
-            )
+            message = "empty text; delete the row or fill it in"
+            raise DataError(message, part.name, row.line, " + ".join(columns))
         yield row.line, text, read(row, label_column, part.name) if label_column else ""
 
 
@@ -324,12 +315,11 @@ def _with_label_names(examples: Examples, names: tuple[str, ...]) -> Examples:
     for label, line in zip(examples.labels, examples.lines, strict=True):
         for name in names_of(label):
             if name not in allowed:
-                raise DataError(
+                message = (
                     f"label {name!r} is not one of {listed(names)}, nor an integer from 0 to "
-                    f"{len(names) - 1}{nearest(name, names)}",
-                    examples.source,
-                    line,
+                    f"{len(names) - 1}{nearest(name, names)}"
                 )
+                raise DataError(message, examples.source, line)
     labels = tuple(_renamed(label, by_index) for label in examples.labels)
     return replace(examples, labels=labels, label_names=names)
 

@@ -36,14 +36,8 @@ def read_text_lines(file: BinaryIO, source: str) -> Iterator[Row]:
 
 def _check(text: str, source: str, line: int) -> None:
     if "\r" in text:
-        raise DataError(
-            "carriage return (CR) that ends no line; save the file with LF or CRLF line ends",
-            source,
-            line,
-        )
+        message = "carriage return (CR) that ends no line; save the file with LF or CRLF line ends"
+        raise DataError(message, source, line)
     if len(text) > MAX_CELL_CHARACTERS:
-        raise DataError(
-            f"text of {len(text):,} characters; at most {MAX_CELL_CHARACTERS:,} are allowed",
-            source,
-            line,
-        )
+        message = f"text of {len(text):,} characters; at most {MAX_CELL_CHARACTERS:,} are allowed"
+        raise DataError(message, source, line)

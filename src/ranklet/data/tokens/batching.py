@@ -64,10 +64,7 @@ def epoch_batches(
 
 
 def sorted_batches(
-    lengths: NDArray[np.integer],
-    *,
-    batch_size: int | None = None,
-    batch_tokens: int | None = None,
+    lengths: NDArray[np.integer], *, batch_size: int | None = None, batch_tokens: int | None = None
 ) -> list[Indices]:
     """Group texts for evaluation and prediction: longest first, least padding, no randomness.
 
@@ -112,10 +109,7 @@ def _bucketed(lengths: NDArray[np.integer], order: Indices, window: int) -> Indi
 
 
 def _cut(
-    lengths: NDArray[np.integer],
-    order: Indices,
-    batch_size: int | None,
-    batch_tokens: int | None,
+    lengths: NDArray[np.integer], order: Indices, batch_size: int | None, batch_tokens: int | None
 ) -> list[Indices]:
     if batch_size is not None:
         starts = list(range(0, len(order), batch_size))

@@ -251,14 +251,7 @@ def build_head(
     activation and needs no seed; `random` draws it from N(0, 1 / hidden), which keeps the length of
     a state. The low-rank product starts at zero, as LoRA's does.
 
-    Args:
-        head: Kind of head.
-        config: The encoder's sizes.
-        num_labels: Classes.
-        dropout: Dropout inside the head while training.
-        seed: Seed of the initial values.
-        rank: Rank of the trained part of the inner map of `low_rank`.
-        dense_init: Values of a frozen inner map.
+    `rank` is that of the trained part of the inner map of `low_rank`.
 
     Returns:
         Its modules by name, in the order in which they compute.
@@ -276,12 +269,7 @@ def build_head(
 
 
 def is_trained(head: HeadKind, tensor: str) -> bool:
-    """Tell whether a tensor of a head is one that trains.
-
-    Args:
-        head: Kind of head.
-        tensor: Its full name.
-    """
+    """Tell whether a tensor of a head, by its full name, is one that trains."""
     if head == "frozen_dense":
         return tensor in _LAST_MAPS
     return head != "low_rank" or ".base_layer." not in tensor

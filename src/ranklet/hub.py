@@ -38,11 +38,8 @@ def hub_folder(
     file in it. The network is tried only when HF_HUB_OFFLINE is not set and the endpoint answers
     within 5 seconds, because the hub's client would retry an unreachable one for 23.
 
-    Args:
-        repo_id: `name` or `owner/name`.
-        allow_patterns: Names or shell patterns; each must match at least one file.
-        repo_type: `model` or `dataset`.
-        optional_patterns: Files to take along where the repository has them.
+    Patterns are names or shell patterns; each must match at least one file, but for the optional
+    ones.
 
     Raises:
         HubError: A bad id, an unknown or gated repository, a pattern without a file, or neither

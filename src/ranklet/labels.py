@@ -44,9 +44,6 @@ class LabelSet:
         Integers written as text sort as numbers, everything else alphabetically, so the order
         does not depend on the order of the rows.
 
-        Args:
-            values: One label name per row.
-
         Raises:
             DataError: Fewer than two distinct labels.
         """

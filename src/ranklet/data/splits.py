@@ -113,11 +113,6 @@ def _choose_sets(sets: Sequence[tuple[str, ...]], count: int, seed: int) -> set[
     equals to the part that lacks more rows, then to train. Rows without a label come last. Unlike
     the paper's, a part that has its number of rows gets no more. A label with very few rows may be
     missing in validation.
-
-    Args:
-        sets: Labels of each row.
-        count: Rows to choose.
-        seed: Order in which rows are dealt.
     """
     import numpy as np
 

@@ -23,12 +23,7 @@ _SIZES = (1, 10_000_000)
 
 
 def encoder_fields(fields: Fields, model_type: str, path: Path) -> dict[str, Any]:
-    """Return the arguments of EncoderConfig besides `model_type`.
-
-    Args:
-        fields: The JSON object of config.json.
-        model_type: Its architecture, a known one.
-        path: The file, for messages.
+    """Return the arguments of EncoderConfig besides `model_type`, which is a native one.
 
     Raises:
         WeightsError: A field is missing, or has a value that is not supported.

@@ -99,12 +99,7 @@ class Layer(nn.Module):
 
 
 class DistilBertEncoder(NativeEncoder):
-    """A pretrained DistilBERT.
-
-    Args:
-        config: Sizes.
-        attention: Attention backend; `reference` runs every layer plainly.
-    """
+    """A pretrained DistilBERT; see `build_encoder` for what it takes."""
 
     def __init__(self, config: EncoderConfig, attention: AttentionBackend = "sdpa") -> None:
         super().__init__(config, fused=attention != "reference")

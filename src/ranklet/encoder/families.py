@@ -34,10 +34,8 @@ def build_encoder(
 ) -> AnyEncoder:
     """Build an encoder without values, in Hugging Face's module names.
 
-    Args:
-        config: Sizes.
-        with_pooler: Hold the pretrained map of the pooled state too, where there is one.
-        attention: Attention backend of a native encoder.
+    `with_pooler` holds the pretrained map of the pooled state too, where there is one; with
+    attention `reference` native encoders run every layer plainly.
 
     Raises:
         MissingExtraError: An encoder that is not native, without transformers.

@@ -37,14 +37,8 @@ def load_encoder(
 ) -> AnyEncoder:
     """Build an encoder and fill it from `model.safetensors`.
 
-    Args:
-        folder: Hugging Face model folder.
-        config: Sizes that the weights must have.
-        dtype: Compute dtype; the frozen weights are converted once, here.
-        with_pooler: Load BERT's pooler too.
-        attention: Attention backend.
-        quantization: How frozen weights are kept; those of the pooler, which is the head's, as
-            they are.
+    The frozen weights are converted to the compute dtype once, here; those of the pooler, which is
+    the head's, are not quantized. For the rest see `build_encoder`.
 
     Returns:
         The encoder on the CPU, frozen, in evaluation mode.

@@ -77,11 +77,9 @@ def write_adapter(
 ) -> None:
     """Write an adapter so that PEFT loads it, or refuses it.
 
-    Args:
-        folder: Existing folder.
-        adapter: What to write; ranks and alphas other than its own go to PEFT's patterns.
-        head: Names of the head's modules, PEFT's `modules_to_save`.
-        in_peft: The head is one that transformers computes; else PEFT is made to refuse it.
+    Ranks and alphas other than its own go to PEFT's patterns, the head's modules to its
+    `modules_to_save`. A head that transformers does not compute is not `in_peft`: PEFT must refuse
+    it.
 
     Raises:
         RunError: The files cannot be written.
@@ -112,12 +110,7 @@ def write_adapter(
 
 
 def as_plain_lora(root: nn.Module, adapter: AdapterFile) -> AdapterFile:
-    """Describe an adapter whose start is subtracted as plain LoRA on the unchanged base.
-
-    Args:
-        root: The network, adapters placed.
-        adapter: Its trained tensors and placements.
-    """
+    """Describe an adapter whose start is subtracted as plain LoRA on the unchanged base."""
     tensors, fixed = plain_tensors(root, adapter.tensors)
     if not fixed:
         return replace(adapter, tensors=tensors, init="default")
@@ -138,11 +131,7 @@ def as_plain_lora(root: nn.Module, adapter: AdapterFile) -> AdapterFile:
 
 
 def read_adapter(folder: Path, head: Sequence[str]) -> AdapterFile:
-    """Read an adapter written by ranklet or PEFT.
-
-    Args:
-        folder: Folder with both files.
-        head: Names that modules of a head may have.
+    """Read an adapter of ranklet or PEFT; `head` are names that modules of a head may have.
 
     Raises:
         AdapterError: A file is missing or broken, an option is not supported, or a tensor is

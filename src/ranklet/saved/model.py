@@ -90,13 +90,8 @@ def save_model(
 ) -> None:
     """Write a trained classifier; the folder appears whole or not at all.
 
-    Args:
-        folder: Must not exist yet.
-        model: The classifier.
-        settings: What it is.
-        adapter: Where its adapters are; its tensors are taken from the model. What starts from the
-            frozen weights (pissa, olora) is written as plain LoRA of twice the rank.
-        card: Model card, Markdown.
+    The adapter's tensors are taken from the model; what starts from the frozen weights (pissa,
+    olora) is written as plain LoRA of twice the rank. The card is Markdown.
 
     Raises:
         RunError: The folder cannot be written.
@@ -175,13 +170,8 @@ def load_model(
 ) -> ClassifierNetwork:
     """Read a classifier that ranklet saved, or a bare PEFT adapter.
 
-    Args:
-        folder: Folder with `adapter_config.json`.
-        encoder: Used instead of the encoder that the folder names.
-        label_names: Names in the order of the logits, for an adapter that carries none.
-        dtype: Compute dtype.
-        device: Where it computes.
-        attention: Attention backend.
+    Another encoder may stand in for the one that the folder names. Label names, in the order of the
+    logits, are for an adapter that carries none.
 
     Raises:
         AdapterError: The adapter is unusable, or does not fit the encoder or the labels.

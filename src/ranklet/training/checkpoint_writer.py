@@ -31,14 +31,10 @@ class CheckpointFigures:
 
 
 class CheckpointWriter:
-    """Writes one checkpoint at a time, removes old ones, and remembers what it cost.
+    """Writes one checkpoint at a time into a folder, keeps the newest, and remembers the cost.
 
     A write that fails is reported by the next one or by `finish`. To be used as a context: at its
     end nothing is left half written.
-
-    Args:
-        folder: Where the checkpoints of a run lie.
-        keep: Newest checkpoints that stay there.
     """
 
     def __init__(self, folder: Path, keep: int) -> None:

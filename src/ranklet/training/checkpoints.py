@@ -58,11 +58,7 @@ class Checkpoint:
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> int:
-    """Write a checkpoint below a folder, which is made if missing.
-
-    Args:
-        folder: Where the checkpoints of a run lie.
-        checkpoint: Its tensors lie on the CPU.
+    """Write a checkpoint, its tensors on the CPU, below a folder, which is made if missing.
 
     Returns:
         Its size in bytes.

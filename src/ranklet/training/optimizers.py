@@ -137,9 +137,7 @@ class MuonWithAdamW(Optimizer):
     section 2.2), so that both optimizers take the learning rates and decay of AdamW. Both work on
     the groups and the state of this one, whose `state_dict` therefore is like any other.
 
-    Args:
-        groups: Groups of parameters; `low_rank` tells whose they are.
-        momentum: Of Muon.
+    `low_rank` of a group tells whose it is.
     """
 
     def __init__(self, groups: Sequence[Group], momentum: float) -> None:

@@ -47,12 +47,12 @@ def _listed_files(repo_id: str, split: str, cached: Sequence[str]) -> list[str]:
     chosen = matching_files(names, split, repo_id)
     if not chosen:
         splits = split_names(names)
-        problem = (
+        message = (
             f"no split {split!r} in parquet; its splits are {listed(splits)}"
             if splits
             else "holds no parquet files; fetch it and name a local file instead"
         )
-        raise DataError(problem, repo_id)
+        raise DataError(message, repo_id)
     return chosen
 
 

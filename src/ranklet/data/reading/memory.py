@@ -70,9 +70,6 @@ Data = str | Path | InMemory
 def as_source(data: Data) -> str | RowsInMemory:
     """Return the name of a source as it is, and texts in memory as rows; iterators are used up.
 
-    Args:
-        data: What a caller named or handed over.
-
     Raises:
         DataError: No texts, as many labels as there are not texts, or something else altogether.
     """
@@ -91,10 +88,7 @@ def as_source(data: Data) -> str | RowsInMemory:
 
 
 def plain_texts(texts: Iterable[str]) -> list[str]:
-    """Return texts as a list of str, none of them read any further.
-
-    Args:
-        texts: A list, NumPy array or pandas Series of str.
+    """Return a list, NumPy array or pandas Series of str as a list, none read any further.
 
     Raises:
         DataError: It is one text, or holds something else than texts.

@@ -15,10 +15,6 @@ TEXT_COLUMN = "text"
 def read_text_lines(file: BinaryIO, source: str) -> Iterator[Row]:
     """Yield one row per line, streaming; blank lines at the end are left out.
 
-    Args:
-        file: The open file.
-        source: Its name, for messages.
-
     Raises:
         DataError: A carriage return inside a line, or a line of more than 1,000,000 characters.
     """

@@ -188,12 +188,7 @@ def text_labels(corpus: Corpus) -> NDArray[np.int64]:
 
 
 def corpus_of(tokens: Tokens, labels: NDArray[np.int64] | None) -> TokenCorpus:
-    """Put tokens and labels together.
-
-    Args:
-        tokens: Of some texts.
-        labels: (texts,) int64 class indices, which every window of a text gets; or None.
-    """
+    """Put tokens and labels together, (texts,) int64: every window of a text gets the label."""
     if labels is not None and tokens.text_starts is not None:
         labels = np.repeat(labels, np.diff(tokens.text_starts), axis=0)
     return TokenCorpus(
@@ -211,13 +206,8 @@ def build_corpus(
 ) -> TokenCorpus:
     """Tokenize the texts of a split, or take the ids of an earlier run from the cache.
 
-    Args:
-        tokenizer: As `load_tokenizer` gives it.
-        texts: One per row.
-        labels: Class index of each text, or None.
-        max_length: Most tokens per text, special ones included.
-        cache_folder: Where ids are kept, such as `default_cache_folder()`; None: nowhere.
-        long_texts: What happens to longer texts.
+    Labels are class indices, one a text; `max_length` counts tokens, special ones included; ids are
+    kept in the cache folder, such as `default_cache_folder()`, or with None nowhere.
 
     Raises:
         DataError: A text that cannot be tokenized, or not one label per text.

@@ -95,10 +95,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 def write_tokenizer(tokenizer: Tokenizer, folder: Path, model_max_length: int) -> None:
     """Write tokenizer.json and tokenizer_config.json as `transformers.AutoTokenizer` reads them.
 
-    Args:
-        tokenizer: Written without its padding and truncation.
-        folder: Existing folder.
-        model_max_length: Longest text that the encoder takes, tokens, special ones included.
+    `model_max_length` is the longest text that the encoder takes: tokens, special ones included.
 
     Raises:
         RunError: A file cannot be written.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ranklet.budget.plan import ParameterPlan, plan_parameters
 from ranklet.classifier import ClassifierNetwork, adaptable_shapes, build_skeleton, head_shapes
 from ranklet.data.examples import distinct_labels
-from ranklet.data.reading.named_sets import known_labels
+from ranklet.data.reading.named_sets import SET_LABELS
 from ranklet.data.reading.sources import is_on_hub, read_examples
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import RecipeError, RecipeIssue
@@ -70,7 +70,7 @@ def trained_norms(recipe: Recipe, model: ClassifierNetwork) -> tuple[str, ...]:
 
 def labels_without_reading(recipe: Recipe) -> tuple[str, ...] | None:
     """Return the label names that the recipe or its named data set states, or None."""
-    return recipe.data.label_names or known_labels(recipe.data.train)
+    return recipe.data.label_names or SET_LABELS.get(recipe.data.train)
 
 
 def count_labels(recipe: Recipe) -> int:

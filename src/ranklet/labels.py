@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from ranklet.errors import DataError
 
-"""What transformers calls `problem_type`: exactly one label a text, or any number of them."""
-
 Label = str | tuple[str, ...]
 """What a text is labelled with: one name, or in multi-label data a sorted tuple, empty for none."""
 

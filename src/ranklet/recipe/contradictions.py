@@ -7,16 +7,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from ranklet.labels import SEPARATOR
-from ranklet.recipe.sections import (
-    CHOSEN_BY_FIT,
-    READ_BY,
-    REPLACES,
-    AdapterSection,
-    AugmentationSection,
-    DataSection,
-    DistillationSection,
-    TrainingSection,
-)
+from ranklet.recipe.sections.adapter import CHOSEN_BY_FIT, AdapterSection
+from ranklet.recipe.sections.augmentation import AugmentationSection
+from ranklet.recipe.sections.data import DataSection
+from ranklet.recipe.sections.distillation import DistillationSection
+from ranklet.recipe.sections.training import READ_BY, REPLACES, TrainingSection
 from ranklet.vocabulary import BUNDLED_SAMPLE, LABELLED_SUFFIXES, HeadKind, HeadStart, Pooling
 
 

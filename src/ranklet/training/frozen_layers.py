@@ -124,14 +124,10 @@ def cache_states(
     remove_oldest(folder, max(0, limit_bytes - states_bytes(encoder, [corpus])))
     with _appearing_whole(path, states_bytes(encoder, [corpus])) as partial:
         states = _map(partial, encoder, corpus, writable=True)
-        _fill(states, encoder, corpus, first_layer)
+        for indices in sorted_batches(corpus.lengths, batch_tokens=PREDICTION_BATCH_TOKENS):
+            rows = torch.from_numpy(corpus.rows(indices))
+            states[rows] = _compute(encoder, corpus, indices, first_layer)
     return StateCorpus(corpus, states, first_layer)
-
-
-def _fill(states: Tensor, encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int) -> None:
-    for indices in sorted_batches(corpus.lengths, batch_tokens=PREDICTION_BATCH_TOKENS):
-        rows = torch.from_numpy(corpus.rows(indices))
-        states[rows] = _compute(encoder, corpus, indices, first_layer)
 
 
 def _compute(
@@ -184,7 +180,8 @@ def _appearing_whole(path: Path, size: int) -> Iterator[Path]:
 
 
 def _key(encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int) -> str:
-    digest = hashlib.sha256(_description(encoder, first_layer).encode())
+    described = f"{CACHE_FORMAT} {encoder.config} {encoder.fused} {first_layer}"
+    digest = hashlib.sha256(described.encode())
     frozen = [*encoder.entrance, *encoder.layers[:first_layer]]
     for tensor in (tensor for module in frozen for tensor in module.state_dict().values()):
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -193,10 +190,6 @@ def _key(encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int) -> str:
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _description(encoder: AnyEncoder, first_layer: int) -> str:
-    return f"{CACHE_FORMAT} {encoder.config} {encoder.fused} {first_layer}"
 
 
 def _free_bytes(folder: Path) -> int:

@@ -189,14 +189,14 @@ class Processes:
 
     @contextmanager
     def leading(self) -> Iterator[None]:
-        """On process 0: work, while the others wait in `next_work`, and send them home at the end."""
+        """On process 0: work, while the others wait in `next_work`, and send them home after."""
         with self.apart():
             yield
         self.of_first(None)
 
     @contextmanager
     def together(self, work: Any) -> Iterator[None]:
-        """On process 0, which leads: hand out work, and do it in step with the others when all can."""
+        """On process 0, which leads: hand out work, and do it in step with the others."""
         self._meet()
         self.of_first(work)
         with self.apart():

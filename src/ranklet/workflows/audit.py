@@ -17,7 +17,7 @@ from ranklet.data.examples import Examples
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import Split, read_examples
-from ranklet.data.reading.text_lines import TEXT_COLUMN
+from ranklet.data.reading.memory import TEXT
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
@@ -207,7 +207,7 @@ def _cleaned(examples: Examples, reading: Reading) -> Examples:
 
 def _text_columns(section: DataSection, source: str) -> list[str]:
     if source.lower().endswith(".txt"):
-        return [TEXT_COLUMN]
+        return [TEXT]
     column = section.text_column
     return [column] if isinstance(column, str) else list(column)
 

@@ -79,7 +79,7 @@ def as_source(data: Data) -> str | RowsInMemory:
         return data
     if isinstance(data, LabelledTexts):
         return _pair(data.texts, data.labels, data.label_names)
-    if isinstance(data, tuple) and len(data) == 2 and not _is_single(data[0]):
+    if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], str | Mapping):
         return _pair(*data)
     columns = _column_names(data)
     if columns is not None:
@@ -123,7 +123,7 @@ def _table(data: Any, columns: Sequence[Any]) -> RowsInMemory:
     rows = _rows(dict(zip(names, row, strict=True)) for row in zip(*values, strict=True))
     features = getattr(data, "features", None) or {}
     classes = {name: _names_of(features.get(name)) for name in names}
-    return RowsInMemory(rows, True, {name: known for name, known in classes.items() if known})
+    return RowsInMemory(rows, True, {name: own for name, own in classes.items() if own})
 
 
 def _records(items: Sequence[Any]) -> RowsInMemory:
@@ -141,11 +141,6 @@ def _rows(values: Iterable[Mapping[str, object]]) -> tuple[Row, ...]:
     if not rows:
         raise DataError("there are none; give at least one", IN_MEMORY)
     return rows
-
-
-def _is_single(value: object) -> bool:
-    """Tell whether a value is one text or one row rather than many."""
-    return isinstance(value, str | Mapping)
 
 
 def _listed(values: Any, what: str) -> list[Any]:

@@ -27,6 +27,7 @@ from safetensors.numpy import save
 from tokenizers import Tokenizer
 
 from ranklet.batch import Batch
+from ranklet.data.tokens.batching import Indices
 from ranklet.data.tokens.long_texts import LongTexts, window_weights
 from ranklet.data.tokens.tokenizer import BEGINNING_ONLY, Tokens, check_texts, tokenize
 from ranklet.errors import DataError
@@ -171,6 +172,41 @@ class DerivedCorpus(ABC):
     def text_starts(self) -> NDArray[np.int64] | None:
         """(texts + 1,) int64, the windows of text i begin at `text_starts[i]`; None: not split."""
         return self.tokens.text_starts
+
+
+@dataclass(frozen=True, eq=False)
+class CorpusPart:
+    """Some rows of a split, as a corpus of their own.
+
+    Attributes:
+        whole: The split.
+        rows: (rows,) int64, which ones.
+    """
+
+    whole: Corpus
+    rows: Indices
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text, (rows,) int64."""
+        return self.whole.lengths[self.rows]
+
+    @property
+    def labels(self) -> NDArray[np.int64] | None:
+        """(rows,) int64 class indices, or None."""
+        return None if self.whole.labels is None else self.whole.labels[self.rows]
+
+    @property
+    def text_starts(self) -> NDArray[np.int64] | None:
+        """None: the windows of a text may be in several parts, so each counts as a text."""
+        return None
+
+    def batch(self, indices: NDArray[np.integer]) -> Batch:
+        """Pack some texts, in the order given."""
+        return self.whole.batch(self.rows[indices])
 
 
 def num_texts(corpus: Corpus) -> int:

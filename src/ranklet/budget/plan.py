@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import nn
 
 from ranklet.display import Display, shows_itself
 from ranklet.errors import BudgetExceededError, ParityError
+from ranklet.json_values import to_values
 from ranklet.lora.module_names import layer_of
 from ranklet.lora.placement import ModuleShape, Placement
 from ranklet.vocabulary import Bias
@@ -72,12 +73,8 @@ class ParameterPlan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON types; `total`, `budget` and `rows` at the top."""
-        return {
-            "total": self.total,
-            "budget": self.budget,
-            "remaining": self.remaining,
-            "rows": [asdict(row) | {"shape": list(row.shape)} for row in self.rows],
-        }
+        counts = {"total": self.total, "budget": self.budget, "remaining": self.remaining}
+        return counts | {"rows": to_values(self)["rows"]}
 
 
 def plan_parameters(

@@ -156,7 +156,10 @@ class _FrozenProduct(torch.autograd.Function):
 def quantize_frozen(
     root: nn.Module, quantization: Quantization, exclude: Sequence[str] = ()
 ) -> None:
-    """Keep a frozen module's linear maps and tables, but for `exclude`, in few bits, in place."""
+    """Keep a frozen module's linear maps and tables in few bits, in place.
+
+    With `none` nothing changes; children named in `exclude` stay as they are.
+    """
     if quantization == "none":
         return
     skipped = tuple(f"{name}." for name in exclude)

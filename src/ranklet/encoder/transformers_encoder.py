@@ -67,7 +67,7 @@ class TransformersEncoder(nn.Module):
         return outside_layers(self._network[0], self.layer_list_name)
 
     def states_entering(self, layer: int, batch: Batch) -> Tensor:
-        """Return the hidden states that enter one of its `layers`, as `NativeEncoder` does."""
+        """Return the states, (tokens, hidden), that enter a layer, as `NativeEncoder` does."""
         layers = list(self.layers)
         layers[layer] = leaving(layers[layer])
         layout = PaddedLayout(batch.cu_seqlens, batch.max_seqlen)
@@ -78,7 +78,7 @@ class TransformersEncoder(nn.Module):
         return layout.unpad(hidden[:, : batch.max_seqlen])
 
     def forward(self, batch: Batch, first_only: bool = False) -> Tensor:
-        """Return the last hidden states of a batch, as `NativeEncoder` does."""
+        """Return the last states, (tokens, hidden) or (texts, hidden), as `NativeEncoder` does."""
         layout = PaddedLayout(batch.cu_seqlens, batch.max_seqlen)
         hidden: Tensor = self._call(batch, layout, list(self.layers)).last_hidden_state
         return hidden[:, 0] if first_only else layout.unpad(hidden)

@@ -35,7 +35,7 @@ def module_generator(seed: int, module: str) -> torch.Generator:
 
 
 class LoRALinear(nn.Module):
-    """A frozen linear map plus a trainable low-rank one.
+    """A frozen linear map, (out_features, in_features), plus a trainable low-rank one.
 
     With DoRA (Liu et al. 2024, arXiv:2402.09353, equation 5) each row of the sum has a trained
     length of its own; the length it would have is a constant for the gradients (section 4.3).
@@ -137,7 +137,7 @@ class LoRALinear(nn.Module):
 
 
 class LoRAEmbedding(nn.Module):
-    """A frozen embedding table plus a trainable low-rank one.
+    """A frozen table, (num_embeddings, embedding_dim), plus a trainable low-rank one.
 
     The generator draws the initial B, A starts at zero, and with DoRA each column of the table has
     a trained length, all as in PEFT.

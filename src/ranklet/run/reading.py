@@ -8,9 +8,9 @@ from typing import TypeVar
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.curves import Curves
 from ranklet.evaluation.importance import Importance
-from ranklet.evaluation.json_values import from_values
 from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation
 from ranklet.evaluation.stress import Stress
+from ranklet.json_values import from_values
 from ranklet.run.folder import Run, read_json
 
 T = TypeVar("T")

@@ -15,9 +15,8 @@ from ranklet.data.audit.train_test_shift import find_shift
 from ranklet.data.cleaning import clean
 from ranklet.data.examples import Examples
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
-from ranklet.data.reading.memory import Data, RowsInMemory, as_source
+from ranklet.data.reading.memory import TEXT, Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import Split, read_examples
-from ranklet.data.reading.memory import TEXT
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically

@@ -20,10 +20,10 @@ from ranklet.errors import (
     RunError,
 )
 from ranklet.evaluation.answers import evaluate_on
-from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.result import Evaluation
 from ranklet.files import sha256_file, write_atomically
 from ranklet.head import module_device
+from ranklet.json_values import to_values
 from ranklet.lora.adapter_file import TENSORS_FILE, AdapterFile, as_plain_lora
 from ranklet.lora.initial import plain_tensors
 from ranklet.lora.shrink import (

@@ -17,9 +17,9 @@ from ranklet.data.tokens.sampling import draw_rows
 from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import DataError
 from ranklet.evaluation.answers import Answers, answer, predictions_of
-from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.stress import Stress, accuracy_of, stress_point, sureness_of
 from ranklet.files import make_folder
+from ranklet.json_values import to_values
 from ranklet.problem import SingleLabel
 from ranklet.run.certificate import certify_file
 from ranklet.run.folder import Run, write_json

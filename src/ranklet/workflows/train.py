@@ -19,9 +19,9 @@ from ranklet.encoder.source import EncoderSource
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.answers import Answers, answer_splits, evaluate_splits
 from ranklet.evaluation.by_problem import tune
-from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.result import Evaluation
 from ranklet.files import write_atomically
+from ranklet.json_values import to_values
 from ranklet.launch import read_launch
 from ranklet.recipe import Recipe, as_recipe, to_yaml
 from ranklet.run.certificate import certify_run

@@ -19,7 +19,7 @@ from ranklet.evaluation.curves import (
     selective_curve,
     thinned,
 )
-from ranklet.evaluation.json_values import from_values, to_values
+from ranklet.json_values import from_values, to_values
 from ranklet.problem import MultiLabel, SingleLabel
 
 

@@ -30,7 +30,7 @@ def compare(
     json: JsonOption = False,
 ) -> None:
     """Compare runs on the same texts; tell which differences are noise."""
-    from ranklet.evaluation.json_values import to_values
+    from ranklet.json_values import to_values
     from ranklet.workflows.compare import compare
 
     comparison = compare(runs, split=split, out=out, target=target, report=report)

@@ -50,7 +50,7 @@ def estimate(
     json: JsonOption = False,
 ) -> None:
     """Estimate the accuracy on new texts without labels, with a 95 % interval."""
-    from ranklet.evaluation.json_values import to_values
+    from ranklet.json_values import to_values
     from ranklet.workflows.estimate import estimate
 
     result = estimate(

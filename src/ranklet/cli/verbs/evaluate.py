@@ -55,7 +55,7 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Evaluate a classifier: every figure with its 95 % interval."""
-    from ranklet.evaluation.json_values import to_values
+    from ranklet.json_values import to_values
     from ranklet.workflows.evaluate import evaluate
 
     evaluation = evaluate(

@@ -42,7 +42,7 @@ def shrink(
     json: JsonOption = False,
 ) -> None:
     """Cut a trained adapter to a smaller budget by its singular values."""
-    from ranklet.evaluation.json_values import to_values
+    from ranklet.json_values import to_values
     from ranklet.workflows.shrink import shrink
 
     result = shrink(

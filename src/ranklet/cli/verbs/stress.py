@@ -55,7 +55,7 @@ def stress(
     json: JsonOption = False,
 ) -> None:
     """Measure a classifier under typos, capitals, cut texts, HTML remains and other shifts."""
-    from ranklet.evaluation.json_values import to_values
+    from ranklet.json_values import to_values
     from ranklet.workflows.stress import STRENGTHS, stress
 
     result = stress(

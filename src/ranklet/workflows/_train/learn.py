@@ -14,8 +14,7 @@ from torch import Tensor
 from ranklet.batch import Batch
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.tokens.batching import Indices, epoch_batches
-from ranklet.data.tokens.corpus import Corpus, TokenCorpus, text_labels
-from ranklet.data.tokens.corpus import CorpusPart
+from ranklet.data.tokens.corpus import Corpus, CorpusPart, TokenCorpus, text_labels
 from ranklet.data.tokens.noisy_corpus import NoisyCorpus
 from ranklet.data.tokens.sampling import draw_texts, windows_of
 from ranklet.data.tokens.token_dropout import drop_tokens

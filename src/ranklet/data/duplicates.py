@@ -65,11 +65,11 @@ def normal_form(text: str) -> str:
         form = text.lower().translate(ASCII_PUNCTUATION)
     else:
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-        form = "".join(character for character in folded if _is_kept(character))
+        form = "".join(character for character in folded if _counts(character))
     return " ".join(form.split()) or text.strip()
 
 
-def _is_kept(character: str) -> bool:
+def _counts(character: str) -> bool:
     return character.isspace() or unicodedata.category(character)[0] in "LMN"
 
 

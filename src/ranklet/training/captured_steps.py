@@ -65,11 +65,8 @@ class Bucket:
 def choose_bucket(tokens: int, max_seqlen: int, longest: int) -> Bucket:
     """Return the shape to fill a batch up to: on average about 5 % more tokens.
 
-    Args:
-        tokens: Tokens of the batch.
-        max_seqlen: Its longest text, tokens.
-        longest: Longest text of the training, tokens; no filler is longer, so that every position
-            that it asks for is in the encoder's table.
+    All are counts of tokens: of the batch, its longest text, and the longest of the training. No
+    filler is longer, so that every position that it asks for is in the encoder's table.
     """
     limit = max(SMALLEST_MAX_SEQLEN, 1 << (max_seqlen - 1).bit_length())
     limit = max(2, min(limit, longest))
@@ -129,7 +126,7 @@ class CapturedGradients:
             return self.add_gradients(batch, share)
         bucket = choose_bucket(batch.num_tokens, batch.max_seqlen, self.longest)
         self.seen[bucket] += 1
-        if self._is_due(bucket):
+        if self.seen[bucket] >= self.captured_from and len(self.frequent) < self.most_graphs:
             self.frequent.add(bucket)
         if bucket not in self.frequent:
             return self.add_gradients(batch, share)
@@ -158,9 +155,6 @@ class CapturedGradients:
             return [loss, *_take(self.parameters)]
 
         return _Graph(own, share, self.capture(work))
-
-    def _is_due(self, bucket: Bucket) -> bool:
-        return self.seen[bucket] >= self.captured_from and len(self.frequent) < self.most_graphs
 
     def state_dict(self) -> dict[str, Any]:
         """Return which shapes were seen how often, and which are captured."""

@@ -50,8 +50,8 @@ class CheckpointWriter:
         Raises:
             RunError: The write before has failed.
         """
+        self.finish()
         started = time.perf_counter()
-        self._wait()
         self._running = self._thread.submit(self._write, checkpoint.copied())
         self.figures.waited_s += time.perf_counter() - started
 
@@ -62,13 +62,10 @@ class CheckpointWriter:
             RunError: The last write has failed.
         """
         started = time.perf_counter()
-        self._wait()
-        self.figures.waited_s += time.perf_counter() - started
-
-    def _wait(self) -> None:
         running, self._running = self._running, None
         if running is not None:
             running.result()
+        self.figures.waited_s += time.perf_counter() - started
 
     def _write(self, checkpoint: Checkpoint) -> None:
         started = time.perf_counter()

@@ -44,7 +44,12 @@ def read_delimited(
     require_columns(columns or (), header, source, line=1)
     for line, cells in without_last_blanks(records, lambda cells: not cells, source):
         if len(cells) != len(header):
-            raise DataError(_ragged(header, cells), source, line)
+            amount = "too few" if len(cells) < len(header) else "too many"
+            message = (
+                f"{amount} cells: {len(cells)} where the header has {len(header)}; quote cells "
+                "that contain the separator or a line break"
+            )
+            raise DataError(message, source, line)
         yield Row(line, dict(zip(header, cells, strict=True)))
 
 
@@ -96,9 +101,3 @@ def _check_delimiter(name: str, source: str, delimiter: str) -> None:
             f"{DELIMITER_NAMES[separator]}, not {DELIMITER_NAMES[delimiter]}; {fix}"
         )
         raise DataError(message, source, 1)
-
-
-def _ragged(header: Sequence[str], cells: Sequence[str]) -> str:
-    amount = "too few" if len(cells) < len(header) else "too many"
-    hint = "quote cells that contain the separator or a line break"
-    return f"{amount} cells: {len(cells)} where the header has {len(header)}; {hint}"

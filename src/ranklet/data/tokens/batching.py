@@ -70,10 +70,7 @@ def sorted_batches(
 
     Longest first, so that running out of memory shows in the first batch.
 
-    Args:
-        lengths: (texts,) tokens of each text.
-        batch_size: Texts per batch, or None.
-        batch_tokens: Most padded tokens per batch, as in `epoch_batches`, or None.
+    Lengths, (texts,) in tokens, and limits are as in `epoch_batches`.
 
     Returns:
         One (texts of the batch,) int64 array of indices per batch; together every text once.

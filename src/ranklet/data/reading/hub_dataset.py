@@ -44,8 +44,8 @@ def _listed_files(repo_id: str, split: str, cached: Sequence[str]) -> list[str]:
         cached_splits = listed(split_names(cached))
         message = f"split {split!r} is not in the cache, which holds {cached_splits}; {error}"
         raise HubError(message) from error
-    chosen = matching_files(names, split, repo_id)
-    if not chosen:
+    matches = matching_files(names, split, repo_id)
+    if not matches:
         splits = split_names(names)
         message = (
             f"no split {split!r} in parquet; its splits are {listed(splits)}"
@@ -53,7 +53,7 @@ def _listed_files(repo_id: str, split: str, cached: Sequence[str]) -> list[str]:
             else "holds no parquet files; fetch it and name a local file instead"
         )
         raise DataError(message, repo_id)
-    return chosen
+    return matches
 
 
 def matching_files(names: Sequence[str], split: str, repo_id: str) -> list[str]:

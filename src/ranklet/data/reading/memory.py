@@ -107,11 +107,11 @@ def _pair(
     cells = [_plain(text) for text in _listed(texts, "texts")]
     if labels is None:
         return RowsInMemory(_rows({TEXT: text} for text in cells), has_columns=False)
-    given = [_plain(label) for label in _listed(labels, "labels")]
-    if len(cells) != len(given):
-        message = f"{len(cells):,} texts and {len(given):,} labels; give one label a text"
+    label_cells = [_plain(label) for label in _listed(labels, "labels")]
+    if len(cells) != len(label_cells):
+        message = f"{len(cells):,} texts and {len(label_cells):,} labels; give one label a text"
         raise DataError(message, IN_MEMORY)
-    pairs = zip(cells, given, strict=True)
+    pairs = zip(cells, label_cells, strict=True)
     rows = _rows({TEXT: text, LABEL: label} for text, label in pairs)
     names = {} if label_names is None else {LABEL: tuple(label_names)}
     return RowsInMemory(rows, has_columns=False, class_names=names)

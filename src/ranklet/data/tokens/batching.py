@@ -84,8 +84,8 @@ def sorted_batches(
 
 
 def _check_limits(batch_size: int | None, batch_tokens: int | None) -> None:
-    given = [limit for limit in (batch_size, batch_tokens) if limit is not None]
-    if len(given) != 1 or given[0] < 1:
+    limits = [limit for limit in (batch_size, batch_tokens) if limit is not None]
+    if len(limits) != 1 or limits[0] < 1:
         raise ValueError(
             f"batch_size {batch_size} and batch_tokens {batch_tokens}: "
             "give exactly one of them, at least 1"

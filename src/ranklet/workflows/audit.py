@@ -23,6 +23,7 @@ from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run.folder import Run, open_run
+from ranklet.vocabulary import Precision
 from ranklet.workflows._audit.cleaned_copy import LabelErrorPolicy, check_fix, decide, write_fixed
 from ranklet.workflows._audit.findings import (
     compare,
@@ -61,11 +62,13 @@ class Reading:
         section: Columns, label names, cleaning and longest text, as in a recipe.
         encoder: Whose tokenizer counts and whose states judge labels; None where none is at hand.
         label_column: Column of the label; None for texts without labels.
+        precision: Compute dtype of the encoder; `auto` of the run is what its recipe says.
     """
 
     section: DataSection
     encoder: str | None
     label_column: str | None
+    precision: Precision
 
 
 def audit(
@@ -126,7 +129,7 @@ def audit(
         encoder = reading.encoder if label_views == "auto" else None
         longest = reading.section.max_length
         check, suspects = check_labels(
-            cleaned, encoder, longest, model.device, model.precision, report
+            cleaned, encoder, longest, model.device, reading.precision, report
         )
     report("describing texts")
     described = [
@@ -172,7 +175,11 @@ def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Re
     }
     section = section.model_copy(update={k: v for k, v in changes.items() if v is not None})
     encoder = model.encoder or (_minilm() if recipe is None else recipe.encoder)
-    return Reading(section, encoder, None if columns.label == "" else section.label_column)
+    label_column = None if columns.label == "" else section.label_column
+    precision = model.precision
+    if recipe is not None and precision == "auto":
+        precision = recipe.engine.precision
+    return Reading(section, encoder, label_column, precision)
 
 
 def _minilm() -> str | None:

@@ -12,7 +12,7 @@ from ranklet.classifier import ClassifierNetwork
 from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import IN_MEMORY, Data, as_source
-from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
+from ranklet.encoder.precision import choose_device, prepare_memory
 from ranklet.errors import (
     AdapterError,
     BudgetExceededError,
@@ -45,6 +45,7 @@ from ranklet.saved.assembly import assemble
 from ranklet.saved.model import SavedClassifier, build_saved, read_saved, save_and_reload
 from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
+from ranklet.workflows.from_recipe.model import dtype_of_trained
 from ranklet.workflows.from_recipe.own_validation import own_validation
 from ranklet.workflows.from_recipe.placement import plan_for_labels
 from ranklet.workflows.from_recipe.ranks import cut_recipe
@@ -113,7 +114,8 @@ def shrink(
     _check_out(folder, recipe)
     prepare_memory()
     place = choose_device(options.device)
-    compute: dict[str, Any] = {"dtype": choose_dtype(options.precision, place), "device": place}
+    dtype = dtype_of_trained(run, options.precision, place)
+    compute: dict[str, Any] = {"dtype": dtype, "device": place}
     saved = read_saved(
         adapter_folder(source), encoder=options.encoder, label_names=options.label_names
     )

@@ -14,8 +14,9 @@ from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
 from ranklet.run.folder import Run, SeedFolder, check_vacant, free_folder, write_json
 from ranklet.run.observer import Observer
 from ranklet.run.reading import read_evaluations
+from ranklet.workflows.from_recipe.checks import check_before_download
 from ranklet.workflows.from_recipe.placement import encoder_of
-from ranklet.workflows.train import RUNS_FOLDER, check_before_download, train
+from ranklet.workflows.train import RUNS_FOLDER, train
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,7 @@ def train_seeds(
     seed_folder = SeedFolder(folder)
     check_before_download(recipe, encoder_of(recipe))
     _open_folder(folder, recipe.model_copy(update={"seed": 0}))
-    runs = {
-        seed: _run_of(
-            recipe.model_copy(update={"seed": seed}), seed_folder.run(seed), open_observer
-        )
-        for seed in seeds
-    }
+    runs = {seed: _run_of(recipe, seed, seed_folder.run(seed), open_observer) for seed in seeds}
     figures = summarise_seeds([read_evaluations(run) for run in runs.values()])
     summary = {
         "seeds": list(seeds),
@@ -95,6 +91,7 @@ def _open_folder(folder: Path, recipe: Recipe) -> None:
 
 def _run_of(
     recipe: Recipe,
+    seed: int,
     run: Run,
     open_observer: Callable[[Run], AbstractContextManager[Observer]] | None,
 ) -> Run:
@@ -102,5 +99,5 @@ def _run_of(
         return run
     context = nullcontext(Observer()) if open_observer is None else open_observer(run)
     with context as observer:
-        observer.announce(f"seed {recipe.seed}")
-        return train(recipe, run.folder, observer=observer)
+        observer.announce(f"seed {seed}")
+        return train(recipe.model_copy(update={"seed": seed}), run.folder, observer=observer)

@@ -111,6 +111,7 @@ def audit(
     """
     model = ModelSource() if run is None else as_model_source(run)
     reading = _reading(model, columns, max_length)
+    section = reading.section
     source, other = as_source(data), None if test is None else as_source(test)
     if isinstance(fix, str | Path):
         fix = Fix(Path(fix))
@@ -127,19 +128,18 @@ def audit(
     check, suspects = None, dict[int, Suspect]()
     if label_views != "none":
         encoder = reading.encoder if label_views == "auto" else None
-        longest = reading.section.max_length
         check, suspects = check_labels(
-            cleaned, encoder, longest, model.device, reading.precision, report
+            cleaned, encoder, section.max_length, model.device, reading.precision, report
         )
     report("describing texts")
     described = [
-        describe_split(split, name, reading.encoder, reading.section)
+        describe_split(split, name, reading.encoder, section.cleaning, section.max_length)
         for name, split in (("train", train), ("test", held_out))
         if split is not None
     ]
     result = Audit(
         splits=tuple(split for split, _ in described),
-        max_length=reading.section.max_length,
+        max_length=section.max_length,
         tokenizer=reading.encoder,
         duplicates=count_copies(copies.within, train, train),
         leakage=None if held_out is None else leakage(copies, train, held_out),
@@ -154,7 +154,7 @@ def audit(
     if fix is not None:
         assert isinstance(source, str), "check_fix refuses everything else"
         decisions = decide(train, copies, suspects, fix.drop_near_duplicates, fix.label_errors)
-        texts = _text_columns(reading.section, source)
+        texts = _text_columns(section, source)
         label = None if train.labels is None else reading.label_column
         fixed = write_fixed(source, texts, label, train.label_names, decisions, Path(fix.path))
         result = replace(result, fixed=fixed)

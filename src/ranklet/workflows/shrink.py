@@ -116,9 +116,8 @@ def shrink(
     place = choose_device(options.device)
     dtype = dtype_of_trained(run, options.precision, place)
     compute: dict[str, Any] = {"dtype": dtype, "device": place}
-    saved = read_saved(
-        adapter_folder(source), encoder=options.encoder, label_names=options.label_names
-    )
+    names = options.label_names
+    saved = read_saved(adapter_folder(source), encoder=options.encoder, label_names=names)
     _refuse_lengths(saved)
     network = build_saved(saved, **compute)
     check_probes(network, saved.probes)
@@ -131,21 +130,14 @@ def shrink(
     cut = truncate_adapter(adapter, parts, ranks)
     smaller = assemble(saved.settings, saved.encoder, saved.labels, cut, **compute)
 
+    split = "validation"
     if data is None:
         texts, measured = _own_validation(run)
     else:
         given = as_source(data)
-        measured = given if isinstance(given, str) else IN_MEMORY
-        texts = read_labelled(
-            given,
-            "validation",
-            saved.labels,
-            None if recipe is None else recipe.data,
-            columns,
-            label_names=options.label_names,
-            problem_type=saved.settings.problem_type,
-        )
-    seed, split = 0 if recipe is None else recipe.seed, "validation" if data is None else measured
+        split = measured = given if isinstance(given, str) else IN_MEMORY
+        texts = read_labelled(given, "validation", options, network, columns)
+    seed = 0 if recipe is None else recipe.seed
     before, after = (
         None if texts is None else evaluate_on(classifier, texts, split, seed)
         for classifier in (network, smaller)

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from ranklet.evaluation.baselines import Baseline
-from ranklet.evaluation.by_problem import curves_of_probabilities
 from ranklet.evaluation.data_description import DataDescription, count_labels, count_lengths
 from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.one_label import evaluate_one_label
+from ranklet.evaluation.problem_metrics import curves_of_probabilities
 from ranklet.evaluation.report.error_table import ErrorRow, ErrorTable
 from ranklet.evaluation.report.figures import (
     data_figures,

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress
 
-    from ranklet.evaluation.intervals import Metric
     from ranklet.evaluation.report.table import Cell, Table
 
 
@@ -67,7 +66,7 @@ def cell_text(cell: Cell) -> str:
         case Share(value, digits):
             return f"{value:.{digits}%}"
         case Metric():
-            return with_interval(cell)
+            return str(cell)
         case Difference(metric):
             points = [f"{100 * share:+.2f}" for share in (metric.value, *metric.interval)]
             return "{} [{}, {}]".format(*points)
@@ -83,11 +82,6 @@ def print_rich(content: RenderableType) -> None:
 def printable(line: str) -> str:
     """Replace what would colour a terminal or move its cursor."""
     return "".join(character if character.isprintable() else "?" for character in line)
-
-
-def with_interval(metric: Metric) -> str:
-    """Write a figure and its interval."""
-    return f"{metric:.4f}"
 
 
 def progress_bar(state: str) -> Progress:

@@ -14,15 +14,15 @@ from ranklet.classifier import ClassifierNetwork
 from ranklet.data.cleaning import clean
 from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, text_labels
-from ranklet.evaluation.by_problem import (
+from ranklet.evaluation.curves import Curves
+from ranklet.evaluation.importance import MOST_WORDS, Importance, importance_of, occlude
+from ranklet.evaluation.predictions import Predictions, surest_errors
+from ranklet.evaluation.problem_metrics import (
     curves_of_probabilities,
     evaluate_probabilities,
     is_correct,
     label_names_of,
 )
-from ranklet.evaluation.curves import Curves
-from ranklet.evaluation.importance import MOST_WORDS, Importance, importance_of, occlude
-from ranklet.evaluation.predictions import Predictions, surest_errors
 from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage, confidence_of, covered
 from ranklet.evaluation.slices import (

@@ -18,8 +18,8 @@ from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memor
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.evaluation.answers import Answers, answer_splits, evaluate_splits
-from ranklet.evaluation.by_problem import tune
 from ranklet.evaluation.json_values import to_values
+from ranklet.evaluation.problem_metrics import tune
 from ranklet.evaluation.result import Evaluation
 from ranklet.files import write_atomically
 from ranklet.launch import read_launch
@@ -124,7 +124,7 @@ def train(
             return Run(folder)
         with processes.leading():
             if launch.attempt and Run(folder).is_finished:
-                observer.announce(f"{folder}: finished before the processes were started again")
+                observer.report(f"{folder}: finished before the processes were started again")
                 return Run(folder)
             return _train(recipe, in_memory, folder, observer, stop, processes)
 
@@ -148,7 +148,7 @@ def _train(
     splits = read_splits(recipe.data, recipe.seed, in_memory)
     check_class_weights(recipe.training, splits.labels)
     prepare_memory()
-    lesson = consult_teachers(recipe, splits, observer.announce)
+    lesson = consult_teachers(recipe, splits, observer.report)
     targets = None if lesson is None else lesson.targets
     taught = splits if lesson is None else replace(splits, train=lesson.train)
 
@@ -166,20 +166,20 @@ def _train(
     with new_run(folder, continued=beginning.checkpoint is not None) as run:
         # Only now, so that a training that cannot begin says nothing but why.
         for line in describe_beginning(recipe, resolved, plan, model, taught, lesson):
-            observer.announce(line)
+            observer.report(line)
         write_json(run.plan, plan.to_json())
         write_atomically(run.recipe, to_yaml(resolved))
 
         # Tokens, the start of what trains, and the loop, which leaves the best of validation.
         corpora = _tokenize(model, taught)
-        observer.announce(describe_engine(corpora, resolved, dtype, device, processes.count))
-        _begin(model, corpora["train"], resolved, beginning, observer.announce)
+        observer.report(describe_engine(corpora, resolved, dtype, device, processes.count))
+        _begin(model, corpora["train"], resolved, beginning, observer.report)
         texts, checkpoint = taught.train.texts, beginning.checkpoint
         inputs = TrainingInputs(resolved, model.labels, corpora, texts, targets, checkpoint, dtype)
         result, checkpoints = _learn(run, model, inputs, origin(), stop, processes, observer)
 
         # What its answers are worth; the adapter, read again by a fresh object; all else.
-        answers = _answer(model, taught, corpora, observer.announce)
+        answers = _answer(model, taught, corpora, observer.report)
         evaluations = evaluate_splits(model, answers, resolved.seed)
         settings = classifier_settings(resolved)
         saved = write_adapter(run, resolved, plan, model, settings, adapter, evaluations)
@@ -274,7 +274,7 @@ def _learn(
         schedule = CheckpointSchedule(writer, origin, recipe, stop)
         with processes.together(inputs):
             result = fit_model(model, inputs, processes, schedule, open_records(run), observer)
-    observer.announce(describe_result(result))
+    observer.report(describe_result(result))
     return result, vars(writer.figures)
 
 

@@ -102,5 +102,5 @@ def _run_of(
         return run
     context = nullcontext(Observer()) if open_observer is None else open_observer(run)
     with context as observer:
-        observer.announce(f"seed {recipe.seed}")
+        observer.report(f"seed {recipe.seed}")
         return train(recipe, run.folder, observer=observer)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress
 
     from ranklet.evaluation.report.table import Cell, Table
+
+
+T = TypeVar("T")
 
 
 def print_error(message: str) -> None:
@@ -31,6 +35,16 @@ def print_line(line: str = "") -> None:
 def print_json(content: Any) -> None:
     """Print JSON to stdout."""
     sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def show(result: T, print_result: Callable[[T], None], as_json: bool) -> None:
+    """Print a result for people, or as JSON."""
+    from ranklet.evaluation.json_values import to_values
+
+    if as_json:
+        print_json(to_values(result))
+    else:
+        print_result(result)
 
 
 def print_table(table: Table) -> None:
@@ -85,11 +99,7 @@ def printable(line: str) -> str:
 
 
 def progress_bar(state: str) -> Progress:
-    """Return a bar on stderr, shown in a terminal only and gone when it is done.
-
-    Args:
-        state: What stands beside it, as a format of rich's tasks.
-    """
+    """Return a bar on stderr, in a terminal only; beside it stands a format of rich's tasks."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ranklet.cli import options
-from ranklet.cli.terminal import print_json, print_line, report
+from ranklet.cli.terminal import print_line, report, show
 
 if TYPE_CHECKING:
     from ranklet.evaluation.unlabelled.result import Estimate
@@ -40,7 +41,6 @@ def estimate(
     json: options.JsonOption = False,
 ) -> None:
     """Estimate the accuracy on new texts without labels, with a 95 % interval."""
-    from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.estimate import estimate
 
     result = estimate(
@@ -54,10 +54,7 @@ def estimate(
         columns=options.columns(text_column),
         report=report,
     )
-    if json:
-        print_json(to_values(result))
-    else:
-        print_estimate(result, texts)
+    show(result, partial(print_estimate, texts=texts), json)
 
 
 def print_estimate(estimate: Estimate, texts: Path) -> None:

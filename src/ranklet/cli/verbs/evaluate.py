@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ranklet.cli import options
-from ranklet.cli.terminal import print_json, print_line, print_table
+from ranklet.cli.terminal import print_line, print_table, show
 
 if TYPE_CHECKING:
     from ranklet.evaluation.result import Evaluation
@@ -43,7 +44,6 @@ def evaluate(
     json: options.JsonOption = False,
 ) -> None:
     """Evaluate a classifier: every figure with its 95 % interval."""
-    from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.evaluate import evaluate
 
     evaluation = evaluate(
@@ -54,10 +54,7 @@ def evaluate(
         accuracy=accuracy,
         errors=errors,
     )
-    if json:
-        print_json(to_values(evaluation))
-    else:
-        print_evaluation(evaluation, details=details, slice_by=slice_by or ())
+    show(evaluation, partial(print_evaluation, details=details, slice_by=slice_by or ()), json)
 
 
 def print_evaluation(

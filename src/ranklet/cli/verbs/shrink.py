@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ranklet.cli import options
-from ranklet.cli.terminal import print_json, print_line
+from ranklet.cli.terminal import print_line, show
 
 if TYPE_CHECKING:
     from ranklet.workflows.shrink import ShrinkResult
@@ -31,7 +31,6 @@ def shrink(
     json: options.JsonOption = False,
 ) -> None:
     """Cut a trained adapter to a smaller budget by its singular values."""
-    from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.shrink import shrink
 
     result = shrink(
@@ -41,10 +40,7 @@ def shrink(
         data,
         columns=options.columns(text_column, label_column),
     )
-    if json:
-        print_json(to_values(result))
-    else:
-        print_shrinking(result)
+    show(result, print_shrinking, json)
 
 
 def print_shrinking(result: ShrinkResult) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ranklet.cli import options
-from ranklet.cli.terminal import print_json, print_line, print_table, report
+from ranklet.cli.terminal import print_line, print_table, report, show
 
 if TYPE_CHECKING:
     from ranklet.evaluation.stress import Stress
@@ -42,7 +42,6 @@ def stress(
     json: options.JsonOption = False,
 ) -> None:
     """Measure a classifier under typos, capitals, cut texts, HTML remains and other shifts."""
-    from ranklet.evaluation.json_values import to_values
     from ranklet.workflows.stress import STRENGTHS, stress
 
     result = stress(
@@ -55,10 +54,7 @@ def stress(
         seed=seed,
         report=report,
     )
-    if json:
-        print_json(to_values(result))
-    else:
-        print_stress(result)
+    show(result, print_stress, json)
 
 
 def print_stress(stress: Stress) -> None:

@@ -162,11 +162,6 @@ def _policy_hash(script: str) -> str:
 def _inline_svg(svg: str, prefix: str, caption: str) -> str:
     """Make an SVG file part of a page: no header, ids of its own, a size that follows the page.
 
-    Args:
-        svg: The whole file.
-        prefix: Put before every id, as several figures share the page.
-        caption: Read out to those who cannot see it.
-
     Raises:
         RunError: Not well-formed SVG.
     """

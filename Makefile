@@ -39,6 +39,7 @@ bench: setup
 # after which nothing stays, since the next build would not repeat what it has said.
 docs: .venv/.installed-docs
 	$(BIN)/python -m ranklet.recipe.reference > docs/reference/recipe.md
+	$(BIN)/python -m ranklet.cli.reference > docs/reference/cli.md
 	$(BIN)/python docs/source_tree.py
 	$(BIN)/python -m sphinx -b html -W --keep-going --quiet docs docs/_build || (rm -r docs/_build; exit 1)
 

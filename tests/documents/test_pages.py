@@ -25,6 +25,7 @@ from pages import (
 
 import ranklet
 from ranklet import errors
+from ranklet.cli.reference import cli_reference
 
 
 def anchors(path: Path) -> set[str]:
@@ -81,6 +82,11 @@ def test_the_tree_is_what_the_docstrings_say() -> None:
     assert read(ARCHITECTURE) == page_with_tree(), "run python docs/source_tree.py"
 
 
+def test_the_reference_of_the_command_line_is_what_the_verbs_say() -> None:
+    hint = "run python -m ranklet.cli.reference > docs/reference/cli.md"
+    assert read(DOCS / "reference" / "cli.md") == cli_reference(), hint
+
+
 def test_the_floors_are_drawn_as_they_are_tested() -> None:
     tree = ast.parse(read(ROOT / "tests" / "architecture" / "test_floors.py"))
     tested = next(
@@ -135,6 +141,14 @@ SOURCES = [
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_path_that_is_named_exists(path: Path) -> None:
     assert [name for name in PATHS.findall(read(path)) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_that_is_named_exists(path: Path) -> None:
+    names = re.findall(r"`([a-z_]+(?:/[a-z_]+)*\.py)`", read(path))
+    for name in names:
+        beside = ((ROOT / name).exists(), (path.parent / name).exists())
+        assert any(beside) or any(PACKAGE.rglob(name)), name
 
 
 # Form

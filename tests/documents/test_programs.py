@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from pages import ROOT, RUN_FOLDER, Block, blocks, first_columns, section
+from pages import README, ROOT, RUN_FOLDER, Block, blocks, first_columns, section
 
 import ranklet
 from ranklet.recipe import builtin_names, load_recipe
@@ -96,6 +96,13 @@ def test_a_program_in_a_document_compiles_and_finds_its_names(block: Block) -> N
 
 def run_example(name: str) -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "examples" / name), run_name="__main__")
+
+
+def test_the_readme_shows_the_example_with_lists_line_by_line() -> None:
+    program = (ROOT / "examples" / "lists_in_memory.py").read_text(encoding="utf-8")
+    [shown] = [block.content for block in blocks("python") if block.path == README]
+    assert program.endswith(f"\n{shown}")
+    assert len(shown.splitlines()) - 1 <= 12  # but for the blank line
 
 
 def test_the_example_plans_find_published_totals(capsys: pytest.CaptureFixture[str]) -> None:

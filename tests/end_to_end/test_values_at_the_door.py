@@ -176,6 +176,5 @@ def test_the_example_with_lists_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     program = runpy.run_path(str(ROOT / "examples" / "lists_in_memory.py"))
-    again = program["main"]()
-    assert again.predict(program["NEW"]) == ["sport"]
+    assert program["classifier"].predict(["The team lost the final by one goal."]) == ["sport"]
     assert "Evaluation of texts in memory: accuracy" in capsys.readouterr().out

@@ -8,7 +8,7 @@ import pytest
 
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import ClassifierNetwork
-from ranklet.encoder.source import encoder_config
+from ranklet.encoder.source import EncoderSource
 from ranklet.labels import LabelSet
 from ranklet.problem import MultiLabel, Problem, SingleLabel
 from ranklet.recipe import Recipe, load_recipe
@@ -21,7 +21,7 @@ def card(recipe: Recipe, problem: Problem = ONE_LABEL) -> str:
     model = SimpleNamespace(
         labels=LabelSet(("R & D", "sales")),
         problem=problem,
-        encoder=SimpleNamespace(config=encoder_config(recipe.encoder)),
+        encoder=SimpleNamespace(config=EncoderSource(recipe.encoder).config),
         pooling=recipe.pooling,
     )
     return model_card(recipe, cast_model(model), ParameterPlan((), 1_000_000), {})

@@ -1,1 +1,1 @@
-"""Techniques beside the plain recipe; docs/experiments.md says which of them helped where."""
+"""Techniques beside the plain recipe; where they help: docs/developers/experiments.md."""

@@ -25,7 +25,7 @@ class _PathBelow:
 
     name: str
 
-    def __get__(self, owner: Run, kind: type[Run]) -> Path:
+    def __get__(self, owner: Run | SeedFolder, kind: type) -> Path:
         return owner.folder / self.name
 
 
@@ -283,15 +283,10 @@ class SeedFolder:
 
     folder: Path
 
-    @property
-    def recipe(self) -> Path:
-        """The recipe of all runs."""
-        return Run(self.folder).recipe
-
-    @property
-    def summary(self) -> Path:
-        """Seeds and figures of all runs; written last, so that it marks such a folder."""
-        return self.folder / "seeds.json"
+    recipe = _PathBelow("recipe.yaml")
+    """The recipe of all runs."""
+    summary = _PathBelow("seeds.json")
+    """Seeds and figures of all runs; written last, so that it marks such a folder."""
 
     def run(self, seed: int) -> Run:
         """The run of one seed."""

@@ -127,8 +127,9 @@ def run_of(model: Model) -> Run | None:
     """Return the finished run of a classifier; None of a bare adapter and of one loaded."""
     if isinstance(model, TextClassifier):
         return None
-    run = Run(as_model_source(model).folder)
-    return run if run.is_finished and not (run.folder / CONFIG_FILE).is_file() else None
+    folder = as_model_source(model).folder
+    run = Run(folder)
+    return run if run.is_finished and not (folder / CONFIG_FILE).is_file() else None
 
 
 def name_of(model: Model) -> str:

@@ -107,7 +107,7 @@ def train(
             return Run(folder)
         with processes.leading():
             if launch.attempt and Run(folder).is_finished:
-                observer.announce(f"{folder}: finished before the processes were started again")
+                observer.report(f"{folder}: finished before the processes were started again")
                 return Run(folder)
             return _train(recipe, in_memory, folder, observer, stop, processes)
 
@@ -121,21 +121,21 @@ def _train(
     processes: Processes,
 ) -> Run:
     check_vacant(folder)
-    prepared = prepare(recipe, in_memory, Run(folder), processes, observer.announce)
+    prepared = prepare(recipe, in_memory, Run(folder), processes, observer.report)
     resolved, plan, model = prepared.recipe, prepared.plan, prepared.model
     with new_run(folder, continued=prepared.beginning.checkpoint is not None) as run:
         # Only now, so that a training that cannot begin says nothing but why.
-        prepared.describe(observer.announce)
+        prepared.describe(observer.report)
         write_json(run.plan, plan.to_json())
         write_atomically(run.recipe, to_yaml(resolved))
 
         # Tokens, the start of what trains, and the loop, which leaves the best of validation.
-        inputs = make_ready(prepared, processes, observer.announce)
+        inputs = make_ready(prepared, processes, observer.report)
         corpora = inputs.corpora
         result, checkpoints = _learn(run, prepared, inputs, stop, processes, observer)
 
         # What its answers are worth; the adapter, read again by a fresh object; all else.
-        answers = answer_tuned(model, prepared.taught, corpora, observer.announce)
+        answers = answer_tuned(model, prepared.taught, corpora, observer.report)
         evaluations = evaluate_splits(model, answers, resolved.seed)
         settings = classifier_settings(resolved)
         saved = write_adapter(run, resolved, plan, model, settings, prepared.adapter, evaluations)
@@ -172,7 +172,7 @@ def _learn(
         schedule = CheckpointSchedule(writer, prepared.origin(), recipe, stop)
         with processes.together(inputs):
             result = fit_model(model, inputs, processes, schedule, open_records(run), observer)
-    observer.announce(describe_result(result))
+    observer.report(describe_result(result))
     return result, vars(writer.figures)
 
 
@@ -216,14 +216,14 @@ def learn(
     read_launch().refuse_several("a training in memory", "train into a folder (ranklet train)")
     recipe, in_memory = with_sources(recipe, data, validation, test)
     observer, processes = observer or Observer(), Processes(Launch())
-    prepared = prepare(recipe, in_memory, None, processes, observer.announce)
-    prepared.describe(observer.announce)
-    inputs = make_ready(prepared, processes, observer.announce)
+    prepared = prepare(recipe, in_memory, None, processes, observer.report)
+    prepared.describe(observer.report)
+    inputs = make_ready(prepared, processes, observer.report)
     checkpoints, records = NoCheckpoints(StopRequest()), nullcontext(NoRecords())
     model = prepared.model
     result = fit_model(model, inputs, processes, checkpoints, records, observer)
-    observer.announce(describe_result(result))
-    answers = answer_tuned(model, prepared.taught, inputs.corpora, observer.announce)
+    observer.report(describe_result(result))
+    answers = answer_tuned(model, prepared.taught, inputs.corpora, observer.report)
     evaluations = evaluate_splits(model, answers, prepared.recipe.seed)
     card = model_card(prepared.recipe, model, prepared.plan, evaluations)
     settings, adapter = as_saved(model, classifier_settings(prepared.recipe), prepared.adapter)

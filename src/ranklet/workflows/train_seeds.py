@@ -134,5 +134,5 @@ def _run_of(
         return run
     context = nullcontext(Observer()) if open_observer is None else open_observer(run)
     with context as observer:
-        observer.announce(f"seed {seed}")
+        observer.report(f"seed {seed}")
         return train_on(recipe.model_copy(update={"seed": seed}), run.folder, observer=observer)

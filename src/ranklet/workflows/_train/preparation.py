@@ -15,7 +15,7 @@ from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, defau
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import EncoderSource
 from ranklet.evaluation.answers import Answers, answer_splits
-from ranklet.evaluation.by_problem import tune
+from ranklet.evaluation.problem_metrics import tune
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.recipe import Recipe
 from ranklet.run.folder import Run

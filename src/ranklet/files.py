@@ -83,10 +83,6 @@ def make_folder(folder: Path) -> None:
 def read_json_object(path: Path, error: Callable[[str], RankletError]) -> dict[str, Any]:
     """Read a JSON file that holds an object.
 
-    Args:
-        path: The file.
-        error: Makes the error to raise from its message.
-
     Raises:
         RankletError: As `error` makes it: the file is missing or broken, or holds something else.
     """
@@ -148,8 +144,15 @@ def _replacement(path: Path) -> Iterator[BinaryIO]:
     try:
         with stream:
             yield stream
-            _flush_to_disk(stream, path)
-        _rename(temporary, target, path)
+            with _reported("write", path):
+                stream.flush()
+                os.fsync(stream.fileno())
+        if target.exists():
+            # Some file systems know no permissions; that must not cost the content.
+            with suppress(OSError):
+                shutil.copymode(target, temporary)
+        with _reported("write", path):
+            os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -163,21 +166,6 @@ def _regular_target(path: Path) -> Path:
         # Renaming over a device such as /dev/stdout would remove it from the system.
         raise RunError(f"cannot write {path}: it is not a regular file; name a file")
     return target
-
-
-def _flush_to_disk(stream: BinaryIO, path: Path) -> None:
-    with _reported("write", path):
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _rename(temporary: Path, target: Path, path: Path) -> None:
-    if target.exists():
-        # Some file systems know no permissions; that must not cost the content.
-        with suppress(OSError):
-            shutil.copymode(target, temporary)
-    with _reported("write", path):
-        os.replace(temporary, target)
 
 
 def _flush_folder(folder: Path) -> None:

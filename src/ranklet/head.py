@@ -153,8 +153,10 @@ class ContextPooler(nn.Module):
         return F.gelu(self.dense(F.dropout(pooled, self.dropout, self.training)))
 
 
-Build = Callable[[nn.Module, int, int, float], dict[str, nn.Module]]
-"""(inner map, hidden_size, num_labels, dropout) -> modules."""
+Modules = dict[str, nn.Module]
+
+Build = Callable[[nn.Module, int, int, float], Modules]
+"""(inner map, hidden size, number of labels, dropout) -> modules."""
 
 
 @dataclass(frozen=True)
@@ -177,31 +179,20 @@ class StandardHead:
     activation: ActivationName
 
 
-def _roberta(
-    inner: nn.Module, hidden_size: int, num_labels: int, dropout: float
-) -> dict[str, nn.Module]:
-    return {LAST: DenseHead(inner, nn.Linear(hidden_size, num_labels), dropout, "tanh")}
+def _roberta(inner: nn.Module, width: int, labels: int, dropout: float) -> Modules:
+    return {LAST: DenseHead(inner, nn.Linear(width, labels), dropout, "tanh")}
 
 
-def _electra(
-    inner: nn.Module, hidden_size: int, num_labels: int, dropout: float
-) -> dict[str, nn.Module]:
-    return {LAST: DenseHead(inner, nn.Linear(hidden_size, num_labels), dropout, "gelu")}
+def _electra(inner: nn.Module, width: int, labels: int, dropout: float) -> Modules:
+    return {LAST: DenseHead(inner, nn.Linear(width, labels), dropout, "gelu")}
 
 
-def _distilbert(
-    inner: nn.Module, hidden_size: int, num_labels: int, dropout: float
-) -> dict[str, nn.Module]:
-    return {"pre_classifier": inner, LAST: LinearHead(hidden_size, num_labels, dropout, "relu")}
+def _distilbert(inner: nn.Module, width: int, labels: int, dropout: float) -> Modules:
+    return {"pre_classifier": inner, LAST: LinearHead(width, labels, dropout, "relu")}
 
 
-def _deberta(
-    inner: nn.Module, hidden_size: int, num_labels: int, dropout: float
-) -> dict[str, nn.Module]:
-    return {
-        "pooler": ContextPooler(inner, dropout),
-        LAST: LinearHead(hidden_size, num_labels, dropout),
-    }
+def _deberta(inner: nn.Module, width: int, labels: int, dropout: float) -> Modules:
+    return {"pooler": ContextPooler(inner, dropout), LAST: LinearHead(width, labels, dropout)}
 
 
 _ROBERTA = StandardHead(_roberta, f"{LAST}.dense", f"{LAST}.out_proj", "tanh")
@@ -244,21 +235,14 @@ def build_head(
     seed: int,
     rank: int = DEFAULT_RANK,
     dense_init: DenseInit = "identity",
-) -> dict[str, nn.Module]:
+) -> Modules:
     """Build a head in float32, its trained maps drawn from N(0, 0.02), biases zero.
 
     A frozen inner map is the identity by default, since it mixes and loses nothing before the
     activation and needs no seed; `random` draws it from N(0, 1 / hidden), which keeps the length of
     a state. The low-rank product starts at zero, as LoRA's does.
 
-    Args:
-        head: Kind of head.
-        config: The encoder's sizes.
-        num_labels: Classes.
-        dropout: Dropout inside the head while training.
-        seed: Seed of the initial values.
-        rank: Rank of the trained part of the inner map of `low_rank`.
-        dense_init: Values of a frozen inner map.
+    `rank` is that of the trained part of the inner map of `low_rank`.
 
     Returns:
         Its modules by name, in the order in which they compute.
@@ -266,22 +250,19 @@ def build_head(
     Raises:
         RecipeError: The encoder has no head of this kind, or it is not known.
     """
-    if head == "linear":
-        modules: dict[str, nn.Module] = {LAST: LinearHead(config.hidden_size, num_labels, dropout)}
+    build = None if head == "linear" else _dense_build(head, config)
+    if build is None:
+        modules: Modules = {LAST: LinearHead(config.hidden_size, num_labels, dropout)}
     else:
-        modules = _dense_head(head, config, num_labels, dropout, seed, rank, dense_init)
+        inner = _inner_map(head, config.hidden_size, seed, rank, dense_init)
+        modules = build(inner, config.hidden_size, num_labels, dropout)
     for name, module in modules.items():
         _initialise(module, module_generator(seed, name))
     return modules
 
 
 def is_trained(head: HeadKind, tensor: str) -> bool:
-    """Tell whether a tensor of a head is one that trains.
-
-    Args:
-        head: Kind of head.
-        tensor: Its full name.
-    """
+    """Tell whether a tensor of a head, by its full name, is one that trains."""
     if head == "frozen_dense":
         return tensor in _LAST_MAPS
     return head != "low_rank" or ".base_layer." not in tensor
@@ -294,27 +275,18 @@ def dense_head_tensors(config: EncoderConfig) -> set[str]:
     return {f"{name}.{key}" for name, module in modules.items() for key in module.state_dict()}
 
 
-def _dense_head(
-    head: HeadKind,
-    config: EncoderConfig,
-    num_labels: int,
-    dropout: float,
-    seed: int,
-    rank: int,
-    dense_init: DenseInit,
-) -> dict[str, nn.Module]:
+def _dense_build(head: HeadKind, config: EncoderConfig) -> Build | None:
     standard = standard_head(config)
     if standard is None:
-        problem = f"{head} is not known for encoder type {config.model_type}; use head: linear"
-        raise RecipeError([RecipeIssue("", "head", problem)])
-    if standard.build is not None:
-        inner = _inner_map(head, config.hidden_size, seed, rank, dense_init)
-        return standard.build(inner, config.hidden_size, num_labels, dropout)
-    if head != "dense":
-        problem = f"{head} has no inner matrix to freeze in encoder type {config.model_type}, whose"
-        problem += " dense head is one map on a pretrained, frozen one; use head: dense"
-        raise RecipeError([RecipeIssue("", "head", problem)])
-    return {LAST: LinearHead(config.hidden_size, num_labels, dropout)}
+        message = f"{head} is not known for encoder type {config.model_type}; use head: linear"
+        raise RecipeError([RecipeIssue("", "head", message)])
+    if standard.build is None and head != "dense":
+        message = (
+            f"{head} has no inner matrix to freeze in encoder type {config.model_type}, whose"
+            " dense head is one map on a pretrained, frozen one; use head: dense"
+        )
+        raise RecipeError([RecipeIssue("", "head", message)])
+    return standard.build
 
 
 def _inner_map(

@@ -38,11 +38,8 @@ def hub_folder(
     file in it. The network is tried only when HF_HUB_OFFLINE is not set and the endpoint answers
     within 5 seconds, because the hub's client would retry an unreachable one for 23.
 
-    Args:
-        repo_id: `name` or `owner/name`.
-        allow_patterns: Names or shell patterns; each must match at least one file.
-        repo_type: `model` or `dataset`.
-        optional_patterns: Files to take along where the repository has them.
+    Patterns are names or shell patterns; each must match at least one file, but for the optional
+    ones.
 
     Raises:
         HubError: A bad id, an unknown or gated repository, a pattern without a file, or neither
@@ -118,13 +115,6 @@ def is_offline() -> bool:
     return set_now or constants.HF_HUB_OFFLINE
 
 
-def _bad_id(repo_id: str, repo_type: RepoType) -> HubError:
-    return HubError(
-        f"{NOUNS[repo_type]} {repo_id!r}: neither a local copy nor a hub id; an id is name or "
-        f"owner/name, of letters, digits and - _ . ; for a local copy, {LOCAL_COPIES[repo_type]}"
-    )
-
-
 def _cached_snapshot(repo_id: str, repo_type: RepoType, patterns: Sequence[str]) -> Path | None:
     """Return the newest cached snapshot, or None where there is none or files are known to lack."""
     from huggingface_hub import snapshot_download
@@ -139,7 +129,12 @@ def _cached_snapshot(repo_id: str, repo_type: RepoType, patterns: Sequence[str])
             local_files_only=True,
         )
     except HFValidationError as error:
-        raise _bad_id(repo_id, repo_type) from error
+        message = (
+            f"{NOUNS[repo_type]} {repo_id!r}: neither a local copy nor a hub id; an id is name or "
+            "owner/name, of letters, digits and - _ . ; for a local copy, "
+            f"{LOCAL_COPIES[repo_type]}"
+        )
+        raise HubError(message) from error
     except LocalEntryNotFoundError:
         return None
     return Path(folder)

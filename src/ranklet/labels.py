@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from ranklet.errors import DataError
 
-"""What transformers calls `problem_type`: exactly one label a text, or any number of them."""
-
 Label = str | tuple[str, ...]
 """What a text is labelled with: one name, or in multi-label data a sorted tuple, empty for none."""
 
@@ -28,13 +26,11 @@ class LabelSet:
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
-            raise DataError(
-                f"duplicate label names in {list(self.names)}; name each once", "labels"
-            )
+            message = f"duplicate label names in {list(self.names)}; name each once"
+            raise DataError(message, "labels")
         if len(self.names) < 2:
-            raise DataError(
-                f"a classifier needs at least 2 labels, found {list(self.names)}", "labels"
-            )
+            message = f"a classifier needs at least 2 labels, found {list(self.names)}"
+            raise DataError(message, "labels")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -45,9 +41,6 @@ class LabelSet:
 
         Integers written as text sort as numbers, everything else alphabetically, so the order
         does not depend on the order of the rows.
-
-        Args:
-            values: One label name per row.
 
         Raises:
             DataError: Fewer than two distinct labels.

@@ -50,10 +50,7 @@ class Launch:
 
 
 def read_launch(environment: Mapping[str, str] | None = None) -> Launch:
-    """Read what a launcher has set.
-
-    Args:
-        environment: Variables; None: those of this process.
+    """Read what a launcher has set in the environment, or in that of this process.
 
     Raises:
         RunError: A variable is missing, is no number, or they contradict each other.

@@ -80,14 +80,7 @@ def choose_problem(
     thresholds: Sequence[float] | None = None,
     temperature: float = 1.0,
 ) -> Problem:
-    """Return what a classifier's answers are.
-
-    Args:
-        problem_type: As in the recipe.
-        num_labels: Labels of the classifier.
-        thresholds: One a label, where a text may have several; None: 0.5 each.
-        temperature: What logits are divided by, where a text has one label.
-    """
+    """Return what a classifier's answers are; without thresholds they are 0.5 each."""
     if problem_type == "single_label_classification":
         return SingleLabel(temperature)
     return MultiLabel(tuple(thresholds or [UNTUNED_THRESHOLD] * num_labels))

@@ -10,7 +10,18 @@ import ranklet
 
 PACKAGE = Path(ranklet.__file__).parent
 FLOORS = (
-    ("errors", "vocabulary", "display", "labels", "batch", "files", "hub", "launch", "recipe"),
+    (
+        "errors",
+        "vocabulary",
+        "display",
+        "labels",
+        "batch",
+        "files",
+        "json_values",
+        "hub",
+        "launch",
+        "recipe",
+    ),
     ("encoder", "lora", "data", "budget"),
     ("problem", "head", "classifier", "saved"),
     ("training", "evaluation", "text_classifier"),

@@ -12,8 +12,8 @@ import pytest
 
 import ranklet as library
 from ranklet.evaluation.baselines import LINEAR, MAJORITY
-from ranklet.evaluation.json_values import from_values
 from ranklet.evaluation.result import Evaluation
+from ranklet.json_values import from_values
 from ranklet.run.folder import Run
 from ranklet.run.reading import read_baselines, read_importance
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from ranklet.evaluation import metrics
 from ranklet.evaluation.intervals import wilson_interval
-from ranklet.evaluation.json_values import from_values, to_values
 from ranklet.evaluation.one_label import evaluate_one_label, one_label_metrics
 from ranklet.evaluation.report.figures import evaluation_figures, figure_svg
 from ranklet.evaluation.report.run_page import Provenance, Results, render_report
 from ranklet.evaluation.result import Evaluation
+from ranklet.json_values import from_values, to_values
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
 

@@ -10,9 +10,9 @@ from scipy.optimize import minimize_scalar
 from sklearn import metrics as sk
 
 from ranklet.evaluation.calibration import at_temperature, fit_temperature
-from ranklet.evaluation.json_values import from_values, to_values
 from ranklet.evaluation.one_label import evaluate_one_label
 from ranklet.evaluation.result import Evaluation
+from ranklet.json_values import from_values, to_values
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
 CASES = 200

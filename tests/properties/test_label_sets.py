@@ -17,9 +17,9 @@ from ranklet.data.duplicates import resolve_duplicates
 from ranklet.data.examples import Examples, distinct_labels, encode_labels
 from ranklet.data.reading.sources import read_examples
 from ranklet.data.splits import split_validation
-from ranklet.evaluation.json_values import from_values, to_values
 from ranklet.evaluation.label_sets import evaluate_label_sets, label_set_metrics
 from ranklet.evaluation.result import Evaluation
+from ranklet.json_values import from_values, to_values
 from ranklet.labels import LabelSet
 from ranklet.problem import MultiLabel
 

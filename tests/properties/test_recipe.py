@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.recipe import Recipe, recipe_hash, to_yaml
 from ranklet.recipe.recipe import contradictions
-from ranklet.recipe.sections import AdapterSection, DataSection, EngineSection, TrainingSection
+from ranklet.recipe.sections.adapter import AdapterSection
+from ranklet.recipe.sections.data import DataSection
+from ranklet.recipe.sections.engine import EngineSection
+from ranklet.recipe.sections.training import TrainingSection
 from ranklet.recipe.tree import scalar_of
 from ranklet.recipe.yaml_file import parse_recipe
 

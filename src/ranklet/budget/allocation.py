@@ -82,11 +82,6 @@ def allocate(candidates: Iterable[Candidate], worth: Worth, budget: int) -> dict
     Ties go to the lower unit, then to the higher layer, then to the name, so that neither the order
     of the candidates nor chance decides.
 
-    Args:
-        candidates: Modules, each once.
-        worth: Worth of each unit; must not rise with the unit.
-        budget: Most parameters of all adapters together.
-
     Returns:
         The rank of every candidate, by name, in their order; 0: it gets no adapter.
     """

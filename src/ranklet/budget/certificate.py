@@ -20,15 +20,9 @@ def certify(
 ) -> dict[str, Any]:
     """State under which budget a model was trained, after comparing all counts.
 
-    Args:
-        plan: Counted from shapes, before anything was built.
-        counted: Trainable parameters of the trained model.
-        saved: Every trained tensor of the saved adapter, read back.
-        hashes: SHA-256 of recipe, data and adapter.
-        not_trained: The other tensors of the saved adapter by what they are; stated beside the
-            three counts, since no training changed them or they are computed from trained ones.
-        start: Numbers among those of `saved` that did not train: the start that `adapter.init`
-            pissa and olora subtract.
+    `saved` is every trained tensor of the saved adapter, read back; `start` of its numbers did not
+    train: the start that `adapter.init` pissa and olora subtract. `not_trained` are the other
+    tensors by what they are, stated beside the three counts.
 
     Returns:
         The certificate as JSON types.

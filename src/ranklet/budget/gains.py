@@ -108,10 +108,6 @@ def recording(root: nn.Module, modules: Iterable[str]) -> Iterator[Recorder]:
 
     No gradient of a whole matrix is kept by autograd and none is formed for a single text; the
     network must call the maps as modules (no fused layers).
-
-    Args:
-        root: The network; nothing of it needs to require a gradient.
-        modules: Full names of the linear maps.
     """
     recorder = Recorder()
     handles = [

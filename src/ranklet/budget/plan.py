@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch import nn
 
 from ranklet.display import Display, shows_itself
 from ranklet.errors import BudgetExceededError, ParityError
+from ranklet.json_values import to_values
 from ranklet.lora.module_names import layer_of
 from ranklet.lora.placement import ModuleShape, Placement
 from ranklet.vocabulary import Bias
@@ -72,12 +73,8 @@ class ParameterPlan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON types; `total`, `budget` and `rows` at the top."""
-        return {
-            "total": self.total,
-            "budget": self.budget,
-            "remaining": self.remaining,
-            "rows": [asdict(row) | {"shape": list(row.shape)} for row in self.rows],
-        }
+        counts = {"total": self.total, "budget": self.budget, "remaining": self.remaining}
+        return counts | {"rows": to_values(self)["rows"]}
 
 
 def plan_parameters(
@@ -91,50 +88,38 @@ def plan_parameters(
 ) -> ParameterPlan:
     """Count what will be trained: rank x (in + out) of each adapter, the head, the biases.
 
-    DoRA adds one length for each output, as PEFT has it.
-
-    Args:
-        encoder_shapes: Modules of the frozen encoder, by full name.
-        head_shapes: Modules of the head, by full name; they train whole.
-        placements: Adapters.
-        bias: Which biases of the encoder train.
-        budget: Most parameters that may be trained.
-        use_dora: The adapters train lengths as well.
-        norms: Norms that train, weight and bias.
+    The head trains whole, `norms` weight and bias; DoRA adds one length for each output, as PEFT
+    has it.
     """
     trained_norms = set(norms)
     adapters = {placement.module: placement for placement in placements}
     rows = [_lora_row(encoder_shapes[name], adapter) for name, adapter in adapters.items()]
     if use_dora:
-        rows += [_row(name, "magnitude", encoder_shapes[name]) for name in adapters]
+        shapes = [(name, encoder_shapes[name]) for name in adapters]
+        rows += [_row(name, "magnitude", shape, shape.out_features) for name, shape in shapes]
     rows += [
-        _row(name, "bias", shape)
+        _row(name, "bias", shape, shape.out_features)
         for name, shape in encoder_shapes.items()
         if shape.bias
         and name not in trained_norms
         and (bias == "all" or (bias == "lora_only" and name in adapters))
     ]
     rows += [
-        PlanRow(name, "norm", None, (shape.in_features, shape.out_features), shape.parameters)
+        _row(name, "norm", shape, shape.parameters)
         for name, shape in encoder_shapes.items()
         if name in trained_norms
     ]
-    rows += [
-        PlanRow(name, "head", None, (shape.in_features, shape.out_features), shape.parameters)
-        for name, shape in head_shapes.items()
-    ]
+    rows += [_row(name, "head", shape, shape.parameters) for name, shape in head_shapes.items()]
     return ParameterPlan(tuple(rows), budget)
 
 
-def _row(module: str, kind: Kind, shape: ModuleShape) -> PlanRow:
-    sizes = (shape.in_features, shape.out_features)
-    return PlanRow(module, kind, None, sizes, shape.out_features)
+def _row(module: str, kind: Kind, shape: ModuleShape, parameters: int) -> PlanRow:
+    return PlanRow(module, kind, None, shape.sizes, parameters)
 
 
 def _lora_row(shape: ModuleShape, placement: Placement) -> PlanRow:
     cost = placement.rank * shape.parameters_per_rank
-    sizes = (shape.in_features, shape.out_features)
-    return PlanRow(placement.module, "lora", placement.rank, sizes, cost, placement.alpha)
+    return PlanRow(placement.module, "lora", placement.rank, shape.sizes, cost, placement.alpha)
 
 
 def rows_by_layer(plan: ParameterPlan) -> dict[str, list[PlanRow]]:
@@ -162,12 +147,11 @@ def enforce_budget(plan: ParameterPlan) -> None:
         return
     largest = sorted(plan.rows, key=lambda row: -row.parameters)[:3]
     named = ", ".join(f"{row.module} {row.parameters:,}" for row in largest)
-    raise BudgetExceededError(
+    message = (
         f"budget: the plan trains {plan.total:,} parameters, {-plan.remaining:,} over the budget "
-        f"of {plan.budget:,}; largest: {named}; {_what_fits(plan)}",
-        plan.total,
-        plan.budget,
+        f"of {plan.budget:,}; largest: {named}; {_what_fits(plan)}"
     )
+    raise BudgetExceededError(message, plan.total, plan.budget)
 
 
 def _what_fits(plan: ParameterPlan) -> str:
@@ -189,19 +173,11 @@ def count_trainable(model: nn.Module) -> int:
 
 
 def check_counted(plan: ParameterPlan, counted: int, what: str) -> None:
-    """Stop unless a count equals the plan.
-
-    Args:
-        plan: The plan.
-        counted: Parameters counted.
-        what: What was counted, for the message.
+    """Stop unless a count, `what` in messages, equals the plan.
 
     Raises:
         ParityError: The counts differ.
     """
     if counted != plan.total:
-        raise ParityError(
-            f"{what}: {counted:,} trained parameters, but {plan.total:,} were planned",
-            abs(counted - plan.total),
-            0,
-        )
+        message = f"{what}: {counted:,} trained parameters, but {plan.total:,} were planned"
+        raise ParityError(message, abs(counted - plan.total), 0)

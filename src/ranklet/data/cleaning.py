@@ -99,12 +99,7 @@ def is_within(words: int, min_words: int | None, max_words: int | None) -> bool:
 def filter_by_words(
     examples: Examples, min_words: int | None, max_words: int | None
 ) -> tuple[Examples, int]:
-    """Keep the rows with at least `min_words` and at most `max_words` words.
-
-    Args:
-        examples: Rows of the training split.
-        min_words: Lower bound, or None for none.
-        max_words: Upper bound, or None for none.
+    """Keep the rows with `min_words` to `max_words` words; None bounds nothing.
 
     Returns:
         The rows kept, and how many were dropped.

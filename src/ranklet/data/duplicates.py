@@ -65,28 +65,21 @@ def normal_form(text: str) -> str:
         form = text.lower().translate(ASCII_PUNCTUATION)
     else:
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-        form = "".join(character for character in folded if _is_kept(character))
+        form = "".join(character for character in folded if _counts(character))
     return " ".join(form.split()) or text.strip()
 
 
-def _is_kept(character: str) -> bool:
+def _counts(character: str) -> bool:
     return character.isspace() or unicodedata.category(character)[0] in "LMN"
 
 
 def resolve_duplicates(
-    train: Examples,
-    validation: Examples | None,
-    test: Examples | None,
-    policy: DuplicatePolicy,
+    train: Examples, validation: Examples | None, test: Examples | None, policy: DuplicatePolicy
 ) -> tuple[Examples, DuplicateReport]:
     """Find texts that occur twice and apply the policy to the training rows.
 
-    Args:
-        train: Training rows.
-        validation: Validation rows, or None.
-        test: Test rows, or None.
-        policy: `drop` keeps the first of equal training rows and none that occurs in validation or
-            test; `refuse` raises if anything is found; `keep` only counts.
+    `drop` keeps the first of equal training rows and none that occurs in validation or test;
+    `refuse` raises if anything is found; `keep` only counts.
 
     Returns:
         The training rows to use, and the report.
@@ -95,7 +88,7 @@ def resolve_duplicates(
         DataError: The policy is `refuse` and something was found, or nothing would be left.
     """
     forms = [normal_form(text) for text in train.texts]
-    first_train, first_validation, first_test = _first_rows(forms), _index(validation), _index(test)
+    first_train, first_validation, first_test = first_rows(forms), _index(validation), _index(test)
     repeats = {row: first_train[form] for row, form in enumerate(forms) if first_train[form] < row}
     in_validation, in_test = _shared(forms, first_validation), _shared(forms, first_test)
     held_out = [] if validation is None else [normal_form(text) for text in validation.texts]
@@ -122,7 +115,8 @@ def resolve_duplicates(
     return train.select([row for row in range(len(train)) if row not in lost]), report
 
 
-def _first_rows(forms: Iterable[str]) -> dict[str, int]:
+def first_rows(forms: Iterable[str]) -> dict[str, int]:
+    """Map each normal form to the first row that has it."""
     first: dict[str, int] = {}
     for row, form in enumerate(forms):
         first.setdefault(form, row)
@@ -130,7 +124,7 @@ def _first_rows(forms: Iterable[str]) -> dict[str, int]:
 
 
 def _index(examples: Examples | None) -> dict[str, int]:
-    return _first_rows(normal_form(text) for text in examples.texts) if examples else {}
+    return first_rows(normal_form(text) for text in examples.texts) if examples else {}
 
 
 def _shared(forms: Iterable[str], other: Mapping[str, int]) -> dict[int, int]:

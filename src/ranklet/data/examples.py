@@ -78,12 +78,11 @@ def encode_labels(examples: Examples, labels: LabelSet) -> NDArray[np.int64]:
     for names, line in zip(sets, examples.lines, strict=True):
         for name in names:
             if name not in position:
-                raise DataError(
+                message = (
                     f"label {name!r} is not among the training labels {listed(labels.names)}"
-                    f"{nearest(name, labels.names)}",
-                    examples.source,
-                    line,
+                    f"{nearest(name, labels.names)}"
                 )
+                raise DataError(message, examples.source, line)
     if not examples.multi_label:
         return np.array([position[name] for (name,) in sets], dtype=np.int64)
     encoded = np.zeros((len(sets), len(labels)), dtype=np.int64)

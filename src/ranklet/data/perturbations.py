@@ -89,13 +89,7 @@ def reverse(texts: Sequence[str], strength: float, seed: int) -> list[str]:
 
 
 def reverse_parts(parts: Sequence[Sequence[str]], strength: float, seed: int) -> list[str]:
-    """Join the parts of a text backwards, with the strength as probability of each text.
-
-    Args:
-        parts: Of each text, such as title and description; the others are joined in order.
-        strength: 0..1.
-        seed: Decides which texts.
-    """
+    """Join the parts of each text backwards, with the strength as probability, else in order."""
     drawn = [np.random.default_rng((seed, place)).random() for place in range(len(parts))]
     return [
         " ".join(reversed(own) if draw < strength else own)
@@ -129,15 +123,18 @@ def _change_words(
     change: Callable[[str, np.random.Generator], str],
 ) -> list[str]:
     def changed(text: str, generator: np.random.Generator) -> str:
-        # Words and white space by turns; at the ends may stand empty words, which are no words.
-        parts = SPACE.split(text)
-        places = [place for place in range(0, len(parts), 2) if parts[place]]
-        words = changed_words([parts[place] for place in places], strength, generator, change)
-        for place, word in zip(places, words, strict=True):
-            parts[place] = word
-        return "".join(parts)
+        return _with_words(text, lambda words: changed_words(words, strength, generator, change))
 
     return _change_texts(texts, seed, changed)
+
+
+def _with_words(text: str, change: Callable[[list[str]], list[str]]) -> str:
+    # Words and white space by turns; at the ends may stand empty words, which are no words.
+    parts = SPACE.split(text)
+    places = [place for place in range(0, len(parts), 2) if parts[place]]
+    for place, word in zip(places, change([parts[place] for place in places]), strict=True):
+        parts[place] = word
+    return "".join(parts)
 
 
 def _first_words(text: str, strength: float) -> str:
@@ -181,11 +178,7 @@ def _turned(text: str) -> str:
 
 # A sentence ends with its mark, a quotation mark or bracket behind it, and white space.
 SENTENCE_END = re.compile(r"[.!?…]+[\"'\u201d\u2019)\]]*\s+|[\u3002\uff01\uff1f]+")
-
-
 SPACE = re.compile(r"(\s+)")
-
-
 # Shortest word with two inner characters that can change places.
 _SHORTEST_TYPO = 4
 
@@ -223,23 +216,17 @@ class TextNoise:
 def add_noise(text: str, noise: TextNoise, generator: np.random.Generator) -> str:
     """Change a text: sentences, then words, then case, then letters; white space stays.
 
-    Args:
-        text: Any text; what is empty stays empty.
-        noise: How much.
-        generator: Draws; equal states give equal texts.
+    Equal states of the generator give equal texts.
     """
     if noise.sentence_truncation and generator.random() < noise.sentence_truncation:
         text = _first_sentences(text, generator)
-    parts = SPACE.split(text)
-    # Words and white space by turns; at the ends stand empty words where a text begins with space.
-    places = [place for place in range(0, len(parts), 2) if parts[place]]
-    words = [parts[place] for place in places]
-    words = _swapped(words, noise.word_swap, generator)
-    words = changed_words(words, noise.case_noise, generator, _other_case)
-    words = changed_words(words, noise.typo_noise, generator, _typo)
-    for place, word in zip(places, words, strict=True):
-        parts[place] = word
-    return "".join(parts)
+
+    def changed(words: list[str]) -> list[str]:
+        words = _swapped(words, noise.word_swap, generator)
+        words = changed_words(words, noise.case_noise, generator, _other_case)
+        return changed_words(words, noise.typo_noise, generator, _typo)
+
+    return _with_words(text, changed)
 
 
 def _first_sentences(text: str, generator: np.random.Generator) -> str:
@@ -265,11 +252,7 @@ def changed_words(
 ) -> list[str]:
     """Change each word with a probability; which ones are drawn first, all of them at once.
 
-    Args:
-        words: Without white space.
-        share: Probability of each word, 0..1.
-        generator: Draws; equal states choose equal words, more of them with a larger share.
-        change: Gives the new word.
+    Equal states of the generator choose equal words, more of them with a larger share, 0..1.
     """
     if not share:
         return words

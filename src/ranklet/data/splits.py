@@ -49,12 +49,11 @@ def _rows_by_label(train: Examples) -> dict[str, list[int]]:
     rows = _rows_by_name(required_labels(train))
     lonely = sorted(label for label, members in rows.items() if len(members) == 1)
     if lonely:
-        raise DataError(
+        message = (
             f"one row only for {listed(lonely)}, and a stratified split needs 2 per label; add "
-            "rows, drop the label, or give data.validation a file",
-            train.source,
-            train.lines[rows[lonely[0]][0]],
+            "rows, drop the label, or give data.validation a file"
         )
+        raise DataError(message, train.source, train.lines[rows[lonely[0]][0]])
     return dict(sorted(rows.items()))
 
 
@@ -69,10 +68,8 @@ def _rows_by_name(labels: Sequence[Label]) -> dict[str, list[int]]:
 def _validation_count(train: Examples, size: float | int, least: int) -> int:
     total = len(train)
     if isinstance(size, bool) or not (0 < size < (1 if isinstance(size, float) else math.inf)):
-        raise DataError(
-            f"data.validation is {size!r}; give a share between 0 and 1, or a number of rows",
-            train.source,
-        )
+        message = f"data.validation is {size!r}; give a share between 0 and 1, or a number of rows"
+        raise DataError(message, train.source)
     count = round(size * total) if isinstance(size, float) else size
     if not least <= count <= total - least:
         whose = f"with {least} labels " if least > 1 else ""
@@ -116,11 +113,6 @@ def _choose_sets(sets: Sequence[tuple[str, ...]], count: int, seed: int) -> set[
     equals to the part that lacks more rows, then to train. Rows without a label come last. Unlike
     the paper's, a part that has its number of rows gets no more. A label with very few rows may be
     missing in validation.
-
-    Args:
-        sets: Labels of each row.
-        count: Rows to choose.
-        seed: Order in which rows are dealt.
     """
     import numpy as np
 

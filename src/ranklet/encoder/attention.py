@@ -17,19 +17,19 @@ from ranklet.encoder.packing import PaddedLayout
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(query, key, value) -> context like query; each (tokens, heads, head_dim), compute dtype."""
 
+BuildAttention = Callable[[Tensor, int, bool], Attend]
+"""(cu_seqlens, max_seqlen, first_only) -> attention: (texts + 1,) int32 start of each text; the
+longest text, tokens, where more changes nothing but the time; whether the queries are those of each
+text's first token, (texts, heads, head_dim)."""
+
 
 def reference_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = False) -> Attend:
     """Return attention computed text by text.
 
     Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.1: softmax(Q K^T / sqrt(head_dim)) V, the
     softmax in float32.
-
-    Args:
-        cu_seqlens: (texts + 1,) int32 start of each text.
-        max_seqlen: Longest text, tokens; not needed here, taken so that backends are alike.
-        first_only: Queries are those of each text's first token, (texts, heads, head_dim).
     """
-    del max_seqlen
+    del max_seqlen  # taken so that backends are alike
     lengths = (cu_seqlens[1:] - cu_seqlens[:-1]).tolist()
     query_lengths = [1] * len(lengths) if first_only else lengths
 
@@ -58,13 +58,7 @@ def has_packed_kernel(device: torch.device, dtype: torch.dtype, head_dim: int) -
 
 
 def packed_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = False) -> Attend:
-    """Return attention by PyTorch's kernel for packed texts: no padding, no mask, no waiting.
-
-    Args:
-        cu_seqlens: (texts + 1,) int32 start of each text.
-        max_seqlen: Longest text, tokens; a larger number changes nothing but the time.
-        first_only: Queries are those of each text's first token, (texts, heads, head_dim).
-    """
+    """Return attention by PyTorch's kernel for packed texts: no padding, no mask, no waiting."""
     from torch.nn.attention.varlen import varlen_attn
 
     starts, longest = cu_seqlens, max_seqlen
@@ -80,13 +74,7 @@ def packed_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = Fal
 
 
 def sdpa_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = False) -> Attend:
-    """Return attention by the packed kernel, else by `scaled_dot_product_attention`, padded.
-
-    Args:
-        cu_seqlens: (texts + 1,) int32 start of each text.
-        max_seqlen: Longest text, tokens.
-        first_only: Queries are those of each text's first token, (texts, heads, head_dim).
-    """
+    """Return attention by the packed kernel, else by `scaled_dot_product_attention`, padded."""
     layout = PaddedLayout(cu_seqlens, max_seqlen)
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -102,7 +90,7 @@ def sdpa_attention(cu_seqlens: Tensor, max_seqlen: int, first_only: bool = False
     return attend
 
 
-ATTENTION_BACKENDS: Mapping[str, Callable[[Tensor, int, bool], Attend]] = {
+ATTENTION_BACKENDS: Mapping[str, BuildAttention] = {
     "reference": reference_attention,
     "sdpa": sdpa_attention,
 }

@@ -19,13 +19,7 @@ from ranklet.encoder.attention import ATTENTION_BACKENDS, Attend
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.fused.layer import ACTIVATION_GRADIENTS, LayerMaps, layer_maps, norm
 from ranklet.encoder.fused.linear_maps import joined_map, single_map
-from ranklet.encoder.layers import (
-    Layers,
-    NativeEncoder,
-    attend_in_heads,
-    equal_attention,
-    table,
-)
+from ranklet.encoder.layers import Layers, NativeEncoder, attend_in_heads, equal_attention, table
 from ranklet.encoder.packing import positions_in_text
 from ranklet.vocabulary import AttentionBackend
 
@@ -156,16 +150,7 @@ class Layer(nn.Module):
         self.output = Output(config.intermediate_size, config)
 
     def forward(self, rows: Tensor, hidden: Tensor, attend: Attend) -> Tensor:
-        """Compute the layer for some of its tokens.
-
-        Args:
-            rows: (rows, hidden) states of the tokens to compute: all of them, or those read later.
-            hidden: (tokens, hidden) states of all tokens.
-            attend: Attention of the rows' queries.
-
-        Returns:
-            (rows, hidden).
-        """
+        """Compute the layer for (rows, hidden), which look at (tokens, hidden): (rows, hidden)."""
         rows = self.attention(rows, hidden, attend)
         states: Tensor = self.output(self.intermediate(rows), rows)
         return states
@@ -205,13 +190,7 @@ class Pooler(nn.Module):
 
 
 class Encoder(NativeEncoder):
-    """A pretrained BERT, RoBERTa, XLM-R or ELECTRA.
-
-    Args:
-        config: Sizes.
-        with_pooler: Hold BERT's pooler too, for heads that read it.
-        attention: Attention backend; `reference` runs every layer plainly.
-    """
+    """A pretrained BERT, RoBERTa, XLM-R or ELECTRA; see `build_encoder` for what it takes."""
 
     def __init__(
         self, config: EncoderConfig, with_pooler: bool = False, attention: AttentionBackend = "sdpa"

@@ -14,11 +14,7 @@ COMPILERS = ("c++", "g++", "clang++")
 
 
 def compile_layers(encoder: AnyEncoder, device: torch.device) -> None:
-    """Compile every layer for texts of any length, at its first call, in place.
-
-    Args:
-        encoder: Its adapters merged.
-        device: Where it computes.
+    """Compile every layer of an encoder without adapters for texts of any length, in place.
 
     Raises:
         RunError: There is no C++ compiler, which PyTorch needs on a CPU.

@@ -119,15 +119,10 @@ class EncoderConfig:
 
 _BERT_BASE = EncoderConfig("bert", 30522, 768, 12, 12, 3072, 512, 2, 1e-12, 0)
 _BERT_LARGE = EncoderConfig("bert", 30522, 1024, 24, 16, 4096, 512, 2, 1e-12, 0)
-_BERT_CASED = replace(_BERT_BASE, vocab_size=28996)
 _MINILM = replace(_BERT_BASE, hidden_size=384, num_hidden_layers=6, intermediate_size=1536)
 _ROBERTA_BASE = EncoderConfig("roberta", 50265, 768, 12, 12, 3072, 514, 1, 1e-5, 1)
 _ROBERTA_LARGE = EncoderConfig("roberta", 50265, 1024, 24, 16, 4096, 514, 1, 1e-5, 1)
-_DISTILROBERTA = replace(_ROBERTA_BASE, num_hidden_layers=6)
 _DISTILBERT = replace(_BERT_BASE, model_type="distilbert", num_hidden_layers=6, type_vocab_size=0)
-_DISTILBERT_CASED = replace(_DISTILBERT, vocab_size=28996)
-_ELECTRA_BASE = replace(_BERT_BASE, model_type="electra")
-_ELECTRA_LARGE = replace(_BERT_LARGE, model_type="electra")
 _ELECTRA_SMALL = EncoderConfig(
     "electra", 30522, 256, 12, 4, 1024, 512, 2, 1e-12, 0, embedding_size=128
 )
@@ -160,34 +155,34 @@ _MODERNBERT_LARGE = replace(
 )
 
 # Sizes of well-known encoders, so that a plan needs neither weights nor a network.
-KNOWN_ENCODERS: Mapping[str, EncoderConfig] = {
-    "minilm": _MINILM,
+_WITH_OWNER: Mapping[str, EncoderConfig] = {
     "sentence-transformers/all-MiniLM-L6-v2": _MINILM,
-    "bert-base-uncased": _BERT_BASE,
     "google-bert/bert-base-uncased": _BERT_BASE,
-    "bert-base-cased": _BERT_CASED,
-    "google-bert/bert-base-cased": _BERT_CASED,
-    "bert-large-uncased": _BERT_LARGE,
+    "google-bert/bert-base-cased": replace(_BERT_BASE, vocab_size=28996),
     "google-bert/bert-large-uncased": _BERT_LARGE,
-    "roberta-base": _ROBERTA_BASE,
     "FacebookAI/roberta-base": _ROBERTA_BASE,
-    "roberta-large": _ROBERTA_LARGE,
     "FacebookAI/roberta-large": _ROBERTA_LARGE,
-    "distilroberta-base": _DISTILROBERTA,
-    "distilbert/distilroberta-base": _DISTILROBERTA,
-    "distilbert-base-uncased": _DISTILBERT,
+    "distilbert/distilroberta-base": replace(_ROBERTA_BASE, num_hidden_layers=6),
     "distilbert/distilbert-base-uncased": _DISTILBERT,
-    "distilbert-base-cased": _DISTILBERT_CASED,
-    "distilbert/distilbert-base-cased": _DISTILBERT_CASED,
+    "distilbert/distilbert-base-cased": replace(_DISTILBERT, vocab_size=28996),
     "answerdotai/ModernBERT-base": _MODERNBERT_BASE,
     "answerdotai/ModernBERT-large": _MODERNBERT_LARGE,
     "google/electra-small-discriminator": _ELECTRA_SMALL,
-    "google/electra-base-discriminator": _ELECTRA_BASE,
-    "google/electra-large-discriminator": _ELECTRA_LARGE,
-    "xlm-roberta-base": _XLM_BASE,
+    "google/electra-base-discriminator": replace(_BERT_BASE, model_type="electra"),
+    "google/electra-large-discriminator": replace(_BERT_LARGE, model_type="electra"),
     "FacebookAI/xlm-roberta-base": _XLM_BASE,
-    "xlm-roberta-large": _XLM_LARGE,
     "FacebookAI/xlm-roberta-large": _XLM_LARGE,
+}
+# Repositories that the hub also knows by a name without an owner.
+_FIRST_OWNERS = ("google-bert/", "FacebookAI/", "distilbert/")
+KNOWN_ENCODERS: Mapping[str, EncoderConfig] = {
+    "minilm": _MINILM,
+    **_WITH_OWNER,
+    **{
+        name.partition("/")[2]: config
+        for name, config in _WITH_OWNER.items()
+        if name.startswith(_FIRST_OWNERS)
+    },
 }
 
 

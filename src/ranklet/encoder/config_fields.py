@@ -23,12 +23,7 @@ _SIZES = (1, 10_000_000)
 
 
 def encoder_fields(fields: Fields, model_type: str, path: Path) -> dict[str, Any]:
-    """Return the arguments of EncoderConfig besides `model_type`.
-
-    Args:
-        fields: The JSON object of config.json.
-        model_type: Its architecture, a known one.
-        path: The file, for messages.
+    """Return the arguments of EncoderConfig besides `model_type`, which is a native one.
 
     Raises:
         WeightsError: A field is missing, or has a value that is not supported.
@@ -37,9 +32,8 @@ def encoder_fields(fields: Fields, model_type: str, path: Path) -> dict[str, Any
     arguments = _READERS.get(model_type, _bert)(fields, path)
     hidden, heads = arguments["hidden_size"], arguments["num_attention_heads"]
     if hidden % heads:
-        raise WeightsError(
-            f"{path}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}"
-        )
+        message = f"{path}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}"
+        raise WeightsError(message)
     return arguments
 
 
@@ -167,9 +161,8 @@ def _one_of(fields: Fields, name: str, allowed: Sequence[str], path: Path) -> st
     """Read a word; without it, transformers takes the first that is allowed."""
     value = fields.get(name, allowed[0])
     if value not in allowed:
-        raise WeightsError(
-            f"{path}: {name} {value!r} is not supported; allowed: {', '.join(allowed)}"
-        )
+        message = f"{path}: {name} {value!r} is not supported; allowed: {', '.join(allowed)}"
+        raise WeightsError(message)
     return str(value)
 
 
@@ -177,9 +170,8 @@ def _integer(fields: Fields, name: str, path: Path) -> int:
     value = fields.get(name)
     smallest, largest = _LIMITS.get(name, _SIZES)
     if not isinstance(value, int) or isinstance(value, bool) or not smallest <= value <= largest:
-        raise WeightsError(
-            f"{path}: {name} must be an integer from {smallest} to {largest}, found {value!r}"
-        )
+        message = f"{path}: {name} must be an integer from {smallest} to {largest}, found {value!r}"
+        raise WeightsError(message)
     return value
 
 

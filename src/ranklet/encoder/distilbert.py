@@ -15,12 +15,7 @@ from ranklet.encoder.bert import ACTIVATION_FUNCTIONS, Embeddings, LayerNorm, Li
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.fused.layer import ACTIVATION_GRADIENTS, LayerMaps, layer_maps, norm
 from ranklet.encoder.fused.linear_maps import joined_map, single_map
-from ranklet.encoder.layers import (
-    Layers,
-    NativeEncoder,
-    attend_in_heads,
-    equal_attention,
-)
+from ranklet.encoder.layers import Layers, NativeEncoder, attend_in_heads, equal_attention
 from ranklet.vocabulary import AttentionBackend
 
 
@@ -104,12 +99,7 @@ class Layer(nn.Module):
 
 
 class DistilBertEncoder(NativeEncoder):
-    """A pretrained DistilBERT.
-
-    Args:
-        config: Sizes.
-        attention: Attention backend; `reference` runs every layer plainly.
-    """
+    """A pretrained DistilBERT; see `build_encoder` for what it takes."""
 
     def __init__(self, config: EncoderConfig, attention: AttentionBackend = "sdpa") -> None:
         super().__init__(config, fused=attention != "reference")

@@ -10,10 +10,7 @@ from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.distilbert import DistilBertEncoder
 from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.modernbert import ModernBertEncoder
-from ranklet.encoder.transformers_encoder import (
-    TransformersEncoder,
-    build_transformers_encoder,
-)
+from ranklet.encoder.transformers_encoder import TransformersEncoder, build_transformers_encoder
 from ranklet.vocabulary import AttentionBackend
 
 AnyEncoder = NativeEncoder | TransformersEncoder
@@ -37,10 +34,8 @@ def build_encoder(
 ) -> AnyEncoder:
     """Build an encoder without values, in Hugging Face's module names.
 
-    Args:
-        config: Sizes.
-        with_pooler: Hold the pretrained map of the pooled state too, where there is one.
-        attention: Attention backend of a native encoder.
+    `with_pooler` holds the pretrained map of the pooled state too, where there is one; with
+    attention `reference` native encoders run every layer plainly.
 
     Raises:
         MissingExtraError: An encoder that is not native, without transformers.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, final
 
 import torch
@@ -11,14 +11,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ranklet.batch import Batch
-from ranklet.encoder.attention import Attend
+from ranklet.encoder.attention import Attend, BuildAttention
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.fused.layer import FusibleLayer, fused_layer
 from ranklet.encoder.fused.linear_maps import base_linear, join_maps
 from ranklet.encoder.packing import PaddedLayout
-
-BuildAttention = Callable[[Tensor, int, bool], Attend]
-"""(cu_seqlens, max_seqlen, first_only) -> attention, as in `ATTENTION_BACKENDS`."""
 
 
 class NativeEncoder(nn.Module, ABC):
@@ -127,15 +124,7 @@ class Layers(nn.Module):
 def attend_in_heads(
     projections: Sequence[nn.Module], rows: Tensor, hidden: Tensor, attend: Attend, head_dim: int
 ) -> Tensor:
-    """Let (rows, hidden) look at (tokens, hidden): (rows, hidden), not yet projected back.
-
-    Args:
-        projections: To query, key and value.
-        rows: (rows, hidden) states of the tokens that look.
-        hidden: (tokens, hidden) states of all tokens.
-        attend: Attention of the rows' queries.
-        head_dim: Width of an attention head.
-    """
+    """Let (rows, hidden) look at (tokens, hidden): (rows, hidden), not yet projected back."""
     query, key, value = projections
     heads = [
         states.unflatten(-1, (-1, head_dim))  # (rows or tokens, heads, head_dim)
@@ -147,14 +136,7 @@ def attend_in_heads(
 def equal_attention(
     build: BuildAttention, batch: Batch, first_only: bool, num_layers: int
 ) -> list[Attend]:
-    """Return the attention of each layer of an encoder whose layers all attend alike.
-
-    Args:
-        build: Attention backend.
-        batch: Packed texts.
-        first_only: The last layer computes each text's first token only.
-        num_layers: Layers.
-    """
+    """Return the attention of each layer of an encoder whose layers all attend alike."""
     every = [build(batch.cu_seqlens, batch.max_seqlen, False)] * num_layers
     if first_only:
         every[-1] = build(batch.cu_seqlens, batch.max_seqlen, True)

@@ -11,22 +11,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ranklet.encoder.attention import Attend, sdpa_attention
+from ranklet.encoder.attention import Attend, BuildAttention, sdpa_attention
 from ranklet.encoder.packing import positions_in_text
 from ranklet.vocabulary import AttentionBackend
+
+BuildLocalAttention = Callable[[Tensor, int, int], Attend]
+"""(cu_seqlens, max_seqlen, window) -> attention, as in `BuildAttention`; the window is the largest
+distance of a token that is attended to, tokens."""
 
 
 def reference_local_attention(cu_seqlens: Tensor, max_seqlen: int, window: int) -> Attend:
     """Return local attention computed text by text, with every score that is then masked.
 
     Beltagy et al. 2020 (arXiv:2004.05150), section 3.1, sliding window.
-
-    Args:
-        cu_seqlens: (texts + 1,) int32 start of each text.
-        max_seqlen: Longest text, tokens; not needed here, taken so that backends are alike.
-        window: Largest distance of a token that is attended to, tokens.
     """
-    del max_seqlen
+    del max_seqlen  # taken so that backends are alike
     lengths = (cu_seqlens[1:] - cu_seqlens[:-1]).tolist()
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -52,11 +51,6 @@ def sdpa_local_attention(cu_seqlens: Tensor, max_seqlen: int, window: int) -> At
     each token that is 3 x window scores per head and mask values, whatever the length of the text,
     and three copies of its key and value. Texts of at most window + 1 tokens, if the batch has no
     longer ones, are attended to whole: there every token is near.
-
-    Args:
-        cu_seqlens: (texts + 1,) int32 start of each text.
-        max_seqlen: Longest text, tokens.
-        window: Largest distance of a token that is attended to, tokens.
     """
     if max_seqlen <= window + 1:
         return sdpa_attention(cu_seqlens, max_seqlen)
@@ -109,16 +103,9 @@ def _with_neighbours(blocks: Tensor) -> Tensor:
 
 
 def first_token_attention(
-    cu_seqlens: Tensor, max_seqlen: int, window: int, build: Callable[[Tensor, int, bool], Attend]
+    cu_seqlens: Tensor, max_seqlen: int, window: int, build: BuildAttention
 ) -> Attend:
-    """Return local attention of each text's first token alone.
-
-    Args:
-        cu_seqlens: (texts + 1,) int32 start of each text.
-        max_seqlen: Longest text, tokens.
-        window: Largest distance of a token that is attended to, tokens.
-        build: Attention to whole texts, here to the first window + 1 tokens of each.
-    """
+    """Return local attention of each text's first token alone, to the first window + 1 tokens."""
     seen = positions_in_text(cu_seqlens, int(cu_seqlens[-1])) <= window
     starts = torch.zeros_like(cu_seqlens)
     starts[1:] = (cu_seqlens[1:] - cu_seqlens[:-1]).clamp(max=window + 1).cumsum(0)
@@ -126,7 +113,7 @@ def first_token_attention(
     return lambda query, key, value: attend(query, key[seen], value[seen])
 
 
-LOCAL_BACKENDS: Mapping[AttentionBackend, Callable[[Tensor, int, int], Attend]] = {
+LOCAL_BACKENDS: Mapping[AttentionBackend, BuildLocalAttention] = {
     "reference": reference_local_attention,
     "sdpa": sdpa_local_attention,
 }

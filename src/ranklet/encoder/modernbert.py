@@ -53,10 +53,7 @@ class Rotation:
 def rotated(attend: Attend, rotation: Rotation, first_only: bool) -> Attend:
     """Return attention whose queries and keys are rotated before.
 
-    Args:
-        attend: The attention.
-        rotation: That of every token.
-        first_only: Queries are those of first tokens, which stand at position 0 and do not turn.
+    First tokens stand at position 0 and do not turn.
     """
     if first_only:
         return lambda query, key, value: attend(query, rotation(key), value)
@@ -155,13 +152,7 @@ class PredictionHead(nn.Module):
 
 
 class ModernBertEncoder(NativeEncoder):
-    """A pretrained ModernBERT.
-
-    Args:
-        config: Sizes.
-        with_pooler: Hold the pretrained map of the pooled state too.
-        attention: Attention backend.
-    """
+    """A pretrained ModernBERT; see `build_encoder` for what it takes."""
 
     layers: nn.ModuleList
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ranklet.encoder.quantization import replace_module
+
 # Rows of a product up to which the packed weight is taken.
 PACKED_UP_TO = 256
 
@@ -56,6 +58,5 @@ def pack_linear_maps(root: nn.Module) -> int:
     """
     maps = {name: module for name, module in root.named_modules() if isinstance(module, nn.Linear)}
     for name, module in maps.items():
-        parent, _, child = name.rpartition(".")
-        setattr(root.get_submodule(parent), child, PackedLinear(module))
+        replace_module(root, name, PackedLinear(module))
     return len(maps)

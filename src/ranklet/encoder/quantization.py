@@ -95,10 +95,6 @@ class QuantizedWeight(nn.Module):
 class QuantizedLinear(nn.Module):
     """A frozen linear map whose weight is kept in few bits; its bias is as it was and may train.
 
-    Args:
-        linear: The map.
-        quantization: How its weight is kept.
-
     Attributes:
         kind: Class of the map.
     """
@@ -122,12 +118,7 @@ class QuantizedLinear(nn.Module):
 
 
 class QuantizedEmbedding(nn.Module):
-    """A frozen embedding table in few bits; only the rows that are looked up become dense.
-
-    Args:
-        table: The table.
-        quantization: How it is kept.
-    """
+    """A frozen embedding table in few bits; only the rows that are looked up become dense."""
 
     def __init__(self, table: nn.Embedding, quantization: BlockFormat) -> None:
         super().__init__()
@@ -165,12 +156,9 @@ class _FrozenProduct(torch.autograd.Function):
 def quantize_frozen(
     root: nn.Module, quantization: Quantization, exclude: Sequence[str] = ()
 ) -> None:
-    """Keep the weights of a module's linear maps and tables in few bits, in place.
+    """Keep a frozen module's linear maps and tables in few bits, in place.
 
-    Args:
-        root: Frozen, without adapters.
-        quantization: How; `none` changes nothing.
-        exclude: Names of children that stay as they are, such as what belongs to a head.
+    With `none` nothing changes; children named in `exclude` stay as they are.
     """
     if quantization == "none":
         return
@@ -179,9 +167,9 @@ def quantize_frozen(
         if f"{name}.".startswith(skipped):
             continue
         if isinstance(module, nn.Linear):
-            _replace(root, name, QuantizedLinear(module, quantization))
+            replace_module(root, name, QuantizedLinear(module, quantization))
         elif isinstance(module, nn.Embedding):
-            _replace(root, name, QuantizedEmbedding(module, quantization))
+            replace_module(root, name, QuantizedEmbedding(module, quantization))
 
 
 def make_dense(root: nn.Module) -> None:
@@ -192,12 +180,12 @@ def make_dense(root: nn.Module) -> None:
                 linear = module.kind(module.in_features, module.out_features)
             linear.weight = nn.Parameter(module.weight, requires_grad=False)
             linear.bias = module.bias
-            _replace(root, name, linear)
+            replace_module(root, name, linear)
         elif isinstance(module, QuantizedEmbedding):
             with torch.device("meta"):
                 table = nn.Embedding(module.num_embeddings, module.embedding_dim)
             table.weight = nn.Parameter(module.weight, requires_grad=False)
-            _replace(root, name, table)
+            replace_module(root, name, table)
 
 
 def frozen_bytes(root: nn.Module) -> int:
@@ -206,7 +194,8 @@ def frozen_bytes(root: nn.Module) -> int:
     return sum(tensor.nbytes for tensor in [*frozen, *root.buffers()])
 
 
-def _replace(root: nn.Module, name: str, module: nn.Module) -> None:
+def replace_module(root: nn.Module, name: str, module: nn.Module) -> None:
+    """Put a module in the place of the one of that full name."""
     parent, _, child = name.rpartition(".")
     root.get_submodule(parent).register_module(child, module)
 

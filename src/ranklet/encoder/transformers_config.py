@@ -29,12 +29,7 @@ class TransformersSpec:
 
 
 def transformers_fields(fields: Mapping[str, Any], native: str, path: Path) -> dict[str, Any]:
-    """Return the arguments of EncoderConfig besides `model_type`.
-
-    Args:
-        fields: The JSON object of config.json.
-        native: Types that need no transformers, for messages.
-        path: The file, for messages.
+    """Return the arguments of EncoderConfig besides `model_type`; messages name `native` types.
 
     Raises:
         MissingExtraError: transformers is not installed.

@@ -36,12 +36,7 @@ from ranklet.vocabulary import AttentionBackend
 
 
 class TransformersEncoder(nn.Module):
-    """A network of transformers, called as native encoders are.
-
-    Args:
-        network: Base model of transformers; its pooler, if it has one, is taken away.
-        config: Sizes.
-    """
+    """A network of transformers, its pooler taken away, called as native encoders are."""
 
     def __init__(self, network: Any, config: EncoderConfig) -> None:
         super().__init__()
@@ -72,12 +67,7 @@ class TransformersEncoder(nn.Module):
         return outside_layers(self._network[0], self.layer_list_name)
 
     def states_entering(self, layer: int, batch: Batch) -> Tensor:
-        """Return the hidden states that enter a layer: (tokens, hidden) in the compute dtype.
-
-        Args:
-            layer: Counted from 0, at least `batch.first_layer`; the network must have `layers`.
-            batch: Packed texts.
-        """
+        """Return the states, (tokens, hidden), that enter a layer, as `NativeEncoder` does."""
         layers = list(self.layers)
         layers[layer] = leaving(layers[layer])
         layout = PaddedLayout(batch.cu_seqlens, batch.max_seqlen)
@@ -88,15 +78,7 @@ class TransformersEncoder(nn.Module):
         return layout.unpad(hidden[:, : batch.max_seqlen])
 
     def forward(self, batch: Batch, first_only: bool = False) -> Tensor:
-        """Return the last hidden states of a batch in the compute dtype.
-
-        Args:
-            batch: Packed texts; their states may enter at a higher layer than the first.
-            first_only: Return each text's first token only.
-
-        Returns:
-            (tokens, hidden), or (texts, hidden) with `first_only`.
-        """
+        """Return the last states, (tokens, hidden) or (texts, hidden), as `NativeEncoder` does."""
         layout = PaddedLayout(batch.cu_seqlens, batch.max_seqlen)
         hidden: Tensor = self._call(batch, layout, list(self.layers)).last_hidden_state
         return hidden[:, 0] if first_only else layout.unpad(hidden)
@@ -142,11 +124,7 @@ def load_transformers_encoder(
 ) -> TransformersEncoder:
     """Build an encoder and let transformers fill it from safetensors files.
 
-    Args:
-        folder: Hugging Face model folder.
-        config: Sizes that the weights must have.
-        dtype: Compute dtype.
-        attention: `reference` takes transformers' eager attention.
+    With attention `reference` it is transformers' eager one.
 
     Raises:
         WeightsError: A file is broken, a parameter is not filled, a tensor of the encoder is
@@ -188,12 +166,11 @@ def _check_names(loading_info: dict[str, Iterable[str]], folder: Path, prefix: s
     )
     for names, what in ((missing, "are missing"), (unexpected, "have no place in the encoder")):
         if names:
-            raise WeightsError(
+            message = (
                 f"{folder}: {len(names)} tensors {what}, such as {names[0]}; "
-                "the file is incomplete or of another encoder",
-                missing,
-                unexpected,
+                "the file is incomplete or of another encoder"
             )
+            raise WeightsError(message, missing, unexpected)
 
 
 def _in_pooler(name: str, prefix: str) -> bool:

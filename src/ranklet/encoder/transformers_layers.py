@@ -22,10 +22,6 @@ class EndOfCall(Exception):
 def layer_list_name(network: nn.Module, num_layers: int) -> str | None:
     """Find the list that holds every layer once.
 
-    Args:
-        network: A base model of transformers.
-        num_layers: Its layers.
-
     Returns:
         Name of the one outermost `ModuleList` of that many different modules; None: there is none
         (ALBERT's layers are one layer), or several (FlauBERT has one of each part of a layer).
@@ -40,12 +36,7 @@ def layer_list_name(network: nn.Module, num_layers: int) -> str | None:
 
 
 def outside_layers(network: nn.Module, list_name: str | None) -> list[nn.Module]:
-    """Return what holds every parameter that is not a layer's.
-
-    Args:
-        network: A base model of transformers.
-        list_name: Name of the list of its layers; None: the whole network is outside.
-    """
+    """Return what holds every parameter that is no layer's; without a list of layers, all."""
     if list_name == "":
         return []
     if list_name is None:
@@ -57,13 +48,7 @@ def outside_layers(network: nn.Module, list_name: str | None) -> list[nn.Module]
 
 
 def with_layers(network: Any, list_name: str, layers: Sequence[nn.Module]) -> Any:
-    """Return the network with other layers, all else shared.
-
-    Args:
-        network: A base model of transformers.
-        list_name: Name of the list of its layers.
-        layers: What is called in their place.
-    """
+    """Return the network with other layers in its list of that name, all else shared."""
     if not list_name:
         return nn.ModuleList(layers)
     holder, _, rest = list_name.partition(".")

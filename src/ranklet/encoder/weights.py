@@ -37,14 +37,8 @@ def load_encoder(
 ) -> AnyEncoder:
     """Build an encoder and fill it from `model.safetensors`.
 
-    Args:
-        folder: Hugging Face model folder.
-        config: Sizes that the weights must have.
-        dtype: Compute dtype; the frozen weights are converted once, here.
-        with_pooler: Load BERT's pooler too.
-        attention: Attention backend.
-        quantization: How frozen weights are kept; those of the pooler, which is the head's, as
-            they are.
+    The frozen weights are converted to the compute dtype once, here; those of the pooler, which is
+    the head's, are not quantized. For the rest see `build_encoder`.
 
     Returns:
         The encoder on the CPU, frozen, in evaluation mode.
@@ -139,18 +133,14 @@ def _check_names(
             if missing[0].startswith("pooler.")
             else "; the file is incomplete or of another encoder"
         )
-        raise WeightsError(
-            f"{folder}: {len(missing)} tensors are missing, such as {missing[0]}{hint}",
-            missing,
-            unexpected,
-        )
+        message = f"{folder}: {len(missing)} tensors are missing, such as {missing[0]}{hint}"
+        raise WeightsError(message, missing, unexpected)
     if unexpected:
-        raise WeightsError(
+        message = (
             f"{folder}: {len(unexpected)} tensors have no place in the encoder, such as "
-            f"{unexpected[0]}; the file is of another encoder",
-            missing,
-            unexpected,
+            f"{unexpected[0]}; the file is of another encoder"
         )
+        raise WeightsError(message, missing, unexpected)
 
 
 def _check_shapes(encoder: AnyEncoder, tensors: dict[str, Tensor], folder: Path) -> None:

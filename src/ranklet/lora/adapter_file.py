@@ -77,11 +77,9 @@ def write_adapter(
 ) -> None:
     """Write an adapter so that PEFT loads it, or refuses it.
 
-    Args:
-        folder: Existing folder.
-        adapter: What to write; ranks and alphas other than its own go to PEFT's patterns.
-        head: Names of the head's modules, PEFT's `modules_to_save`.
-        in_peft: The head is one that transformers computes; else PEFT is made to refuse it.
+    Ranks and alphas other than its own go to PEFT's patterns, the head's modules to its
+    `modules_to_save`. A head that transformers does not compute is not `in_peft`: PEFT must refuse
+    it.
 
     Raises:
         RunError: The files cannot be written.
@@ -112,12 +110,7 @@ def write_adapter(
 
 
 def as_plain_lora(root: nn.Module, adapter: AdapterFile) -> AdapterFile:
-    """Describe an adapter whose start is subtracted as plain LoRA on the unchanged base.
-
-    Args:
-        root: The network, adapters placed.
-        adapter: Its trained tensors and placements.
-    """
+    """Describe an adapter whose start is subtracted as plain LoRA on the unchanged base."""
     tensors, fixed = plain_tensors(root, adapter.tensors)
     if not fixed:
         return replace(adapter, tensors=tensors, init="default")
@@ -138,11 +131,7 @@ def as_plain_lora(root: nn.Module, adapter: AdapterFile) -> AdapterFile:
 
 
 def read_adapter(folder: Path, head: Sequence[str]) -> AdapterFile:
-    """Read an adapter written by ranklet or PEFT.
-
-    Args:
-        folder: Folder with both files.
-        head: Names that modules of a head may have.
+    """Read an adapter of ranklet or PEFT; `head` are names that modules of a head may have.
 
     Raises:
         AdapterError: A file is missing or broken, an option is not supported, or a tensor is
@@ -174,9 +163,8 @@ def read_adapter(folder: Path, head: Sequence[str]) -> AdapterFile:
 
 def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise AdapterError(
-            f"{path.parent}: no {path.name}; name a ranklet run or a PEFT adapter folder"
-        )
+        message = f"{path.parent}: no {path.name}; name a ranklet run or a PEFT adapter folder"
+        raise AdapterError(message)
     config = read_json_object(path, AdapterError)
     check_options(config, path)
     return config
@@ -234,17 +222,15 @@ def _check_lengths(module: str, parts: dict[str, Tensor], use_dora: bool, folder
     lengths = parts.pop("lora_magnitude_vector", None)
     if (lengths is not None) != use_dora:
         verb = "has" if lengths is not None else "lacks"
-        raise AdapterError(
-            f"{folder}: {module} {verb} a lora_magnitude_vector, but use_dora is {use_dora}"
-        )
+        message = f"{folder}: {module} {verb} a lora_magnitude_vector, but use_dora is {use_dora}"
+        raise AdapterError(message)
 
 
 def _rank(module: str, pair: Mapping[str, Tensor], folder: Path) -> int:
     names = set(pair)
     if names not in ({"lora_A.weight", "lora_B.weight"}, {"lora_embedding_A", "lora_embedding_B"}):
-        raise AdapterError(
-            f"{folder / TENSORS_FILE}: {module} has {sorted(names)} without its twin"
-        )
+        message = f"{folder / TENSORS_FILE}: {module} has {sorted(names)} without its twin"
+        raise AdapterError(message)
     down, up = (pair[name] for name in sorted(names))
     if down.ndim != 2 or up.ndim != 2 or down.shape[0] != up.shape[1] or not down.shape[0]:
         raise AdapterError(

@@ -58,13 +58,7 @@ def weight_factors(weight: Tensor, rank: int, scaling: float, init: AdapterInit)
 
 
 def check_rank(module: str, rank: int, sides: tuple[int, int], init: AdapterInit) -> None:
-    """Refuse a rank that a weight or its activations do not have.
-
-    Args:
-        module: Its name.
-        rank: Rank of its adapter.
-        sides: (in_features, out_features).
-        init: Where the adapter starts.
+    """Refuse a rank that a weight of (in_features, out_features), or its input, does not have.
 
     Raises:
         AdapterError: The rank is too high for this start.
@@ -107,10 +101,6 @@ def plain_tensors(root: nn.Module, state: Mapping[str, Tensor]) -> tuple[dict[st
     """Write adapters that subtract their start as plain LoRA of twice the rank.
 
     B A - B0 A0 = [B, -B0] [A; A0] (PEFT's `path_initial_model_for_weight_conversion`).
-
-    Args:
-        root: The network, adapters placed.
-        state: Its trained tensors by name.
 
     Returns:
         The tensors to save, and how many of their numbers are the start, which did not train.

@@ -35,19 +35,13 @@ def module_generator(seed: int, module: str) -> torch.Generator:
 
 
 class LoRALinear(nn.Module):
-    """A frozen linear map plus a trainable low-rank one.
+    """A frozen linear map, (out_features, in_features), plus a trainable low-rank one.
 
     With DoRA (Liu et al. 2024, arXiv:2402.09353, equation 5) each row of the sum has a trained
     length of its own; the length it would have is a constant for the gradients (section 4.3).
 
-    Args:
-        base_layer: The frozen map, (out_features, in_features).
-        rank: Rank of the update.
-        scaling: Factor of the update.
-        dropout: Probability of dropping an input of the update while training.
-        generator: Draws the initial A; B starts at zero.
-        use_dora: Train the lengths of the rows.
-        init: Where A and B start; `eva` fills A later.
+    The generator draws the initial A, and B starts at zero, unless `init` says otherwise (`eva`
+    fills A later). `dropout` is the probability of dropping an input of the update while training.
     """
 
     _start_down: Tensor | None
@@ -143,14 +137,10 @@ class LoRALinear(nn.Module):
 
 
 class LoRAEmbedding(nn.Module):
-    """A frozen embedding table plus a trainable low-rank one.
+    """A frozen table, (num_embeddings, embedding_dim), plus a trainable low-rank one.
 
-    Args:
-        base_layer: The frozen table, (num_embeddings, embedding_dim).
-        rank: Rank of the update.
-        scaling: Factor of the update.
-        generator: Draws the initial B; A starts at zero, as in PEFT.
-        use_dora: Train the length of each column of the table, as PEFT does.
+    The generator draws the initial B, A starts at zero, and with DoRA each column of the table has
+    a trained length, all as in PEFT.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ranklet.encoder.quantization import make_dense
+from ranklet.encoder.quantization import make_dense, replace_module
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear
 
 
@@ -17,21 +17,17 @@ def merge_adapters(root: nn.Module) -> int:
     at their trained lengths with DoRA. It is made in float32 and rounded once to the compute dtype.
     Quantized weights, all of them, become dense first: few bits would lose the update.
 
-    Args:
-        root: The module to change; its own adapters are gone afterwards.
-
     Returns:
         The number of adapters merged.
     """
     make_dense(root)
-    adapted = {
-        name: module
+    adapters = [
+        (name, module)
         for name, module in root.named_modules()
         if isinstance(module, (LoRALinear, LoRAEmbedding))
-    }
-    for name, module in adapted.items():
+    ]
+    for name, module in adapters:
         assert isinstance(module.base_layer, nn.Linear | nn.Embedding)
         module.base_layer.weight.copy_(module.merged_weight())
-        parent, _, child = name.rpartition(".")
-        setattr(root.get_submodule(parent), child, module.base_layer)
-    return len(adapted)
+        replace_module(root, name, module.base_layer)
+    return len(adapters)

@@ -31,34 +31,11 @@ RANKLET_ONLY = "LORA_FOR_RANKLET_ONLY"
 # refused unless it is off. eva_config says how A started, layers_pattern which names count layers;
 # fan_in_fan_out is PEFT's word for weights of another layout than nn.Linear, which it takes back
 # for nn.Linear.
-_KNOWN_OPTIONS = frozenset(
-    (
-        "alpha_pattern",
-        "auto_mapping",
-        "base_model_name_or_path",
-        "bias",
-        "eva_config",
-        "exclude_modules",
-        "fan_in_fan_out",
-        "inference_mode",
-        "init_lora_weights",
-        "layers_pattern",
-        "layers_to_transform",
-        "lora_alpha",
-        "lora_dropout",
-        "megatron_core",
-        "modules_to_save",
-        "peft_type",
-        "peft_version",
-        "qalora_group_size",
-        "r",
-        "rank_pattern",
-        "revision",
-        "target_modules",
-        "task_type",
-        "use_dora",
-        "use_rslora",
-    )
+_KNOWN_OPTIONS = (
+    "alpha_pattern auto_mapping base_model_name_or_path bias eva_config exclude_modules "
+    "fan_in_fan_out inference_mode init_lora_weights layers_pattern layers_to_transform "
+    "lora_alpha lora_dropout megatron_core modules_to_save peft_type peft_version "
+    "qalora_group_size r rank_pattern revision target_modules task_type use_dora use_rslora"
 )
 # Starts that leave the frozen weights alone, and those that can be computed again from them.
 _HARMLESS_INITS = (True, False, None, "gaussian", "orthogonal", "eva", "mica")
@@ -68,17 +45,14 @@ SUBTRACTED_INITS: tuple[AdapterInit, ...] = ("pissa", "olora")
 def check_options(config: Mapping[str, Any], path: Path) -> None:
     """Refuse whatever an adapter's options say that ranklet would not compute.
 
-    Args:
-        config: The file's content.
-        path: The file, for messages.
-
     Raises:
         AdapterError: Names the option.
     """
     if config.get("peft_type") not in ("LORA", RANKLET_ONLY):
         raise AdapterError(f"{path}: peft_type {config.get('peft_type')!r} is not LORA")
+    known_options = _KNOWN_OPTIONS.split()
     for option, value in config.items():
-        if option not in _KNOWN_OPTIONS and value not in (None, False, {}, []):
+        if option not in known_options and value not in (None, False, {}, []):
             raise AdapterError(f"{path}: option {option}={value!r} is not supported")
     if config.get("bias", "none") not in ("none", "lora_only", "all"):
         raise AdapterError(f"{path}: bias {config['bias']!r}; allowed: none, lora_only, all")
@@ -98,9 +72,8 @@ def check_options(config: Mapping[str, Any], path: Path) -> None:
 def _check_values(config: Mapping[str, Any], path: Path) -> None:
     for option in ("r", "lora_alpha"):
         if not _is_positive(config.get(option)):
-            raise AdapterError(
-                f"{path}: {option} must be a number above 0, found {config.get(option)!r}"
-            )
+            message = f"{path}: {option} must be a number above 0, found {config.get(option)!r}"
+            raise AdapterError(message)
     dropout = config.get("lora_dropout")
     if dropout and not (_is_positive(dropout) and dropout <= 1):
         raise AdapterError(f"{path}: lora_dropout must be a number from 0 to 1, found {dropout!r}")
@@ -149,12 +122,6 @@ def pattern_values(
     the first key of both patterns together was looked up in each of them, the key stood without
     brackets behind a dot, so that `a|b` was read otherwise, and a full name counted last
     (huggingface/peft#2419). Files tell which PEFT wrote them since 0.18.
-
-    Args:
-        config: The content of adapter_config.json.
-        option: `rank_pattern` or `alpha_pattern`.
-        module: Full name.
-        default: Without a key that matches.
     """
     pattern: Mapping[str, float] = config.get(option) or {}
     now = next((v for k, v in pattern.items() if re.match(rf"(.*\.)?({k})$", module)), default)
@@ -168,13 +135,7 @@ def pattern_values(
 def replaced_modules(
     config: Mapping[str, Any], tensors: Mapping[str, Tensor], head: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return the full names of the encoder's modules that a file replaces as a whole.
-
-    Args:
-        config: The content of adapter_config.json.
-        tensors: The file's tensors.
-        head: Names that modules of a head may have.
-    """
+    """Return the full names of the encoder's modules that a file replaces as a whole."""
     # PEFT takes a module whose name ends in a word of modules_to_save, and all below it.
     wanted = tuple(config.get("modules_to_save") or ())
     heads = tuple(f"{module}." for module in head)
@@ -192,11 +153,6 @@ def replaced_modules(
 
 def check_targets(config: Mapping[str, Any], modules: Sequence[str], path: Path) -> None:
     """Refuse adapters that PEFT would leave out, because its configuration does not target them.
-
-    Args:
-        config: The content of adapter_config.json.
-        modules: Modules that have an adapter in the file.
-        path: The file, for messages.
 
     Raises:
         AdapterError: Names the module.

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from ranklet.encoder.quantization import AnyEmbedding, AnyLinear
+from ranklet.encoder.quantization import AnyEmbedding, AnyLinear, replace_module
 from ranklet.errors import AdapterError
 from ranklet.lora.initial import check_rank
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear, lora_scaling, module_generator
@@ -40,6 +40,11 @@ class ModuleShape:
     in_features: int
     out_features: int
     bias: bool
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """(in_features, out_features)."""
+        return self.in_features, self.out_features
 
     @property
     def parameters(self) -> int:
@@ -74,12 +79,7 @@ class Placement:
 
 
 def module_shapes(root: nn.Module, prefix: str = "") -> dict[str, ModuleShape]:
-    """List every linear map, embedding table and norm of a module by its full name.
-
-    Args:
-        root: The module.
-        prefix: Its own full name; empty for a whole model.
-    """
+    """List every linear map, table and norm of a module, `prefix` being its name, by full name."""
     shapes: dict[str, ModuleShape] = {}
     for name, module in root.named_modules(prefix=prefix):
         if isinstance(module, AnyLinear):
@@ -109,15 +109,9 @@ def resolve_placement(
 ) -> tuple[Placement, ...]:
     """Decide the rank and alpha of every module that is adapted.
 
-    Args:
-        shapes: Modules that may be adapted, by full name; the head is not among them.
-        target_modules: `all-linear`, or names as `matches` takes them.
-        rank: Rank where no pattern says otherwise.
-        alpha: Alpha where no pattern says otherwise.
-        layers: Layers to adapt, indices and ranges; None for every module that matches.
-        rank_pattern: Rank by name as `matches` takes it.
-        alpha_pattern: Alpha by name as `matches` takes it.
-        exclude_modules: Targeted modules that get no adapter after all, by such names.
+    Targets are `all-linear` or names as `matches` takes them. So are excluded modules, which get no
+    adapter after all, and the keys of patterns, which say otherwise than `rank` and `alpha`. Layers
+    are indices and ranges; None: all.
 
     Returns:
         One placement for each adapted module, in the order of `shapes`.
@@ -147,22 +141,15 @@ def place_adapters(
 ) -> None:
     """Put adapters on modules of a frozen network, in place.
 
-    Args:
-        root: The network; its module names are those of the placements.
-        placements: What to adapt.
-        dropout: Dropout before each low-rank product of a linear map, while training.
-        use_rslora: Scale by alpha / sqrt(rank).
-        seed: Seed of the initial values; each module draws from a generator of its own.
-        use_dora: Train the length of each row as well (of each column of a table).
-        init: Where adapters of linear maps start; those of tables start at zero.
+    Each module draws its initial values from a generator of its own. Dropout goes before each
+    low-rank product of a linear map, while training. Adapters of tables start at zero, whatever
+    `init`.
 
     Raises:
         AdapterError: A module takes no adapter, or has not the rank that `init` needs.
     """
     for placement in placements:
-        parent_name, _, child = placement.module.rpartition(".")
-        parent = root.get_submodule(parent_name)
-        base = parent.get_submodule(child)
+        base = root.get_submodule(placement.module)
         scaling = lora_scaling(placement.rank, placement.alpha, use_rslora)
         generator = module_generator(seed, placement.module)
         adapted: nn.Module
@@ -174,17 +161,11 @@ def place_adapters(
             adapted = LoRALinear(base, placement.rank, scaling, dropout, generator, use_dora, init)
         else:
             raise AdapterError(f"{placement.module} is neither a linear map nor an embedding table")
-        parent.register_module(child, adapted)
+        replace_module(root, placement.module, adapted)
 
 
 def train_biases(root: nn.Module, bias: Bias, placements: Iterable[Placement]) -> None:
-    """Make the biases that `bias` names trainable, in float32, in place.
-
-    Args:
-        root: The network, adapters placed.
-        bias: `none`; `lora_only`, those of the adapted modules; `all`, every one.
-        placements: The adapted modules.
-    """
+    """Make the biases that `bias` names trainable, in float32, in place."""
     adapted = {placement.module for placement in placements}
     for name, module in root.named_modules():
         own = name.removesuffix(".base_layer")
@@ -192,19 +173,13 @@ def train_biases(root: nn.Module, bias: Bias, placements: Iterable[Placement]) -
         if not isinstance(parameter, nn.Parameter):
             continue
         if bias == "all" or (bias == "lora_only" and own in adapted):
-            parameter.data = parameter.data.to(torch.float32)
-            parameter.requires_grad_(True)
+            _train(parameter)
 
 
 def norm_modules(
     shapes: Mapping[str, ModuleShape], layers: LayerSelection | None
 ) -> tuple[str, ...]:
-    """Return the normalisations of a network, or of some of its layers.
-
-    Args:
-        shapes: Modules by full name, the head's not among them.
-        layers: Layers whose norms are meant; None for every norm, also outside the layers.
-    """
+    """Return the norms of a network, or those of some of its layers and none outside them."""
     norms = tuple(name for name, shape in shapes.items() if shape.kind == "norm")
     if layers is None:
         return norms
@@ -217,8 +192,12 @@ def train_modules(root: nn.Module, modules: Iterable[str]) -> None:
     """Make modules trainable as a whole, in float32, in place."""
     for name in modules:
         for parameter in root.get_submodule(name).parameters():
-            parameter.data = parameter.data.to(torch.float32)
-            parameter.requires_grad_(True)
+            _train(parameter)
+
+
+def _train(parameter: nn.Parameter) -> None:
+    parameter.data = parameter.data.to(torch.float32)
+    parameter.requires_grad_(True)
 
 
 def _targeted(
@@ -250,9 +229,8 @@ def _in_layers(modules: Sequence[str], layers: LayerSelection | None) -> tuple[s
             allowed = (
                 f"{min(present)} to {max(present)}" if present else "none: no target is in a layer"
             )
-            raise AdapterError(
-                f"adapter.layers: layer {layer} holds no targeted module; allowed: {allowed}"
-            )
+            message = f"adapter.layers: layer {layer} holds no targeted module; allowed: {allowed}"
+            raise AdapterError(message)
     return tuple(name for name in modules if layer_of(name) in indices)
 
 
@@ -267,9 +245,8 @@ def _without(modules: Sequence[str], excluded: Sequence[str]) -> tuple[str, ...]
         name for name in modules if not any(matches(name, pattern) for pattern in excluded)
     )
     if not left:
-        raise AdapterError(
-            "adapter.exclude_modules: nothing is left to adapt; exclude fewer modules"
-        )
+        message = "adapter.exclude_modules: nothing is left to adapt; exclude fewer modules"
+        raise AdapterError(message)
     return left
 
 
@@ -281,9 +258,8 @@ def _resolve_pattern(
     for key, value in pattern.items():
         matched = [name for name in modules if matches(name, key)]
         if not matched:
-            raise AdapterError(
-                f"{field}: {key!r} matches no adapted module; {nearest_names(key, modules)}"
-            )
+            message = f"{field}: {key!r} matches no adapted module; {nearest_names(key, modules)}"
+            raise AdapterError(message)
         for name in matched:
             if name in matched_by:
                 raise AdapterError(

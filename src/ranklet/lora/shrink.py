@@ -63,12 +63,7 @@ def indispensable(adapter: AdapterFile) -> frozenset[str]:
 
 
 def smallest_cost(costs: Mapping[str, int], needed: Collection[str]) -> int:
-    """Return the parameters of the smallest adapter: rank 1 where needed, else in one module.
-
-    Args:
-        costs: Parameters of a unit of rank, by module.
-        needed: Modules that keep rank 1 at least.
-    """
+    """Return the parameters of the smallest adapter: rank 1 where needed, else in one module."""
     return sum(costs[module] for module in needed) or min(costs.values())
 
 
@@ -80,11 +75,8 @@ def choose_ranks(
     The values with the least energy (square) for each parameter go first, over all modules, until
     the rest fits; what the last one leaves over is filled with the next ones that still fit.
 
-    Args:
-        values: Singular values, largest first, by module.
-        costs: Parameters of a unit of rank, by module.
-        budget: Most parameters of all adapters; at least `smallest_cost`.
-        needed: Modules that keep rank 1 at least.
+    Values are largest first, costs the parameters of a unit of rank, both by module; the modules in
+    `needed` keep rank 1 at least, so the budget is at least `smallest_cost`.
 
     Returns:
         The rank of every module that keeps one; equal input gives equal ranks.
@@ -111,11 +103,6 @@ def truncate_adapter(
 
     Both factors take the root of the singular values and alpha equals the rank, so that the
     scaling is 1 and B A is the truncated update itself.
-
-    Args:
-        adapter: The trained adapter.
-        parts: Its `spectra`.
-        ranks: Rank of every module that stays.
     """
     factors = {
         f"{module}.{name}": tensor

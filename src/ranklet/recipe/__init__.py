@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from ranklet.recipe.builtin import builtin_names
 from ranklet.recipe.recipe import Recipe, recipe_hash
-from ranklet.recipe.sections import (
-    AdapterSection,
-    AugmentationSection,
-    DataSection,
-    DistillationSection,
-    EngineSection,
-    TrainingSection,
-)
+from ranklet.recipe.sections.adapter import AdapterSection
+from ranklet.recipe.sections.augmentation import AugmentationSection
+from ranklet.recipe.sections.data import DataSection
+from ranklet.recipe.sections.distillation import DistillationSection
+from ranklet.recipe.sections.engine import EngineSection
+from ranklet.recipe.sections.training import TrainingSection
 from ranklet.recipe.yaml_file import as_recipe, load_recipe, to_yaml
 
 __all__ = [

@@ -7,16 +7,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from ranklet.labels import SEPARATOR
-from ranklet.recipe.sections import (
-    CHOSEN_BY_FIT,
-    READ_BY,
-    REPLACES,
-    AdapterSection,
-    AugmentationSection,
-    DataSection,
-    DistillationSection,
-    TrainingSection,
-)
+from ranklet.recipe.sections.adapter import CHOSEN_BY_FIT, AdapterSection
+from ranklet.recipe.sections.augmentation import AugmentationSection
+from ranklet.recipe.sections.data import DataSection
+from ranklet.recipe.sections.distillation import DistillationSection
+from ranklet.recipe.sections.training import READ_BY, REPLACES, TrainingSection
 from ranklet.vocabulary import BUNDLED_SAMPLE, LABELLED_SUFFIXES, HeadKind, HeadStart, Pooling
 
 
@@ -99,20 +94,14 @@ def multi_label_contradictions(
         return
     refused = {
         "head_start": (head_start == "ridge", "set it to random"),
-        "adapter.fit_mode": (
-            adapter.fit_mode == "measured",
-            "set it to uniform or by_depth",
-        ),
+        "adapter.fit_mode": (adapter.fit_mode == "measured", "set it to uniform or by_depth"),
         "training.loss": (
             training.loss not in ("cross_entropy", "focal"),
             "set it to cross_entropy or focal",
         ),
         "training.r_drop": (training.r_drop is not None, "leave it out"),
         "training.sampling": (training.sampling != "shuffled", "set it to shuffled"),
-        "data.window_aggregation": (
-            data.window_aggregation == "vote",
-            "set it to mean or max",
-        ),
+        "data.window_aggregation": (data.window_aggregation == "vote", "set it to mean or max"),
         "distillation.teacher": (distillation.teacher is not None, "leave it out"),
     }
     for field, (is_set, fix) in refused.items():

@@ -14,7 +14,8 @@ from typing import TypeAlias
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.recipe.allowed import allowed, field_types, section_of, takes_names
 from ranklet.recipe.recipe import Recipe
-from ranklet.recipe.sections import CHOSEN_BY_FIT, REPLACES
+from ranklet.recipe.sections.adapter import CHOSEN_BY_FIT
+from ranklet.recipe.sections.training import REPLACES
 from ranklet.recipe.tree import Node, dotted, one_line
 
 Keys: TypeAlias = tuple[str, ...]

@@ -19,21 +19,14 @@ from ranklet.recipe.contradictions import (
     training_contradictions,
     window_contradictions,
 )
-from ranklet.recipe.sections import (
-    AdapterSection,
-    AugmentationSection,
-    DataSection,
-    DistillationSection,
-    EngineSection,
-    TrainingSection,
-)
+from ranklet.recipe.sections.adapter import AdapterSection
+from ranklet.recipe.sections.augmentation import AugmentationSection
+from ranklet.recipe.sections.data import DataSection
+from ranklet.recipe.sections.distillation import DistillationSection
+from ranklet.recipe.sections.engine import EngineSection
+from ranklet.recipe.sections.training import TrainingSection
 from ranklet.recipe.values import STRICT, Count, Share, Text
-from ranklet.vocabulary import (
-    DenseInit,
-    HeadKind,
-    HeadStart,
-    Pooling,
-)
+from ranklet.vocabulary import DenseInit, HeadKind, HeadStart, Pooling
 
 
 class Recipe(BaseModel):

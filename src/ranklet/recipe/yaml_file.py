@@ -46,12 +46,7 @@ def as_recipe(recipe: Recipe | str | Path) -> Recipe:
 
 
 def parse_recipe(text: str, name: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe from YAML text.
-
-    Args:
-        text: One YAML document.
-        name: What issues call the text; they add `:` and the line.
-        overrides: As `load_recipe` takes them.
+    """Read a recipe from YAML text, which issues call `name`; overrides are as in `load_recipe`.
 
     Raises:
         RecipeError: With an issue for everything that is wrong.

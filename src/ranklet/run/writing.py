@@ -24,13 +24,13 @@ from ranklet.evaluation.answers import (
     probabilities_of,
 )
 from ranklet.evaluation.baselines import evaluate_baselines
-from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.predictions import (
     Predictions,
     write_error_rows,
     write_predictions,
 )
 from ranklet.evaluation.result import Evaluation
+from ranklet.json_values import to_values
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.problem import SingleLabel
 from ranklet.recipe import Recipe

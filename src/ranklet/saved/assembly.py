@@ -19,12 +19,7 @@ from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import AdapterError, WeightsError
-from ranklet.head import (
-    DEFAULT_RANK,
-    build_head,
-    head_pooling,
-    needs_pooler,
-)
+from ranklet.head import DEFAULT_RANK, build_head, head_pooling, needs_pooler
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.placement import module_shapes, place_adapters, train_biases, train_modules
@@ -100,16 +95,8 @@ def assemble(
 ) -> ClassifierNetwork:
     """Build a classifier from its encoder's files and, if given, a trained adapter.
 
-    Args:
-        settings: What it is.
-        encoder: Where the frozen network is.
-        labels: Its classes.
-        adapter: Trained tensors, those of a frozen inner matrix of the head, and where adapters
-            belong; None for an untrained head on a frozen encoder.
-        dtype: Compute dtype of the frozen weights.
-        device: Where it computes.
-        attention: Attention backend.
-        fresh_head: What a head that is to be trained begins with.
+    Without an adapter it is an untrained head, as `fresh_head` says, on a frozen encoder. `dtype`
+    is the compute dtype of the frozen weights.
 
     Raises:
         WeightsError: The encoder's files are unusable.

@@ -47,12 +47,7 @@ class SavedTensors:
 
 
 def head_tensors(model: nn.Module, modules: Sequence[str]) -> dict[str, Tensor]:
-    """Copy every tensor of the head of a model, trained or frozen, to the CPU.
-
-    Args:
-        model: The classifier.
-        modules: Names of the head's modules.
-    """
+    """Copy every tensor of a head, trained or frozen, to the CPU."""
     return {
         f"{name}.{key}": tensor.detach().clone().cpu()
         for name in modules
@@ -63,14 +58,7 @@ def head_tensors(model: nn.Module, modules: Sequence[str]) -> dict[str, Tensor]:
 def loads_in_transformers(
     head: HeadKind, pooling: Pooling, config: EncoderConfig, num_labels: int
 ) -> bool:
-    """Tell whether transformers' classifier of an encoder can give a head's logits.
-
-    Args:
-        head: Kind of head.
-        pooling: How its states are pooled.
-        config: The encoder's sizes.
-        num_labels: Classes.
-    """
+    """Tell whether transformers' classifier of an encoder can give a head's logits."""
     if head != "linear":
         return True
     standard = standard_head(config)
@@ -83,12 +71,6 @@ def standard_tensors(
     head: HeadKind, pooling: Pooling, config: EncoderConfig, tensors: Mapping[str, Tensor]
 ) -> dict[str, Tensor] | None:
     """Return the tensors of a standard classifier that gives the same logits.
-
-    Args:
-        head: Kind of head.
-        pooling: How its states are pooled.
-        config: The encoder's sizes.
-        tensors: The head's own, trained and frozen, by full name.
 
     Returns:
         Tensors under transformers' names; None where it has no such classifier.
@@ -115,13 +97,7 @@ def write_tensors(
 ) -> None:
     """Write a trained classifier's tensors so that PEFT loads them, or refuses them.
 
-    Args:
-        folder: Existing folder.
-        adapter: With every trained tensor, on the CPU.
-        own: The head's tensors, trained and frozen, on the CPU.
-        head: Kind of head.
-        pooling: How its states are pooled.
-        config: The encoder's sizes.
+    The adapter has every trained tensor, `own` those of the head, trained and frozen; on the CPU.
 
     Raises:
         RunError: The files cannot be written.
@@ -160,12 +136,7 @@ def read_tensors(folder: Path, head: HeadKind) -> SavedTensors:
 
 
 def sort_tensors(folder: Path, stored: Mapping[str, Tensor], head: HeadKind) -> SavedTensors:
-    """Sort the tensors of a saved classifier by what they are.
-
-    Args:
-        folder: Where it lies.
-        stored: The tensors of its adapter file.
-        head: Kind of head.
+    """Sort the tensors of a saved classifier's adapter file by what they are.
 
     Raises:
         AdapterError: `head.safetensors` is broken, or holds what belongs to no head.

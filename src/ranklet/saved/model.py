@@ -90,28 +90,17 @@ def save_model(
 ) -> None:
     """Write a trained classifier; the folder appears whole or not at all.
 
-    Args:
-        folder: Must not exist yet.
-        model: The classifier.
-        settings: What it is.
-        adapter: Where its adapters are; its tensors are taken from the model. What starts from the
-            frozen weights (pissa, olora) is written as plain LoRA of twice the rank.
-        card: Model card, Markdown.
+    The adapter's tensors are taken from the model; what starts from the frozen weights (pissa,
+    olora) is written as plain LoRA of twice the rank. The card is Markdown.
 
     Raises:
         RunError: The folder cannot be written.
         ParityError: A trained tensor is missing from the files or differs there.
     """
-    preprocessing, problem = model.preprocessing, model.problem
+    preprocessing = model.preprocessing
     assert preprocessing is not None
-    thresholds = problem.thresholds if isinstance(problem, MultiLabel) else None
-    temperature = problem.temperature if isinstance(problem, SingleLabel) else 1.0
-    settings = replace(
-        settings, pooling=model.pooling, thresholds=thresholds, temperature=temperature
-    )
-    state = {name: tensor.cpu() for name, tensor in trainable_state(model).items()}
+    settings, plain = _as_trained(model, settings, adapter)
     label_json = json.dumps({"labels": list(model.labels.names)}, ensure_ascii=False, indent=2)
-    plain = as_plain_lora(model, replace(adapter, tensors=state))
     with folder_appearing_whole(folder) as unfinished:
         write_tensors(
             unfinished,
@@ -124,12 +113,37 @@ def save_model(
         write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length)
         write_atomically(unfinished / LABELS_FILE, label_json + "\n")
         write_atomically(
-            unfinished / CLASSIFIER_FILE,
-            json.dumps(asdict(settings), indent=2) + "\n",
+            unfinished / CLASSIFIER_FILE, json.dumps(asdict(settings), indent=2) + "\n"
         )
         write_atomically(unfinished / PROBES_FILE, json.dumps(probe_record(model), indent=2) + "\n")
         write_atomically(unfinished / "README.md", card)
         _check_saved(unfinished, plain.tensors, settings.head)
+
+
+def as_saved(
+    model: ClassifierNetwork, settings: ClassifierSettings, adapter: AdapterFile
+) -> tuple[ClassifierSettings, AdapterFile]:
+    """Return what `read_saved` would read of a trained classifier that `save_model` wrote.
+
+    Arguments as of `save_model`.
+    """
+    settings, plain = _as_trained(model, settings, adapter)
+    tensors = head_tensors(model, model.head_modules) | dict(plain.tensors)
+    return settings, replace(plain, tensors=tensors, base_model=base_model_name(settings.encoder))
+
+
+def _as_trained(
+    model: ClassifierNetwork, settings: ClassifierSettings, adapter: AdapterFile
+) -> tuple[ClassifierSettings, AdapterFile]:
+    """Take over what training chose: tensors, and what makes labels of logits."""
+    problem = model.problem
+    thresholds = problem.thresholds if isinstance(problem, MultiLabel) else None
+    temperature = problem.temperature if isinstance(problem, SingleLabel) else 1.0
+    settings = replace(
+        settings, pooling=model.pooling, thresholds=thresholds, temperature=temperature
+    )
+    state = {name: tensor.cpu() for name, tensor in trainable_state(model).items()}
+    return settings, as_plain_lora(model, replace(adapter, tensors=state))
 
 
 def _check_saved(folder: Path, state: Mapping[str, Tensor], head: HeadKind) -> None:
@@ -137,12 +151,11 @@ def _check_saved(folder: Path, state: Mapping[str, Tensor], head: HeadKind) -> N
     lost = sorted(set(state) ^ set(saved))
     differing = [name for name in state if name in saved and not state[name].equal(saved[name])]
     if lost or differing:
-        raise ParityError(
+        message = (
             f"{folder}: {len(lost)} trained tensors are missing from the files and "
-            f"{len(differing)} differ, such as {(lost + differing)[0]}",
-            float("inf"),
-            0,
+            f"{len(differing)} differ, such as {(lost + differing)[0]}"
         )
+        raise ParityError(message, float("inf"), 0)
 
 
 def save_and_reload(
@@ -177,13 +190,8 @@ def load_model(
 ) -> ClassifierNetwork:
     """Read a classifier that ranklet saved, or a bare PEFT adapter.
 
-    Args:
-        folder: Folder with `adapter_config.json`.
-        encoder: Used instead of the encoder that the folder names.
-        label_names: Names in the order of the logits, for an adapter that carries none.
-        dtype: Compute dtype.
-        device: Where it computes.
-        attention: Attention backend.
+    Another encoder may stand in for the one that the folder names. Label names, in the order of the
+    logits, are for an adapter that carries none.
 
     Raises:
         AdapterError: The adapter is unusable, or does not fit the encoder or the labels.

@@ -83,9 +83,8 @@ def check_probes(model: ClassifierNetwork, probes: Probes | None) -> float | Non
         return None
     logits, stored = model.predict_logits(_preprocessing(model).corpus(probes.texts)), probes.logits
     if logits.shape != stored.shape:
-        raise RunError(
-            f"{probes.path}: {tuple(stored.shape)} logits stored, {tuple(logits.shape)} found"
-        )
+        message = f"{probes.path}: {tuple(stored.shape)} logits stored, {tuple(logits.shape)} found"
+        raise RunError(message)
     difference = float((logits - stored).abs().max())
     tolerance = max(PROBE_TOLERANCE[probes.dtype], PROBE_TOLERANCE[compute_dtype(model)])
     if not difference <= tolerance * float(stored.abs().max()):

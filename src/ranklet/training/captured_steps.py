@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -65,11 +65,8 @@ class Bucket:
 def choose_bucket(tokens: int, max_seqlen: int, longest: int) -> Bucket:
     """Return the shape to fill a batch up to: on average about 5 % more tokens.
 
-    Args:
-        tokens: Tokens of the batch.
-        max_seqlen: Its longest text, tokens.
-        longest: Longest text of the training, tokens; no filler is longer, so that every position
-            that it asks for is in the encoder's table.
+    All are counts of tokens: of the batch, its longest text, and the longest of the training. No
+    filler is longer, so that every position that it asks for is in the encoder's table.
     """
     limit = max(SMALLEST_MAX_SEQLEN, 1 << (max_seqlen - 1).bit_length())
     limit = max(2, min(limit, longest))
@@ -93,12 +90,13 @@ def fill_up(batch: Batch, bucket: Bucket) -> Batch:
     )
 
 
+@dataclass(eq=False)
 class CapturedGradients:
     """Adds the gradients of a batch as `add_gradients` does, by replaying what it did.
 
     Batches of another number of texts, and of shapes seen too rarely, go to `add_gradients`.
 
-    Args:
+    Attributes:
         add_gradients: The work on one batch.
         parameters: All that it gives gradients to.
         texts: Texts of a batch that may be captured.
@@ -106,28 +104,21 @@ class CapturedGradients:
         capture: Captures work and returns its repetition, see `cuda_graphs`.
         captured_from: Batches of a bucket until one is captured.
         most_graphs: Buckets that are captured.
+        graphs: Those that are, by bucket.
+        seen: Batches of each bucket so far.
+        frequent: Buckets that are captured at their next batch, or are already.
     """
 
-    def __init__(
-        self,
-        add_gradients: AddGradients,
-        parameters: Sequence[nn.Parameter],
-        texts: int,
-        longest: int,
-        capture: Capture,
-        captured_from: int = CAPTURED_FROM,
-        most_graphs: int = MOST_GRAPHS,
-    ) -> None:
-        self.add_gradients = add_gradients
-        self.parameters = parameters
-        self.texts = texts
-        self.longest = longest
-        self.capture = capture
-        self.captured_from = captured_from
-        self.most_graphs = most_graphs
-        self.graphs: dict[Bucket, _Graph] = {}
-        self.seen: Counter[Bucket] = Counter()
-        self.frequent: set[Bucket] = set()
+    add_gradients: AddGradients
+    parameters: Sequence[nn.Parameter]
+    texts: int
+    longest: int
+    capture: Capture
+    captured_from: int = CAPTURED_FROM
+    most_graphs: int = MOST_GRAPHS
+    graphs: dict[Bucket, _Graph] = field(default_factory=dict)
+    seen: Counter[Bucket] = field(default_factory=Counter)
+    frequent: set[Bucket] = field(default_factory=set)
 
     def __call__(self, batch: Batch, share: float | Tensor) -> Tensor:
         """Add the gradients of a batch's share of the loss and return that share, a scalar."""
@@ -135,7 +126,7 @@ class CapturedGradients:
             return self.add_gradients(batch, share)
         bucket = choose_bucket(batch.num_tokens, batch.max_seqlen, self.longest)
         self.seen[bucket] += 1
-        if self._is_due(bucket):
+        if self.seen[bucket] >= self.captured_from and len(self.frequent) < self.most_graphs:
             self.frequent.add(bucket)
         if bucket not in self.frequent:
             return self.add_gradients(batch, share)
@@ -145,9 +136,7 @@ class CapturedGradients:
             None if gradient is None else gradient.clone() for gradient in _take(self.parameters)
         ]
         if bucket not in self.graphs:
-            self.graphs[bucket] = _capture_graph(
-                self.add_gradients, self.parameters, filled, self.capture
-            )
+            self.graphs[bucket] = self._captured(filled)
         loss, gradients = self.graphs[bucket].replay(filled, share)
         for parameter, gradient, before in zip(self.parameters, gradients, earlier, strict=True):
             if gradient is not None and before is not None:
@@ -155,8 +144,17 @@ class CapturedGradients:
             parameter.grad = before if gradient is None else gradient
         return loss
 
-    def _is_due(self, bucket: Bucket) -> bool:
-        return self.seen[bucket] >= self.captured_from and len(self.frequent) < self.most_graphs
+    def _captured(self, batch: Batch) -> _Graph:
+        assert batch.labels is not None
+        weights = None if batch.weights is None else batch.weights.clone()
+        own = replace(batch, labels=batch.labels.clone(), weights=weights)
+        share = torch.ones((), device=batch.labels.device)
+
+        def work() -> list[Tensor | None]:
+            loss = self.add_gradients(own, share)
+            return [loss, *_take(self.parameters)]
+
+        return _Graph(own, share, self.capture(work))
 
     def state_dict(self) -> dict[str, Any]:
         """Return which shapes were seen how often, and which are captured."""
@@ -193,24 +191,6 @@ class _Graph:
         loss, *gradients = self.repeat()
         assert loss is not None
         return loss.clone(), gradients
-
-
-def _capture_graph(
-    add_gradients: AddGradients,
-    parameters: Sequence[nn.Parameter],
-    batch: Batch,
-    capture: Capture,
-) -> _Graph:
-    assert batch.labels is not None
-    weights = None if batch.weights is None else batch.weights.clone()
-    own = replace(batch, labels=batch.labels.clone(), weights=weights)
-    share = torch.ones((), device=batch.labels.device)
-
-    def work() -> list[Tensor | None]:
-        loss = add_gradients(own, share)
-        return [loss, *_take(parameters)]
-
-    return _Graph(own, share, capture(work))
 
 
 def _take(parameters: Sequence[nn.Parameter]) -> list[Tensor | None]:
@@ -266,11 +246,7 @@ def reason_not_to_capture(
 ) -> str | None:
     """Say why work on a batch cannot be captured, or had better not be; None when it can.
 
-    Args:
-        encoder: The encoder.
-        device: Where it computes.
-        dtype: Its compute dtype.
-        batch_size: Texts per batch; None where batches have a budget of tokens.
+    The batch size is None where batches have a budget of tokens.
     """
     if not isinstance(encoder, NativeEncoder) or not encoder.fused:
         return "only encoders with fused layers compute without waiting for the GPU"

@@ -31,14 +31,10 @@ class CheckpointFigures:
 
 
 class CheckpointWriter:
-    """Writes one checkpoint at a time, removes old ones, and remembers what it cost.
+    """Writes one checkpoint at a time into a folder, keeps the newest, and remembers the cost.
 
     A write that fails is reported by the next one or by `finish`. To be used as a context: at its
     end nothing is left half written.
-
-    Args:
-        folder: Where the checkpoints of a run lie.
-        keep: Newest checkpoints that stay there.
     """
 
     def __init__(self, folder: Path, keep: int) -> None:
@@ -54,8 +50,8 @@ class CheckpointWriter:
         Raises:
             RunError: The write before has failed.
         """
+        self.finish()
         started = time.perf_counter()
-        self._wait()
         self._running = self._thread.submit(self._write, checkpoint.copied())
         self.figures.waited_s += time.perf_counter() - started
 
@@ -66,13 +62,10 @@ class CheckpointWriter:
             RunError: The last write has failed.
         """
         started = time.perf_counter()
-        self._wait()
-        self.figures.waited_s += time.perf_counter() - started
-
-    def _wait(self) -> None:
         running, self._running = self._running, None
         if running is not None:
             running.result()
+        self.figures.waited_s += time.perf_counter() - started
 
     def _write(self, checkpoint: Checkpoint) -> None:
         started = time.perf_counter()

@@ -58,11 +58,7 @@ class Checkpoint:
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> int:
-    """Write a checkpoint below a folder, which is made if missing.
-
-    Args:
-        folder: Where the checkpoints of a run lie.
-        checkpoint: Its tensors lie on the CPU.
+    """Write a checkpoint, its tensors on the CPU, below a folder, which is made if missing.
 
     Returns:
         Its size in bytes.
@@ -79,7 +75,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> int:
     files = {TENSORS_FILE: save(tensors), STATE_FILE: (json.dumps(plain) + "\n").encode()}
     files[MANIFEST_FILE] = _manifest(files)
     make_folder(folder)
-    with folder_appearing_whole(_path(folder, checkpoint.step)) as unfinished:
+    with folder_appearing_whole(folder / f"step-{checkpoint.step:08d}") as unfinished:
         for name, content in files.items():
             write_atomically(unfinished / name, content)
     return sum(map(len, files.values()))
@@ -130,10 +126,6 @@ def remove_checkpoints(folder: Path, keep: int) -> None:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise RunError(f"cannot remove {path}: {reason}; get permission for it") from error
-
-
-def _path(folder: Path, step: int) -> Path:
-    return folder / f"step-{step:08d}"
 
 
 def _manifest(files: Mapping[str, bytes]) -> bytes:

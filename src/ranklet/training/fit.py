@@ -18,13 +18,7 @@ from ranklet.training.continuation import (
     checkpoint_of,
     restored,
 )
-from ranklet.training.optimizer_step import (
-    NO_HOOKS,
-    Objective,
-    StepHooks,
-    add_gradients,
-    take_step,
-)
+from ranklet.training.optimizer_step import NO_HOOKS, Objective, StepHooks, add_gradients, take_step
 from ranklet.training.processes import ALONE, Processes
 from ranklet.training.records import Record, StepRecords
 from ranklet.training.selection import Selection
@@ -69,15 +63,8 @@ def fit(
     A checkpoint stands between a step and the validation after it, so that an end during a long
     validation loses no more than that validation, which is then done again.
 
-    Args:
-        model: Maps a Batch to logits (texts, classes).
-        steps: The whole training; a validation follows its last step.
-        load_batch: Row indices -> the batch with labels, on the model's device.
-        objective: What is minimised, and how.
-        selection: How its best moment is found.
-        hooks: Who is called in its course.
-        continuation: Where it begins, and which checkpoints are kept.
-        processes: Those that share the rows of every batch; each makes this same call.
+    The model maps a Batch to logits (texts, classes); `load_batch` maps row indices to a batch with
+    labels on its device. All processes make this same call.
 
     Returns:
         What came of it. Ctrl-C ends the training early and keeps the best so far.

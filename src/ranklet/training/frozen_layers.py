@@ -75,10 +75,7 @@ def states_suffice(encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int) -
     Some networks of transformers do not: the Fourier transform of FNet and the convolutions of
     ConvBERT mix what stands in padding, which is not kept, into the states of tokens.
 
-    Args:
-        encoder: The encoder.
-        corpus: Its shortest and its longest text are tried, in one batch.
-        first_layer: The layer that the states enter, at least 1.
+    The shortest and the longest text are tried, in one batch.
     """
     ends = np.array([corpus.lengths.argmin(), corpus.lengths.argmax()])
     with evaluation_mode(encoder):
@@ -97,14 +94,7 @@ def states_bytes(encoder: AnyEncoder, corpora: Iterable[TokenCorpus]) -> int:
 def reason_not_to_cache(
     passes: float, needed_bytes: int, limit_bytes: int, folder: Path
 ) -> str | None:
-    """Say why states are better computed in every epoch; None when caching them pays.
-
-    Args:
-        passes: Times that the training visits its texts.
-        needed_bytes: Size of the states.
-        limit_bytes: Most bytes that all cached states together may take.
-        folder: Where they would lie.
-    """
+    """Say why states are better computed in each of `passes`; None when caching them pays."""
     if passes < PAYS_FROM_PASSES:
         return "the texts are visited less than twice"
     if needed_bytes > limit_bytes:
@@ -120,12 +110,8 @@ def cache_states(
 ) -> StateCorpus:
     """Compute the states that enter a layer, or take those of an earlier run.
 
-    Args:
-        encoder: Its layers below `first_layer` are frozen.
-        corpus: The texts.
-        first_layer: The layer that the states enter, at least 1.
-        folder: Where states are kept; made if missing.
-        limit_bytes: Most bytes in that folder; what was used longest ago is deleted first.
+    States of earlier runs that were used longest ago are deleted where the folder, made if missing,
+    would take more than the limit. The layer is at least 1, those below it are frozen.
 
     Raises:
         OSError: The disk is full or the folder cannot be written.
@@ -138,14 +124,10 @@ def cache_states(
     remove_oldest(folder, max(0, limit_bytes - states_bytes(encoder, [corpus])))
     with _appearing_whole(path, states_bytes(encoder, [corpus])) as partial:
         states = _map(partial, encoder, corpus, writable=True)
-        _fill(states, encoder, corpus, first_layer)
+        for indices in sorted_batches(corpus.lengths, batch_tokens=PREDICTION_BATCH_TOKENS):
+            rows = torch.from_numpy(corpus.rows(indices))
+            states[rows] = _compute(encoder, corpus, indices, first_layer)
     return StateCorpus(corpus, states, first_layer)
-
-
-def _fill(states: Tensor, encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int) -> None:
-    for indices in sorted_batches(corpus.lengths, batch_tokens=PREDICTION_BATCH_TOKENS):
-        rows = torch.from_numpy(corpus.rows(indices))
-        states[rows] = _compute(encoder, corpus, indices, first_layer)
 
 
 def _compute(
@@ -198,7 +180,8 @@ def _appearing_whole(path: Path, size: int) -> Iterator[Path]:
 
 
 def _key(encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int) -> str:
-    digest = hashlib.sha256(_description(encoder, first_layer).encode())
+    described = f"{CACHE_FORMAT} {encoder.config} {encoder.fused} {first_layer}"
+    digest = hashlib.sha256(described.encode())
     frozen = [*encoder.entrance, *encoder.layers[:first_layer]]
     for tensor in (tensor for module in frozen for tensor in module.state_dict().values()):
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -207,10 +190,6 @@ def _key(encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int) -> str:
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _description(encoder: AnyEncoder, first_layer: int) -> str:
-    return f"{CACHE_FORMAT} {encoder.config} {encoder.fused} {first_layer}"
 
 
 def _free_bytes(folder: Path) -> int:

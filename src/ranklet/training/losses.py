@@ -125,9 +125,6 @@ def r_drop(weight: float) -> BatchLoss:
 
     R-Drop (Liang et al. 2021, arXiv:2106.14448, equation 4), halved, so that it is of the size of
     the loss of one pass; the weight is the paper's alpha.
-
-    Args:
-        weight: Of the symmetric Kullback-Leibler divergence between the two.
     """
 
     def two_passes(model: nn.Module, loss: Loss, batch: Batch) -> Tensor:

@@ -142,13 +142,7 @@ def add_gradients(
 ) -> Tensor:
     """Add the gradients of a batch's share of a step's loss to those of the parameters.
 
-    Args:
-        model: Maps a Batch to logits (texts, classes).
-        loss: (logits, labels) -> mean loss over the texts, a scalar.
-        scaler: Scales the loss that gradients are taken of; None: the loss as it is.
-        batch: With labels.
-        share: The batch's texts as a share of the step's.
-        batch_loss: What is done with the loss for a batch.
+    Model, loss, scaler and `batch_loss` are those of `fit` and `Objective`; the batch has labels.
 
     Returns:
         That share of the loss, a scalar float32, not scaled.

@@ -53,6 +53,14 @@ def build_optimizer(
     arXiv:1804.04235; its rates are relative to the size of a tensor) and `muon` decay weights
     beside the gradient; `adam` (Kingma & Ba 2014, arXiv:1412.6980), `sgd` and `rmsprop` in it.
 
+    Groups of tensors are `adapter` and `head`; tensors of one dimension (biases) form
+    `adapter_bias` and `head_bias`, which do not decay, adapters of embeddings `adapter_table`. With
+    LoRA+ (Hayou et al. 2024, arXiv:2402.12354) every B of a linear map forms `adapter_b`;
+    embeddings keep one rate.
+    With `layer_decay` (Howard & Ruder 2018, arXiv:1801.06146, section 3.1; Clark et al. 2020,
+    arXiv:2003.10555, appendix B) each level forms groups of its own; the highest comes first and
+    has the full rate.
+
     Args:
         model: The model; frozen tensors are left out.
         head: Names of the head's modules.
@@ -68,51 +76,16 @@ def build_optimizer(
         ParityError: A trainable tensor is in no group or in several.
         RecipeError: This PyTorch is too old for the optimizer.
     """
-    groups = parameter_groups(
-        model,
-        head=head,
-        learning_rate=learning_rate,
-        head_learning_rate=head_learning_rate,
-        weight_decay=weight_decay,
-        loraplus_lr_ratio=loraplus_lr_ratio,
-        layer_decay=layer_decay,
-    )
-    optimizer = _BUILD[name](groups, momentum)
-    check_coverage(model, optimizer)
-    return optimizer
-
-
-def parameter_groups(
-    model: nn.Module,
-    *,
-    head: Sequence[str],
-    learning_rate: float,
-    head_learning_rate: float,
-    weight_decay: float,
-    loraplus_lr_ratio: float,
-    layer_decay: LayerDecay | None,
-) -> list[Group]:
-    """Put every trainable tensor into a named group with its learning rate.
-
-    Groups are `adapter` and `head`; tensors of one dimension (biases) form `adapter_bias` and
-    `head_bias`, which do not decay, adapters of embeddings `adapter_table`. With LoRA+ (Hayou et
-    al. 2024, arXiv:2402.12354) every B of a linear map forms `adapter_b`; embeddings keep one rate.
-    With `layer_decay` (Howard & Ruder 2018, arXiv:1801.06146, section 3.1; Clark et al. 2020,
-    arXiv:2003.10555, appendix B) each level forms groups of its own; the highest has the full rate.
-
-    Args are those of `build_optimizer`. Returns groups for PyTorch's optimizers, the highest level
-    first.
-    """
     groups: dict[tuple[int, str], Group] = {}
     heads = tuple(f"{module}." for module in head)
     factor = 1.0 if layer_decay is None else layer_decay.factor
     below_top = {} if layer_decay is None else _levels_below_top(layer_decay.levels)
-    for name, parameter in model.named_parameters():
+    for tensor, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        in_head, is_vector = name.startswith(heads), parameter.ndim == 1
-        is_low_rank = name.endswith(_LOW_RANK)
-        is_b = loraplus_lr_ratio != 1 and name.endswith(".lora_B.weight")
+        in_head, is_vector = tensor.startswith(heads), parameter.ndim == 1
+        is_low_rank = tensor.endswith(_LOW_RANK)
+        is_b = loraplus_lr_ratio != 1 and tensor.endswith(".lora_B.weight")
         depth = below_top.get(id(parameter), 0)
         kind = "head" if in_head else "adapter"
         kind += "_bias" if is_vector else "_b" if is_b else ""
@@ -126,7 +99,10 @@ def parameter_groups(
             "params": [],
         }
         groups.setdefault((depth, kind), settings)["params"].append(parameter)
-    return [groups[key] for key in sorted(groups, key=lambda key: key[0])]
+    ordered = [groups[key] for key in sorted(groups, key=lambda key: key[0])]
+    optimizer = _BUILD[name](ordered, momentum)
+    check_coverage(model, optimizer)
+    return optimizer
 
 
 class MuonWithAdamW(Optimizer):
@@ -137,9 +113,7 @@ class MuonWithAdamW(Optimizer):
     section 2.2), so that both optimizers take the learning rates and decay of AdamW. Both work on
     the groups and the state of this one, whose `state_dict` therefore is like any other.
 
-    Args:
-        groups: Groups of parameters; `low_rank` tells whose they are.
-        momentum: Of Muon.
+    `low_rank` of a group tells whose it is.
     """
 
     def __init__(self, groups: Sequence[Group], momentum: float) -> None:
@@ -202,8 +176,8 @@ def _levels_below_top(levels: Sequence[nn.Module]) -> dict[int, int]:
 
 def _muon(groups: list[Group], momentum: float | None) -> Optimizer:
     if not hasattr(torch.optim, "Muon"):
-        message = f"muon needs PyTorch 2.9 or later, this is {torch.__version__}; update it or "
-        message += "choose adamw"
+        needs = f"muon needs PyTorch 2.9 or later, this is {torch.__version__}"
+        message = f"{needs}; update it or choose adamw"
         raise RecipeError([RecipeIssue("", "training.optimizer", message)])
     return MuonWithAdamW(groups, MUON_MOMENTUM if momentum is None else momentum)
 

@@ -46,8 +46,8 @@ class Processes:
     depends on how long somebody's work takes, and a process that dies, is stopped or is cut off
     ends the others within the timeout, wherever they are.
 
-    Args:
-        launch: Which one it is.
+    Raises:
+        ProcessLostError: From every method that waits for another process, which does not answer.
     """
 
     def __init__(self, launch: Launch) -> None:
@@ -76,9 +76,6 @@ class Processes:
         Returns:
             Loss and counts of all processes together; the latter (counts,) float32 if there are
             several, so that nobody waits for a GPU.
-
-        Raises:
-            ProcessLostError: Another process does not answer.
         """
         if self.count == 1:
             return loss, counts
@@ -99,11 +96,7 @@ class Processes:
         return numbers[0], numbers[1:]
 
     def any(self, flag: bool) -> bool:
-        """Tell whether a flag is set on any process.
-
-        Raises:
-            ProcessLostError: Another process does not answer.
-        """
+        """Tell whether a flag is set on any process."""
         if self.count == 1:
             return flag
         raised = torch.tensor([int(flag)])
@@ -119,9 +112,6 @@ class Processes:
 
         Returns:
             (total, columns), the same on every process.
-
-        Raises:
-            ProcessLostError: Another process does not answer.
         """
         if self.count == 1:
             return rows
@@ -131,11 +121,7 @@ class Processes:
         return table
 
     def of_first(self, value: Value) -> Value:
-        """Return what process 0 gives; what the others give is not looked at.
-
-        Raises:
-            ProcessLostError: Another process does not answer.
-        """
+        """Return what process 0 gives; what the others give is not looked at."""
         if self.count == 1:
             return value
         message = [value]
@@ -144,11 +130,7 @@ class Processes:
         return message[0]
 
     def align(self, tensors: Sequence[Tensor]) -> None:
-        """Give tensors the values that they have on process 0.
-
-        Raises:
-            ProcessLostError: Another process does not answer.
-        """
+        """Give tensors the values that they have on process 0."""
         if self.count > 1:
             flat = torch.cat([tensor.detach().float().flatten() for tensor in tensors])
             with _in_contact(self.index):
@@ -159,15 +141,10 @@ class Processes:
                     tensor.copy_(value.view_as(tensor))
 
     def draw_for(self, step: int, seed: int, generator: torch.Generator) -> None:
-        """Seed the random numbers of a step, different ones on every process.
+        """Seed PyTorch's own and another generator for a step, otherwise on every process.
 
         They depend on nothing before, so that a training goes on in the middle without the states
         of the generators of all processes. A single process draws on.
-
-        Args:
-            step: Counted from 1.
-            seed: Of the training.
-            generator: Is seeded beside PyTorch's own.
         """
         if self.count > 1:
             drawn = np.random.SeedSequence((seed, step, self.index)).generate_state(2, np.uint64)
@@ -193,11 +170,7 @@ class Processes:
 
     @contextmanager
     def apart(self) -> Iterator[None]:
-        """Let every process work by itself; the block ends when all of them have ended it.
-
-        Raises:
-            ProcessLostError: Another process does not answer.
-        """
+        """Let every process work by itself; the block ends when all of them have ended it."""
         self._part_ways()
         try:
             yield
@@ -208,11 +181,7 @@ class Processes:
         self._meet()
 
     def in_turn(self, work: Callable[[], Value]) -> Value:
-        """Let the first process of a machine work, then the others, which find what it has kept.
-
-        Raises:
-            ProcessLostError: Another process does not answer.
-        """
+        """Let the first process of a machine work, then the others, which find what it has kept."""
         with self.apart():
             outcome = [work()] if self._local_index == 0 else []
         with self.apart():
@@ -220,22 +189,14 @@ class Processes:
 
     @contextmanager
     def leading(self) -> Iterator[None]:
-        """On process 0: work, while the others wait in `next_work`, and send them home at the end.
-
-        Raises:
-            ProcessLostError: Another process does not answer.
-        """
+        """On process 0: work, while the others wait in `next_work`, and send them home after."""
         with self.apart():
             yield
         self.of_first(None)
 
     @contextmanager
     def together(self, work: Any) -> Iterator[None]:
-        """On process 0, which leads: hand out work, and do it in step with the others when all can.
-
-        Raises:
-            ProcessLostError: Another process does not answer.
-        """
+        """On process 0, which leads: hand out work, and do it in step with the others."""
         self._meet()
         self.of_first(work)
         with self.apart():
@@ -247,9 +208,6 @@ class Processes:
         """On the other processes: return what process 0 hands out, None at the end.
 
         Whoever gets work makes ready for it `apart`.
-
-        Raises:
-            ProcessLostError: Another process does not answer.
         """
         with self.apart():
             pass
@@ -287,9 +245,6 @@ ALONE = Processes(Launch())
 @contextmanager
 def join_processes(launch: Launch) -> Iterator[Processes]:
     """Bring the processes of a launch together while the block runs.
-
-    Args:
-        launch: Which of them this process is.
 
     Raises:
         RunError: The program uses torch.distributed itself.

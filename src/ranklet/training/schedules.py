@@ -20,7 +20,7 @@ def learning_rate_factor(
     num_cycles: int = 2,
     power: float = 2.0,
 ) -> float:
-    """Return the factor of the learning rate at an optimizer step.
+    """Return the factor of the learning rate at an optimizer step, counted from 1.
 
     Linear warm-up from 0 (excluded) to 1, then constant, linear to 0, a power of linear to 0, or
     half a cosine to 0 (Loshchilov & Hutter 2016, arXiv:1608.03983, equation 5), once or several
@@ -28,13 +28,8 @@ def learning_rate_factor(
     `polynomial` down to 0. `one_cycle` (Smith & Topin 2017, arXiv:1708.07120) rises and falls by
     half cosines, as PyTorch's OneCycleLR does, and leaves momentum alone.
 
-    Args:
-        step: Optimizer step, counted from 1.
-        schedule: What follows the warm-up; `one_cycle`: the warm-up too.
-        warmup_steps: Steps of warm-up.
-        total_steps: Steps of the whole training.
-        num_cycles: Half cosines of `cosine_with_restarts`, all of one length.
-        power: Exponent of `polynomial`.
+    `num_cycles` are the half cosines of `cosine_with_restarts`, all of one length; `power` is the
+    exponent of `polynomial`.
     """
     if schedule == "one_cycle":
         return _one_cycle(step, max(1, warmup_steps), total_steps)
@@ -53,15 +48,10 @@ def learning_rate_factor(
 
 
 def dropout_factor(step: int, *, schedule: DropoutScheduleName, total_steps: int) -> float:
-    """Return the factor of all dropout at an optimizer step.
+    """Return the factor of all dropout at an optimizer step, counted from 1.
 
     `curriculum` is 1 - exp(-10 t / T) (Morerio et al. 2017, arXiv:1703.06229, section 3): it rises
     fast at first. `linear_decrease` spares the end, as in Liu et al. 2023 (arXiv:2303.01500).
-
-    Args:
-        step: Optimizer step, counted from 1.
-        schedule: From 0 up or down to it; `constant`: always 1.
-        total_steps: Steps of the whole training.
     """
     if schedule == "constant":
         return 1.0

@@ -35,12 +35,9 @@ def training_steps(
 ) -> list[Step]:
     """Lay out a training.
 
-    Args:
-        epochs: The batches of each epoch, as row indices.
-        accumulation: Batches of one optimizer step; the last step of an epoch may have fewer.
-        max_steps: Most steps; None for all epochs.
-        evaluate_every: Steps between validations; None: after each epoch. The last step is always
-            followed by one.
+    Each epoch gives its batches, as row indices; its last step may have fewer of them than
+    `accumulation`. Without `evaluate_every` a validation follows each epoch, and always the last
+    step.
     """
     steps: list[Step] = []
     for epoch, batches in enumerate(epochs):

@@ -13,7 +13,7 @@ from ranklet.evaluation.data_description import (
     count_labels,
     count_lengths,
 )
-from ranklet.evaluation.json_values import from_values, to_values
+from ranklet.json_values import from_values, to_values
 
 
 def test_short_texts_have_a_bin_for_each_length():

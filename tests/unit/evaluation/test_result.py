@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ranklet.errors import RunError
-from ranklet.evaluation.json_values import from_values, to_values
 from ranklet.evaluation.one_label import evaluate_one_label
 from ranklet.evaluation.result import Evaluation
+from ranklet.json_values import from_values, to_values
 
 PROBABILITIES = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9], [0.7, 0.3]], dtype=np.float32)
 LABELS = np.array([0, 1, 1, 0])

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from ranklet.errors import RunError
-from ranklet.evaluation.json_values import from_values, to_values
 from ranklet.evaluation.predictions import Predictions
 from ranklet.evaluation.report.figures import stress_figures
 from ranklet.evaluation.report.page import Section, cell_text
@@ -21,6 +20,7 @@ from ranklet.evaluation.stress import (
     stress_point,
     sureness_of,
 )
+from ranklet.json_values import from_values, to_values
 
 LABELS = ("a", "a", "b", "b")
 

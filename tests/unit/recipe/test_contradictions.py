@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from ranklet.recipe import DataSection, Recipe, TrainingSection
-from ranklet.recipe.sections import READ_BY, AdapterSection
+from ranklet.recipe.sections.adapter import AdapterSection
+from ranklet.recipe.sections.training import READ_BY
 
 VALUES: dict[str, Any] = {
     "momentum": 0.5,

@@ -10,8 +10,8 @@ from ranklet.errors import RunError
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.importance import METHOD, Importance
 from ranklet.evaluation.intervals import Metric
-from ranklet.evaluation.json_values import to_values
 from ranklet.files import make_folder, write_atomically
+from ranklet.json_values import to_values
 from ranklet.run.folder import Run, write_json
 from ranklet.run.reading import read_baselines, read_evaluations, read_importance, read_stress
 

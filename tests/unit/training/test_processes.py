@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.data.tokens.corpus import TokenCorpus
-from ranklet.data.tokens.corpus_part import CorpusPart
+from ranklet.data.tokens.corpus import CorpusPart, TokenCorpus
 from ranklet.launch import Launch
 from ranklet.training.fit import fit
 from ranklet.training.losses import cross_entropy

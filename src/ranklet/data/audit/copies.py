@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ranklet.data.audit.near_duplicates import nearest_duplicates, shingle_sets
 from ranklet.data.audit.oddities import is_empty
-from ranklet.data.duplicates import normal_form
+from ranklet.data.duplicates import first_rows, normal_form
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -67,8 +67,8 @@ def find_copies(texts: Fingerprints, others: Fingerprints | None = None) -> dict
     Returns:
         One entry for each copied row: the first exact copy if there is one, else the nearest.
     """
-    found: dict[int, Copy] = {}
-    known = {} if others is None else _first_rows(others.forms)
+    copies: dict[int, Copy] = {}
+    rows_there = {} if others is None else first_rows(others.forms)
     own = _distinct(texts)
     there = own if others is None else _distinct(others)
     nearest = nearest_duplicates(texts.sets[own], None if others is None else others.sets[there])
@@ -81,25 +81,18 @@ def find_copies(texts: Fingerprints, others: Fingerprints | None = None) -> dict
     }
     for row, (form, first) in enumerate(zip(texts.forms, texts.firsts, strict=True)):
         if others is None and form and first < row:
-            found[row] = Copy(first, True)
-        elif form and form in known:
-            found[row] = Copy(known[form], True)
+            copies[row] = Copy(first, True)
+        elif form and form in rows_there:
+            copies[row] = Copy(rows_there[form], True)
         elif first in near:
-            found[row] = near[first]
-    return found
+            copies[row] = near[first]
+    return copies
 
 
 def _fingerprints(texts: Sequence[str], sets: csr_array) -> Fingerprints:
     forms = tuple("" if is_empty(text) else normal_form(text) for text in texts)
-    first = _first_rows(forms)
+    first = first_rows(forms)
     return Fingerprints(forms, tuple(first[form] for form in forms), sets)
-
-
-def _first_rows(forms: Sequence[str]) -> dict[str, int]:
-    first: dict[str, int] = {}
-    for row, form in enumerate(forms):
-        first.setdefault(form, row)
-    return first
 
 
 def _distinct(texts: Fingerprints) -> list[int]:

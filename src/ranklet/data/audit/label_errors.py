@@ -8,6 +8,9 @@ its class (prune by class) and largest margin of another label over it (prune by
 
 Where there are several views of a text (its words, an encoder's states, its neighbours among them),
 all must agree, which is the consensus filter of Brodley and Friedl 1999 (JAIR 11).
+
+Below, `labels` are (rows,) int64, the given classes, and `probabilities` (rows, classes) float64,
+out of sample; to draw folds, every class must have at least `FOLDS` rows.
 """
 
 from __future__ import annotations
@@ -30,9 +33,9 @@ class LabelErrors:
     """Rows whose label is likely to be wrong, the most certain first.
 
     Attributes:
-        rows: (found,) int64 rows.
-        suggested: (found,) int64 class that is most probable instead.
-        margin: (found,) float64 probability of the given label minus that of the suggested one.
+        rows: (errors,) int64 rows.
+        suggested: (errors,) int64 class that is most probable instead.
+        margin: (errors,) float64 probability of the given label minus that of the suggested one.
         noise: Estimated share of wrong labels among all, the lowest of the views.
     """
 
@@ -54,17 +57,10 @@ def out_of_sample_probabilities(
 ) -> NDArray[np.float64]:
     """Return class probabilities of each row by a logistic regression on the other folds.
 
-    Args:
-        features: (rows, features): sparse TF-IDF, or dense states, which are standardized.
-        labels: (rows,) int64 from 0; every class has at least `FOLDS` rows.
-        seed: Draws the folds.
-
-    Returns:
-        (rows, classes) float64.
+    Features are (rows, features): sparse TF-IDF, or dense states, which are standardized.
     """
     from scipy.sparse import issparse
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -74,11 +70,7 @@ def out_of_sample_probabilities(
     else:
         strength = max(5e-4, 6 / len(labels))
         model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    found: NDArray[np.float64] = cross_val_predict(
-        model, features, labels, cv=folds, method="predict_proba"
-    )
-    return found
+    return _out_of_fold(model, features, labels, seed)
 
 
 def neighbour_probabilities(
@@ -89,26 +81,27 @@ def neighbour_probabilities(
     Neighbours in the states of a network tell wrong labels from right ones where a regression has
     learned some of them (Bahri, Jiang, Gupta 2020, arXiv:2004.12289).
 
-    Args:
-        states: (rows, hidden) float32.
-        labels: (rows,) int64 from 0; every class has at least `FOLDS` rows.
-        seed: Draws the folds.
-
-    Returns:
-        (rows, classes) float64.
+    States are (rows, hidden) float32.
     """
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.preprocessing import normalize
 
     # Of the rows of unit length the nearest by distance are the nearest by angle.
     fewest = len(labels) - len(labels) // FOLDS - 1
     model = KNeighborsClassifier(min(NEIGHBOURS, fewest))
+    return _out_of_fold(model, normalize(states), labels, seed)
+
+
+def _out_of_fold(
+    model: Any, features: Any, labels: NDArray[np.int64], seed: int
+) -> NDArray[np.float64]:
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    found: NDArray[np.float64] = cross_val_predict(
-        model, normalize(states), labels, cv=folds, method="predict_proba"
+    probabilities: NDArray[np.float64] = cross_val_predict(
+        model, features, labels, cv=folds, method="predict_proba"
     )
-    return found
+    return probabilities
 
 
 def confident_joint(
@@ -116,17 +109,13 @@ def confident_joint(
 ) -> NDArray[np.int64]:
     """Count rows by given and confident class, the matrix C of eq. 1.
 
-    Args:
-        labels: (rows,) int64 given class.
-        probabilities: (rows, classes) float64, out of sample.
-
     Returns:
         (given, confident) int64; rows that are confident of no class are not counted.
     """
     classes = probabilities.shape[1]
-    own = [probabilities[labels == each, each] for each in range(classes)]
+    own = [probabilities[labels == index, index] for index in range(classes)]
     # Nobody is confident of a class without rows.
-    thresholds = np.array([each.mean() if len(each) else np.inf for each in own])
+    thresholds = np.array([column.mean() if len(column) else np.inf for column in own])
     # A mean of equal numbers may come out above them.
     confident = probabilities >= thresholds - 1e-12
     best = np.where(confident, probabilities, -1.0).argmax(axis=1)
@@ -144,12 +133,7 @@ def expected_counts(labels: NDArray[np.int64], joint: NDArray[np.int64]) -> NDAr
 
 
 def pruned(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Mark the rows that both prune by class and prune by noise rate take out.
-
-    Args:
-        labels: (rows,) int64 given class.
-        probabilities: (rows, classes) float64, out of sample.
-    """
+    """Mark the rows that both prune by class and prune by noise rate take out."""
     counts = expected_counts(labels, confident_joint(labels, probabilities))
     by_class, by_rate = np.zeros((2, len(labels)), dtype=bool)
     for given in range(len(counts)):
@@ -169,9 +153,7 @@ def find_label_errors(
 ) -> LabelErrors:
     """Find the rows that every view takes for wrongly labelled.
 
-    Args:
-        labels: (rows,) int64 given class.
-        views: One (rows, classes) float64 of out-of-sample probabilities for each view.
+    Views are probabilities.
     """
     mean = np.mean(views, axis=0)
     every = np.arange(len(labels))
@@ -187,4 +169,4 @@ def find_label_errors(
 
 def _noise(labels: NDArray[np.int64], views: Sequence[NDArray[np.float64]]) -> float:
     counts = [expected_counts(labels, confident_joint(labels, view)) for view in views]
-    return min(float(1 - np.trace(each) / len(labels)) for each in counts)
+    return min(float(1 - np.trace(table) / len(labels)) for table in counts)

@@ -75,10 +75,10 @@ def shingle_sets(texts: Sequence[str]) -> csr_array:
     is_pair = np.zeros(len(flat), dtype=bool)
     is_pair[:-1] = row[1:] == row[:-1]
     following = np.where(is_pair, np.roll(flat, -1), 0)
-    kept = is_pair | (lengths[row] == 1)
-    _, column = np.unique(flat[kept] * (len(number) + 1) + following[kept], return_inverse=True)
+    stays = is_pair | (lengths[row] == 1)
+    _, column = np.unique(flat[stays] * (len(number) + 1) + following[stays], return_inverse=True)
     shape = (len(words), int(column.max(initial=-1)) + 1)
-    sets = csr_array((np.ones(len(column), np.int32), (row[kept], column)), shape=shape)
+    sets = csr_array((np.ones(len(column), np.int32), (row[stays], column)), shape=shape)
     sets.sum_duplicates()
     sets.data[:] = 1
     return sets
@@ -104,8 +104,8 @@ def nearest_duplicates(first: csr_array, second: csr_array | None = None) -> Nea
     for start in range(0, count, CHUNK_TEXTS):
         part = slice(start, start + CHUNK_TEXTS)
         # Either text may be the smaller one, whose rare shingles the other is sure to have.
-        found = (first_rare[part] @ by_shingle + first[part] @ rare_by_shingle).tocoo()
-        rows, columns = found.row.astype(np.int64) + start, found.col.astype(np.int64)
+        candidates = (first_rare[part] @ by_shingle + first[part] @ rare_by_shingle).tocoo()
+        rows, columns = candidates.row.astype(np.int64) + start, candidates.col.astype(np.int64)
         if second is None:
             rows, columns = rows[columns < rows], columns[columns < rows]
         for begin in range(0, len(rows), CHUNK_PAIRS):
@@ -130,11 +130,11 @@ def _rarest(sets: csr_array, rarity: NDArray[Any]) -> csr_array:
     sizes = np.diff(sets.indptr)
     row = np.repeat(np.arange(len(sizes)), sizes)
     order = np.lexsort((rarity[sets.indices], row))
-    rank = np.arange(len(row)) - sets.indptr[row]
+    place = np.arange(len(row)) - sets.indptr[row]
     least_shared = np.ceil(MIN_SHARED * sizes - 1e-9).astype(np.int64)
-    kept = rank < (sizes - least_shared + 1)[row]
-    entries = np.ones(int(kept.sum()), np.int32)
-    return csr_array((entries, (row[kept], sets.indices[order][kept])), shape=sets.shape)
+    stays = place < (sizes - least_shared + 1)[row]
+    entries = np.ones(int(stays.sum()), np.int32)
+    return csr_array((entries, (row[stays], sets.indices[order][stays])), shape=sets.shape)
 
 
 def _keep_nearest(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from ranklet.data.audit.train_test_shift import Shift
 from ranklet.display import Display, shows_itself
+from ranklet.json_values import to_values
 
 Defect = Literal["oddities", "duplicates", "leakage", "label-errors"]
 """What can be wrong with a data set."""
@@ -92,7 +93,7 @@ class LabelCheck:
     """Likely label errors of the training rows.
 
     Attributes:
-        views: What they were judged by, `words`, the encoder and neighbours in its states, and
+        views: What decided, `words`, the encoder and neighbours in its states, and
             the share of rows whose label each finds the most probable: where that is low, what is
             found says little.
         checked: Rows of labels with enough rows to judge.
@@ -205,14 +206,12 @@ class Audit:
 
 def to_json(audit: Audit) -> dict[str, Any]:
     """Return an audit as JSON values."""
-    content = asdict(audit)
+    content = to_values(audit)
     if audit.label_check is not None:
         content["label_check"]["confusions"] = [
             {"given": given, "suggested": suggested, "rows": rows}
             for (given, suggested), rows in audit.label_check.confusions.items()
         ]
-    if audit.fixed is not None:
-        content["fixed"] |= {"path": str(audit.fixed.path), "changes": str(audit.fixed.changes)}
     return {**content, "problems": list(audit.defects)}
 
 

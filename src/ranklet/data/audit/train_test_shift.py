@@ -40,12 +40,7 @@ class Shift:
 
 
 def find_shift(first: Sequence[str], second: Sequence[str], seed: int = 0) -> Shift | None:
-    """Measure how well words tell two splits apart.
-
-    Args:
-        first: Texts of a split; 10,000 are drawn where there are more.
-        second: Texts of the other.
-        seed: Draws texts and folds.
+    """Measure how well words tell two splits apart, of each at most 10,000 texts.
 
     Returns:
         The shift; None where a split has fewer than 20 texts or no text has a word.
@@ -84,12 +79,8 @@ def find_shift(first: Sequence[str], second: Sequence[str], seed: int = 0) -> Sh
 def auc_interval(auc: float, first: int, second: int) -> tuple[float, float]:
     """Return the 95 % interval of an area under the ROC curve, cut to 0 .. 1.
 
-    By the standard error of Hanley and McNeil 1982 (Radiology 143, eq. 2).
-
-    Args:
-        auc: The area.
-        first: Rows of one class.
-        second: Rows of the other.
+    By the standard error of Hanley and McNeil 1982 (Radiology 143, eq. 2), where one class has
+    `first` and the other `second` rows.
     """
     above, twice = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     variance = auc * (1 - auc) + (second - 1) * (above - auc**2) + (first - 1) * (twice - auc**2)

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from ranklet.data.hints import listed
-from ranklet.data.reading.lines import read_lines
+from ranklet.data.reading.lines import read_lines, without_last_blanks
 from ranklet.data.reading.row import MAX_CELL_CHARACTERS, Row, require_columns
 from ranklet.errors import DataError
 
 DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 # What the csv module says -> what it means for the file.
-PROBLEMS = {
+MESSAGES = {
     "field larger than": f"cell of more than {MAX_CELL_CHARACTERS:,} characters; "
     "is a quote left open in this row?",
     "new-line character": "carriage return (CR) that ends no line; save the file with LF or "
@@ -30,13 +30,7 @@ PROBLEMS = {
 def read_delimited(
     file: BinaryIO, source: str, delimiter: str, columns: Sequence[str] | None = None
 ) -> Iterator[Row]:
-    """Yield the rows below the header line, streaming.
-
-    Args:
-        file: The open file.
-        source: Its name, for messages.
-        delimiter: What separates cells.
-        columns: Columns that the header must have.
+    """Yield the rows below the header line, which must have `columns`, streaming.
 
     Raises:
         DataError: A header with empty, repeated, missing or wrongly separated names, a row with too
@@ -48,9 +42,14 @@ def read_delimited(
         raise DataError("the file is empty; its first line must hold the column names", source)
     _check_header(header, source, delimiter)
     require_columns(columns or (), header, source, line=1)
-    for line, cells in _without_last_blanks(records, source):
+    for line, cells in without_last_blanks(records, lambda cells: not cells, source):
         if len(cells) != len(header):
-            raise DataError(_ragged(header, cells), source, line)
+            amount = "too few" if len(cells) < len(header) else "too many"
+            message = (
+                f"{amount} cells: {len(cells)} where the header has {len(header)}; quote cells "
+                "that contain the separator or a line break"
+            )
+            raise DataError(message, source, line)
         yield Row(line, dict(zip(header, cells, strict=True)))
 
 
@@ -69,27 +68,14 @@ def _records(file: BinaryIO, source: str, delimiter: str) -> Iterator[tuple[int,
         except csv.Error as error:
             raise DataError(_quoting(error, line, reader.line_num), source, line) from error
         if any(len(cell) > MAX_CELL_CHARACTERS for cell in cells):
-            raise DataError(PROBLEMS["field larger than"], source, line)
+            raise DataError(MESSAGES["field larger than"], source, line)
         yield line, cells
 
 
 def _quoting(error: csv.Error, line: int, noticed: int) -> str:
     said = str(error)
-    problem = next((text for start, text in PROBLEMS.items() if start in said), said)
-    return f"{problem} (noticed on line {noticed})" if noticed > line else problem
-
-
-def _without_last_blanks(
-    records: Iterator[tuple[int, list[str]]], source: str
-) -> Iterator[tuple[int, list[str]]]:
-    blank: int | None = None
-    for line, cells in records:
-        if not cells:
-            blank = blank or line
-        elif blank is not None:
-            raise DataError("blank line between rows; delete it", source, blank)
-        else:
-            yield line, cells
+    message = next((text for start, text in MESSAGES.items() if start in said), said)
+    return f"{message} (noticed on line {noticed})" if noticed > line else message
 
 
 def _check_header(header: Sequence[str], source: str, delimiter: str) -> None:
@@ -97,15 +83,11 @@ def _check_header(header: Sequence[str], source: str, delimiter: str) -> None:
         raise DataError("blank; the first line must hold the column names", source, 1)
     for position, name in enumerate(header, start=1):
         if not name.strip():
-            raise DataError(
-                f"column {position} has no name; name it (pandas: to_csv(..., index=False))",
-                source,
-                1,
-            )
+            message = f"column {position} has no name; name it (pandas: to_csv(..., index=False))"
+            raise DataError(message, source, 1)
         if name in header[: position - 1]:
-            raise DataError(
-                f"two columns are named {name!r}; the columns are {listed(header)}", source, 1
-            )
+            message = f"two columns are named {name!r}; the columns are {listed(header)}"
+            raise DataError(message, source, 1)
     if len(header) == 1:
         _check_delimiter(header[0], source, delimiter)
 
@@ -113,22 +95,9 @@ def _check_header(header: Sequence[str], source: str, delimiter: str) -> None:
 def _check_delimiter(name: str, source: str, delimiter: str) -> None:
     separator = next((mark for mark in DELIMITER_NAMES if mark != delimiter and mark in name), None)
     if separator is not None:
-        fix = (
-            "name it .tsv"
-            if separator == "\t"
-            else "name it .csv"
-            if separator == ","
-            else "convert it"
-        )
-        raise DataError(
+        fix = {"\t": "name it .tsv", ",": "name it .csv"}.get(separator, "convert it")
+        message = (
             f"one column named {name!r}: its cells seem to be separated by "
-            f"{DELIMITER_NAMES[separator]}, not {DELIMITER_NAMES[delimiter]}; {fix}",
-            source,
-            1,
+            f"{DELIMITER_NAMES[separator]}, not {DELIMITER_NAMES[delimiter]}; {fix}"
         )
-
-
-def _ragged(header: Sequence[str], cells: Sequence[str]) -> str:
-    amount = "too few" if len(cells) < len(header) else "too many"
-    hint = "quote cells that contain the separator or a line break"
-    return f"{amount} cells: {len(cells)} where the header has {len(header)}; {hint}"
+        raise DataError(message, source, 1)

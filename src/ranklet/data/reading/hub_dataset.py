@@ -42,19 +42,18 @@ def _listed_files(repo_id: str, split: str, cached: Sequence[str]) -> list[str]:
         if not cached:
             raise
         cached_splits = listed(split_names(cached))
-        raise HubError(
-            f"split {split!r} is not in the cache, which holds {cached_splits}; {error}"
-        ) from error
-    chosen = matching_files(names, split, repo_id)
-    if not chosen:
+        message = f"split {split!r} is not in the cache, which holds {cached_splits}; {error}"
+        raise HubError(message) from error
+    matches = matching_files(names, split, repo_id)
+    if not matches:
         splits = split_names(names)
-        problem = (
+        message = (
             f"no split {split!r} in parquet; its splits are {listed(splits)}"
             if splits
             else "holds no parquet files; fetch it and name a local file instead"
         )
-        raise DataError(problem, repo_id)
-    return chosen
+        raise DataError(message, repo_id)
+    return matches
 
 
 def matching_files(names: Sequence[str], split: str, repo_id: str) -> list[str]:

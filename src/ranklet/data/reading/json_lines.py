@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NoReturn
 
 from ranklet.data.hints import first_line
-from ranklet.data.reading.lines import read_lines
+from ranklet.data.reading.lines import read_lines, without_last_blanks
 from ranklet.data.reading.row import Row, typed_row
 from ranklet.errors import DataError
 
@@ -23,30 +23,21 @@ def read_json_lines(file: BinaryIO, source: str) -> Iterator[Row]:
 
     Values of columns that nobody reads may be of any type; see `Row.kinds`.
 
-    Args:
-        file: The open file.
-        source: Its name, for messages.
-
     Raises:
         DataError: A line that is no JSON object, repeats a key, holds NaN or an infinity, or is
             nested too deeply; a blank line between rows.
     """
-    blank: int | None = None
-    for line, text in read_lines(file, source):
-        if not text.strip():
-            blank = blank or line
-        elif blank is not None:
-            raise DataError("blank line between rows; delete it", source, blank)
-        else:
-            yield typed_row(line, _parse(text, source, line))
+    lines = read_lines(file, source)
+    for line, text in without_last_blanks(lines, lambda text: not text.strip(), source):
+        yield typed_row(line, _parse(text, source, line))
 
 
 def _parse(text: str, source: str, line: int) -> dict[str, object]:
     try:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        problem = f"not valid JSON at character {error.pos + 1}: {error.msg}"
-        raise DataError(f"{problem}; write one object per line", source, line) from error
+        message = f"not valid JSON at character {error.pos + 1}: {error.msg}"
+        raise DataError(f"{message}; write one object per line", source, line) from error
     except RecursionError as error:
         raise DataError("JSON nested too deeply; write a flat object", source, line) from error
     except ValueError as error:

@@ -5,12 +5,14 @@ Lines end with LF or CRLF. Only LF is counted, so a line number is what an edito
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from ranklet.data.hints import first_line
 from ranklet.errors import DataError
+
+Content = TypeVar("Content")
 
 MAX_LINE_BYTES = 16_000_000
 UTF8_BOM = b"\xef\xbb\xbf"
@@ -31,10 +33,6 @@ def read_lines(file: BinaryIO, source: str) -> Iterator[tuple[int, str]]:
 
     A UTF-8 byte order mark at the start of the file is dropped.
 
-    Args:
-        file: The open file.
-        source: Its name, for messages.
-
     Raises:
         DataError: Another encoding, an undecodable or NUL byte, or
             a line of more than 16 MB.
@@ -42,6 +40,24 @@ def read_lines(file: BinaryIO, source: str) -> Iterator[tuple[int, str]]:
     for number, raw in enumerate(_raw_lines(file, source), start=1):
         data = _without_mark(raw, source) if number == 1 else raw
         yield number, _decode(data, source, number)
+
+
+def without_last_blanks(
+    lines: Iterable[tuple[int, Content]], is_blank: Callable[[Content], bool], source: str
+) -> Iterator[tuple[int, Content]]:
+    """Yield numbered lines, or what was made of them, but for blank ones at the end.
+
+    Raises:
+        DataError: A blank line between others.
+    """
+    blank: int | None = None
+    for line, content in lines:
+        if is_blank(content):
+            blank = blank or line
+        elif blank is not None:
+            raise DataError("blank line between rows; delete it", source, blank)
+        else:
+            yield line, content
 
 
 def open_binary(path: Path) -> BinaryIO:
@@ -71,26 +87,24 @@ def _raw_lines(file: BinaryIO, source: str) -> Iterator[bytes]:
 
 
 def _without_mark(raw: bytes, source: str) -> bytes:
-    for start, problem in FOREIGN_STARTS.items():
+    for start, message in FOREIGN_STARTS.items():
         if raw.startswith(start):
-            raise DataError(f"the file {problem}", source, 1)
+            raise DataError(f"the file {message}", source, 1)
     return raw.removeprefix(UTF8_BOM)
 
 
 def _decode(raw: bytes, source: str, number: int) -> str:
     if b"\0" in raw:
-        raise DataError(
+        message = (
             f"NUL byte at byte {raw.index(0) + 1} of the line; a text file holds none, "
-            "so save it as plain UTF-8",
-            source,
-            number,
+            "so save it as plain UTF-8"
         )
+        raise DataError(message, source, number)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(
+        message = (
             f"byte 0x{raw[error.start]:02X} at byte {error.start + 1} of the line is not UTF-8; "
-            "convert the file to UTF-8 (for Latin-1: iconv -f latin1 -t utf-8)",
-            source,
-            number,
-        ) from error
+            "convert the file to UTF-8 (for Latin-1: iconv -f latin1 -t utf-8)"
+        )
+        raise DataError(message, source, number) from error

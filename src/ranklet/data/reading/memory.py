@@ -70,9 +70,6 @@ Data = str | Path | InMemory
 def as_source(data: Data) -> str | RowsInMemory:
     """Return the name of a source as it is, and texts in memory as rows; iterators are used up.
 
-    Args:
-        data: What a caller named or handed over.
-
     Raises:
         DataError: No texts, as many labels as there are not texts, or something else altogether.
     """
@@ -82,7 +79,7 @@ def as_source(data: Data) -> str | RowsInMemory:
         return data
     if isinstance(data, LabelledTexts):
         return _pair(data.texts, data.labels, data.label_names)
-    if isinstance(data, tuple) and len(data) == 2 and not _is_single(data[0]):
+    if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], str | Mapping):
         return _pair(*data)
     columns = _column_names(data)
     if columns is not None:
@@ -91,10 +88,7 @@ def as_source(data: Data) -> str | RowsInMemory:
 
 
 def plain_texts(texts: Iterable[str]) -> list[str]:
-    """Return texts as a list of str, none of them read any further.
-
-    Args:
-        texts: A list, NumPy array or pandas Series of str.
+    """Return a list, NumPy array or pandas Series of str as a list, none read any further.
 
     Raises:
         DataError: It is one text, or holds something else than texts.
@@ -113,12 +107,11 @@ def _pair(
     cells = [_plain(text) for text in _listed(texts, "texts")]
     if labels is None:
         return RowsInMemory(_rows({TEXT: text} for text in cells), has_columns=False)
-    given = [_plain(label) for label in _listed(labels, "labels")]
-    if len(cells) != len(given):
-        raise DataError(
-            f"{len(cells):,} texts and {len(given):,} labels; give one label a text", IN_MEMORY
-        )
-    pairs = zip(cells, given, strict=True)
+    label_cells = [_plain(label) for label in _listed(labels, "labels")]
+    if len(cells) != len(label_cells):
+        message = f"{len(cells):,} texts and {len(label_cells):,} labels; give one label a text"
+        raise DataError(message, IN_MEMORY)
+    pairs = zip(cells, label_cells, strict=True)
     rows = _rows({TEXT: text, LABEL: label} for text, label in pairs)
     names = {} if label_names is None else {LABEL: tuple(label_names)}
     return RowsInMemory(rows, has_columns=False, class_names=names)
@@ -130,7 +123,7 @@ def _table(data: Any, columns: Sequence[Any]) -> RowsInMemory:
     rows = _rows(dict(zip(names, row, strict=True)) for row in zip(*values, strict=True))
     features = getattr(data, "features", None) or {}
     classes = {name: _names_of(features.get(name)) for name in names}
-    return RowsInMemory(rows, True, {name: known for name, known in classes.items() if known})
+    return RowsInMemory(rows, True, {name: own for name, own in classes.items() if own})
 
 
 def _records(items: Sequence[Any]) -> RowsInMemory:
@@ -148,11 +141,6 @@ def _rows(values: Iterable[Mapping[str, object]]) -> tuple[Row, ...]:
     if not rows:
         raise DataError("there are none; give at least one", IN_MEMORY)
     return rows
-
-
-def _is_single(value: object) -> bool:
-    """Tell whether a value is one text or one row rather than many."""
-    return isinstance(value, str | Mapping)
 
 
 def _listed(values: Any, what: str) -> list[Any]:

@@ -29,8 +29,3 @@ def bundled_file(name: str, split: str) -> Path:
     if split not in splits:
         raise DataError(f"has no split {split!r}; its splits are {listed(splits)}", name)
     return Path(__file__).parents[1] / name / f"{split}.csv"
-
-
-def known_labels(source: str) -> tuple[str, ...] | None:
-    """Return the labels of a named data set in the order of their integers, else None."""
-    return SET_LABELS.get(source)

@@ -23,10 +23,7 @@ def read_parquet(
 ) -> Iterator[Row]:
     """Yield the rows of a parquet file; `Row.line` is the row number, counted from 1.
 
-    Args:
-        file: The open file.
-        source: Its name, for messages.
-        columns: Columns to read; None reads every column that can be.
+    Without `columns`, every column is read that can be.
 
     Raises:
         DataError: A damaged file, a missing column, or two columns of one name.
@@ -47,11 +44,6 @@ def class_names(file: BinaryIO, source: str, column: str) -> tuple[str, ...] | N
     """Return the class names that a parquet file's schema gives a column of integers, if any.
 
     Those of a column of lists are the names of its items.
-
-    Args:
-        file: The open file.
-        source: Its name, for messages.
-        column: The column.
 
     Raises:
         DataError: A damaged file.

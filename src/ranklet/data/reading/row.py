@@ -89,13 +89,12 @@ def read_label(row: Row, column: str, source: str) -> str:
         allowed = "labels are text or integers"
         if column in row.lists:
             allowed = "several labels a text need data.problem_type: multi_label_classification"
-        raise DataError(
-            f"found {kind} where a label must stand; {allowed}", source, row.line, column
-        )
+        message = f"found {kind} where a label must stand; {allowed}"
+        raise DataError(message, source, row.line, column)
     label = _present(row, column, source)
-    problem = _label_problem(label)
-    if problem:
-        raise DataError(problem, source, row.line, column)
+    defect = _label_defect(label)
+    if defect:
+        raise DataError(defect, source, row.line, column)
     return label
 
 
@@ -109,15 +108,15 @@ def read_label_set(row: Row, column: str, source: str) -> tuple[str, ...]:
     """
     names = _listed_labels(row, column, source)
     for position, name in enumerate(names):
-        problem = _label_problem(name)
+        defect = _label_defect(name)
         if not name.strip():
-            problem = "empty label; name each, or leave the whole cell or list empty for none"
+            defect = "empty label; name each, or leave the whole cell or list empty for none"
         elif SEPARATOR in name:
-            problem = f"label {name!r} holds {SEPARATOR}, which separates labels; rename it"
+            defect = f"label {name!r} holds {SEPARATOR}, which separates labels; rename it"
         elif name in names[:position]:
-            problem = f"label {name!r} stands twice; name each once"
-        if problem is not None:
-            raise DataError(problem, source, row.line, column)
+            defect = f"label {name!r} stands twice; name each once"
+        if defect is not None:
+            raise DataError(defect, source, row.line, column)
     return tuple(sorted(names))
 
 
@@ -127,12 +126,12 @@ def _listed_labels(row: Row, column: str, source: str) -> list[str]:
         wrong = [kind for kind in map(value_kind, items) if kind not in (None, "an integer")]
         if not wrong:
             return [str(item) for item in items]
-        problem = f"found {wrong[0]} in a list of labels; labels are text or integers"
-        raise DataError(problem, source, row.line, column)
+        message = f"found {wrong[0]} in a list of labels; labels are text or integers"
+        raise DataError(message, source, row.line, column)
     kind = row.kinds.get(column)
     if kind not in (None, "an integer"):
-        problem = f"found {kind} where labels must stand; write names with {SEPARATOR} between "
-        raise DataError(f"{problem}them, or a list of names", source, row.line, column)
+        message = f"found {kind} where labels must stand; write names with {SEPARATOR} between "
+        raise DataError(f"{message}them, or a list of names", source, row.line, column)
     cell = _present(row, column, source)
     return cell.split(SEPARATOR) if cell else []
 
@@ -147,13 +146,12 @@ def require_columns(
     """
     for column in wanted:
         if column not in columns:
-            raise DataError(
+            message = (
                 f"no column {column!r}; the columns are {listed(columns)}{nearest(column, columns)}"
                 " (chosen by data.text_column and data.label_column, or --text-column and"
-                " --label-column)",
-                source,
-                line,
+                " --label-column)"
             )
+            raise DataError(message, source, line)
 
 
 def _present(row: Row, column: str, source: str) -> str:
@@ -162,7 +160,7 @@ def _present(row: Row, column: str, source: str) -> str:
     return row.cells[column]
 
 
-def _label_problem(label: str) -> str | None:
+def _label_defect(label: str) -> str | None:
     if not label.strip():
         return "empty label; fill it in or delete the row"
     if label != label.strip() or label.splitlines() != [label]:

@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 from ranklet.data.reading.delimited import read_delimited
 from ranklet.data.reading.json_lines import read_json_lines
-from ranklet.data.reading.lines import open_binary
+from ranklet.data.reading.lines import open_binary, read_lines
+from ranklet.data.reading.memory import TEXT
 from ranklet.data.reading.parquet import read_parquet
-from ranklet.data.reading.row import Row
-from ranklet.data.reading.text_lines import read_text_lines
+from ranklet.data.reading.row import MAX_CELL_CHARACTERS, Row
 from ranklet.errors import DataError
 from ranklet.vocabulary import LABELLED_SUFFIXES
 
@@ -54,5 +54,28 @@ def _reader(file: BinaryIO, path: Path, columns: Sequence[str] | None) -> Iterat
     if suffix == ".parquet":
         return read_parquet(file, source, columns)
     if suffix == ".txt":
-        return read_text_lines(file, source)
+        return _read_text_lines(file, source)
     raise DataError(f"unknown suffix {suffix!r}; allowed are {', '.join(SUFFIXES)}", source)
+
+
+def _read_text_lines(file: BinaryIO, source: str) -> Iterator[Row]:
+    """Yield one row per line, in the column `text`; blank lines at the end are left out."""
+    blanks: list[int] = []
+    for line, raw in read_lines(file, source):
+        text = raw.removesuffix("\n").removesuffix("\r")
+        if not text:
+            blanks.append(line)
+            continue
+        _check_line(text, source, line)
+        yield from (Row(blank, {TEXT: ""}) for blank in blanks)
+        blanks.clear()
+        yield Row(line, {TEXT: text})
+
+
+def _check_line(text: str, source: str, line: int) -> None:
+    if "\r" in text:
+        message = "carriage return (CR) that ends no line; save the file with LF or CRLF line ends"
+        raise DataError(message, source, line)
+    if len(text) > MAX_CELL_CHARACTERS:
+        message = f"text of {len(text):,} characters; at most {MAX_CELL_CHARACTERS:,} are allowed"
+        raise DataError(message, source, line)

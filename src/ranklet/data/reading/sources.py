@@ -20,20 +20,13 @@ from ranklet.data.examples import Examples
 from ranklet.data.hints import listed, nearest
 from ranklet.data.reading.hub_dataset import split_files
 from ranklet.data.reading.lines import open_binary
-from ranklet.data.reading.memory import (
-    IN_MEMORY,
-    LABEL,
-    TEXT,
-    Data,
-    RowsInMemory,
-    as_source,
-)
+from ranklet.data.reading.memory import IN_MEMORY, LABEL, TEXT, Data, RowsInMemory, as_source
 from ranklet.data.reading.named_sets import (
     BUNDLED_SETS,
     HUB_SETS,
     NAMED_SETS,
+    SET_LABELS,
     bundled_file,
-    known_labels,
 )
 from ranklet.data.reading.parquet import class_names
 from ranklet.data.reading.row import Row, read_label, read_label_set, read_text
@@ -147,7 +140,7 @@ def read_examples(
             texts.append(text)
             labels.append(label)
             lines.append(before + line if len(parts) > 1 else line)
-    stated = known_labels(data) if isinstance(data, str) else None
+    stated = SET_LABELS.get(data) if isinstance(data, str) else None
     names = label_names or stated or parts[0].class_names(parts[0].label_column(label_column))
     read = Examples(
         texts=tuple(texts),
@@ -162,10 +155,7 @@ def read_examples(
 def stream_texts(source: Data, text_column: str | Sequence[str]) -> Iterator[tuple[int, str]]:
     """Yield the line and text of each row, in constant memory; empty texts are allowed.
 
-    Args:
-        source: A file, or texts in memory.
-        text_column: Column of the text, or several; a `.txt` file and texts that are in no table
-            have none.
+    A `.txt` file and texts that are in no table have no columns.
 
     Raises:
         DataError: A file, column or text that cannot be used, with its line.
@@ -183,10 +173,7 @@ def stream_texts(source: Data, text_column: str | Sequence[str]) -> Iterator[tup
 def read_column(source: Data, split: Split, column: str) -> list[str]:
     """Read any column of one split, in the order of `read_examples`.
 
-    Args:
-        source: Named set, file or hub data set, see the module; or texts in memory.
-        split: Part to read.
-        column: Its name; integers become decimal text, what is missing in a row is empty.
+    Integers become decimal text, and what is missing in a row is empty.
 
     Raises:
         DataError: No row has the column, or a cell that is neither text nor an integer.
@@ -218,13 +205,7 @@ def is_on_hub(source: str) -> bool:
 
 
 def _parts(data: str | RowsInMemory, split: Split, whole: bool = True) -> tuple[list[Part], str]:
-    """Return the parts of a split and the name that messages use.
-
-    Args:
-        data: A source, or rows in memory.
-        split: Part to read.
-        whole: Read the bytes of a local file at once.
-    """
+    """Return the parts of a split, local files read `whole` or not yet, and their common name."""
     if isinstance(data, RowsInMemory):
         return [Part(data)], IN_MEMORY
     if data == IN_MEMORY:
@@ -235,23 +216,19 @@ def _parts(data: str | RowsInMemory, split: Split, whole: bool = True) -> tuple[
     if data in BUNDLED_SETS:
         return [Part(bundled_file(data, split))], f"{data}/{split}.csv"
     if data in HUB_SETS:
-        return _hub_parts(HUB_SETS[data], split), f"{data}/{split}"
+        return [Part(path) for path in split_files(HUB_SETS[data], split)], f"{data}/{split}"
     path = Path(data).expanduser()
     is_file = path.suffix.lower() in (*SUFFIXES, *FOREIGN_SUFFIXES)
     if is_file or (data and os.path.exists(path)):
         _check_file(path)
         return [Part(path, _read_bytes(path) if whole else None)], data
     if HUB_ID.fullmatch(data):
-        return _hub_parts(data, split), f"{data}/{split}"
+        return [Part(path) for path in split_files(data, split)], f"{data}/{split}"
     raise DataError(
         f"no such data; give a file ({', '.join(SUFFIXES)}), a hub data set (owner/name), or one of"
         f" {listed(NAMED_SETS)}{nearest(data, NAMED_SETS)}",
         data,
     )
-
-
-def _hub_parts(repo_id: str, split: Split) -> list[Part]:
-    return [Part(path) for path in split_files(repo_id, split)]
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -271,9 +248,8 @@ def _check_file(path: Path) -> None:
     if os.path.isdir(path):
         raise DataError(f"is a folder; name a file in it ({', '.join(SUFFIXES)})", str(path))
     if path.suffix.lower() not in SUFFIXES:
-        raise DataError(
-            f"unknown suffix {path.suffix!r}; allowed are {', '.join(SUFFIXES)}", str(path)
-        )
+        message = f"unknown suffix {path.suffix!r}; allowed are {', '.join(SUFFIXES)}"
+        raise DataError(message, str(path))
     if not os.path.exists(path):
         raise DataError(f"no such file{_near_files(path)}", str(path))
 
@@ -302,9 +278,8 @@ def _records(
     for row in part.rows(wanted):
         text = _joined(row, columns, part.name)
         if not text.strip() and not allow_empty:
-            raise DataError(
-                "empty text; delete the row or fill it in", part.name, row.line, " + ".join(columns)
-            )
+            message = "empty text; delete the row or fill it in"
+            raise DataError(message, part.name, row.line, " + ".join(columns))
         yield row.line, text, read(row, label_column, part.name) if label_column else ""
 
 
@@ -316,20 +291,20 @@ def _with_label_names(examples: Examples, names: tuple[str, ...]) -> Examples:
     """Replace the labels "0" .. "n-1" by names, unless they are those names already."""
     if examples.labels is None:
         return replace(examples, label_names=names)
-    found = [name for label in examples.labels for name in names_of(label)]
-    if set(found) <= set(names):
+    written = [name for label in examples.labels for name in names_of(label)]
+    if set(written) <= set(names):
         return replace(examples, label_names=names)
     by_index = {str(index): name for index, name in enumerate(names)}
-    allowed = _label_mode(found, names, by_index)
+    # The first label tells which spelling a file uses.
+    allowed = set(names) if written[0] in names else set(by_index)
     for label, line in zip(examples.labels, examples.lines, strict=True):
         for name in names_of(label):
             if name not in allowed:
-                raise DataError(
+                message = (
                     f"label {name!r} is not one of {listed(names)}, nor an integer from 0 to "
-                    f"{len(names) - 1}{nearest(name, names)}",
-                    examples.source,
-                    line,
+                    f"{len(names) - 1}{nearest(name, names)}"
                 )
+                raise DataError(message, examples.source, line)
     labels = tuple(_renamed(label, by_index) for label in examples.labels)
     return replace(examples, labels=labels, label_names=names)
 
@@ -338,8 +313,3 @@ def _renamed(label: Label, names: Mapping[str, str]) -> Label:
     if isinstance(label, str):
         return names[label]
     return tuple(sorted(names[name] for name in label))
-
-
-def _label_mode(labels: Sequence[str], names: Iterable[str], by_index: Iterable[str]) -> set[str]:
-    """Return the spelling that a file uses, judged by its first label."""
-    return set(names) if labels[0] in set(names) else set(by_index)

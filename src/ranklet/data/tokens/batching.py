@@ -64,19 +64,13 @@ def epoch_batches(
 
 
 def sorted_batches(
-    lengths: NDArray[np.integer],
-    *,
-    batch_size: int | None = None,
-    batch_tokens: int | None = None,
+    lengths: NDArray[np.integer], *, batch_size: int | None = None, batch_tokens: int | None = None
 ) -> list[Indices]:
     """Group texts for evaluation and prediction: longest first, least padding, no randomness.
 
     Longest first, so that running out of memory shows in the first batch.
 
-    Args:
-        lengths: (texts,) tokens of each text.
-        batch_size: Texts per batch, or None.
-        batch_tokens: Most padded tokens per batch, as in `epoch_batches`, or None.
+    Lengths, (texts,) in tokens, and limits are as in `epoch_batches`.
 
     Returns:
         One (texts of the batch,) int64 array of indices per batch; together every text once.
@@ -90,8 +84,8 @@ def sorted_batches(
 
 
 def _check_limits(batch_size: int | None, batch_tokens: int | None) -> None:
-    given = [limit for limit in (batch_size, batch_tokens) if limit is not None]
-    if len(given) != 1 or given[0] < 1:
+    limits = [limit for limit in (batch_size, batch_tokens) if limit is not None]
+    if len(limits) != 1 or limits[0] < 1:
         raise ValueError(
             f"batch_size {batch_size} and batch_tokens {batch_tokens}: "
             "give exactly one of them, at least 1"
@@ -112,10 +106,7 @@ def _bucketed(lengths: NDArray[np.integer], order: Indices, window: int) -> Indi
 
 
 def _cut(
-    lengths: NDArray[np.integer],
-    order: Indices,
-    batch_size: int | None,
-    batch_tokens: int | None,
+    lengths: NDArray[np.integer], order: Indices, batch_size: int | None, batch_tokens: int | None
 ) -> list[Indices]:
     if batch_size is not None:
         starts = list(range(0, len(order), batch_size))

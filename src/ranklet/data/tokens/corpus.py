@@ -27,6 +27,7 @@ from safetensors.numpy import save
 from tokenizers import Tokenizer
 
 from ranklet.batch import Batch
+from ranklet.data.tokens.batching import Indices
 from ranklet.data.tokens.long_texts import LongTexts, window_weights
 from ranklet.data.tokens.tokenizer import BEGINNING_ONLY, Tokens, check_texts, tokenize
 from ranklet.errors import DataError
@@ -173,6 +174,41 @@ class DerivedCorpus(ABC):
         return self.tokens.text_starts
 
 
+@dataclass(frozen=True, eq=False)
+class CorpusPart:
+    """Some rows of a split, as a corpus of their own.
+
+    Attributes:
+        whole: The split.
+        rows: (rows,) int64, which ones.
+    """
+
+    whole: Corpus
+    rows: Indices
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text, (rows,) int64."""
+        return self.whole.lengths[self.rows]
+
+    @property
+    def labels(self) -> NDArray[np.int64] | None:
+        """(rows,) int64 class indices, or None."""
+        return None if self.whole.labels is None else self.whole.labels[self.rows]
+
+    @property
+    def text_starts(self) -> NDArray[np.int64] | None:
+        """None: the windows of a text may be in several parts, so each counts as a text."""
+        return None
+
+    def batch(self, indices: NDArray[np.integer]) -> Batch:
+        """Pack some texts, in the order given."""
+        return self.whole.batch(self.rows[indices])
+
+
 def num_texts(corpus: Corpus) -> int:
     """Return how many texts a corpus has, the windows of one counted once."""
     return len(corpus) if corpus.text_starts is None else len(corpus.text_starts) - 1
@@ -188,12 +224,7 @@ def text_labels(corpus: Corpus) -> NDArray[np.int64]:
 
 
 def corpus_of(tokens: Tokens, labels: NDArray[np.int64] | None) -> TokenCorpus:
-    """Put tokens and labels together.
-
-    Args:
-        tokens: Of some texts.
-        labels: (texts,) int64 class indices, which every window of a text gets; or None.
-    """
+    """Put tokens and labels together, (texts,) int64: every window of a text gets the label."""
     if labels is not None and tokens.text_starts is not None:
         labels = np.repeat(labels, np.diff(tokens.text_starts), axis=0)
     return TokenCorpus(
@@ -211,13 +242,8 @@ def build_corpus(
 ) -> TokenCorpus:
     """Tokenize the texts of a split, or take the ids of an earlier run from the cache.
 
-    Args:
-        tokenizer: As `load_tokenizer` gives it.
-        texts: One per row.
-        labels: Class index of each text, or None.
-        max_length: Most tokens per text, special ones included.
-        cache_folder: Where ids are kept, such as `default_cache_folder()`; None: nowhere.
-        long_texts: What happens to longer texts.
+    Labels are class indices, one a text; `max_length` counts tokens, special ones included; ids are
+    kept in the cache folder, such as `default_cache_folder()`, or with None nowhere.
 
     Raises:
         DataError: A text that cannot be tokenized, or not one label per text.

@@ -1,6 +1,7 @@
 """Texts longer than an encoder reads at once: their head, head and tail, or windows over them.
 
 Nothing here knows a tokenizer: a text is its token ids, with the special ones at either end.
+`text_starts` are (texts + 1,) int64: text i owns the windows from `text_starts[i]` on, one or more.
 """
 
 from __future__ import annotations
@@ -100,9 +101,6 @@ def window_starts(tokens: int, room: int, overlap: float) -> range:
 def window_weights(text_starts: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return what each window counts, so that all texts count alike and the mean over windows is 1.
 
-    Args:
-        text_starts: (texts + 1,) int64, text i owns the windows from `text_starts[i]` on.
-
     Returns:
         (windows,) float32, windows / texts / windows of its text.
     """
@@ -113,17 +111,11 @@ def window_weights(text_starts: NDArray[np.int64]) -> NDArray[np.float32]:
 
 
 def aggregate(logits: Tensor, text_starts: NDArray[np.int64], aggregation: Aggregation) -> Tensor:
-    """Make one answer a text of the logits of its windows.
+    """Make one answer a text of the logits of its windows, (windows, classes).
 
     `mean` is the mean of the windows' probabilities; `max` takes for each class the largest and
     divides by their sum; `vote` is the mean over the windows whose most probable class is that of
     most windows, of equally many the one with the larger mean over all.
-
-    Args:
-        logits: (windows, classes).
-        text_starts: (texts + 1,) int64, text i owns the windows from `text_starts[i]` on; at least
-            one each.
-        aggregation: Which.
 
     Returns:
         (texts, classes) float32, logarithms of probabilities: logits whose softmax they are.
@@ -154,13 +146,9 @@ def aggregate(logits: Tensor, text_starts: NDArray[np.int64], aggregation: Aggre
 def aggregate_each(
     logits: Tensor, text_starts: NDArray[np.int64], aggregation: Literal["mean", "max"]
 ) -> Tensor:
-    """Make one answer a text of its windows where every label is a question of its own.
+    """Make one answer a text of the logits of its windows, (windows, labels), each label alone.
 
-    Args:
-        logits: (windows, labels).
-        text_starts: (texts + 1,) int64, text i owns the windows from `text_starts[i]` on; at least
-            one each.
-        aggregation: The mean of a label's probabilities in the windows, or the largest one.
+    It is the mean of a label's probabilities in the windows, or the largest one.
 
     Returns:
         (texts, labels) float32, logits whose sigmoid the aggregated probabilities are.

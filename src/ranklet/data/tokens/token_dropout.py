@@ -15,10 +15,8 @@ def drop_tokens(batch: Batch, share: float, generator: torch.Generator) -> Batch
     Random deletion (Wei & Zou 2019, arXiv:1901.11196, section 2) on tokens. The first and the last
     token of a text always stay: they are the special ones.
 
-    Args:
-        batch: Packed texts on the CPU, or the hidden states of their tokens.
-        share: Probability of leaving out each other token.
-        generator: Draws them; equal states give equal batches.
+    Every other token of the batch, which is on the CPU, is left out with the share as probability;
+    equal states of the generator give equal batches.
 
     Returns:
         A shorter batch of the same texts.

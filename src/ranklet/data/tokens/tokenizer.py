@@ -95,10 +95,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 def write_tokenizer(tokenizer: Tokenizer, folder: Path, model_max_length: int) -> None:
     """Write tokenizer.json and tokenizer_config.json as `transformers.AutoTokenizer` reads them.
 
-    Args:
-        tokenizer: Written without its padding and truncation.
-        folder: Existing folder.
-        model_max_length: Longest text that the encoder takes, tokens, special ones included.
+    `model_max_length` is the longest text that the encoder takes: tokens, special ones included.
 
     Raises:
         RunError: A file cannot be written.
@@ -167,7 +164,18 @@ def check_texts(texts: Sequence[str]) -> None:
         DataError: A text with a lone surrogate, or something that is no text.
     """
     for index, text in enumerate(texts):
-        _check_text(f"texts[{index}]", text)
+        if not isinstance(text, str):
+            raise DataError(f"expected text, found {type(text).__name__}", f"texts[{index}]")
+        if text.isascii():
+            continue
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            message = (
+                f"half a character (lone surrogate {text[error.start]!a}) at position "
+                f"{error.start}; decode the source as UTF-8 or replace it"
+            )
+            raise DataError(message, f"texts[{index}]") from error
 
 
 def _plain(tokenizer: Tokenizer) -> Tokenizer:
@@ -177,21 +185,6 @@ def _plain(tokenizer: Tokenizer) -> Tokenizer:
     copy.no_padding()
     copy.no_truncation()
     return copy
-
-
-def _check_text(place: str, text: object) -> None:
-    if not isinstance(text, str):
-        raise DataError(f"expected text, found {type(text).__name__}", place)
-    if text.isascii():
-        return
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"half a character (lone surrogate {text[error.start]!a}) at position {error.start}; "
-            "decode the source as UTF-8 or replace it",
-            place,
-        ) from error
 
 
 def _tokenize_chunk(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> Tokens:

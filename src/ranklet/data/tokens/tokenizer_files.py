@@ -111,9 +111,9 @@ def _working(build: Callable[[], Tokenizer], path: Path) -> Tokenizer:
 
 
 def _bert_settings(path: Path) -> dict[str, Any]:
-    given = _json_object(path) if path.is_file() else {}
+    config = _json_object(path) if path.is_file() else {}
     defaults = {"do_lower_case": True, "strip_accents": None, "tokenize_chinese_chars": True}
-    settings = {name: given.get(name, default) for name, default in defaults.items()}
+    settings = {name: config.get(name, default) for name, default in defaults.items()}
     for name, value in settings.items():
         if not isinstance(value, bool) and (value is not None or defaults[name] is not None):
             raise WeightsError(f"{path}: {name} is {value!r}; it must be true or false")

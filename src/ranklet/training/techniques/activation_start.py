@@ -30,12 +30,6 @@ def start_from_activations(
     Paischer et al. 2024 (arXiv:2410.07170), section 3, without spreading ranks anew. One pass over
     a few texts, second moments of each map's input (in_features squared numbers for each map), one
     eigenvalue decomposition each.
-
-    Args:
-        model: Fresh adapters placed; its A are changed.
-        corpus: Training texts.
-        seed: Chooses the texts.
-        texts: How many to read.
     """
     adapted = {name: part for name, part in model.named_modules() if isinstance(part, LoRALinear)}
     moments: dict[str, Tensor] = {}

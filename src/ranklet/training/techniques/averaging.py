@@ -17,10 +17,6 @@ class MovingAverage:
 
     It starts at the tensors as they are. The decay is warmed up, as TensorFlow's
     ExponentialMovingAverage does it with `num_updates`, so that the start is soon forgotten.
-
-    Args:
-        model: The model.
-        decay: Share that stays of the average at a step.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -68,11 +64,7 @@ def greedy_soup(
     training as ingredients. An ingredient must improve the average; in the paper it may leave it
     as good as it was.
 
-    Args:
-        model: Is left with any of the tensors that were tried.
-        best: Validations, the best first.
-        validate: Validation metrics of the model as it is.
-        is_better: Whether the first metrics are better than the second.
+    The model is left with any of the tensors that were tried.
 
     Returns:
         Metrics of the average, and what went into it: the best alone where nothing improved it.

@@ -28,10 +28,6 @@ def drop_in_encoder(encoder: NativeEncoder, share: float) -> int:
     Below, states stay a function of the texts alone and can be kept. While training, the layers
     that drop out run plainly, not as one function.
 
-    Args:
-        encoder: With its adapters placed.
-        share: Share of what attention and feed-forward network add.
-
     Returns:
         The first such layer, counted from 0.
     """
@@ -43,12 +39,7 @@ def drop_in_encoder(encoder: NativeEncoder, share: float) -> int:
 
 
 def scheduled_dropout(model: nn.Module, factor: Callable[[int], float]) -> Callable[[int], None]:
-    """Return what sets every dropout of a model before an optimizer step.
-
-    Args:
-        model: Its dropouts are the highest.
-        factor: Their factor at an optimizer step, counted from 1.
-    """
+    """Return what multiplies every dropout of a model by its factor before an optimizer step."""
     highest = [(part, part.dropout) for part in model.modules() if isinstance(part, _DROPPING)]
 
     def set_dropout(step: int) -> None:
@@ -65,11 +56,6 @@ def gradient_noise(
 
     Neelakantan et al. 2015 (arXiv:1511.06807, section 3), with t counted from 0. Each step has a
     generator of its own, so that a training that goes on in the middle draws the same.
-
-    Args:
-        optimizer: Holds what trains; its gradients are changed.
-        eta: Variance at the first step.
-        seed: Of the noise.
     """
 
     def add_noise(step: int) -> None:

@@ -50,10 +50,7 @@ class RidgeMap:
 def start_with_ridge(model: ClassifierNetwork, corpus: Corpus, seed: int) -> RidgeMap:
     """Set the last map of a classifier's head from at most `MOST_TEXTS` training texts, in place.
 
-    Args:
-        model: The classifier; nothing but the last map of its head changes.
-        corpus: Training texts with labels.
-        seed: Draws the texts where there are more; equal seeds give equal maps.
+    Equal seeds give equal maps.
 
     Returns:
         The map that the head starts with.

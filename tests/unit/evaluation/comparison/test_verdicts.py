@@ -20,9 +20,9 @@ from ranklet.evaluation.comparison.verdicts import (
     points,
 )
 from ranklet.evaluation.intervals import Metric, share_with_interval
-from ranklet.evaluation.json_values import to_values
 from ranklet.evaluation.one_label import evaluate_one_label
 from ranklet.evaluation.unlabelled.result import Estimate
+from ranklet.json_values import to_values
 
 EYE = np.eye(2, dtype=bool)
 

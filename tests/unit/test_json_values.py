@@ -9,7 +9,7 @@ import pytest
 
 from ranklet.errors import RunError
 from ranklet.evaluation.intervals import Metric
-from ranklet.evaluation.json_values import from_values, to_values
+from ranklet.json_values import from_values, to_values
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ _HOMES = {
     "Fix": "ranklet.workflows.audit",
     "LabelSet": "ranklet.labels",
     "LabelledTexts": "ranklet.data.reading.memory",
-    "ModelSource": "ranklet.workflows.load",
+    "ModelSource": "ranklet.run.model_source",
     "Observer": "ranklet.run.observer",
     "ParameterPlan": "ranklet.budget.plan",
     "Recipe": "ranklet.recipe",

@@ -113,8 +113,7 @@ def untuned(run: ranklet.Run) -> Row:
     assert isinstance(model.problem, MultiLabel)
     section = ranklet.load_recipe(run.recipe).data
     assert section.test is not None
-    kind = model.problem.problem_type
-    split = read_labelled(section.test, "test", model.labels, section, problem_type=kind)
+    split = read_labelled(section.test, "test", run, model.network)
     probabilities = model.predict_proba(split.texts)
     half = replace(model.problem, thresholds=(0.5,) * len(model.labels))
     return {

@@ -29,7 +29,7 @@ def train(job: Job) -> Result:
     recipe = load_recipe(recipe_file, job["settings"])
     clock = _EpochClock(job["device"])
     clock.begin()
-    observer = Observer(announce=clock.hear, record=clock.record)
+    observer = Observer(report=clock.hear, record=clock.record)
     run = workflow.train(recipe, folder / "run", observer=observer)
     about = json.loads(run.environment.read_text(encoding="utf-8"))
     plan = json.loads(run.plan.read_text(encoding="utf-8"))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         HubError,
         MissingExtraError,
         ParityError,
+        ProcessLostError,
         RankletError,
         RecipeError,
         RunError,
@@ -73,6 +74,7 @@ __all__ = [
     "Observer",
     "ParameterPlan",
     "ParityError",
+    "ProcessLostError",
     "RankletError",
     "Recipe",
     "RecipeError",
@@ -103,62 +105,37 @@ __all__ = [
     "verify",
 ]
 
+# Every other name is a verb, which has the file of its name, or an error.
 _HOMES = {
-    "AdapterError": "ranklet.errors",
     "Audit": "ranklet.data.audit.result",
-    "BudgetExceededError": "ranklet.errors",
     "Check": "ranklet.workflows.verify",
     "Classification": "ranklet.workflows.classify",
     "Columns": "ranklet.data.reading.columns",
     "Comparison": "ranklet.evaluation.comparison.verdicts",
-    "DataError": "ranklet.errors",
     "Estimate": "ranklet.evaluation.unlabelled.result",
     "Evaluation": "ranklet.evaluation.result",
     "Fix": "ranklet.workflows.audit",
-    "HubError": "ranklet.errors",
     "LabelSet": "ranklet.labels",
     "LabelledTexts": "ranklet.data.reading.memory",
-    "MissingExtraError": "ranklet.errors",
     "ModelSource": "ranklet.workflows.load",
     "Observer": "ranklet.run.observer",
     "ParameterPlan": "ranklet.budget.plan",
-    "ParityError": "ranklet.errors",
-    "RankletError": "ranklet.errors",
     "Recipe": "ranklet.recipe",
-    "RecipeError": "ranklet.errors",
     "Run": "ranklet.run.folder",
-    "RunError": "ranklet.errors",
     "SeedRuns": "ranklet.workflows.train_seeds",
     "ShrinkResult": "ranklet.workflows.shrink",
     "Stress": "ranklet.evaluation.stress",
     "TextClassifier": "ranklet.text_classifier",
-    "TrainingDivergedError": "ranklet.errors",
-    "TrainingStoppedError": "ranklet.errors",
-    "WeightsError": "ranklet.errors",
-    "audit": "ranklet.workflows.audit",
-    "classify": "ranklet.workflows.classify",
-    "compare": "ranklet.workflows.compare",
-    "estimate": "ranklet.workflows.estimate",
-    "evaluate": "ranklet.workflows.evaluate",
-    "fit_ranks": "ranklet.workflows.fit_ranks",
-    "load": "ranklet.workflows.load",
     "load_recipe": "ranklet.recipe",
     "open_run": "ranklet.run.folder",
-    "plan": "ranklet.workflows.plan",
-    "predict": "ranklet.workflows.predict",
-    "shrink": "ranklet.workflows.shrink",
-    "stress": "ranklet.workflows.stress",
-    "train": "ranklet.workflows.train",
-    "train_seeds": "ranklet.workflows.train_seeds",
-    "verify": "ranklet.workflows.verify",
 }
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    if name not in __all__:
         raise AttributeError(f"module 'ranklet' has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    by_kind = "ranklet.errors" if name.endswith("Error") else f"ranklet.workflows.{name}"
+    return getattr(import_module(_HOMES.get(name, by_kind)), name)
 
 
 def __dir__() -> list[str]:

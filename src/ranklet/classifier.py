@@ -36,6 +36,8 @@ from ranklet.problem import Problem, SingleLabel
 from ranklet.vocabulary import CleaningStep, HeadKind, Pooling
 
 PREDICTION_BATCH_TOKENS = 4096
+# Texts that are tokenized and answered at once where they may be more than memory holds.
+CHUNK_TEXTS = 1024
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from ranklet.data.reading.memory import IN_MEMORY
 from ranklet.problem import MultiLabel
 from ranklet.recipe.yaml_file import parse_recipe
-from ranklet.run.folder import read_json
 from ranklet.text_classifier import TextClassifier
-from ranklet.workflows.load import load
-from ranklet.workflows.train import train
+from ranklet.workflows.train import learn
 
 
 class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -108,13 +105,12 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"y has {len(labels)} labels for {len(texts)} texts; give one each")
         if len(self.classes_) < 2:
             raise ValueError("y has one label only; a classifier needs at least two")
-        with TemporaryDirectory() as folder:
-            fields = self._fields(multi_label=isinstance(labels[0], list))
-            recipe = parse_recipe(json.dumps(fields), "parameters", self._overrides())
-            run = train(recipe, Path(folder) / "run", data=(texts, labels))
-            self.trained_parameters_ = read_json(run.certificate)["counted"]
-            self.validation_ = read_json(run.environment)["best_validation"]
-            self.model_ = load(run.adapter, merge=True)
+        fields = self._fields(multi_label=isinstance(labels[0], list))
+        recipe = parse_recipe(json.dumps(fields), "parameters", self._overrides())
+        learned = learn(recipe, data=(texts, labels))
+        self.trained_parameters_ = learned.plan.total
+        self.validation_ = dict(learned.result.best_metrics)
+        self.model_ = learned.classifier.merged()
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ network what those need: what the classifier is, and where its adapters are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +169,16 @@ class TextClassifier:
                 device=module_device(network),
             )
         save_model(Path(folder), network, self.settings, self.adapter, self.card)
+
+    def merged(self) -> TextClassifier:
+        """Return a fresh one that answers alike, its adapters merged: faster, it trains no more.
+
+        Raises:
+            RunError: It answers differently.
+        """
+        rebuild, parts = replace(self, is_merged=True).__reduce__()
+        merged: TextClassifier = rebuild(*parts)
+        return merged
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what was trained; the encoder is left out and found again by its name."""

@@ -80,25 +80,23 @@ def recipe_fields() -> set[str]:
     return names
 
 
-READERS = ("ranklet.recipe", "ranklet.run", f"{WORKFLOWS}.from_recipe", f"{WORKFLOWS}.train")
-# Those that read fields of a recipe besides, and what has still to go elsewhere.
+READERS = (
+    "ranklet.recipe",
+    "ranklet.run",
+    f"{WORKFLOWS}.from_recipe",
+    f"{WORKFLOWS}.train",
+    f"{WORKFLOWS}._train",  # its parts, which every process of a training has a recipe for
+)
+# Those that read fields of a recipe besides, and why.
 FURTHER_READERS = {
-    "ranklet.cli.verbs.plan",
-    f"{WORKFLOWS}._audit.split_description",
-    f"{WORKFLOWS}._compared_runs",
-    f"{WORKFLOWS}._train.cuda_graphs",
-    f"{WORKFLOWS}._train.frozen_layers",
-    f"{WORKFLOWS}._train.learn",
-    f"{WORKFLOWS}._train.messages",
-    f"{WORKFLOWS}._train.other_processes",
-    f"{WORKFLOWS}._train.resume",
-    f"{WORKFLOWS}._train.teachers",
-    f"{WORKFLOWS}._verify.checks",
-    f"{WORKFLOWS}._verify.claims",
-    f"{WORKFLOWS}.audit",
-    f"{WORKFLOWS}.fit_ranks",
-    f"{WORKFLOWS}.shrink",
-    f"{WORKFLOWS}.train_seeds",
+    "ranklet.cli.verbs.plan",  # prints the budget and `adapter.fit`
+    f"{WORKFLOWS}._compared_runs",  # a field in which recipes differ names a system
+    f"{WORKFLOWS}._verify.checks",  # compares a recipe with what its run states
+    f"{WORKFLOWS}._verify.claims",  # counts again what a recipe trains
+    f"{WORKFLOWS}.audit",  # reads texts as a run does
+    f"{WORKFLOWS}.fit_ranks",  # its task: `adapter.fit` to ranks
+    f"{WORKFLOWS}.shrink",  # measures on a run's data, with its seed
+    f"{WORKFLOWS}.train_seeds",  # compares texts in memory with what its runs were trained on
 }
 
 

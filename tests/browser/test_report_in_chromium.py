@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ranklet.budget.plan import ParameterPlan, PlanRow
 from ranklet.evaluation.baselines import Baseline
-from ranklet.evaluation.by_problem import curves_of_probabilities
 from ranklet.evaluation.data_description import DataDescription, count_labels, count_lengths
 from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.one_label import evaluate_one_label
+from ranklet.evaluation.problem_metrics import curves_of_probabilities
 from ranklet.evaluation.report.error_table import ErrorRow, ErrorTable
 from ranklet.evaluation.report.figures import (
     data_figures,
@@ -30,8 +31,6 @@ from ranklet.evaluation.report.figures import (
 )
 from ranklet.evaluation.report.page import Section
 from ranklet.evaluation.report.run_page import (
-    BudgetRow,
-    BudgetSection,
     DataSummary,
     Provenance,
     Results,
@@ -189,7 +188,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "title": HOSTILE,
         "subtitle": "a random evaluation",
         "results": Results(evaluations, {"test": (Baseline("majority class", sure, sure),)}),
-        "budget": BudgetSection(30, 40, [BudgetRow("layer.0.query", "adapter", 4, 30)]),
+        "budget": ParameterPlan((PlanRow("layer.0.query", "lora", 4, (3, 4), 30),), 40),
         "data": DataSummary({"train": 9}, {"train": 0.1}, {"in test": 1}, {}, "Nothing leaked."),
         "training": Training(held, {"steps": "100"}, 61.0),
         "figures": embed_figures(drawings),

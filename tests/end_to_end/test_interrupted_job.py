@@ -73,7 +73,7 @@ def trained(folder: str, *options: str) -> tuple[dict[str, Any], list[str]]:
     from ranklet.run.observer import Observer
 
     said: list[str] = []
-    run = library.train(recipe(*options), folder, observer=Observer(announce=said.append))
+    run = library.train(recipe(*options), folder, observer=Observer(report=said.append))
     assert not run.checkpoints.exists()
     return json.loads(run.certificate.read_text()), said
 

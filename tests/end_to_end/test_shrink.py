@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import ranklet as library
+from ranklet.encoder import precision
+from ranklet.saved.probes import compute_dtype
 
 TEXTS = ["the team a goal", "the envoy a treaty", "coach"]
 HEAD = 16 * 2 + 2
@@ -85,6 +88,30 @@ def test_a_smaller_run_is_a_run_like_any_other(
     again = ranklet("train", "small/recipe.yaml", "--out", "again", "--set", "training.epochs=1")
     assert again.returncode == 0, again.stderr
     assert json.loads(Path("again/certificate.json").read_text())["planned"] <= budget
+
+
+def test_on_any_processor_a_run_is_used_in_the_precision_of_its_recipe(
+    learnt: str, ranklet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "_has_fast_bfloat16", lambda device: True)
+    done = ranklet("shrink", learnt, "--budget", "400", "--out", "small", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(Path("small/adapter/probes.json").read_text())["dtype"] == "float32"
+    machine = json.loads(Path("small/environment.json").read_text())["machine"]
+    assert machine["precision"] == "float32"
+    checked = ranklet("verify", "small", "--data", "train.csv")
+    assert checked.returncode == 0, checked.stdout
+    figures = [
+        ranklet("evaluate", "small", "--data", "train.csv", "--json", *options).stdout
+        for options in ((), FLOAT32)
+    ]
+    assert figures[0] == figures[1] != ""
+    assert dtype_of("small") == torch.float32
+    assert dtype_of("small/adapter") == torch.bfloat16  # a bare adapter names none
+
+
+def dtype_of(path: str) -> torch.dtype:
+    return compute_dtype(library.load(path).network)
 
 
 def test_an_adapter_folder_becomes_an_adapter_folder(shrunk: Any, ranklet: Any) -> None:

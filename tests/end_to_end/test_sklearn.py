@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+import ranklet as library
 from ranklet.errors import RecipeError
+from ranklet.recipe.yaml_file import parse_recipe
 from ranklet.sklearn import LoraTextClassifier
 
 Command = Callable[..., Any]
@@ -81,6 +85,45 @@ def test_pickled_and_saved_it_answers_alike(
     damaged = pickle.loads(pickle.dumps(clone(classifier)))
     with pytest.raises(NotFittedError):
         damaged.predict(TEXTS)
+
+
+def test_fit_writes_nothing_but_the_cache_of_tokens(
+    classifier: LoraTextClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> str:
+        raise AssertionError("a temporary folder")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    monkeypatch.setenv("RANKLET_CACHE", str(tmp_path / "cache"))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    classifier.fit(TEXTS, LABELS)
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    written = {path.relative_to(tmp_path) for path in after if after[path] != before.get(path)}
+    assert {path.parts[0] for path in written if path.parts} == {"cache"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"adapter.init": "pissa"}, {"head": "linear", "adapter.use_dora": True}],
+)
+def test_it_is_what_training_into_a_folder_gives(
+    classifier: LoraTextClassifier, settings: dict[str, Any]
+) -> None:
+    classifier.set_params(settings={**(classifier.settings or {}), **settings})
+    classifier.fit(TEXTS, LABELS)
+    recipe = parse_recipe(
+        json.dumps(classifier._fields(multi_label=False)), "it", classifier._overrides()
+    )
+    numbers = np.searchsorted(classifier.classes_, LABELS).tolist()
+    run = library.train(recipe, "folder", data=(TEXTS, numbers))
+    loaded = library.load(run, merge=True)
+    assert np.array_equal(loaded.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
+    assert json.loads(run.environment.read_text())["best_validation"] == classifier.validation_
+    assert json.loads(run.certificate.read_text())["counted"] == classifier.trained_parameters_
+    classifier.save("saved")
+    for file in ("adapter_model.safetensors", "labels.json", "classifier.json", "README.md"):
+        assert Path("saved", file).read_bytes() == (run.adapter / file).read_bytes(), file
 
 
 @pytest.mark.parametrize(

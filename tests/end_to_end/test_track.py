@@ -48,7 +48,7 @@ def test_without_the_extra_nothing_is_begun(
 def test_several_observers_are_told_the_same(workplace: Path) -> None:
     told: list[list[Any]] = [[], []]
     observers = [
-        Observer(announce=one.append, start=one.append, record=one.append, finish=one.append)
+        Observer(report=one.append, start=one.append, record=one.append, finish=one.append)
         for one in told
     ]
     run = library.train(library.load_recipe("recipe.yaml"), "mine", observer=together(observers))

@@ -78,6 +78,29 @@ def test_a_recipe_s_own_test_data_are_others(workplace: Path) -> None:
         library.train(recipe(), "same", data="test.csv", test="test.csv")
 
 
+def test_plans_ranks_and_seeds_are_those_of_the_same_file(workplace: Path) -> None:
+    texts, labels = rows("train.csv")
+    assert library.plan(recipe(), (texts, labels)).to_json() == library.plan(recipe()).to_json()
+    three = [["Sports", "World", "Other"][row % 3] for row in range(len(texts))]
+    wider = library.plan(recipe(), (texts, three))
+    assert wider.total == library.plan(recipe()).total + 16 + 1  # one label more of a linear map
+    for mode in ("uniform", "measured"):
+        options = ["adapter.fit=400", f"adapter.fit_mode={mode}"]
+        to_fit = library.load_recipe("recipe.yaml", options)
+        ours = library.fit_ranks(to_fit, data=(texts, labels), test=rows("test.csv"))
+        assert ours.adapter == library.fit_ranks(to_fit).adapter, mode
+        assert ours.data.train == "texts in memory"
+    pairs = ((text, label) for text, label in zip(texts, labels, strict=True))
+    records = ({"text": text, "label": label} for text, label in pairs)  # can be read once only
+    trained = library.train_seeds(recipe(), [0, 1], "seeds", data=records, test=rows("test.csv"))
+    files = library.train_seeds(recipe(), [0, 1], "files")
+    assert trained.figures == files.figures
+    again = library.train_seeds(recipe(), [0], "seeds", data=(texts, labels), test=rows("test.csv"))
+    assert again.runs[0] == trained.runs[0]
+    with pytest.raises(RunError, match=r"seed-0: was trained on other texts; "):
+        library.train_seeds(recipe(), [0], "seeds", data=(texts, three), test=rows("test.csv"))
+
+
 def test_the_hash_is_of_what_was_read(workplace: Path) -> None:
     read = sha256_file(Path("train.csv"))
 

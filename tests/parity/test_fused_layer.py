@@ -253,6 +253,14 @@ def test_what_the_fused_layer_cannot_do_runs_plainly(folder: Path, reason: str) 
     assert [layer.maps() for layer in model.encoder.layers] == [None] * 3
 
 
+@pytest.mark.parametrize("part", ["weight", "bias"])
+def test_a_layer_with_a_norm_of_which_a_part_trains_runs_plainly(folder: Path, part: str) -> None:
+    model = build(folder, "all-linear")
+    norms = [each for each in model.encoder.layers[1].modules() if isinstance(each, nn.LayerNorm)]
+    getattr(norms[-1], part).requires_grad_(True)
+    assert [layer.maps() is None for layer in model.encoder.layers] == [False, True, False]
+
+
 def test_weights_that_moved_are_not_used_in_their_old_place(folder: Path) -> None:
     model = build(folder, ["query"])
     query = model.encoder.layers[0].attention.self.query.base_layer

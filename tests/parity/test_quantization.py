@@ -222,3 +222,15 @@ def test_nothing_dense_is_kept_for_the_gradients(tmp_path: Path) -> None:
     ):
         model(texts())
     assert not weights & set(kept)
+
+
+@pytest.mark.parametrize(("quantization", "zero"), [("int8", 0), ("nf4", 0x77)])
+def test_a_block_of_zeros_is_kept_as_zeros(quantization: Quantization, zero: int) -> None:
+    weight = torch.zeros(2, 128)
+    weight[1, :64] = torch.linspace(-1, 1, 64)
+    stored = QuantizedWeight(weight, quantization)
+    half = stored.codes.shape[1] // 2
+    assert stored.codes[0].unique().tolist() == [zero]
+    assert stored.codes[1, half:].unique().tolist() == [zero]
+    assert len(stored.codes[1, :half].unique()) > 10
+    assert stored.scales.tolist() == [[0, 0], [1, 0]]

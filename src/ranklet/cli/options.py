@@ -48,7 +48,10 @@ LabelNamesOption = Annotated[
     typer.Option(metavar="NAME,NAME", help="Label names in order, for an adapter without them."),
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
-PrecisionOption = Annotated[Precision, typer.Option(help="Dtype of the frozen weights.")]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(help="Dtype of the frozen weights; auto: as the run says, else fastest."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to be read by a program.")]
 
 

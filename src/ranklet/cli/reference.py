@@ -51,14 +51,7 @@ def _verbs(verbs: typer.Typer, prefix: str) -> Iterator[str]:
 def _verb(
     name: str, call: Callable[..., Any] | None, usage: str = "", about: str | None = None
 ) -> Iterator[str]:
-    """Yield the section of a verb.
-
-    Args:
-        name: The command up to it.
-        call: The function that it calls.
-        usage: What follows its options.
-        about: What it does; None: as its docstring says.
-    """
+    """Yield the section of a verb; what it does is its docstring, if nothing else is given."""
     assert call is not None
     arguments, options = _parameters(call)
     places = "".join(f" {cells[0]}" for cells in arguments)

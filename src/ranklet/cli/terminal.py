@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress
 
-    from ranklet.evaluation.intervals import Metric
     from ranklet.evaluation.report.table import Cell, Table
+
+
+T = TypeVar("T")
 
 
 def print_error(message: str) -> None:
@@ -32,6 +35,16 @@ def print_line(line: str = "") -> None:
 def print_json(content: Any) -> None:
     """Print JSON to stdout."""
     sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def show(result: T, print_result: Callable[[T], None], as_json: bool) -> None:
+    """Print a result for people, or as JSON."""
+    from ranklet.json_values import to_values
+
+    if as_json:
+        print_json(to_values(result))
+    else:
+        print_result(result)
 
 
 def print_table(table: Table) -> None:
@@ -67,7 +80,7 @@ def cell_text(cell: Cell) -> str:
         case Share(value, digits):
             return f"{value:.{digits}%}"
         case Metric():
-            return with_interval(cell)
+            return str(cell)
         case Difference(metric):
             points = [f"{100 * share:+.2f}" for share in (metric.value, *metric.interval)]
             return "{} [{}, {}]".format(*points)
@@ -85,17 +98,8 @@ def printable(line: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in line)
 
 
-def with_interval(metric: Metric) -> str:
-    """Write a figure and its interval."""
-    return f"{metric:.4f}"
-
-
 def progress_bar(state: str) -> Progress:
-    """Return a bar on stderr, shown in a terminal only and gone when it is done.
-
-    Args:
-        state: What stands beside it, as a format of rich's tasks.
-    """
+    """Return a bar on stderr, in a terminal only; beside it stands a format of rich's tasks."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

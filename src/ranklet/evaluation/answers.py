@@ -14,25 +14,12 @@ from ranklet.classifier import ClassifierNetwork
 from ranklet.data.cleaning import clean
 from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, text_labels
-from ranklet.evaluation.by_problem import (
-    curves_of_probabilities,
-    evaluate_probabilities,
-    is_correct,
-    label_names_of,
-)
+from ranklet.evaluation import problem_metrics, slices
 from ranklet.evaluation.curves import Curves
 from ranklet.evaluation.importance import MOST_WORDS, Importance, importance_of, occlude
 from ranklet.evaluation.predictions import Predictions, surest_errors
 from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage, confidence_of, covered
-from ranklet.evaluation.slices import (
-    Grouping,
-    by_column,
-    by_confidence,
-    by_tokens,
-    by_words,
-    slice_rows,
-)
 from ranklet.problem import SingleLabel
 
 MOST_TEXTS = 1000
@@ -103,19 +90,19 @@ def evaluate_answers(
     """
     problem, labels = model.problem, answers.labels
     probabilities = probabilities_of(model, answers)
-    evaluation = evaluate_probabilities(
+    evaluation = problem_metrics.evaluate_probabilities(
         problem, probabilities, labels, model.labels.names, name, seed
     )
-    groupings = [by_words(answers.texts)]
+    groupings = [slices.by_words(answers.texts)]
     if model.preprocessing is not None:
-        groupings.append(by_tokens(answers.lengths, model.preprocessing.max_length))
+        groupings.append(slices.by_tokens(answers.lengths, model.preprocessing.max_length))
     if isinstance(problem, SingleLabel):
-        groupings.append(Grouping("class", model.labels.names, labels))
-        groupings.append(by_confidence(probabilities.max(1)))
-    groupings += [by_column(column, cells) for column, cells in (columns or {}).items()]
-    right = is_correct(problem, probabilities, labels)
-    slices = tuple(part for grouping in groupings for part in slice_rows(grouping, right))
-    return replace(evaluation, slices=slices)
+        groupings.append(slices.Grouping("class", model.labels.names, labels))
+        groupings.append(slices.by_confidence(probabilities.max(1)))
+    groupings += [slices.by_column(column, cells) for column, cells in (columns or {}).items()]
+    right = problem_metrics.is_correct(problem, probabilities, labels)
+    parts = tuple(part for grouping in groupings for part in slices.slice_rows(grouping, right))
+    return replace(evaluation, slices=parts)
 
 
 def evaluate_splits(
@@ -143,17 +130,19 @@ def predictions_of(model: ClassifierNetwork, answers: Answers) -> Predictions:
     names, problem = model.labels.names, model.problem
     probabilities = probabilities_of(model, answers)
     return Predictions(
-        labels=tuple(label_names_of(answers.labels, names)),
+        labels=tuple(problem_metrics.label_names_of(answers.labels, names)),
         predicted=tuple(problem.answers(probabilities, names)),
         confidence=probabilities.max(1) if isinstance(problem, SingleLabel) else None,
-        right=is_correct(problem, probabilities, answers.labels),
+        right=problem_metrics.is_correct(problem, probabilities, answers.labels),
     )
 
 
 def curves_of(model: ClassifierNetwork, answers: Answers) -> Curves:
     """Compute the points of every curve of some answers."""
     probabilities = probabilities_of(model, answers)
-    return curves_of_probabilities(model.problem, probabilities, answers.labels, model.labels.names)
+    return problem_metrics.curves_of_probabilities(
+        model.problem, probabilities, answers.labels, model.labels.names
+    )
 
 
 def explain_errors(model: ClassifierNetwork, answers: Answers) -> Importance:

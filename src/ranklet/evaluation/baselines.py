@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.by_problem import evaluate_probabilities
 from ranklet.evaluation.intervals import Metric
+from ranklet.evaluation.problem_metrics import evaluate_probabilities
 from ranklet.problem import choose_problem
 from ranklet.vocabulary import ProblemType
 

@@ -88,10 +88,7 @@ def expected_calibration_error(bins: tuple[ReliabilityBin, ...]) -> float:
 
     It grows with few rows also where probabilities are right, since each bin's accuracy strays.
     Source: Guo, Pleiss, Sun & Weinberger 2017, arXiv:1706.04599, equation 3, with their 15 bins of
-    equal width.
-
-    Args:
-        bins: As `reliability_bins` gives them, at least one.
+    equal width. There is at least one bin.
     """
     total = sum(entry.rows for entry in bins)
     return sum(entry.rows * abs(entry.accuracy.value - entry.confidence) for entry in bins) / total

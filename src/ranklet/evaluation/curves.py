@@ -190,15 +190,7 @@ def _lines(
     grid: NDArray[np.float64],
     on_grid: Sequence[NDArray[np.float64]],
 ) -> tuple[Curve, ...]:
-    """Choose and thin the curves to keep, and put the mean behind them.
-
-    Args:
-        names: Of the labels.
-        points: Of each label.
-        areas: Of each label.
-        grid: (g,) where the mean is taken.
-        on_grid: (g,) of each label.
-    """
+    """Choose and thin the curves of labels to keep, and put their mean on a grid behind them."""
     places = list(range(len(names)))
     if len(names) > MOST_LABELS:
         places = sorted(places, key=lambda place: areas[place])[:LOWEST_LABELS]

@@ -6,7 +6,6 @@ A score without a denominator is 0, as everywhere here and in scikit-learn's `ze
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +19,10 @@ from ranklet.evaluation.intervals import (
     metrics_of_counts,
     share_with_interval,
 )
-from ranklet.evaluation.result import (
-    AVERAGES,
-    SCORES,
-    Evaluation,
-    LabelSetFigures,
-    class_metrics,
-)
+from ranklet.evaluation.result import Evaluation, LabelSetFigures, scores_of_vector
 from ranklet.problem import MultiLabel
 
 _SET_FIGURES = ("precision_micro", "recall_micro", "f1_micro", "hamming_loss")
-# As in the log-loss of one label a text.
-_SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 
 
 def evaluate_label_sets(
@@ -63,9 +54,7 @@ def evaluate_label_sets(
     metrics.require_predictions(probabilities, labels[:, 0], len(label_names), split)
     decided = problem.decide(probabilities)
     scores = iter(_scores_with_intervals(labels.astype(bool), decided, seed))
-    averages: dict[str, Any] = {
-        f"{score}_{kind}": next(scores) for kind in AVERAGES for score in SCORES
-    }
+    by_label = scores_of_vector(label_names, labels.sum(0), scores)
     figures = {name: next(scores) for name in _SET_FIGURES}
     hits = int((decided == labels).all(1).sum())
     return Evaluation(
@@ -73,9 +62,8 @@ def evaluate_label_sets(
         rows=len(labels),
         labels=tuple(label_names),
         accuracy=share_with_interval(hits, len(labels)),
-        **averages,
+        **by_label,
         log_loss=binary_log_loss(probabilities, labels),
-        classes=class_metrics(label_names, labels.sum(0), scores),
         confusion=(),
         label_sets=LabelSetFigures(
             **figures, thresholds=problem.thresholds, confusion=_confusions(labels, decided)
@@ -118,9 +106,7 @@ def binary_log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.inte
         labels: (n, labels) of 0 and 1.
     """
     yes = probabilities.astype(np.float64)
-    true = np.where(labels == 1, yes, 1 - yes)
-    clipped = np.clip(true, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
-    return float(-np.log(clipped).mean())
+    return metrics.mean_negative_log(np.where(labels == 1, yes, 1 - yes))
 
 
 def _confusions(
@@ -146,7 +132,7 @@ def _scores_with_intervals(
 
 
 def _score_vector(has: NDArray[np.bool_], given: NDArray[np.bool_]) -> Callable[[Counts], Scores]:
-    """Return what maps counts (..., kinds) to (..., 6 averages + 4 set figures + 3 x labels).
+    """Return what maps counts (..., kinds) to (..., 6 averages + 3 x labels + 4 set figures).
 
     Args:
         has: (kinds, labels), the labels of each kind of row.
@@ -162,15 +148,8 @@ def _score_vector(has: NDArray[np.bool_], given: NDArray[np.bool_]) -> Callable[
         hits, support, predicted = rows @ both, rows @ true, rows @ answered
         scores = metrics.scores_of_counts(hits, support, predicted)
         micro = metrics.scores_of_counts(hits.sum(-1), support.sum(-1), predicted.sum(-1))
-        by_label = (scores.precision, scores.recall, scores.f1)
-        overall = [
-            *(metrics.macro_average(values) for values in by_label),
-            *(metrics.weighted_average(values, support) for values in by_label),
-            micro.precision,
-            micro.recall,
-            micro.f1,
-            rows @ wrong / (rows.sum(-1) * width),
-        ]
-        return np.concatenate([np.stack(overall, axis=-1), *by_label], axis=-1)
+        wrong_share = rows @ wrong / (rows.sum(-1) * width)
+        further = [micro.precision, micro.recall, micro.f1, wrong_share]
+        return metrics.score_vector(scores, further)
 
     return statistic

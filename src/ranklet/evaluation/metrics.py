@@ -10,6 +10,7 @@ import costs over a second and these run after every epoch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,26 +64,12 @@ def confusion_matrix(
 
 
 def accuracy(confusion: Counts) -> Scores:
-    """Compute the share of rows predicted right.
-
-    Args:
-        confusion: (..., classes, classes) counts, rows true.
-
-    Returns:
-        (...) float64; 0 for a matrix without rows.
-    """
+    """Compute the share of rows predicted right, (...) float64; 0 for a matrix without rows."""
     return _ratio(_diagonal(confusion).sum(-1), confusion.sum((-2, -1)))
 
 
 def class_scores(confusion: Counts) -> ClassScores:
-    """Compute precision, recall, F1 and support of every class.
-
-    Args:
-        confusion: (..., classes, classes) counts, rows true.
-
-    Returns:
-        One value for each class; 0 where a denominator is 0.
-    """
+    """Compute precision, recall, F1 and support of every class; 0 where a denominator is 0."""
     return scores_of_counts(_diagonal(confusion), confusion.sum(-1), confusion.sum(-2))
 
 
@@ -125,15 +112,21 @@ def weighted_average(scores: Scores, support: NDArray[Any]) -> Scores:
     return _ratio((scores * support).sum(-1), support.sum(-1))
 
 
+def score_vector(scores: ClassScores, further: Sequence[Scores]) -> Scores:
+    """Lay scores out as (..., 6 averages + 3 x classes + further ones), macro before weighted."""
+    by_class = (scores.precision, scores.recall, scores.f1)
+    macro = [macro_average(values) for values in by_class]
+    weighted = [weighted_average(values, scores.support) for values in by_class]
+    averages, others = np.stack(macro + weighted, axis=-1), np.stack(further, axis=-1)
+    return np.concatenate([averages, *by_class, others], axis=-1)
+
+
 def matthews_correlation(confusion: Counts) -> Scores:
     """Compute the correlation of true and predicted classes.
 
     1 is agreement, 0 what chance gives, also of predictions that are all alike.
     Source: J. Gorodkin, "Comparing two K-category assignments by a K-category correlation
     coefficient", Computational Biology and Chemistry 28 (2004), 367-374.
-
-    Args:
-        confusion: (..., classes, classes) counts, rows true.
 
     Returns:
         (...) float64, -1..1; 0 where the true or the predicted classes are all alike.
@@ -148,9 +141,6 @@ def cohen_kappa(confusion: Counts) -> Scores:
 
     Source: J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological
     Measurement 20 (1960), 37-46.
-
-    Args:
-        confusion: (..., classes, classes) counts, rows true.
 
     Returns:
         (...) float64, -1..1; 0 where all rows are of one class and predicted as it.
@@ -170,7 +160,12 @@ def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -
         probabilities: (n, classes) float32, rows sum to 1; n >= 1.
         labels: (n,) int64 class indices.
     """
-    true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return mean_negative_log(probabilities[np.arange(len(labels)), labels])
+
+
+def mean_negative_log(probabilities: NDArray[np.floating]) -> float:
+    """Average the negative logarithms, in nats, of probabilities clipped as in `log_loss`."""
+    true = probabilities.astype(np.float64)
     clipped = np.clip(true, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
     return float(-np.log(clipped).mean())
 

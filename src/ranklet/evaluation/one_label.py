@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation import metrics
-from ranklet.evaluation.calibration import (
-    Calibration,
-    at_temperature,
-    brier_score,
-    expected_calibration_error,
-    reliability_bins,
-)
+from ranklet.evaluation import calibration, metrics, ranking
 from ranklet.evaluation.intervals import (
     Counts,
     Metric,
@@ -23,14 +15,7 @@ from ranklet.evaluation.intervals import (
     metrics_of_counts,
     share_with_interval,
 )
-from ranklet.evaluation.ranking import mean_of_known, rank_classes, top_accuracies
-from ranklet.evaluation.result import (
-    AVERAGES,
-    SCORES,
-    Evaluation,
-    OneLabelFigures,
-    class_metrics,
-)
+from ranklet.evaluation.result import Evaluation, OneLabelFigures, scores_of_vector
 from ranklet.evaluation.selective import accuracy_by_coverage, confidence_of
 
 
@@ -64,17 +49,14 @@ def evaluate_one_label(
     metrics.require_predictions(probabilities, labels, len(label_names), split)
     confusion = metrics.confusion_matrix(labels, probabilities.argmax(1), len(label_names))
     scores = iter(metrics_of_counts(confusion, _score_vector, seed))
-    averages: dict[str, Any] = {
-        f"{score}_{kind}": next(scores) for kind in AVERAGES for score in SCORES
-    }
+    by_class = scores_of_vector(label_names, confusion.sum(1), scores)
     return Evaluation(
         split=split,
         rows=len(labels),
         labels=tuple(label_names),
         accuracy=share_with_interval(int(np.trace(confusion)), len(labels)),
-        **averages,
+        **by_class,
         log_loss=metrics.log_loss(probabilities, labels),
-        classes=class_metrics(label_names, confusion.sum(1), scores),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
         one_label=_further_figures(
             probabilities, labels, label_names, next(scores), next(scores), temperature
@@ -107,14 +89,8 @@ def one_label_metrics(
 
 
 def _score_vector(confusion: Counts) -> Scores:
-    """Lay out all scores but the accuracy: (..., 6 averages + 3 x classes + 2 agreements)."""
-    scores = metrics.class_scores(confusion)
-    by_class = (scores.precision, scores.recall, scores.f1)
-    macro = [metrics.macro_average(values) for values in by_class]
-    weighted = [metrics.weighted_average(values, scores.support) for values in by_class]
     agreements = [metrics.matthews_correlation(confusion), metrics.cohen_kappa(confusion)]
-    averages, agreed = np.stack(macro + weighted, axis=-1), np.stack(agreements, axis=-1)
-    return np.concatenate([averages, *by_class, agreed], axis=-1)
+    return metrics.score_vector(metrics.class_scores(confusion), agreements)
 
 
 def _further_figures(
@@ -125,26 +101,19 @@ def _further_figures(
     kappa: Metric,
     temperature: float,
 ) -> OneLabelFigures:
-    """Compute what is not a function of the confusion matrix, and put it together.
-
-    Args:
-        probabilities: (n, classes) float32, finite, rows sum to 1; n >= 1.
-        labels: (n,) int64 class indices.
-        label_names: Names of the classes in the order of the columns.
-        matthews: From the confusion matrix.
-        kappa: From the confusion matrix.
-        temperature: What the logits behind the probabilities were divided by.
-    """
-    ranking = rank_classes(probabilities, labels, tuple(label_names))
+    """Compute what is not a function of the confusion matrix, and put it together."""
+    rankings = ranking.rank_classes(probabilities, labels, tuple(label_names))
     confidence, right = confidence_of(probabilities, labels)
     return OneLabelFigures(
         matthews=matthews,
         kappa=kappa,
-        brier=brier_score(probabilities, labels),
-        roc_auc_macro=mean_of_known([entry.roc_auc for entry in ranking]),
-        average_precision_macro=mean_of_known([entry.average_precision for entry in ranking]),
-        ranking=ranking,
-        top=top_accuracies(probabilities, labels),
+        brier=calibration.brier_score(probabilities, labels),
+        roc_auc_macro=ranking.mean_of_known([entry.roc_auc for entry in rankings]),
+        average_precision_macro=ranking.mean_of_known(
+            [entry.average_precision for entry in rankings]
+        ),
+        ranking=rankings,
+        top=ranking.top_accuracies(probabilities, labels),
         calibration=_calibration(probabilities, labels, temperature),
         coverage=accuracy_by_coverage(confidence, right),
     )
@@ -152,16 +121,16 @@ def _further_figures(
 
 def _calibration(
     probabilities: NDArray[np.float32], labels: NDArray[np.int64], temperature: float
-) -> Calibration:
-    bins = reliability_bins(*confidence_of(probabilities, labels))
+) -> calibration.Calibration:
+    bins = calibration.reliability_bins(*confidence_of(probabilities, labels))
     before = probabilities
     if temperature != 1.0:
-        before = at_temperature(probabilities, 1 / temperature).astype(np.float32)
-    bins_before = reliability_bins(*confidence_of(before, labels))
-    return Calibration(
+        before = calibration.at_temperature(probabilities, 1 / temperature).astype(np.float32)
+    bins_before = calibration.reliability_bins(*confidence_of(before, labels))
+    return calibration.Calibration(
         temperature=temperature,
-        error=expected_calibration_error(bins),
-        error_before=expected_calibration_error(bins_before),
+        error=calibration.expected_calibration_error(bins),
+        error_before=calibration.expected_calibration_error(bins_before),
         log_loss_before=metrics.log_loss(before, labels),
         reliability=bins,
         reliability_before=bins_before,

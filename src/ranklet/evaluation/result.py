@@ -210,12 +210,15 @@ class Evaluation:
         return self
 
 
-def class_metrics(
+def scores_of_vector(
     label_names: Sequence[str], support: Counts, scores: Iterator[Metric]
-) -> tuple[ClassMetrics, ...]:
-    """Deal a score vector out to classes: all precisions, then all recalls, then all F1."""
-    by_score = [[next(scores) for _ in label_names] for _ in range(3)]
-    return tuple(
-        ClassMetrics(label, int(rows), precision, recall, f1)
-        for label, rows, precision, recall, f1 in zip(label_names, support, *by_score, strict=True)
-    )
+) -> dict[str, Any]:
+    """Deal a score vector out to the fields of an `Evaluation`.
+
+    Its order is the macro averages, the weighted ones, then all precisions, recalls and F1 of the
+    classes; what comes behind stays in `scores`.
+    """
+    averages = {f"{score}_{kind}": next(scores) for kind in AVERAGES for score in SCORES}
+    by_score = [[next(scores) for _ in label_names] for _ in SCORES]
+    rows = zip(label_names, support.tolist(), *by_score, strict=True)
+    return {**averages, "classes": tuple(ClassMetrics(*row) for row in rows)}

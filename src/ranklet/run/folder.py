@@ -19,6 +19,16 @@ from ranklet.files import is_temporary, read_json_object, write_atomically
 from ranklet.training.checkpoints import checkpoint_folders
 
 
+@dataclass(frozen=True)
+class _PathBelow:
+    """What a folder has below it, under a fixed name."""
+
+    name: str
+
+    def __get__(self, owner: Run | SeedFolder, kind: type) -> Path:
+        return owner.folder / self.name
+
+
 @shows_itself
 @dataclass(frozen=True)
 class Run:
@@ -30,45 +40,36 @@ class Run:
 
     folder: Path
 
-    @property
-    def recipe(self) -> Path:
-        """The resolved recipe."""
-        return self.folder / "recipe.yaml"
-
-    @property
-    def plan(self) -> Path:
-        """Planned parameters, by module."""
-        return self.folder / "plan.json"
-
-    @property
-    def certificate(self) -> Path:
-        """Counted parameters, three ways; written last, so that it marks a finished run."""
-        return self.folder / "certificate.json"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, machine, data, times."""
-        return self.folder / "environment.json"
-
-    @property
-    def data(self) -> Path:
-        """Lengths and labels of the texts, by split."""
-        return self.folder / "data.json"
-
-    @property
-    def metrics(self) -> Path:
-        """Every training and validation record, one JSON object a line."""
-        return self.folder / "metrics.jsonl"
-
-    @property
-    def adapter(self) -> Path:
-        """The trained classifier, in PEFT's format."""
-        return self.folder / "adapter"
-
-    @property
-    def evaluation(self) -> Path:
-        """Everything that was measured: the files below, by split, and those of all splits."""
-        return self.folder / "evaluation"
+    recipe = _PathBelow("recipe.yaml")
+    """The resolved recipe."""
+    plan = _PathBelow("plan.json")
+    """Planned parameters, by module."""
+    certificate = _PathBelow("certificate.json")
+    """Counted parameters, three ways; written last, so that it marks a finished run."""
+    environment = _PathBelow("environment.json")
+    """Versions, machine, data, times."""
+    data = _PathBelow("data.json")
+    """Lengths and labels of the texts, by split."""
+    metrics = _PathBelow("metrics.jsonl")
+    """Every training and validation record, one JSON object a line."""
+    adapter = _PathBelow("adapter")
+    """The trained classifier, in PEFT's format."""
+    evaluation = _PathBelow("evaluation")
+    """Everything that was measured: the files below, by split, and those of all splits."""
+    baselines = _PathBelow("evaluation/baselines.json")
+    """Figures of simple classifiers on the same splits."""
+    stress = _PathBelow("evaluation/stress.json")
+    """What shifts of the test texts did to the classifier."""
+    figures = _PathBelow("figures")
+    """Pictures, PNG and SVG."""
+    events = _PathBelow("tensorboard")
+    """TensorBoard's files, where they were asked for."""
+    report = _PathBelow("report.html")
+    """The page to look at."""
+    checkpoints = _PathBelow("checkpoints")
+    """What an interrupted training continues from; a finished run has none."""
+    lock = _PathBelow(".ranklet-lock.tmp")
+    """Held while a process trains here; by its name a temporary file, as it is."""
 
     def evaluation_of(self, split: str) -> Path:
         """Every figure of a split."""
@@ -89,41 +90,6 @@ class Run:
     def importance(self, split: str) -> Path:
         """The words behind the errors of a split."""
         return self.evaluation / f"{split}_importance.json"
-
-    @property
-    def baselines(self) -> Path:
-        """Figures of simple classifiers on the same splits."""
-        return self.evaluation / "baselines.json"
-
-    @property
-    def stress(self) -> Path:
-        """What shifts of the test texts did to the classifier."""
-        return self.evaluation / "stress.json"
-
-    @property
-    def figures(self) -> Path:
-        """Pictures, PNG and SVG."""
-        return self.folder / "figures"
-
-    @property
-    def events(self) -> Path:
-        """TensorBoard's files, where they were asked for."""
-        return self.folder / "tensorboard"
-
-    @property
-    def report(self) -> Path:
-        """The page to look at."""
-        return self.folder / "report.html"
-
-    @property
-    def checkpoints(self) -> Path:
-        """What an interrupted training continues from; a finished run has none."""
-        return self.folder / "checkpoints"
-
-    @property
-    def lock(self) -> Path:
-        """Held while a process trains here; by its name a temporary file, as it is."""
-        return self.folder / ".ranklet-lock.tmp"
 
     @property
     def is_unfinished(self) -> bool:
@@ -317,15 +283,10 @@ class SeedFolder:
 
     folder: Path
 
-    @property
-    def recipe(self) -> Path:
-        """The recipe of all runs."""
-        return Run(self.folder).recipe
-
-    @property
-    def summary(self) -> Path:
-        """Seeds and figures of all runs; written last, so that it marks such a folder."""
-        return self.folder / "seeds.json"
+    recipe = _PathBelow("recipe.yaml")
+    """The recipe of all runs."""
+    summary = _PathBelow("seeds.json")
+    """Seeds and figures of all runs; written last, so that it marks such a folder."""
 
     def run(self, seed: int) -> Run:
         """The run of one seed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ranklet.errors import MissingExtraError
@@ -18,13 +18,13 @@ class Observer:
     """Who is told what happens during a training.
 
     Attributes:
-        announce: Receives lines for a person.
+        report: Receives lines for a person.
         start: Receives the number of optimizer steps before the first.
         record: Receives every training and validation record.
         finish: Receives the finished run.
     """
 
-    announce: Callable[[str], None] = lambda line: None
+    report: Callable[[str], None] = lambda line: None
     start: Callable[[int], None] = lambda total_steps: None
     record: Callable[[Record], None] = lambda record: None
     finish: Callable[[Run], None] = lambda run: None
@@ -37,16 +37,14 @@ _PLACE = ("kind", "step")
 def together(observers: Sequence[Observer]) -> Observer:
     """Return an observer that tells several ones, in their order."""
 
-    def each(call: Callable[[Observer], None]) -> None:
-        for observer in observers:
-            call(observer)
+    def to_all(event: str) -> Callable[[Any], None]:
+        def call(value: Any) -> None:
+            for observer in observers:
+                getattr(observer, event)(value)
 
-    return Observer(
-        announce=lambda line: each(lambda observer: observer.announce(line)),
-        start=lambda total_steps: each(lambda observer: observer.start(total_steps)),
-        record=lambda record: each(lambda observer: observer.record(record)),
-        finish=lambda run: each(lambda observer: observer.finish(run)),
-    )
+        return call
+
+    return Observer(*(to_all(field.name) for field in fields(Observer)))
 
 
 @contextmanager

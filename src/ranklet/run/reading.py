@@ -45,9 +45,7 @@ def read_baselines(run: Run) -> dict[str, tuple[Baseline, ...]]:
     Raises:
         RunError: The file is broken.
     """
-    if not run.baselines.is_file():
-        return {}
-    return read_values(dict[str, tuple[Baseline, ...]], run.baselines, "train again")
+    return _where_it_is(dict[str, tuple[Baseline, ...]], run.baselines, "train again") or {}
 
 
 def read_importance(run: Run, split: str) -> Importance | None:
@@ -56,8 +54,7 @@ def read_importance(run: Run, split: str) -> Importance | None:
     Raises:
         RunError: The file is broken.
     """
-    path = run.importance(split)
-    return read_values(Importance, path, "train again") if path.is_file() else None
+    return _where_it_is(Importance, run.importance(split), "train again")
 
 
 def read_stress(run: Run) -> Stress | None:
@@ -66,8 +63,7 @@ def read_stress(run: Run) -> Stress | None:
     Raises:
         RunError: The file is broken.
     """
-    path = run.stress
-    return read_values(Stress, path, "stress the run again") if path.is_file() else None
+    return _where_it_is(Stress, run.stress, "stress the run again")
 
 
 def read_values(kind: type[T], path: Path, remedy: str) -> T:
@@ -77,3 +73,7 @@ def read_values(kind: type[T], path: Path, remedy: str) -> T:
         RunError: It is missing or holds something else; `remedy` says what makes it anew.
     """
     return from_values(kind, read_json(path), str(path), remedy)
+
+
+def _where_it_is(kind: type[T], path: Path, remedy: str) -> T | None:
+    return read_values(kind, path, remedy) if path.is_file() else None

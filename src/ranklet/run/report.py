@@ -7,42 +7,16 @@ from typing import Any
 
 from ranklet.budget.plan import ParameterPlan, PlanRow
 from ranklet.evaluation.data_description import DataDescription
+from ranklet.evaluation.report import figures, run_page
 from ranklet.evaluation.report.error_table import ErrorTable, read_error_table
-from ranklet.evaluation.report.figures import (
-    Drawing,
-    Record,
-    budget_figures,
-    data_figures,
-    evaluation_figures,
-    save_figures,
-    stress_figures,
-    training_figures,
-)
-from ranklet.evaluation.report.run_page import (
-    BudgetRow,
-    BudgetSection,
-    DataSummary,
-    Provenance,
-    Results,
-    Training,
-    embed_figures,
-    render_report,
-)
 from ranklet.evaluation.report.stress_section import stress_section
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.stress import Stress
 from ranklet.evaluation.wording import duration, memory
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe
+from ranklet.run import reading
 from ranklet.run.folder import Run, read_json
-from ranklet.run.reading import (
-    read_baselines,
-    read_curves,
-    read_evaluations,
-    read_importance,
-    read_stress,
-    read_values,
-)
 from ranklet.run.records import read_records
 from ranklet.vocabulary import DuplicatePolicy
 
@@ -70,28 +44,30 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
     plan, about = read_json(run.plan), read_json(run.environment)
     counted = ParameterPlan(tuple(PlanRow(**row) for row in plan["rows"]), plan["budget"])
     records = read_records(run)
-    evaluations = list(read_evaluations(run).values())
-    stressed = read_stress(run)
-    drawings = save_figures(run.figures, _figures(run, counted, records, evaluations, stressed))
+    evaluations = list(reading.read_evaluations(run).values())
+    stressed = reading.read_stress(run)
+    drawings = figures.save_figures(
+        run.figures, _figures(run, counted, records, evaluations, stressed)
+    )
     under_stress = drawings.pop("stress", None)
     recipe = load_recipe(run.recipe)
     if hashes is None and run.certificate.is_file():
         hashes = read_json(run.certificate)["sha256"]
     errors = _errors(run, evaluations[0].split) if evaluations else None
-    page = render_report(
+    page = run_page.render_report(
         run.folder.name,
         f"{recipe.encoder} on {recipe.data.train}",
-        results=Results(evaluations, read_baselines(run), errors),
-        budget=_budget_section(counted),
+        results=run_page.Results(evaluations, reading.read_baselines(run), errors),
+        budget=counted,
         data=_data_section(about, recipe),
-        training=Training(records, _training_facts(about), about["seconds"]),
-        provenance=Provenance(
+        training=run_page.Training(records, _training_facts(about), about["seconds"]),
+        provenance=run_page.Provenance(
             recipe=run.recipe.read_text(encoding="utf-8"),
             command=f"ranklet train {run.recipe}\nranklet verify {run.folder}",
             environment=about["machine"],
             hashes=_named_hashes(hashes or {}),
         ),
-        figures=embed_figures(drawings),
+        figures=run_page.embed_figures(drawings),
         further=() if stressed is None else (stress_section(stressed, under_stress),),
     )
     write_atomically(run.report, page)
@@ -100,41 +76,36 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
 def _figures(
     run: Run,
     plan: ParameterPlan,
-    records: Sequence[Record],
+    records: Sequence[figures.Record],
     evaluations: Sequence[Evaluation],
     stressed: Stress | None,
-) -> dict[str, Drawing]:
+) -> dict[str, figures.Drawing]:
     """Prepare every figure of a run, by name.
 
     The split of the headline, test where there is one, gets all figures of an evaluation; of
     validation, which chose the weights and the temperature, scores and confusions are enough.
     """
-    figures = training_figures(records)
+    drawings = figures.training_figures(records)
     for place, evaluation in enumerate(evaluations):
-        curves = read_curves(run, evaluation.split) if place == 0 else None
-        figures |= evaluation_figures(evaluation, curves)
-    figures |= budget_figures(plan)
-    figures |= data_figures(read_values(DataDescription, run.data, "train again"))
+        curves = reading.read_curves(run, evaluation.split) if place == 0 else None
+        drawings |= figures.evaluation_figures(evaluation, curves)
+    drawings |= figures.budget_figures(plan)
+    drawings |= figures.data_figures(reading.read_values(DataDescription, run.data, "train again"))
     if stressed is not None:
-        figures |= stress_figures(stressed)
-    return figures
+        drawings |= figures.stress_figures(stressed)
+    return drawings
 
 
 def _errors(run: Run, split: str) -> ErrorTable | None:
-    return read_error_table(run.errors(split), split, read_importance(run, split))
+    return read_error_table(run.errors(split), split, reading.read_importance(run, split))
 
 
-def _budget_section(plan: ParameterPlan) -> BudgetSection:
-    shown = [BudgetRow(row.module, row.kind, row.rank, row.parameters) for row in plan.rows]
-    return BudgetSection(plan.total, plan.budget, shown)
-
-
-def _data_section(about: Mapping[str, Any], recipe: Recipe) -> DataSummary:
+def _data_section(about: Mapping[str, Any], recipe: Recipe) -> run_page.DataSummary:
     duplicates, policy = about["duplicates"], recipe.data.duplicates
     named = {text: duplicates[name] for name, text in _DUPLICATES.items() if name in duplicates}
     filtered = {"outside the word limits": about["filtered"]} if about["filtered"] else {}
     leakage = _leakage(duplicates, policy, has_test="test" in about["rows"])
-    return DataSummary(about["rows"], about["truncated"], named, filtered, leakage)
+    return run_page.DataSummary(about["rows"], about["truncated"], named, filtered, leakage)
 
 
 def _leakage(duplicates: Mapping[str, int], policy: DuplicatePolicy, has_test: bool) -> str:

@@ -97,16 +97,10 @@ def save_model(
         RunError: The folder cannot be written.
         ParityError: A trained tensor is missing from the files or differs there.
     """
-    preprocessing, problem = model.preprocessing, model.problem
+    preprocessing = model.preprocessing
     assert preprocessing is not None
-    thresholds = problem.thresholds if isinstance(problem, MultiLabel) else None
-    temperature = problem.temperature if isinstance(problem, SingleLabel) else 1.0
-    settings = replace(
-        settings, pooling=model.pooling, thresholds=thresholds, temperature=temperature
-    )
-    state = {name: tensor.cpu() for name, tensor in trainable_state(model).items()}
+    settings, plain = _as_trained(model, settings, adapter)
     label_json = json.dumps({"labels": list(model.labels.names)}, ensure_ascii=False, indent=2)
-    plain = as_plain_lora(model, replace(adapter, tensors=state))
     with folder_appearing_whole(folder) as unfinished:
         write_tensors(
             unfinished,
@@ -124,6 +118,32 @@ def save_model(
         write_atomically(unfinished / PROBES_FILE, json.dumps(probe_record(model), indent=2) + "\n")
         write_atomically(unfinished / "README.md", card)
         _check_saved(unfinished, plain.tensors, settings.head)
+
+
+def as_saved(
+    model: ClassifierNetwork, settings: ClassifierSettings, adapter: AdapterFile
+) -> tuple[ClassifierSettings, AdapterFile]:
+    """Return what `read_saved` would read of a trained classifier that `save_model` wrote.
+
+    Arguments as of `save_model`.
+    """
+    settings, plain = _as_trained(model, settings, adapter)
+    tensors = head_tensors(model, model.head_modules) | dict(plain.tensors)
+    return settings, replace(plain, tensors=tensors, base_model=base_model_name(settings.encoder))
+
+
+def _as_trained(
+    model: ClassifierNetwork, settings: ClassifierSettings, adapter: AdapterFile
+) -> tuple[ClassifierSettings, AdapterFile]:
+    """Take over what training chose: tensors, and what makes labels of logits."""
+    problem = model.problem
+    thresholds = problem.thresholds if isinstance(problem, MultiLabel) else None
+    temperature = problem.temperature if isinstance(problem, SingleLabel) else 1.0
+    settings = replace(
+        settings, pooling=model.pooling, thresholds=thresholds, temperature=temperature
+    )
+    state = {name: tensor.cpu() for name, tensor in trainable_state(model).items()}
+    return settings, as_plain_lora(model, replace(adapter, tensors=state))
 
 
 def _check_saved(folder: Path, state: Mapping[str, Tensor], head: HeadKind) -> None:

@@ -160,7 +160,7 @@ def _fields(sections: Mapping[str, Any], files: Mapping[str, str]) -> Fields:
     flat: dict[str, object] = {}
     for key, value in sections.items():
         if isinstance(value, Mapping):
-            flat |= {f"{key}.{inner}": held for inner, held in value.items()}
+            flat |= {f"{key}.{field}": cell for field, cell in value.items()}
         else:
             flat[key] = value
     return {field: (str(value), files.get(field, str(value))) for field, value in flat.items()}
@@ -169,19 +169,21 @@ def _fields(sections: Mapping[str, Any], files: Mapping[str, str]) -> Fields:
 def _differing_fields(recipes: Sequence[Fields]) -> list[dict[str, str]]:
     """Keep of each recipe the fields in which they are not all alike."""
     names = dict.fromkeys(name for fields in recipes for name in fields)
-    empty = ("", "")
-    kept = [name for name in names if len({held.get(name, empty)[1] for held in recipes}) > 1]
-    found: list[dict[str, str]] = []
-    for fields in recipes:
-        shown = {name: fields.get(name, empty) for name in kept}
-        found.append(
-            {
-                # Files of one name that differ are told apart by what they hold.
-                name: f"{text} (SHA-256 {identity[:8]})" if text != identity else text
-                for name, (text, identity) in shown.items()
-            }
-        )
-    return found
+    values = {name: [fields.get(name, ("", "")) for fields in recipes] for name in names}
+    differing = {
+        name: column
+        for name, column in values.items()
+        if len({identity for _, identity in column}) > 1
+    }
+    # Files of one name that differ are told apart by what they hold.
+    return [
+        {
+            name: f"{text} (SHA-256 {identity[:8]})" if text != identity else text
+            for name, column in differing.items()
+            for text, identity in [column[number]]
+        }
+        for number in range(len(recipes))
+    ]
 
 
 def _check_same_texts(first: ComparedRun, other: ComparedRun, split: ComparedSplit) -> None:
@@ -233,11 +235,13 @@ def _group_name(name: str, runs: Sequence[ComparedRun]) -> str:
 
 
 def _answers(run: ComparedRun, split: str) -> RowAnswers:
-    held, evaluation = run.predictions, run.evaluation
+    predictions, evaluation = run.predictions, run.evaluation
     several = evaluation.label_sets is not None
     names = sorted(evaluation.labels)
     try:
-        has, given = (_encoded(cells, names, several) for cells in (held.labels, held.predicted))
+        has, given = (
+            _encoded(cells, names, several) for cells in (predictions.labels, predictions.predicted)
+        )
     except KeyError as error:
         path = run.run.predictions(split)
         raise RunError(f"{path}: label {error} is not one of the evaluation's") from error
@@ -245,7 +249,7 @@ def _answers(run: ComparedRun, split: str) -> RowAnswers:
     drawn = split == "validation" and not isinstance(data.validation, str)
     # The rows of test and of a validation file were compared; a drawn part depends on the seed.
     source = [run.recipe.seed, data.train, run.data_hashes.get("train")] if drawn else []
-    return RowAnswers(sha256_json([list(held.labels), *source]), has, given)
+    return RowAnswers(sha256_json([list(predictions.labels), *source]), has, given)
 
 
 def _encoded(

@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ranklet.classifier import ClassifierNetwork
+from ranklet.classifier import CHUNK_TEXTS, ClassifierNetwork
 from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.data.perturbations import PERTURBATIONS
 from ranklet.data.tokens.sampling import draw_rows
 from ranklet.evaluation.calibration import fit_temperature
 from ranklet.evaluation.unlabelled.from_shifts import ExpectedAccuracy, expect
 from ranklet.evaluation.unlabelled.out_of_range import ModelOutputs, PerturbedOutputs, remoteness
-from ranklet.workflows.predict import CHUNK_TEXTS
 
 # Kinds of shift and their strengths, which the estimate is fitted on.
 FITTED = {

@@ -22,6 +22,7 @@ from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run.folder import Run, open_run
+from ranklet.vocabulary import Precision
 from ranklet.workflows._audit.cleaned_copy import LabelErrorPolicy, check_fix, decide, write_fixed
 from ranklet.workflows._audit.findings import (
     compare,
@@ -60,11 +61,13 @@ class Reading:
         section: Columns, label names, cleaning and longest text, as in a recipe.
         encoder: Whose tokenizer counts and whose states judge labels; None where none is at hand.
         label_column: Column of the label; None for texts without labels.
+        precision: Compute dtype of the encoder; `auto` of the run is what its recipe says.
     """
 
     section: DataSection
     encoder: str | None
     label_column: str | None
+    precision: Precision
 
 
 def audit(
@@ -107,6 +110,7 @@ def audit(
     """
     model = ModelSource() if run is None else as_model_source(run)
     reading = _reading(model, columns, max_length)
+    section = reading.section
     source, other = as_source(data), None if test is None else as_source(test)
     if isinstance(fix, str | Path):
         fix = Fix(Path(fix))
@@ -123,19 +127,18 @@ def audit(
     check, suspects = None, dict[int, Suspect]()
     if label_views != "none":
         encoder = reading.encoder if label_views == "auto" else None
-        longest = reading.section.max_length
         check, suspects = check_labels(
-            cleaned, encoder, longest, model.device, model.precision, report
+            cleaned, encoder, section.max_length, model.device, reading.precision, report
         )
     report("describing texts")
     described = [
-        describe_split(split, name, reading.encoder, reading.section)
+        describe_split(split, name, reading.encoder, section.cleaning, section.max_length)
         for name, split in (("train", train), ("test", held_out))
         if split is not None
     ]
     result = Audit(
         splits=tuple(split for split, _ in described),
-        max_length=reading.section.max_length,
+        max_length=section.max_length,
         tokenizer=reading.encoder,
         duplicates=count_copies(copies.within, train, train),
         leakage=None if held_out is None else leakage(copies, train, held_out),
@@ -150,7 +153,7 @@ def audit(
     if fix is not None:
         assert isinstance(source, str), "check_fix refuses everything else"
         decisions = decide(train, copies, suspects, fix.drop_near_duplicates, fix.label_errors)
-        texts = _text_columns(reading.section, source)
+        texts = _text_columns(section, source)
         label = None if train.labels is None else reading.label_column
         fixed = write_fixed(source, texts, label, train.label_names, decisions, Path(fix.path))
         result = replace(result, fixed=fixed)
@@ -171,7 +174,11 @@ def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Re
     }
     section = section.model_copy(update={k: v for k, v in changes.items() if v is not None})
     encoder = model.encoder or (_minilm() if recipe is None else recipe.encoder)
-    return Reading(section, encoder, None if columns.label == "" else section.label_column)
+    label_column = None if columns.label == "" else section.label_column
+    precision = model.precision
+    if recipe is not None and precision == "auto":
+        precision = recipe.engine.precision
+    return Reading(section, encoder, label_column, precision)
 
 
 def _minilm() -> str | None:

@@ -22,12 +22,7 @@ from ranklet.recipe import Recipe, load_recipe
 from ranklet.run.folder import open_run
 from ranklet.text_classifier import TextClassifier
 from ranklet.workflows._learn_shifts import EstimatedOutputs, expect_on_new, learn_shifts
-from ranklet.workflows.from_recipe.labelled_texts import (
-    label_names_of,
-    read_labelled,
-    run_data,
-    text_columns,
-)
+from ranklet.workflows.from_recipe.labelled_texts import read_labelled, run_data, text_columns
 from ranklet.workflows.from_recipe.own_validation import REMEDY, own_validation
 from ranklet.workflows.load import Model, as_model_source, loaded, name_of, run_of
 
@@ -138,14 +133,7 @@ def _labelled(
     """Return texts with labels that a classifier was not trained on."""
     run = run_of(model)
     if validation is not None:
-        texts = read_labelled(
-            validation,
-            "validation",
-            network.labels,
-            run_data(model),
-            label_names=label_names_of(model),
-            problem_type=network.problem.problem_type,
-        )
+        texts = read_labelled(validation, "validation", model, network)
     elif run is not None:
         texts = own_validation(run)
     else:

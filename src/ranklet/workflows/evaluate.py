@@ -17,12 +17,7 @@ from ranklet.evaluation.selective import Coverage, choose_threshold
 from ranklet.problem import MultiLabel
 from ranklet.run.folder import Run
 from ranklet.run.writing import write_errors
-from ranklet.workflows.from_recipe.labelled_texts import (
-    data_or_own_test,
-    label_names_of,
-    read_labelled,
-    run_data,
-)
+from ranklet.workflows.from_recipe.labelled_texts import data_or_own_test, read_labelled
 from ranklet.workflows.load import Model, loaded, name_of, run_of
 
 
@@ -57,21 +52,12 @@ def evaluate(
         AdapterError: `errors` where a text may have several labels.
         RankletError: The classifier cannot be loaded.
     """
-    section = run_data(model)
-    source, name = data_or_own_test(model, data, section)
+    source, name = data_or_own_test(model, data)
     cells = {column: read_column(source, "test", column) for column in slice_by}
     threshold = None if accuracy is None else choose_on_validation(_required_run(model), accuracy)
     prepare_memory()
     network = loaded(model).network
-    test = read_labelled(
-        source,
-        "test",
-        network.labels,
-        section,
-        columns,
-        label_names=label_names_of(model),
-        problem_type=network.problem.problem_type,
-    )
+    test = read_labelled(source, "test", model, network, columns)
     if errors is not None and isinstance(network.problem, MultiLabel):
         raise AdapterError(
             f"{name_of(model)}: gives a text several labels; errors are written of one label, omit "

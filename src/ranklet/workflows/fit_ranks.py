@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ranklet.budget.allocation import Worth, by_gain
 from ranklet.data.encoded_splits import Splits
+from ranklet.data.reading.memory import Data, RowsInMemory
 from ranklet.encoder.source import EncoderSource
 from ranklet.recipe import Recipe
 from ranklet.workflows.from_recipe.gains import measure_gains
@@ -18,7 +19,7 @@ from ranklet.workflows.from_recipe.ranks import (
     open_space,
     solve,
 )
-from ranklet.workflows.from_recipe.splits import read_splits
+from ranklet.workflows.from_recipe.splits import read_splits, with_sources
 
 # Steps of the budgets that `frontier` shows by itself, in every power of ten.
 FRONTIER_STEPS = (1, 2.5, 5)
@@ -48,7 +49,13 @@ class FrontierRow:
 
 
 def fit_ranks(
-    recipe: Recipe, splits: Splits | None = None, encoder: EncoderSource | None = None
+    recipe: Recipe,
+    splits: Splits | None = None,
+    encoder: EncoderSource | None = None,
+    *,
+    data: Data | None = None,
+    validation: Data | float | None = None,
+    test: Data | None = None,
 ) -> Recipe:
     """Choose the ranks of a recipe with `adapter.fit`; other recipes come back as they are.
 
@@ -58,6 +65,9 @@ def fit_ranks(
         recipe: What to fit.
         splits: Its data where they have been read already.
         encoder: Its encoder where it has been looked up already.
+        data: Training texts in place of the recipe's, as of `train`, which is to be given them too.
+        validation: Validation texts in place of the recipe's, alike.
+        test: Test texts in place of the recipe's, alike; copies of them do not train.
 
     Returns:
         A recipe with ranks written out, `budget` what was to be fitted, and no `fit`.
@@ -66,12 +76,13 @@ def fit_ranks(
         BudgetExceededError: The budget holds no adapter; the smallest that works is named.
         RankletError: Any problem of the recipe, the data or the encoder.
     """
+    recipe, in_memory = with_sources(recipe, data, validation, test)
     if recipe.adapter.fit is None:
         return recipe
     if splits is None and recipe.adapter.fit_mode not in WORTH_FROM_SHAPES:
-        splits = read_splits(recipe.data, recipe.seed)
+        splits = read_splits(recipe.data, recipe.seed, in_memory)
     encoder = encoder or encoder_of(recipe)
-    space = open_space(recipe, encoder, _num_labels(recipe, splits))
+    space = open_space(recipe, encoder, _num_labels(recipe, splits, in_memory.get("train")))
     check_feasible(space, recipe.adapter.fit)
     return solve(space, recipe.adapter.fit, _worth(space, encoder, splits))
 
@@ -111,8 +122,8 @@ def frontier(recipe: Recipe, budgets: Sequence[int] = ()) -> tuple[FrontierRow, 
     return tuple(rows)
 
 
-def _num_labels(recipe: Recipe, splits: Splits | None) -> int:
-    return count_labels(recipe) if splits is None else len(splits.labels)
+def _num_labels(recipe: Recipe, splits: Splits | None, train: RowsInMemory | None = None) -> int:
+    return count_labels(recipe, train) if splits is None else len(splits.labels)
 
 
 def _worth(space: Space, encoder: EncoderSource, splits: Splits | None) -> Worth:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ranklet.encoder.precision import choose_device, choose_dtype
+from ranklet.encoder.precision import choose_device
 from ranklet.errors import RunError
 from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.run.folder import Run, open_run
@@ -15,6 +15,7 @@ from ranklet.saved.model import build_saved, read_saved
 from ranklet.saved.probes import check_probes
 from ranklet.text_classifier import TextClassifier, merge_network
 from ranklet.vocabulary import AttentionBackend, Device, Precision
+from ranklet.workflows.from_recipe.model import dtype_of_trained
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class ModelSource:
         encoder: Used instead of the encoder that the adapter names.
         label_names: Label names in the order of the logits, for an adapter that carries none.
         device: Where it computes.
-        precision: Compute dtype of the frozen weights.
+        precision: Compute dtype of the frozen weights; `auto` is that of the run's recipe, and of a
+            bare adapter the fastest of the processor.
     """
 
     path: str | Path | Run | None = None
@@ -71,7 +73,7 @@ def load(
         encoder: Used instead of the encoder that the adapter names.
         label_names: Label names in the order of the logits, for an adapter that carries none.
         device: Where it computes; None: `auto`.
-        precision: Compute dtype of the frozen weights; None: `auto`.
+        precision: Compute dtype of the frozen weights; None: `auto`, as of a `ModelSource`.
         attention: Attention backend.
         merge: Add the adapters to the weights, and pack these for the processor beside themselves:
             faster, and the classifier can be neither trained nor moved any more.
@@ -98,7 +100,7 @@ def load(
     source = replace(as_model_source(model), **given)
     folder, where = adapter_folder(source.folder), choose_device(source.device)
     saved = read_saved(folder, encoder=source.encoder, label_names=source.label_names)
-    dtype = choose_dtype(source.precision, where)
+    dtype = dtype_of_trained(run_of(source), source.precision, where)
     network = build_saved(saved, dtype=dtype, device=where, attention=attention)
     check_probes(network, saved.probes)
     if merge:
@@ -125,8 +127,9 @@ def run_of(model: Model) -> Run | None:
     """Return the finished run of a classifier; None of a bare adapter and of one loaded."""
     if isinstance(model, TextClassifier):
         return None
-    run = Run(as_model_source(model).folder)
-    return run if run.is_finished and not (run.folder / CONFIG_FILE).is_file() else None
+    folder = as_model_source(model).folder
+    run = Run(folder)
+    return run if run.is_finished and not (folder / CONFIG_FILE).is_file() else None
 
 
 def name_of(model: Model) -> str:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from ranklet.budget.plan import ParameterPlan
+from ranklet.data.reading.memory import Data
 from ranklet.recipe import Recipe
 from ranklet.workflows.from_recipe.placement import count_labels, encoder_of, plan_for_labels
 from ranklet.workflows.from_recipe.ranks import solve_from_shapes
+from ranklet.workflows.from_recipe.splits import with_sources
 
 
-def plan(recipe: Recipe) -> ParameterPlan:
+def plan(recipe: Recipe, data: Data | None = None) -> ParameterPlan:
     """Count every parameter that a recipe trains, without weights and without a network.
 
-    The number of labels comes from the recipe, from a named data set or from a local file. With
-    `adapter.fit` the ranks are chosen first.
+    The number of labels comes from the recipe, from a named data set, from a local file or from
+    texts in memory. With `adapter.fit` the ranks are chosen first.
 
     Args:
         recipe: The recipe; it may be over its budget.
+        data: Training texts in place of the recipe's, as of `train`.
 
     Raises:
         RecipeError: The number of labels is not known without a download, or `adapter.fit_mode` is
@@ -26,7 +29,8 @@ def plan(recipe: Recipe) -> ParameterPlan:
         WeightsError: The encoder's config.json is unusable.
         HubError: An encoder that is not among the known ones cannot be had.
     """
-    num_labels = count_labels(recipe)
+    recipe, in_memory = with_sources(recipe, data)
+    num_labels = count_labels(recipe, in_memory.get("train"))
     encoder = encoder_of(recipe)
     resolved = solve_from_shapes(recipe, encoder, num_labels)
     return plan_for_labels(resolved, encoder, num_labels)

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from ranklet.classifier import ClassifierNetwork
+from ranklet.classifier import CHUNK_TEXTS, ClassifierNetwork
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import stream_texts
@@ -26,7 +26,6 @@ from ranklet.problem import MultiLabel
 from ranklet.workflows.from_recipe.labelled_texts import run_data, text_columns
 from ranklet.workflows.load import Model, loaded, name_of
 
-CHUNK_TEXTS = 1024
 OUTPUT_SUFFIXES = (".csv", ".tsv", ".jsonl")
 
 Row = dict[str, Any]

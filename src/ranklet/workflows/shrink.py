@@ -12,7 +12,7 @@ from ranklet.classifier import ClassifierNetwork
 from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import IN_MEMORY, Data, as_source
-from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
+from ranklet.encoder.precision import choose_device, prepare_memory
 from ranklet.errors import (
     AdapterError,
     BudgetExceededError,
@@ -45,6 +45,7 @@ from ranklet.saved.assembly import assemble
 from ranklet.saved.model import SavedClassifier, build_saved, read_saved, save_and_reload
 from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
+from ranklet.workflows.from_recipe.model import dtype_of_trained
 from ranklet.workflows.from_recipe.own_validation import own_validation
 from ranklet.workflows.from_recipe.placement import plan_for_labels
 from ranklet.workflows.from_recipe.ranks import cut_recipe
@@ -113,10 +114,10 @@ def shrink(
     _check_out(folder, recipe)
     prepare_memory()
     place = choose_device(options.device)
-    compute: dict[str, Any] = {"dtype": choose_dtype(options.precision, place), "device": place}
-    saved = read_saved(
-        adapter_folder(source), encoder=options.encoder, label_names=options.label_names
-    )
+    dtype = dtype_of_trained(run, options.precision, place)
+    compute: dict[str, Any] = {"dtype": dtype, "device": place}
+    names = options.label_names
+    saved = read_saved(adapter_folder(source), encoder=options.encoder, label_names=names)
     _refuse_lengths(saved)
     network = build_saved(saved, **compute)
     check_probes(network, saved.probes)
@@ -129,21 +130,14 @@ def shrink(
     cut = truncate_adapter(adapter, parts, ranks)
     smaller = assemble(saved.settings, saved.encoder, saved.labels, cut, **compute)
 
+    split = "validation"
     if data is None:
         texts, measured = _own_validation(run)
     else:
         given = as_source(data)
-        measured = given if isinstance(given, str) else IN_MEMORY
-        texts = read_labelled(
-            given,
-            "validation",
-            saved.labels,
-            None if recipe is None else recipe.data,
-            columns,
-            label_names=options.label_names,
-            problem_type=saved.settings.problem_type,
-        )
-    seed, split = 0 if recipe is None else recipe.seed, "validation" if data is None else measured
+        split = measured = given if isinstance(given, str) else IN_MEMORY
+        texts = read_labelled(given, "validation", options, network, columns)
+    seed = 0 if recipe is None else recipe.seed
     before, after = (
         None if texts is None else evaluate_on(classifier, texts, split, seed)
         for classifier in (network, smaller)

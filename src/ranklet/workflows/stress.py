@@ -26,7 +26,6 @@ from ranklet.run.folder import Run, write_json
 from ranklet.run.report import write_run_report
 from ranklet.workflows.from_recipe.labelled_texts import (
     data_or_own_test,
-    label_names_of,
     read_labelled,
     run_data,
     text_columns,
@@ -79,22 +78,14 @@ def stress(
     names, levels = _kinds(kinds), _strengths(strengths)
     if rows < 1:
         raise DataError(f"{rows} is too few; draw at least 1", "rows")
-    run, section = run_of(model), run_data(model)
-    source, name = data_or_own_test(model, data, section)
+    run = run_of(model)
+    source, name = data_or_own_test(model, data)
     prepare_memory()
     network = loaded(model, merge=True).network
-    test = read_labelled(
-        source,
-        "test",
-        network.labels,
-        section,
-        columns,
-        label_names=label_names_of(model),
-        problem_type=network.problem.problem_type,
-    )
+    test = read_labelled(source, "test", model, network, columns)
     drawn = draw_rows(len(test.texts), rows, np.random.default_rng(seed)).tolist()
     texts, labels = [test.texts[row] for row in drawn], test.labels[drawn]
-    parts = _parts(source, text_columns(columns, section), drawn)
+    parts = _parts(source, text_columns(columns, run_data(model)), drawn)
 
     answers = answer(network, texts, network.corpus(texts, labels))
     clean = predictions_of(network, answers)

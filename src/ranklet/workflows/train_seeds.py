@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from ranklet.data.reading.memory import Data, as_source
 from ranklet.errors import RunError
 from ranklet.evaluation.comparison.across_seeds import AcrossSeeds, summarise_seeds
 from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
+from ranklet.run.certificate import certified_data
 from ranklet.run.folder import Run, SeedFolder, check_vacant, free_folder, write_json
 from ranklet.run.observer import Observer
 from ranklet.run.reading import read_evaluations
+from ranklet.workflows.from_recipe.checks import check_before_download
 from ranklet.workflows.from_recipe.placement import encoder_of
-from ranklet.workflows.train import RUNS_FOLDER, check_before_download, train
+from ranklet.workflows.from_recipe.splits import InMemoryBySplit, read_splits, with_sources
+from ranklet.workflows.train import RUNS_FOLDER, train
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,9 @@ def train_seeds(
     seeds: Sequence[int],
     out: str | Path | None = None,
     *,
+    data: Data | None = None,
+    validation: Data | float | None = None,
+    test: Data | None = None,
     name: str = "run",
     open_observer: Callable[[Run], AbstractContextManager[Observer]] | None = None,
 ) -> SeedRuns:
@@ -51,23 +60,30 @@ def train_seeds(
         recipe: What to do; its own seed is not used.
         seeds: Different ones.
         out: Folder of the runs; None: a new one below `runs/`.
+        data: Training texts in place of the recipe's, as of `train`.
+        validation: Texts that choose the best weights, as of `train`.
+        test: Texts for the final figures, as of `train`.
         name: Name of the new folder below `runs/`.
         open_observer: Opens an observer for a run that is to be trained.
 
     Raises:
-        RunError: A seed stands there twice, or the folder holds the run of another recipe.
+        RunError: A seed stands there twice, or the folder holds the run of another recipe, or of
+            other texts in memory.
         RankletError: Any problem of a training.
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise RunError(f"seeds {list(seeds)}: name at least one, and each once")
     folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
     seed_folder = SeedFolder(folder)
-    check_before_download(recipe, encoder_of(recipe))
-    _open_folder(folder, recipe.model_copy(update={"seed": 0}))
+    data, validation, test = _read_once(data), _read_once(validation), _read_once(test)
+    changed, in_memory = with_sources(recipe, data, validation, test)
+    check_before_download(changed, encoder_of(changed))
+    _open_folder(folder, changed.model_copy(update={"seed": 0}))
+    if in_memory:
+        _check_texts(changed, in_memory, map(seed_folder.run, seeds))
+    train_on = partial(train, data=data, validation=validation, test=test)
     runs = {
-        seed: _run_of(
-            recipe.model_copy(update={"seed": seed}), seed_folder.run(seed), open_observer
-        )
+        seed: _run_of(recipe, seed, seed_folder.run(seed), train_on, open_observer)
         for seed in seeds
     }
     figures = summarise_seeds([read_evaluations(run) for run in runs.values()])
@@ -80,6 +96,20 @@ def train_seeds(
     }
     write_json(seed_folder.summary, summary)
     return SeedRuns(folder, runs, figures)
+
+
+def _read_once(data: Data | float | None) -> Any:
+    """Use up an iterator, so that every seed trains on its texts."""
+    return data if data is None or isinstance(data, int | float) else as_source(data)
+
+
+def _check_texts(recipe: Recipe, in_memory: InMemoryBySplit, runs: Iterable[Run]) -> None:
+    """Refuse finished runs of other texts: no recipe tells texts in memory apart."""
+    finished = [run for run in runs if run.is_finished]
+    hashes = read_splits(recipe.data, recipe.seed, in_memory).sha256 if finished else {}
+    for run in finished:
+        if certified_data(run) != hashes:
+            raise RunError(f"{run.folder}: was trained on other texts; choose another --out")
 
 
 def _open_folder(folder: Path, recipe: Recipe) -> None:
@@ -95,12 +125,14 @@ def _open_folder(folder: Path, recipe: Recipe) -> None:
 
 def _run_of(
     recipe: Recipe,
+    seed: int,
     run: Run,
+    train_on: Callable[..., Run],
     open_observer: Callable[[Run], AbstractContextManager[Observer]] | None,
 ) -> Run:
     if run.is_finished:
         return run
     context = nullcontext(Observer()) if open_observer is None else open_observer(run)
     with context as observer:
-        observer.announce(f"seed {recipe.seed}")
-        return train(recipe, run.folder, observer=observer)
+        observer.report(f"seed {seed}")
+        return train_on(recipe.model_copy(update={"seed": seed}), run.folder, observer=observer)

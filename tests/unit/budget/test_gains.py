@@ -247,3 +247,9 @@ def test_without_a_planted_layer_the_rank_is_spread() -> None:
     """The sabotaged twin: nothing is closed, so that no single layer gets everything."""
     spent = allocated_by_layer(set(), 8 * 48)
     assert max(spent) < sum(spent), spent
+
+
+def test_gains_never_rise_where_noise_falls_faster_than_they_do() -> None:
+    product = torch.diag(torch.tensor([5.0, 4.9, -4.0], dtype=torch.float64))
+    # Of 5, 4.9 and -4 the noise is 4, 0 and 0: what is left of the first unit bounds the second.
+    assert shared_energy(product, torch.eye(3, dtype=torch.float64)) == pytest.approx([1, 1, 0])

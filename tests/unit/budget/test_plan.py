@@ -140,3 +140,10 @@ def test_json_has_total_budget_and_rows_at_its_top() -> None:
         19_260,
     )
     assert sum(row["parameters"] for row in content["rows"]) == content["total"]
+
+
+def test_a_plan_may_use_the_whole_budget() -> None:
+    adapter = {"rank": 7, "target_modules": (Q, K, V)}
+    enforce_budget(plan(recipe(adapter, budget=980_740)))
+    with pytest.raises(BudgetExceededError, match="980,740 parameters, 1 over the budget"):
+        enforce_budget(plan(recipe(adapter, budget=980_739)))

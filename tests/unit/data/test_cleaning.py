@@ -169,3 +169,9 @@ def test_refuse_names_the_counts_and_the_first_pair() -> None:
 def test_a_test_set_that_holds_all_of_train_is_refused() -> None:
     with pytest.raises(DataError, match="every row is a duplicate or occurs in validation or test"):
         resolve_duplicates(TRAIN, None, TRAIN, "drop")
+
+
+def test_marks_behind_a_letter_that_folds_to_several_are_composed_again() -> None:
+    # Upper case, a sharp s with an accent has become two letters, the second of which takes it.
+    assert normal_form("\u00df\u0301") == normal_form("SS\u0301") == "s\u015b"
+    assert normal_form("\u01f0\u0323") == normal_form("J\u030c\u0323") == "\u01f0\u0323"

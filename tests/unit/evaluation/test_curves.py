@@ -9,7 +9,6 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ranklet.errors import RunError
-from ranklet.evaluation.by_problem import curves_of_probabilities
 from ranklet.evaluation.curves import (
     LOWEST_LABELS,
     MOST_POINTS,
@@ -19,6 +18,7 @@ from ranklet.evaluation.curves import (
     selective_curve,
     thinned,
 )
+from ranklet.evaluation.problem_metrics import curves_of_probabilities
 from ranklet.json_values import from_values, to_values
 from ranklet.problem import MultiLabel, SingleLabel
 

@@ -33,3 +33,10 @@ def test_a_threshold_for_an_accuracy(wanted, threshold, rows):
 def test_an_accuracy_that_is_not_reached():
     assert choose_threshold(CONFIDENCE, ~RIGHT, 0.9) is None
     assert covered(CONFIDENCE, RIGHT, 0.95).accuracy is None
+
+
+def test_a_threshold_among_equals_takes_all_of_them():
+    # The second row alone would still be right, but a threshold of 0.6 answers the third as well.
+    confidence, right = np.array([0.9, 0.6, 0.6]), np.array([True, True, False])
+    assert choose_threshold(confidence, right, 0.9).threshold == 0.9
+    assert choose_threshold(confidence, right, 0.6).rows == 3

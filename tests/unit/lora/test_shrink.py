@@ -154,3 +154,10 @@ def test_any_budget_holds_and_nothing_that_fits_is_left_out(case: Any, data: Any
     assert ranks == choose_ranks(values, costs, budget, needed)
     if budget >= whole:
         assert ranks == {module: len(found) for module, found in values.items()}
+
+
+def test_values_are_kept_by_their_energy_for_each_parameter() -> None:
+    # 9 for 100 parameters are less than 4 and 1 for 10 each, though the largest value would fit.
+    values = {"dear": torch.tensor([3.0]), "cheap": torch.tensor([2.0, 1.0])}
+    assert choose_ranks(values, {"dear": 100, "cheap": 10}, 100, ()) == {"cheap": 2}
+    assert choose_ranks(values, {"dear": 80, "cheap": 10}, 100, ()) == {"dear": 1, "cheap": 2}

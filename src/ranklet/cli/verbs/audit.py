@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ranklet.cli.options import DeviceOption, JsonOption, PrecisionOption, columns, model_source
+from ranklet.cli import options
 from ranklet.cli.terminal import print_json, print_line, print_table, report
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def audit(
         list[FailOn] | None,
         typer.Option(help="Exit with 1 if this is found (repeat for several)."),
     ] = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    json: JsonOption = False,
+    device: options.DeviceOption = "auto",
+    precision: options.PrecisionOption = "auto",
+    json: options.JsonOption = False,
 ) -> None:
     """Look for what is wrong with data before training: copies, leakage, wrong labels."""
     from ranklet.data.audit.result import to_json
@@ -82,8 +82,8 @@ def audit(
     result = audit(
         data,
         test,
-        run=model_source(run, encoder, label_names, device, precision),
-        columns=columns(text_column, label_column),
+        run=options.model_source(run, encoder, label_names, device, precision),
+        columns=options.columns(text_column, label_column),
         max_length=max_length,
         label_views=label_views,
         fix=None if fix is None else Fix(fix, drop_near_duplicates, label_errors),
@@ -160,7 +160,7 @@ def _print_labels(audit: Audit) -> None:
         return
     views = [f"{name} (agree with {share:.1%} of them)" for name, share in check.views.items()]
     print_line(
-        f"labels      {_rows_of(check.found, check.checked)} likely wrong, judged by "
+        f"labels      {_rows_of(check.likely_wrong, check.checked)} likely wrong, judged by "
         f"{' and '.join(views)}; estimated share of wrong labels {check.noise:.1%}"
     )
     for (given, suggested), rows in list(check.confusions.items())[:SHOWN_FINDINGS]:

@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ranklet.cli.options import (
-    DeviceOption,
-    EncoderOption,
-    JsonOption,
-    LabelNamesOption,
-    ModelArgument,
-    PrecisionOption,
-    model_source,
-)
+from ranklet.cli import options
 from ranklet.cli.terminal import print_json
 from ranklet.labels import as_written
 
@@ -28,18 +20,18 @@ BAR_WIDTH = 30
 
 
 def classify(
-    model: ModelArgument,
+    model: options.ModelArgument,
     texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts to classify.")],
-    encoder: EncoderOption = None,
-    label_names: LabelNamesOption = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    json: JsonOption = False,
+    encoder: options.EncoderOption = None,
+    label_names: options.LabelNamesOption = None,
+    device: options.DeviceOption = "auto",
+    precision: options.PrecisionOption = "auto",
+    json: options.JsonOption = False,
 ) -> None:
     """Print the label and the probabilities of a few texts."""
     from ranklet.workflows.classify import classify
 
-    source = model_source(model, encoder, label_names, device, precision)
+    source = options.model_source(model, encoder, label_names, device, precision)
     answers = classify(source, texts)
     if json:
         print_json([asdict(answer) for answer in answers])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ranklet.cli.options import JsonOption
+from ranklet.cli import options
 from ranklet.cli.terminal import print_json, print_line, print_table, report
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="Texts without labels: which run to expect most of."),
     ] = None,
-    json: JsonOption = False,
+    json: options.JsonOption = False,
 ) -> None:
     """Compare runs on the same texts; tell which differences are noise."""
     from ranklet.json_values import to_values

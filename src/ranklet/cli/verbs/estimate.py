@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ranklet.cli.options import (
-    DeviceOption,
-    EncoderOption,
-    JsonOption,
-    LabelNamesOption,
-    ModelArgument,
-    PrecisionOption,
-    TextColumnOption,
-    columns,
-    model_source,
-)
-from ranklet.cli.terminal import print_json, print_line, report
+from ranklet.cli import options
+from ranklet.cli.terminal import print_line, report, show
 
 if TYPE_CHECKING:
     from ranklet.evaluation.unlabelled.result import Estimate
 
 
 def estimate(
-    model: ModelArgument,
+    model: options.ModelArgument,
     texts: Annotated[
         Path,
         typer.Argument(
@@ -42,31 +33,28 @@ def estimate(
         str | None,
         typer.Option(help="Labelled texts it was not trained on; default: the run's validation."),
     ] = None,
-    text_column: TextColumnOption = None,
-    encoder: EncoderOption = None,
-    label_names: LabelNamesOption = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    json: JsonOption = False,
+    text_column: options.TextColumnOption = None,
+    encoder: options.EncoderOption = None,
+    label_names: options.LabelNamesOption = None,
+    device: options.DeviceOption = "auto",
+    precision: options.PrecisionOption = "auto",
+    json: options.JsonOption = False,
 ) -> None:
     """Estimate the accuracy on new texts without labels, with a 95 % interval."""
-    from ranklet.json_values import to_values
     from ranklet.workflows.estimate import estimate
 
     result = estimate(
-        model_source(model, encoder, label_names, device, precision),
+        options.model_source(model, encoder, label_names, device, precision),
         texts,
         others=[
-            model_source(other, encoder, label_names, device, precision) for other in with_ or ()
+            options.model_source(other, encoder, label_names, device, precision)
+            for other in with_ or ()
         ],
         validation=validation,
-        columns=columns(text_column),
+        columns=options.columns(text_column),
         report=report,
     )
-    if json:
-        print_json(to_values(result))
-    else:
-        print_estimate(result, texts)
+    show(result, partial(print_estimate, texts=texts), json)
 
 
 def print_estimate(estimate: Estimate, texts: Path) -> None:

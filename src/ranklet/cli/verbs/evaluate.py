@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ranklet.cli.options import (
-    DataOption,
-    DeviceOption,
-    EncoderOption,
-    JsonOption,
-    LabelColumnOption,
-    LabelNamesOption,
-    ModelArgument,
-    PrecisionOption,
-    TextColumnOption,
-    columns,
-    model_source,
-)
-from ranklet.cli.terminal import print_json, print_line, print_table, with_interval
+from ranklet.cli import options
+from ranklet.cli.terminal import print_line, print_table, show
 
 if TYPE_CHECKING:
     from ranklet.evaluation.result import Evaluation
@@ -30,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: ModelArgument,
-    data: DataOption = None,
-    text_column: TextColumnOption = None,
-    label_column: LabelColumnOption = None,
-    encoder: EncoderOption = None,
-    label_names: LabelNamesOption = None,
+    model: options.ModelArgument,
+    data: options.DataOption = None,
+    text_column: options.TextColumnOption = None,
+    label_column: options.LabelColumnOption = None,
+    encoder: options.EncoderOption = None,
+    label_names: options.LabelNamesOption = None,
     details: Annotated[
         bool, typer.Option("--details", help="Print calibration, coverage and parts of the texts.")
     ] = False,
@@ -50,26 +39,22 @@ def evaluate(
     errors: Annotated[
         Path | None, typer.Option(help="csv file to write with the texts labelled wrong.")
     ] = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    json: JsonOption = False,
+    device: options.DeviceOption = "auto",
+    precision: options.PrecisionOption = "auto",
+    json: options.JsonOption = False,
 ) -> None:
     """Evaluate a classifier: every figure with its 95 % interval."""
-    from ranklet.json_values import to_values
     from ranklet.workflows.evaluate import evaluate
 
     evaluation = evaluate(
-        model_source(model, encoder, label_names, device, precision),
+        options.model_source(model, encoder, label_names, device, precision),
         data,
-        columns=columns(text_column, label_column),
+        columns=options.columns(text_column, label_column),
         slice_by=slice_by or (),
         accuracy=accuracy,
         errors=errors,
     )
-    if json:
-        print_json(to_values(evaluation))
-    else:
-        print_evaluation(evaluation, details=details, slice_by=slice_by or ())
+    show(evaluation, partial(print_evaluation, details=details, slice_by=slice_by or ()), json)
 
 
 def print_evaluation(
@@ -85,11 +70,11 @@ def print_evaluation(
     from ranklet.evaluation.report import tables
 
     print_line(f"{evaluation.split}: {evaluation.rows:,} texts, 95 % intervals in brackets")
-    print_line(f"{evaluation.accuracy_name}  {with_interval(evaluation.accuracy)}")
+    print_line(f"{evaluation.accuracy_name}  {evaluation.accuracy}")
     for line in _one_label_lines(evaluation):
         print_line(line)
     if evaluation.label_sets is not None:
-        print_line(f"Hamming loss  {with_interval(evaluation.label_sets.hamming_loss)}")
+        print_line(f"Hamming loss  {evaluation.label_sets.hamming_loss}")
     classes = tables.class_table(evaluation)
     print_table(replace(classes, rows=[*classes.rows, *tables.mean_rows(evaluation)]))
     print_table(tables.confusion_table(evaluation))
@@ -107,9 +92,9 @@ def _one_label_lines(evaluation: Evaluation) -> Iterator[str]:
     if figures is None:
         return
     for top in figures.top:
-        yield f"top-{top.k} accuracy  {with_interval(top.accuracy)}"
-    yield f"Matthews correlation  {with_interval(figures.matthews)}"
-    yield f"Cohen's kappa  {with_interval(figures.kappa)}"
+        yield f"top-{top.k} accuracy  {top.accuracy}"
+    yield f"Matthews correlation  {figures.matthews}"
+    yield f"Cohen's kappa  {figures.kappa}"
     if figures.roc_auc_macro is not None and figures.average_precision_macro is not None:
         yield (
             f"ROC-AUC {figures.roc_auc_macro:.4f}, PR-AUC {figures.average_precision_macro:.4f}, "
@@ -134,5 +119,5 @@ def _one_label_lines(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _answered(coverage: Coverage) -> str:
-    accuracy = "nothing" if coverage.accuracy is None else with_interval(coverage.accuracy)
+    accuracy = "nothing" if coverage.accuracy is None else str(coverage.accuracy)
     return f"{accuracy} on {coverage.coverage:.1%} of the texts"

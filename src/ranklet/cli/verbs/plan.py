@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ranklet.cli.options import JsonOption, RecipeArgument, SetOption
+from ranklet.cli import options
 from ranklet.cli.terminal import print_json, print_rich, print_table
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def plan(
-    recipe: RecipeArgument,
-    set_: SetOption = None,
+    recipe: options.RecipeArgument,
+    set_: options.SetOption = None,
     fit: Annotated[
         int | None,
         typer.Option(metavar="BUDGET", min=1, help="Choose the ranks so that they fit a budget."),
@@ -29,7 +29,7 @@ def plan(
     tree: Annotated[
         bool, typer.Option("--tree", help="Name every module by layer, with rank and alpha.")
     ] = False,
-    json: JsonOption = False,
+    json: options.JsonOption = False,
 ) -> None:
     """Count what a recipe would train; only adapter.fit_mode measured reads data and weights."""
     from ranklet.budget.plan import enforce_budget

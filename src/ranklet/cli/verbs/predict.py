@@ -7,36 +7,27 @@ from typing import Annotated
 
 import typer
 
-from ranklet.cli.options import (
-    DeviceOption,
-    EncoderOption,
-    LabelNamesOption,
-    ModelArgument,
-    PrecisionOption,
-    TextColumnOption,
-    columns,
-    model_source,
-)
+from ranklet.cli import options
 from ranklet.cli.terminal import progress_bar, report
 
 
 def predict(
-    model: ModelArgument,
+    model: options.ModelArgument,
     source: Annotated[
         Path, typer.Argument(metavar="INPUT", help="Texts: csv, tsv, jsonl, parquet or txt.")
     ],
     output: Annotated[Path, typer.Option(help="File to write: csv, tsv or jsonl.")],
-    text_column: TextColumnOption = None,
-    encoder: EncoderOption = None,
-    label_names: LabelNamesOption = None,
+    text_column: options.TextColumnOption = None,
+    encoder: options.EncoderOption = None,
+    label_names: options.LabelNamesOption = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write the probability of every label.")
     ] = False,
     submission: Annotated[
         bool, typer.Option("--submission", help="Write ID,Label with integer labels.")
     ] = False,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
+    device: options.DeviceOption = "auto",
+    precision: options.PrecisionOption = "auto",
     compile: Annotated[
         bool, typer.Option("--compile", help="Compile the layers first, for long files.")
     ] = False,
@@ -47,10 +38,10 @@ def predict(
     with progress_bar("{task.completed:,} texts") as bar:
         task = bar.add_task("predicting", total=None)
         texts = predict(
-            model_source(model, encoder, label_names, device, precision),
+            options.model_source(model, encoder, label_names, device, precision),
             source,
             output,
-            columns=columns(text_column),
+            columns=options.columns(text_column),
             all_probabilities=probabilities,
             submission=submission,
             compile=compile,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ranklet.cli.options import RecipeArgument, SetOption
+from ranklet.cli import options
 from ranklet.cli.terminal import print_line
 
 recipes_app = typer.Typer(help="List the built-in recipes, or show one.", no_args_is_help=False)
@@ -23,7 +23,7 @@ def recipes(context: typer.Context) -> None:
 
 
 @recipes_app.command()
-def show(recipe: RecipeArgument, set_: SetOption = None) -> None:
+def show(recipe: options.RecipeArgument, set_: options.SetOption = None) -> None:
     """Print a recipe with every field resolved."""
     from ranklet.recipe import load_recipe, to_yaml
 

@@ -7,55 +7,40 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ranklet.cli.options import (
-    DeviceOption,
-    EncoderOption,
-    JsonOption,
-    LabelColumnOption,
-    LabelNamesOption,
-    ModelArgument,
-    PrecisionOption,
-    TextColumnOption,
-    columns,
-    model_source,
-)
-from ranklet.cli.terminal import print_json, print_line, with_interval
+from ranklet.cli import options
+from ranklet.cli.terminal import print_line, show
 
 if TYPE_CHECKING:
     from ranklet.workflows.shrink import ShrinkResult
 
 
 def shrink(
-    model: ModelArgument,
+    model: options.ModelArgument,
     budget: Annotated[int, typer.Option(min=1, help="Most trained parameters, head included.")],
     out: Annotated[Path, typer.Option(help="Folder to write; must be vacant.")],
     data: Annotated[
         str | None,
         typer.Option(help="Labelled data to measure on; default: validation texts of the run."),
     ] = None,
-    text_column: TextColumnOption = None,
-    label_column: LabelColumnOption = None,
-    encoder: EncoderOption = None,
-    label_names: LabelNamesOption = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    json: JsonOption = False,
+    text_column: options.TextColumnOption = None,
+    label_column: options.LabelColumnOption = None,
+    encoder: options.EncoderOption = None,
+    label_names: options.LabelNamesOption = None,
+    device: options.DeviceOption = "auto",
+    precision: options.PrecisionOption = "auto",
+    json: options.JsonOption = False,
 ) -> None:
     """Cut a trained adapter to a smaller budget by its singular values."""
-    from ranklet.json_values import to_values
     from ranklet.workflows.shrink import shrink
 
     result = shrink(
-        model_source(model, encoder, label_names, device, precision),
+        options.model_source(model, encoder, label_names, device, precision),
         budget,
         out,
         data,
-        columns=columns(text_column, label_column),
+        columns=options.columns(text_column, label_column),
     )
-    if json:
-        print_json(to_values(result))
-    else:
-        print_shrinking(result)
+    show(result, print_shrinking, json)
 
 
 def print_shrinking(result: ShrinkResult) -> None:
@@ -67,6 +52,6 @@ def print_shrinking(result: ShrinkResult) -> None:
     print_line(f"validation: {result.validation}")
     for name, evaluation in (("before", result.before), ("after", result.after)):
         if evaluation is not None:
-            accuracy = f"{evaluation.accuracy_name} {with_interval(evaluation.accuracy)}"
+            accuracy = f"{evaluation.accuracy_name} {evaluation.accuracy}"
             print_line(f"{name:<6}  {accuracy}, loss {evaluation.log_loss:.4f}")
     print_line(f"folder: {result.folder}")

@@ -6,33 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ranklet.cli.options import (
-    DataOption,
-    DeviceOption,
-    EncoderOption,
-    JsonOption,
-    LabelColumnOption,
-    LabelNamesOption,
-    ModelArgument,
-    PrecisionOption,
-    TextColumnOption,
-    columns,
-    model_source,
-    names_of,
-)
-from ranklet.cli.terminal import print_json, print_line, print_table, report
+from ranklet.cli import options
+from ranklet.cli.terminal import print_line, print_table, report, show
 
 if TYPE_CHECKING:
     from ranklet.evaluation.stress import Stress
 
 
 def stress(
-    model: ModelArgument,
-    data: DataOption = None,
-    text_column: TextColumnOption = None,
-    label_column: LabelColumnOption = None,
-    encoder: EncoderOption = None,
-    label_names: LabelNamesOption = None,
+    model: options.ModelArgument,
+    data: options.DataOption = None,
+    text_column: options.TextColumnOption = None,
+    label_column: options.LabelColumnOption = None,
+    encoder: options.EncoderOption = None,
+    label_names: options.LabelNamesOption = None,
     kinds: Annotated[
         str | None,
         typer.Option(
@@ -50,28 +37,24 @@ def stress(
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="Texts drawn from the data.")] = 1_000,
     seed: Annotated[int, typer.Option(min=0, help="Decides rows and changes.")] = 0,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    json: JsonOption = False,
+    device: options.DeviceOption = "auto",
+    precision: options.PrecisionOption = "auto",
+    json: options.JsonOption = False,
 ) -> None:
     """Measure a classifier under typos, capitals, cut texts, HTML remains and other shifts."""
-    from ranklet.json_values import to_values
     from ranklet.workflows.stress import STRENGTHS, stress
 
     result = stress(
-        model_source(model, encoder, label_names, device, precision),
+        options.model_source(model, encoder, label_names, device, precision),
         data,
-        columns=columns(text_column, label_column),
-        kinds=names_of(kinds),
+        columns=options.columns(text_column, label_column),
+        kinds=options.names_of(kinds),
         strengths=STRENGTHS if strengths is None else _numbers(strengths),
         rows=rows,
         seed=seed,
         report=report,
     )
-    if json:
-        print_json(to_values(result))
-    else:
-        print_stress(result)
+    show(result, print_stress, json)
 
 
 def print_stress(stress: Stress) -> None:

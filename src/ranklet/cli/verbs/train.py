@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ranklet.cli.options import RecipeArgument, SetOption
-from ranklet.cli.terminal import print_line, print_table, progress_bar, with_interval
+from ranklet.cli import options
+from ranklet.cli.terminal import print_line, print_table, progress_bar
 
 if TYPE_CHECKING:
     from ranklet.run.folder import Run
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: RecipeArgument,
-    set_: SetOption = None,
+    recipe: options.RecipeArgument,
+    set_: options.SetOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default: a new one below runs/.")
     ] = None,
@@ -68,7 +68,7 @@ def print_run(run: Run) -> None:
     from ranklet.run.reading import read_evaluations
 
     for name, evaluation in read_evaluations(run).items():
-        print_line(f"{name} {evaluation.accuracy_name}  {with_interval(evaluation.accuracy)}")
+        print_line(f"{name} {evaluation.accuracy_name}  {evaluation.accuracy}")
     print_line(f"run: {run.folder}")
     print_line(f"report: {run.report}")
 

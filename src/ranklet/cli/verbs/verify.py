@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ranklet.cli.options import (
-    DeviceOption,
-    EncoderOption,
-    JsonOption,
-    PrecisionOption,
-    model_source,
-)
+from ranklet.cli import options
 from ranklet.cli.terminal import print_json, print_line
 
 if TYPE_CHECKING:
@@ -27,15 +21,15 @@ def verify(
     data: Annotated[
         str | None, typer.Option(help="The test data, to compute the test figure again.")
     ] = None,
-    encoder: EncoderOption = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    json: JsonOption = False,
+    encoder: options.EncoderOption = None,
+    device: options.DeviceOption = "auto",
+    precision: options.PrecisionOption = "auto",
+    json: options.JsonOption = False,
 ) -> None:
     """Derive again what a run states: plan, counts, hashes, probe logits, test figure."""
     from ranklet.workflows.verify import verify
 
-    checks = verify(model_source(run, encoder, None, device, precision), data)
+    checks = verify(options.model_source(run, encoder, None, device, precision), data)
     if json:
         print_json([asdict(check) for check in checks])
     else:

@@ -30,11 +30,7 @@ class AcrossSeeds:
 
 
 def across_seeds(values: Sequence[float]) -> AcrossSeeds:
-    """Summarise one figure of several runs.
-
-    Args:
-        values: The figure of each run, at least one.
-    """
+    """Summarise one figure of several runs, at least one."""
     mean = statistics.fmean(values)
     if len(values) == 1:
         return AcrossSeeds(tuple(values), mean, None, None)
@@ -48,14 +44,7 @@ def across_seeds(values: Sequence[float]) -> AcrossSeeds:
 def summarise_seeds(
     evaluations: Sequence[Mapping[str, Evaluation]],
 ) -> dict[str, dict[str, AcrossSeeds]]:
-    """Summarise accuracy, macro F1 and log loss of every split that all runs have.
-
-    Args:
-        evaluations: Evaluations by split, one mapping for each seed.
-
-    Returns:
-        Summaries by split and figure.
-    """
+    """Summarise accuracy, macro F1 and log loss, by split that all seeds have and by figure."""
     first, *others = evaluations
     splits = [split for split in first if all(split in other for other in others)]
     return {

@@ -121,11 +121,9 @@ def compare_answers(
         RunError: The rows of the runs differ.
     """
     left, right, paired = _comparable_runs(first, second)
-    return (
-        _of_models(left[0], right[0], paired, seed)
-        if len(left) == len(right) == 1
-        else _of_systems(left, right, paired, seed)
-    )
+    if len(left) == len(right) == 1:
+        return _of_models(left[0], right[0], paired, seed)
+    return _of_systems(left, right, paired, seed)
 
 
 def needed_to_tell(
@@ -265,10 +263,8 @@ def _t_interval(
     ):
         total = row + seed
         if not total:  # every run answers every row as every other does
-            intervals, p_values = (
-                [*intervals, Metric(value, (value, value))],
-                [*p_values, float(value == 0)],
-            )
+            intervals.append(Metric(value, (value, value)))
+            p_values.append(float(value == 0))
             continue
         freedom = total**2 / (row**2 / max(rows_freedom, 1) + seed**2 / seeds_freedom)
         half = float(t.ppf(1 - SIGNIFICANCE / 2, freedom)) * math.sqrt(total)

@@ -291,12 +291,8 @@ def _comment(
         return (
             f"; {which}the recipe is one and only the seed differs, so neither is to be preferred"
         )
-    if is_clear:
-        if difference.seeds == (1, 1):
-            return (
-                "; between these two trained models: with one seed each, it may still be the seed"
-            )
-        return ""
+    if is_clear and difference.seeds == (1, 1):
+        return "; between these two trained models: with one seed each, it may still be the seed"
     return "" if needed is None else f"; {_needed_in_words(needed, difference.seeds)} would tell"
 
 

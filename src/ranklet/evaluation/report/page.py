@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -75,8 +75,8 @@ def render_page(template: str, **values: Any) -> str:
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
-def inline_figures(figures: Mapping[str, ReportFigure]) -> dict[str, dict[str, Any]]:
-    """Make the figures of one page ready for its template: `svg` and `caption` of each, by name.
+def inline_figures(figures: Mapping[str, ReportFigure]) -> dict[str, ReportFigure]:
+    """Make the figures of one page ready for its template, by name.
 
     Raises:
         RunError: A drawing is not well-formed SVG.
@@ -84,10 +84,9 @@ def inline_figures(figures: Mapping[str, ReportFigure]) -> dict[str, dict[str, A
     from markupsafe import Markup
 
     return {
-        name: {
-            "svg": Markup(_inline_svg(figure.svg, f"figure{number}-", figure.caption)),
-            "caption": figure.caption,
-        }
+        name: replace(
+            figure, svg=Markup(_inline_svg(figure.svg, f"figure{number}-", figure.caption))
+        )
         for number, (name, figure) in enumerate(figures.items(), start=1)
     }
 
@@ -161,11 +160,6 @@ def _policy_hash(script: str) -> str:
 
 def _inline_svg(svg: str, prefix: str, caption: str) -> str:
     """Make an SVG file part of a page: no header, ids of its own, a size that follows the page.
-
-    Args:
-        svg: The whole file.
-        prefix: Put before every id, as several figures share the page.
-        caption: Read out to those who cannot see it.
 
     Raises:
         RunError: Not well-formed SVG.

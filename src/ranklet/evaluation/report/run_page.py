@@ -9,25 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.intervals import Metric
+from ranklet.evaluation.report import tables
 from ranklet.evaluation.report.error_table import ErrorTable, mark_words
 from ranklet.evaluation.report.figures import Record, figure_name
 from ranklet.evaluation.report.page import ReportFigure, Section, inline_figures, render_page
-from ranklet.evaluation.report.tables import (
-    calibration_table,
-    class_table,
-    confusion_table,
-    coverage_table,
-    headline_rows,
-    score_table,
-    slice_tables,
-    threshold_table,
-)
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.wording import digits_for
+
+if TYPE_CHECKING:
+    from ranklet.budget.plan import ParameterPlan  # brings torch
 
 _TRAINING_FIGURES = (
     "training_loss",
@@ -81,38 +75,6 @@ _CAPTIONS = {
     "class_distribution": "Share of the texts of each split that has each class.",
     "trained_parameters": "Trained parameters by layer and module.",
 }
-
-
-@dataclass(frozen=True)
-class BudgetRow:
-    """Trained parameters of one module or group of modules.
-
-    Attributes:
-        module: Name of the module, or of the group.
-        kind: `adapter`, `head`, `bias` or another word; rows of one kind share a colour.
-        rank: Rank of the adapter, None where there is none.
-        parameters: Trained parameters.
-    """
-
-    module: str
-    kind: str
-    rank: int | None
-    parameters: int
-
-
-@dataclass(frozen=True)
-class BudgetSection:
-    """What is trained, against what may be.
-
-    Attributes:
-        total: Trained parameters.
-        budget: Most parameters that may be trained, None without a limit.
-        rows: What the total consists of.
-    """
-
-    total: int
-    budget: int | None
-    rows: Sequence[BudgetRow] = ()
 
 
 @dataclass(frozen=True)
@@ -186,7 +148,7 @@ def render_report(
     subtitle: str = "",
     *,
     results: Results = Results(),
-    budget: BudgetSection | None = None,
+    budget: ParameterPlan | None = None,
     data: DataSummary | None = None,
     training: Training = Training(),
     provenance: Provenance = Provenance(),
@@ -199,7 +161,7 @@ def render_report(
         title: Name of the run.
         subtitle: One line under it, such as encoder and data.
         results: Figures and errors of every split.
-        budget: Trained parameters.
+        budget: Trained parameters, against what may be.
         data: Rows and what was done to them.
         training: What its steps and validations showed.
         provenance: How to do it again.
@@ -273,29 +235,29 @@ def _evaluation_section(
         "digits": digits_for(evaluation.rows),
         "figures": {kind: drawings.get(name) for kind, name in names.items()},
         "few": len(evaluation.labels) <= _FEW_CLASSES,
-        "scores": score_table(evaluation),
-        "classes": class_table(evaluation),
-        "confusions": confusion_table(evaluation),
-        "calibration": one_label and calibration_table(one_label.calibration, evaluation.log_loss),
-        "coverage": one_label and coverage_table(one_label.coverage, evaluation.rows),
+        "scores": tables.score_table(evaluation),
+        "classes": tables.class_table(evaluation),
+        "confusions": tables.confusion_table(evaluation),
+        "calibration": one_label
+        and tables.calibration_table(one_label.calibration, evaluation.log_loss),
+        "coverage": one_label and tables.coverage_table(one_label.coverage, evaluation.rows),
         "threshold": evaluation.threshold
-        and threshold_table(evaluation.threshold, evaluation.split, evaluation.rows),
-        "slices": list(slice_tables(evaluation.slices or (), evaluation.rows).values()),
+        and tables.threshold_table(evaluation.threshold, evaluation.split, evaluation.rows),
+        "slices": list(tables.slice_tables(evaluation.slices or (), evaluation.rows).values()),
     }
 
 
 def _versus(results: Results) -> list[tuple[str, Metric, Metric]]:
     """Return the run among its baselines, where the split of the headline has some."""
     for evaluation in results.evaluations[:1]:
-        baselines = results.baselines.get(evaluation.split, ())
-        if baselines:
-            return headline_rows(evaluation, baselines)
+        if baselines := results.baselines.get(evaluation.split, ()):
+            return tables.headline_rows(evaluation, baselines)
     return []
 
 
-def _budget_shares(budget: BudgetSection) -> list[dict[str, Any]]:
+def _budget_shares(budget: ParameterPlan) -> list[dict[str, Any]]:
     """Add the rows up by kind, with the share each takes of the budget."""
-    whole = max(budget.total, budget.budget or 0, 1)
+    whole = max(budget.total, budget.budget, 1)
     totals: dict[str, int] = {}
     for row in budget.rows:
         totals[row.kind] = totals.get(row.kind, 0) + row.parameters

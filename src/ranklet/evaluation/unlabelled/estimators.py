@@ -75,11 +75,7 @@ def agreement(predicted: NDArray[np.integer]) -> float:
 
 
 def certainty(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return minus the entropy of each row, (n,), in nats: 0 where one label is certain.
-
-    Args:
-        probabilities: (n, classes), rows sum to 1.
-    """
+    """Return minus the entropy of each (classes,) row, (n,) nats; 0 where one label is certain."""
     from scipy.special import entr
 
     negative_entropy: NDArray[np.float64] = -entr(probabilities.astype(np.float64)).sum(1)

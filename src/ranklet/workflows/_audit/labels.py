@@ -66,11 +66,11 @@ def check_labels(
     """
     given = [as_written(label) for label in examples.labels or ()]
     sizes = Counter(given)
-    judged = [label for label, rows in sizes.items() if rows >= FOLDS]
-    if len(judged) < 2:
+    frequent = [label for label, rows in sizes.items() if rows >= FOLDS]
+    if len(frequent) < 2:
         return None, {}
-    names = LabelSet.from_values(judged).names
-    rows = [row for row, label in enumerate(given) if label in judged]
+    names = LabelSet.from_values(frequent).names
+    rows = [row for row, label in enumerate(given) if label in frequent]
     checked = examples.select(rows)
     labels = np.array([names.index(given[row]) for row in rows], dtype=np.int64)
     report(f"judging {len(rows):,} labels by their words")
@@ -89,7 +89,7 @@ def check_labels(
     check = LabelCheck(
         views={name: float((view.argmax(1) == labels).mean()) for name, view in views.items()},
         checked=len(rows),
-        found=len(suspects),
+        likely_wrong=len(suspects),
         noise=errors.noise,
         confusions=dict(pairs.most_common()),
     )

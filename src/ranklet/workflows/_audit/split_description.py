@@ -14,7 +14,7 @@ from ranklet.data.examples import Examples
 from ranklet.data.tokens.tokenizer import load_tokenizer, tokenize
 from ranklet.encoder.source import EncoderSource
 from ranklet.labels import LabelSet, names_of
-from ranklet.recipe import DataSection
+from ranklet.vocabulary import CleaningStep
 
 # More than any text has: tokens are counted uncut.
 NO_LIMIT = 1_000_000
@@ -22,7 +22,11 @@ SHOWN_CHARACTERS = 120
 
 
 def describe_split(
-    examples: Examples, name: str, encoder: str | None, section: DataSection
+    examples: Examples,
+    name: str,
+    encoder: str | None,
+    cleaning: Sequence[CleaningStep],
+    max_length: int,
 ) -> tuple[SplitAudit, tuple[Finding, ...]]:
     """Describe a split by itself.
 
@@ -30,13 +34,14 @@ def describe_split(
         examples: The rows as they stand in the source.
         name: `train` or `test`.
         encoder: Encoder whose tokenizer counts, or None.
-        section: Cleaning before tokens are counted, and the longest text.
+        cleaning: Steps before tokens are counted.
+        max_length: Longest text in tokens.
 
     Returns:
         The figures, and a finding for each odd text.
     """
     odd = {row: kinds for row, text in enumerate(examples.texts) if (kinds := find_oddities(text))}
-    cleaned = [clean(text, section.cleaning) for text in examples.texts]
+    cleaned = [clean(text, cleaning) for text in examples.texts]
     tokens = None if encoder is None else _count_tokens(encoder, cleaned)
     audit = SplitAudit(
         name=name,
@@ -45,7 +50,7 @@ def describe_split(
         labels=_label_counts(examples),
         words=_lengths([count_words(text) for text in cleaned]),
         tokens=None if tokens is None else _lengths(tokens),
-        truncated=None if tokens is None else sum(n > section.max_length for n in tokens),
+        truncated=None if tokens is None else sum(n > max_length for n in tokens),
         oddities=dict(Counter(kind for kinds in odd.values() for kind in kinds)),
     )
     findings = tuple(

@@ -19,7 +19,7 @@ from ranklet.data.tokens.noisy_corpus import NoisyCorpus
 from ranklet.data.tokens.sampling import draw_texts, windows_of
 from ranklet.data.tokens.token_dropout import drop_tokens
 from ranklet.encoder.layers import NativeEncoder
-from ranklet.evaluation.by_problem import validation_metrics
+from ranklet.evaluation.problem_metrics import validation_metrics
 from ranklet.head import module_device
 from ranklet.recipe import Recipe
 from ranklet.run.observer import Observer
@@ -82,11 +82,11 @@ def fit_model(
     # Optimizer and loss
     optimizer = choose_optimizer(model, options)
     objective = objective_of(model, optimizer, recipe, inputs.corpora["train"], len(steps))
-    _drop_in_encoder(model, recipe, observer.announce)
+    _drop_in_encoder(model, recipe, observer.report)
 
     # Texts
     noisy = choose_text_noise(model, inputs.corpora["train"], inputs.texts, recipe)
-    train, validation = _prepared_texts(model, inputs, steps, processes, observer.announce, noisy)
+    train, validation = _prepared_texts(model, inputs, steps, processes, observer.report, noisy)
     processes.align([tensor for tensor in model.parameters() if tensor.requires_grad])
     generator = torch.Generator().manual_seed(recipe.seed)
     load_batch = _batch_loader(train, options.token_dropout, generator, device)
@@ -99,7 +99,7 @@ def fit_model(
         model,
         train,
         recipe,
-        observer.announce,
+        observer.report,
         has_noise=noisy is not None,
         several_processes=processes.count > 1,
     )

@@ -72,6 +72,9 @@ class Beginning:
             report(f"continues after step {self.checkpoint.step}, from its checkpoint")
 
 
+AT_ITS_START = Beginning(None, ())
+
+
 def origin_of(
     recipe: Recipe,
     encoder: EncoderSource,

@@ -223,13 +223,7 @@ def check_figure(stated: StatedRun, data: Data | None) -> Finding:
     stored = read_evaluations(stated.run).get("test")
     if stored is None:
         return "not checked", "the run holds no test figure"
-    test = read_labelled(
-        data,
-        "test",
-        stated.model.labels,
-        stated.recipe.data,
-        problem_type=stated.model.problem.problem_type,
-    )
+    test = read_labelled(data, "test", stated.run, stated.model)
     computed = evaluate_on(stated.model, test, "test")
     detail = f"{computed.accuracy_name} {computed.accuracy.value:.4f} on {computed.rows:,} texts"
     off = abs(computed.accuracy.value - stored.accuracy.value)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import ClassifierNetwork
-from ranklet.encoder.precision import choose_device, choose_dtype
+from ranklet.encoder.precision import choose_device
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import RunError
 from ranklet.files import differing_names
@@ -19,6 +19,7 @@ from ranklet.run.certificate import file_hashes
 from ranklet.run.folder import Run, read_json
 from ranklet.saved.model import SavedClassifier, build_saved, read_saved
 from ranklet.vocabulary import Device, Precision
+from ranklet.workflows.from_recipe.model import dtype_of_trained
 from ranklet.workflows.from_recipe.placement import plan_for_labels
 
 
@@ -62,10 +63,8 @@ class StatedRun:
     @cached_property
     def model(self) -> ClassifierNetwork:
         """The trained classifier, assembled from the files; its probes are not compared yet."""
-        device, precision = choose_device(self.device_option), self.precision_option
-        if precision == "auto":
-            precision = self.recipe.engine.precision
-        dtype = choose_dtype(precision, device)
+        device = choose_device(self.device_option)
+        dtype = dtype_of_trained(self.run, self.precision_option, device)
         return build_saved(self.saved, dtype=dtype, device=device)
 
     @cached_property

@@ -5,38 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.encoded_splits import EncodedSplit, encode
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import IN_MEMORY, Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.errors import DataError
-from ranklet.labels import LabelSet
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.text_classifier import TextClassifier
-from ranklet.vocabulary import ProblemType
 from ranklet.workflows.load import Model, as_model_source, name_of, run_of
 
 
 def read_labelled(
     source: Data,
     split: Split,
-    labels: LabelSet,
-    section: DataSection | None,
+    model: Model,
+    network: ClassifierNetwork,
     columns: Columns = AS_IN_RUN,
-    *,
-    label_names: Sequence[str] | None = None,
-    problem_type: ProblemType,
 ) -> EncodedSplit:
-    """Read texts with labels as a run does, or as the arguments say.
+    """Read texts with labels as a classifier's run does, or as the arguments say.
 
     Args:
         source: File, named set or hub data set; or texts in memory.
         split: Part to read of a named set or hub data set.
-        labels: Classes of the classifier.
-        section: The data section of the run; None for a bare adapter.
+        model: What the classifier was loaded from: a run's columns and label names are used.
+        network: The classifier, whose classes and kind of answer the labels are.
         columns: Where texts and labels stand.
-        label_names: Label names in the order of integers, where there is no run.
-        problem_type: What the classifier answers, and so what the labels are.
 
     Returns:
         Texts as they stand in the source, not cleaned.
@@ -46,10 +40,13 @@ def read_labelled(
         HubError: A hub data set cannot be had.
         MissingExtraError: A parquet file without the extra for it.
     """
+    section = run_data(model)
     # Integers in a file mean what the recipe says, or the file itself: never a guessed order.
-    names = section.label_names if section is not None else label_names
+    names = label_names_of(model) if section is None else section.label_names
     text, label = text_columns(columns, section), label_column(columns, section)
-    return encode(read_examples(source, split, text, label, names, problem_type), labels)
+    problem_type = network.problem.problem_type
+    examples = read_examples(source, split, text, label, names, problem_type)
+    return encode(examples, network.labels)
 
 
 def run_data(model: Model) -> DataSection | None:
@@ -58,15 +55,12 @@ def run_data(model: Model) -> DataSection | None:
     return None if run is None else load_recipe(run.recipe).data
 
 
-def data_or_own_test(
-    model: Model, data: Data | None, section: DataSection | None
-) -> tuple[str | RowsInMemory, str]:
+def data_or_own_test(model: Model, data: Data | None) -> tuple[str | RowsInMemory, str]:
     """Return labelled texts and what an evaluation calls them.
 
     Args:
         model: Whose test data they are where none are given.
         data: What was given; None: the test data of the run.
-        section: The data section of the run.
 
     Returns:
         The texts, and `test`, the name of the file, or that they were in memory.
@@ -79,6 +73,7 @@ def data_or_own_test(
         return source, name_of_data(source)
     if isinstance(model, TextClassifier):
         raise DataError("has no test data of its own; give labelled texts as data", name_of(model))
+    section = run_data(model)
     if section is None or section.test is None:
         raise DataError("no test data; name some with --data", name_of(model))
     return section.test, "test"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ranklet.budget.plan import ParameterPlan, plan_parameters
 from ranklet.classifier import ClassifierNetwork, adaptable_shapes, build_skeleton, head_shapes
 from ranklet.data.examples import distinct_labels
+from ranklet.data.reading.memory import RowsInMemory
 from ranklet.data.reading.named_sets import SET_LABELS
 from ranklet.data.reading.sources import is_on_hub, read_examples
 from ranklet.encoder.source import EncoderSource
@@ -73,8 +74,12 @@ def labels_without_reading(recipe: Recipe) -> tuple[str, ...] | None:
     return recipe.data.label_names or SET_LABELS.get(recipe.data.train)
 
 
-def count_labels(recipe: Recipe) -> int:
+def count_labels(recipe: Recipe, train: RowsInMemory | None = None) -> int:
     """Return the number of labels, without a download.
+
+    Args:
+        recipe: States them, or names the training texts.
+        train: The training texts where the recipe only calls them texts in memory.
 
     Raises:
         RecipeError: It is not known without one.
@@ -90,7 +95,8 @@ def count_labels(recipe: Recipe) -> int:
             "list them, so that the plan needs no network"
         )
         raise RecipeError([RecipeIssue("", "data.label_names", message)])
-    train = read_examples(
-        data.train, "train", data.text_column, data.label_column, None, data.problem_type
+    source = data.train if train is None else train
+    examples = read_examples(
+        source, "train", data.text_column, data.label_column, None, data.problem_type
     )
-    return len(distinct_labels(train))
+    return len(distinct_labels(examples))

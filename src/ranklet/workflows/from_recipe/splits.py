@@ -65,7 +65,10 @@ def read_splits(data: DataSection, seed: int, in_memory: InMemoryBySplit = NOTHI
 
 
 def with_sources(
-    recipe: Recipe, data: Data | None, validation: Data | float | None, test: Data | None
+    recipe: Recipe,
+    data: Data | None,
+    validation: Data | float | None = None,
+    test: Data | None = None,
 ) -> tuple[Recipe, InMemoryBySplit]:
     """Put what a caller hands over in the place of what a recipe names.
 

@@ -87,3 +87,13 @@ def test_neighbours_of_the_other_folds_vote_by_angle() -> None:
     assert found[10, 0] == 1.0
     # Each of them has 30 nearest among 32 of its own direction, one of which may be row 10.
     assert found[np.arange(80), labels].min() >= 29 / 30
+
+
+def test_a_label_that_is_still_preferred_is_no_error() -> None:
+    # Row 3 falls short of its class and reaches the low mean of the other, so it is pruned; yet its
+    # own label is the more probable one.
+    labels = np.array([0, 0, 0, 0, 1, 1])
+    first = np.array([0.95, 0.95, 0.95, 0.55, 0.6, 0.6])
+    view = np.stack([first, 1 - first], axis=1)
+    assert np.flatnonzero(pruned(labels, view)).tolist() == [3]
+    assert find_label_errors(labels, [view, view]).rows.tolist() == []

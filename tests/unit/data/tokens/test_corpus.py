@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from ranklet.data.tokens import corpus as corpus_module
 from ranklet.data.tokens.corpus import TokenCorpus, build_corpus, default_cache_folder
+from ranklet.data.tokens.long_texts import LongTexts
 from ranklet.errors import DataError, RunError
 from ranklet.training.resident_corpus import resident
 
@@ -267,3 +268,12 @@ def test_a_resident_corpus_gives_the_same_batches(lengths: list[int], data: st.D
     for name in ("token_ids", "cu_seqlens", "labels"):
         assert torch.equal(getattr(there, name), getattr(here, name)), name
         assert getattr(there, name).dtype == getattr(here, name).dtype
+
+
+def test_windows_of_another_overlap_are_not_taken_from_the_cache(tmp_path: Path) -> None:
+    rows = [
+        build_corpus(ABC, TEXTS, None, 4, tmp_path, LongTexts("windows", overlap)).lengths.tolist()
+        for overlap in (0.0, 0.5, 0.0)
+    ]
+    assert rows == [[3, 1, 0, 4, 2], [3, 1, 0, 4, 4], [3, 1, 0, 4, 2]]
+    assert len(list((tmp_path / "tokens").iterdir())) == 2

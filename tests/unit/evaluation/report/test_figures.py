@@ -13,11 +13,11 @@ from matplotlib.container import BarContainer
 
 from ranklet.budget.plan import ParameterPlan, PlanRow
 from ranklet.errors import RunError
-from ranklet.evaluation.by_problem import curves_of_probabilities
 from ranklet.evaluation.calibration import Calibration
 from ranklet.evaluation.data_description import DataDescription, count_lengths
 from ranklet.evaluation.intervals import share_with_interval
 from ranklet.evaluation.one_label import evaluate_one_label
+from ranklet.evaluation.problem_metrics import curves_of_probabilities
 from ranklet.evaluation.report import figures
 from ranklet.evaluation.report.figures.budget import trained_parameters
 from ranklet.evaluation.report.figures.classes import accuracy_by_slice, class_bars

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from ranklet.budget.plan import ParameterPlan, PlanRow
 from ranklet.errors import RunError
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.intervals import Metric
@@ -20,8 +21,6 @@ from ranklet.evaluation.report.error_table import ErrorRow, ErrorTable
 from ranklet.evaluation.report.figures import evaluation_figures, figure_svg, training_figures
 from ranklet.evaluation.report.page import ReportFigure, Section
 from ranklet.evaluation.report.run_page import (
-    BudgetRow,
-    BudgetSection,
     DataSummary,
     Provenance,
     Results,
@@ -98,14 +97,13 @@ RECORDS = [
 
 PARTS = {
     "subtitle": "MiniLM on a sample",
-    "budget": BudgetSection(
-        1_234_567,
+    "budget": ParameterPlan(
+        (
+            PlanRow("layer.0.query", "adapter", 8, (64, 64), 1_000_000),
+            PlanRow("layer.1.query", "adapter", 8, (64, 64), 34_567),
+            PlanRow("classifier", "head", None, (64, 3), 200_000),
+        ),
         2_000_000,
-        [
-            BudgetRow("layer.0.query", "adapter", 8, 1_000_000),
-            BudgetRow("layer.1.query", "adapter", 8, 34_567),
-            BudgetRow("classifier", "head", None, 200_000),
-        ],
     ),
     "data": DataSummary(
         {"train": 12_345, "test": 1_200},
@@ -268,7 +266,7 @@ def test_hostile_text_is_only_text_wherever_it_stands():
             HOSTILE,
             subtitle=HOSTILE,
             evaluations=[evaluation(HOSTILE, labels=(HOSTILE, "b"))],
-            budget=BudgetSection(1, 2, [BudgetRow(HOSTILE, HOSTILE, None, 1)]),
+            budget=ParameterPlan((PlanRow(HOSTILE, HOSTILE, None, (1, 1), 1),), 2),
             data=DataSummary({HOSTILE: 1}, {HOSTILE: 1.0}, {HOSTILE: 1}, {HOSTILE: 1}),
             figures={HOSTILE: figure},
             recipe=HOSTILE,

@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ranklet.evaluation.report.figures.drawing import (
-    COLOURS,
-    QUIET,
-    Drawing,
-    Numbers,
-    Series,
-    legend_below,
-    name_bars,
-    panel,
-)
+from ranklet.evaluation.report.figures import style
+from ranklet.evaluation.report.figures.drawing import Drawing, Numbers, Series
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,9 +27,6 @@ def trained_parameters(plan: ParameterPlan) -> Drawing:
     """Show the trained parameters of every layer and of the head by module.
 
     Of more than 6 modules of one name the 5 with the most parameters have a colour of their own.
-
-    Args:
-        plan: What is trained.
     """
     from ranklet.budget.plan import rows_by_layer  # brings torch
 
@@ -49,8 +38,8 @@ def trained_parameters(plan: ParameterPlan) -> Drawing:
         for name in dict.fromkeys(names.values())
     }
     shown = sorted(totals, key=lambda name: -totals[name])
-    if len(shown) > len(COLOURS):
-        shown = [*shown[: len(COLOURS) - 1], OTHERS]
+    if len(shown) > len(style.COLOURS):
+        shown = [*shown[: len(style.COLOURS) - 1], OTHERS]
     series = tuple(
         Series(
             name,
@@ -110,18 +99,18 @@ def _draw(numbers: Numbers) -> Figure:
     names = [series.name for series in numbers.series]
     ncols = len(names) if len("".join(names)) + 5 * len(names) < 50 else 2
     rows = -(-len(names) // ncols)
-    figure, axes = panel(numbers.title, "", height=1.1 + 0.24 * len(places) + 0.2 * rows)
+    height = 1.1 + 0.24 * len(places) + 0.2 * rows
+    figure, axes = style.panel(numbers.title, xlabel="parameters", height=height)
     left = np.zeros(len(places))
     artists = []
-    for series, colour in zip(numbers.series, COLOURS, strict=False):
+    for series, colour in zip(numbers.series, style.COLOURS, strict=False):
         widths = np.array(series.columns["parameters"])
         artists.append(
             axes.barh(places, widths, 0.74, left, color=colour, edgecolor="white", linewidth=0.6)
         )
         left = left + widths
-    name_bars(axes, numbers.categories)
+    style.name_bars(axes, numbers.categories)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.locator_params(axis="x", nbins=5)
-    axes.set_xlabel("parameters", color=QUIET)
-    legend_below(figure, artists, names, ncols)
+    style.legend_below(figure, artists, names, ncols)
     return figure

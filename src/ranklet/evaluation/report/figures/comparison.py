@@ -11,21 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranklet.evaluation.comparison.verdicts import Comparison
-from ranklet.evaluation.report.figures.drawing import (
-    BLUE,
-    INK,
-    QUIET,
-    Drawing,
-    Numbers,
-    Series,
-    in_percent,
-    legend_below,
-    line_style,
-    name_bars,
-    panel,
-    tick,
+from ranklet.evaluation.report.figures import style
+from ranklet.evaluation.report.figures.drawing import SHARE, Drawing, Numbers, Series, with_bounds
+from ranklet.evaluation.report.figures.training import (
+    Record,
+    along,
+    means_of,
+    neighbours,
+    points_of,
 )
-from ranklet.evaluation.report.figures.training import Record, along, neighbours, points_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,14 +66,14 @@ def comparison_figures(comparison: Comparison, curves: Sequence[RunCurves]) -> d
 
 def _differences(comparison: Comparison) -> Drawing:
     pairs = comparison.pairs
-    columns: dict[str, list[Any]] = {
-        "difference": [pair.difference.accuracy.value for pair in pairs],
-        "low": [pair.difference.accuracy.interval[0] for pair in pairs],
-        "high": [pair.difference.accuracy.interval[1] for pair in pairs],
+    columns: dict[str, Sequence[Any]] = {
+        **with_bounds("difference", [pair.difference.accuracy for pair in pairs]),
         "verdict": [pair.verdict for pair in pairs],
     }
     units = dict.fromkeys(("difference", "low", "high"), "difference of two shares, -1 to 1")
-    names = tuple(f"{tick(pair.first)}\n\N{MINUS SIGN} {tick(pair.second)}" for pair in pairs)
+    names = tuple(
+        f"{style.tick(pair.first)}\n\N{MINUS SIGN} {style.tick(pair.second)}" for pair in pairs
+    )
     title = f"Differences of {comparison.accuracy_name} on {comparison.split}"
     return Drawing(Numbers(title, units, (Series("pairs", columns),), names), _draw_differences)
 
@@ -90,12 +84,10 @@ def _curve(curves: Sequence[RunCurves], kind: str, field: str, title: str) -> Dr
         points = points_of(run.records, kind, field)
         parts = neighbours(len(points[field]), _POINTS)
         if parts:
-            columns = {
-                name: [float(np.mean(np.asarray(points[name])[part])) for part in parts]
-                for name in ("epoch", field)
-            }
-            series.append(Series(run.name, columns, {"entry": _place(curves, run)}))
-    units = {"epoch": "epochs", field: "nats" if field == "loss" else "share, 0 to 1"}
+            shown = {name: points[name] for name in ("epoch", field)}
+            facts = {"entry": _place(curves, run)}
+            series.append(Series(run.name, means_of(shown, parts), facts))
+    units = {"epoch": "epochs", field: "nats" if field == "loss" else SHARE}
     return Drawing(Numbers(title, units, tuple(series), _entries(curves)), _draw_curve)
 
 
@@ -112,7 +104,7 @@ def _coverage(curves: Sequence[RunCurves], split: str) -> Drawing:
         counts = np.unique(np.linspace(least, rows, _POINTS).round().astype(int))
         columns = {"coverage": (counts / rows).tolist(), "accuracy": shares[counts - 1].tolist()}
         series.append(Series(run.name, columns, {"entry": _place(curves, run)}))
-    units = dict.fromkeys(("coverage", "accuracy"), "share, 0 to 1")
+    units = dict.fromkeys(("coverage", "accuracy"), SHARE)
     title = f"Accuracy of the surest rows, {split}"
     return Drawing(Numbers(title, units, tuple(series), _entries(curves)), _draw_coverage)
 
@@ -136,38 +128,36 @@ def _place(curves: Sequence[RunCurves], run: RunCurves) -> int:
 
 def _draw_differences(numbers: Numbers) -> Figure:
     columns = numbers.series[0].columns
-    figure, axes = panel(numbers.title, "", height=1.1 + 0.5 * len(numbers.categories))
-    axes.axvline(0, color=INK, linewidth=1)
+    xlabel, height = "percentage points, with 95 % interval", 1.1 + 0.5 * len(numbers.categories)
+    figure, axes = style.panel(numbers.title, xlabel=xlabel, height=height)
+    axes.axvline(0, color=style.INK, linewidth=1)
     for row, verdict in enumerate(columns["verdict"]):
-        colour = BLUE if verdict == "real" else QUIET
+        colour = style.BLUE if verdict == "real" else style.QUIET
         low, value, high = (100 * columns[name][row] for name in ("low", "difference", "high"))
         axes.plot([low, high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
         filled = colour if verdict == "real" else "white"
         axes.plot(value, row, marker="o", markersize=7, color=colour, markerfacecolor=filled)
-    name_bars(axes, numbers.categories)
+    style.name_bars(axes, numbers.categories)
     axes.set_yticklabels(numbers.categories, parse_math=False)
-    axes.set_xlabel("percentage points, with 95 % interval", color=QUIET)
     return figure
 
 
 def _draw_curve(numbers: Numbers) -> Figure:
     field = next(name for name in numbers.units if name != "epoch")
-    figure, axes = panel(numbers.title, "loss (nats)" if field == "loss" else f"{field} (%)")
+    figure, axes = style.panel(numbers.title, "loss (nats)" if field == "loss" else f"{field} (%)")
     lines = _lines(axes, numbers, "epoch", field)
     along(axes, "epoch", [epoch for series in numbers.series for epoch in series.columns["epoch"]])
     if field == "accuracy":
-        in_percent(axes.yaxis)
+        style.in_percent(axes.yaxis)
     _legend(figure, lines, numbers.categories)
     return figure
 
 
 def _draw_coverage(numbers: Numbers) -> Figure:
-    figure, axes = panel(numbers.title, "accuracy (%)")
+    figure, axes = style.panel(numbers.title, "accuracy (%)", "rows answered, surest first (%)")
     lines = _lines(axes, numbers, "coverage", "accuracy")
     axes.set_xlim(1, _LEAST_COVERAGE)
-    axes.set_xlabel("rows answered, surest first (%)", color=QUIET)
-    in_percent(axes.xaxis)
-    in_percent(axes.yaxis)
+    style.in_percent(axes.xaxis, axes.yaxis)
     _legend(figure, lines, numbers.categories)
     return figure
 
@@ -176,28 +166,17 @@ def _draw_tiles(numbers: Numbers) -> Figure:
     shares = np.array([series.columns["agreement"] for series in numbers.series])
     runs = len(shares)
     side = max(2.6, 1.7 + 0.55 * runs)
-    figure, axes = panel(numbers.title, "", width=side + 0.9, height=side)
+    figure, axes = style.panel(numbers.title, width=side + 0.9, height=side)
     different = shares[~np.eye(runs, dtype=bool)]
     low = np.nanmin(different) if np.isfinite(different).any() else 0.0
     # The shade runs over what there is, since most runs agree on most rows.
     depth = np.nan_to_num((shares - low) / max(1 - low, 1e-9))
     blue = np.array([8, 81, 156]) / 255
     colours = 1 - (0.08 + 0.72 * depth)[..., None] * (1 - blue)
-    edges = np.arange(runs + 1) - 0.5
-    axes.pcolormesh(edges, edges, colours, edgecolors="white", linewidth=1.5)
-    for row, line in enumerate(shares):
-        for column, share in enumerate(line):
-            text = "–" if math.isnan(share) else f"{100 * share:.1f}"  # noqa: RUF001
-            colour = "white" if depth[row, column] > 0.6 else INK
-            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
-    names = [tick(name) for name in numbers.categories]
-    axes.set_xticks(
-        range(runs), names, parse_math=False, rotation=45, ha="right", rotation_mode="anchor"
-    )
-    axes.set_yticks(range(runs), names, parse_math=False)
-    axes.set_ylim(runs - 0.5, -0.5)
-    axes.grid(visible=False)
-    axes.spines["bottom"].set_visible(False)
+    style.tiles(axes, colours)
+    texts = [["–" if math.isnan(x) else f"{100 * x:.1f}" for x in row] for row in shares]  # noqa: RUF001
+    style.write_tiles(axes, texts, depth > 0.6, size=9)
+    style.name_tiles(axes, numbers.categories)
     return figure
 
 
@@ -207,21 +186,20 @@ def _lines(axes: Axes, numbers: Numbers, across: str, field: str) -> Mapping[int
     places = [int(series.facts["entry"]) for series in numbers.series]
     for place, series in zip(places, numbers.series, strict=True):
         several = places.count(place) > 1
-        style = line_style(place) | ({"linewidth": 1.1, "alpha": 0.7} if several else {})
+        look = style.line_style(place) | ({"linewidth": 1.1, "alpha": 0.7} if several else {})
         values = series.columns[field]
         marker = "o" if len(values) <= _POINTS / 3 else ""
-        (shown[place],) = axes.plot(
-            series.columns[across], values, marker=marker, markersize=3.5, **style
-        )
+        places_of_run = series.columns[across]
+        (shown[place],) = axes.plot(places_of_run, values, marker=marker, markersize=3.5, **look)
     return shown
 
 
 def _legend(figure: Figure, lines: Mapping[int, object], entries: Sequence[str]) -> None:
     places = sorted(lines)
     columns = 2 if max(len(entries[place]) for place in places) > 14 else 3
-    legend_below(
+    style.legend_below(
         figure,
         [lines[place] for place in places],
-        [tick(entries[place]) for place in places],
+        [style.tick(entries[place]) for place in places],
         columns,
     )

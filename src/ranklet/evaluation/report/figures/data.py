@@ -9,20 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ranklet.evaluation.data_description import DataDescription, Lengths
-from ranklet.evaluation.report.figures.drawing import (
-    BLUE,
-    GREEN,
-    INK,
-    QUIET,
-    VERMILION,
-    Drawing,
-    Numbers,
-    Series,
-    in_percent,
-    legend_below,
-    name_bars,
-    panel,
-)
+from ranklet.evaluation.report.figures import style
+from ranklet.evaluation.report.figures.drawing import Drawing, Numbers, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +19,6 @@ if TYPE_CHECKING:
 _MOST_CLASSES = 40
 _MOST_TALL_CLASSES = 12
 _FAR = 1.6  # a limit farther away than this, in widths of the figure, is only written
-_SPLIT_COLOURS = (BLUE, VERMILION, GREEN)
 
 
 def data_figures(description: DataDescription) -> dict[str, Drawing]:
@@ -46,12 +33,7 @@ def data_figures(description: DataDescription) -> dict[str, Drawing]:
 
 
 def text_lengths(lengths: Lengths, unit: str) -> Drawing:
-    """Show what share of the texts of each split is how long, and the limits of the recipe.
-
-    Args:
-        lengths: Of the texts.
-        unit: `words` or `tokens`.
-    """
+    """Show what share of each split is how many words or tokens long, and the recipe's limits."""
     series = tuple(
         Series(
             split,
@@ -103,22 +85,22 @@ def class_distribution(
 
 
 def _draw_lengths(numbers: Numbers, unit: str) -> Figure:
-    figure, axes = panel(numbers.title, "texts of the split (%)", height=3.5)
+    xlabel = f"{unit}, the longest texts in the last step"
+    figure, axes = style.panel(numbers.title, "texts of the split (%)", xlabel, height=3.5)
     starts = numbers.series[0].columns[f"from_{unit}"]
     width = starts[1] - starts[0] if len(starts) > 1 else 1
     edges = [*starts, starts[-1] + width]
     artists = []
-    for place, (series, colour) in enumerate(zip(numbers.series, _SPLIT_COLOURS, strict=False)):
+    for place, (series, colour) in enumerate(zip(numbers.series, style.COLOURS, strict=False)):
         shares = series.columns["share"]
         if place == 0:
             axes.stairs(shares, edges, fill=True, color=colour, alpha=0.15)
         artists.append(axes.stairs(shares, edges, color=colour, linewidth=1.5))
     axes.set_ylim(bottom=0)
     _mark_limits(axes, numbers.marks, edges[-1])
-    axes.set_xlabel(f"{unit}, the longest texts in the last step", color=QUIET)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    in_percent(axes.yaxis)
-    legend_below(figure, artists, [series.name for series in numbers.series], 3)
+    style.in_percent(axes.yaxis)
+    style.legend_below(figure, artists, [series.name for series in numbers.series], 3)
     return figure
 
 
@@ -133,7 +115,7 @@ def _mark_limits(axes: Axes, limits: Mapping[str, float], end: float) -> None:
         is_near = limit in near
         at = limit if is_near else right
         if is_near:
-            axes.axvline(limit, color=INK, linewidth=1, linestyle=(0, (4, 1.5)))
+            axes.axvline(limit, color=style.INK, linewidth=1, linestyle=(0, (4, 1.5)))
         on_left = at > right / 2
         axes.annotate(
             f"{name} {limit:,}" + ("" if is_near else " →"),
@@ -143,15 +125,16 @@ def _mark_limits(axes: Axes, limits: Mapping[str, float], end: float) -> None:
             textcoords="offset points",
             ha="right" if on_left else "left",
             va="top",
-            color=INK,
+            color=style.INK,
             fontsize=8.5,
         )
 
 
 def _draw_classes(numbers: Numbers) -> Figure:
     classes, splits = len(numbers.categories), len(numbers.series)
-    each_class = 0.12 + 0.11 * splits if classes <= _MOST_TALL_CLASSES else 0.25
-    figure, axes = panel(numbers.title, "", height=1.1 + each_class * classes)
+    of_class = 0.12 + 0.11 * splits if classes <= _MOST_TALL_CLASSES else 0.25
+    size = 1.1 + of_class * classes
+    figure, axes = style.panel(numbers.title, xlabel="texts of the split (%)", height=size)
     height = 0.78 / splits
     artists = [
         axes.barh(
@@ -160,11 +143,10 @@ def _draw_classes(numbers: Numbers) -> Figure:
             height=0.92 * height,
             color=colour,
         )
-        for place, (series, colour) in enumerate(zip(numbers.series, _SPLIT_COLOURS, strict=False))
+        for place, (series, colour) in enumerate(zip(numbers.series, style.COLOURS, strict=False))
     ]
-    name_bars(axes, numbers.categories)
+    style.name_bars(axes, numbers.categories)
     axes.set_xlim(left=0)
-    in_percent(axes.xaxis)
-    axes.set_xlabel("texts of the split (%)", color=QUIET)
-    legend_below(figure, artists, [series.name for series in numbers.series], 3)
+    style.in_percent(axes.xaxis)
+    style.legend_below(figure, artists, [series.name for series in numbers.series], 3)
     return figure

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ranklet.evaluation.report.figures.drawing import (
-    BLUE,
-    QUIET,
-    VERMILION,
-    Drawing,
-    Numbers,
-    Series,
-    dress,
-    empty_figure,
-    in_percent,
-    legend_below,
-)
+from ranklet.evaluation.report.figures import style
+from ranklet.evaluation.report.figures.drawing import SHARE, Drawing, Numbers, Series, with_bounds
 from ranklet.evaluation.stress import Stress, StressPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SHARE = "share, 0 to 1"
 _MOST_BESIDE = 4  # panels in a row
 
 
 def stress_figures(stress: Stress) -> dict[str, Drawing]:
     """Show accuracy and mean confidence over the strength of each shift, under the name `stress`.
 
-    Args:
-        stress: What was measured; its clean texts are strength 0 of every shift.
+    The clean texts are strength 0 of every shift.
     """
     by_kind = {
         kind: [point for point in stress.points if point.kind == kind] for kind in stress.kinds
     }
     units = {
-        **dict.fromkeys(("accuracy", "low", "high", "confidence", "clean"), _SHARE),
+        **dict.fromkeys(("accuracy", "low", "high", "confidence", "clean"), SHARE),
         "strength": "0 to 1",
     }
     series = tuple(Series(kind, _columns(stress, points)) for kind, points in by_kind.items())
@@ -46,15 +35,13 @@ def stress_figures(stress: Stress) -> dict[str, Drawing]:
     return {"stress": Drawing(Numbers(title, units, series, marks=marks), _draw)}
 
 
-def _columns(stress: Stress, points: list[StressPoint]) -> dict[str, list[float]]:
+def _columns(stress: Stress, points: list[StressPoint]) -> dict[str, Sequence[Any]]:
     accuracy = [stress.accuracy, *(point.accuracy for point in points)]
     sureness = [stress.sureness, *(point.sureness for point in points)]
     confidence = [entry.confidence for entry in sureness if entry is not None]
     return {
         "strength": [0.0, *(point.strength for point in points)],
-        "accuracy": [metric.value for metric in accuracy],
-        "low": [metric.interval[0] for metric in accuracy],
-        "high": [metric.interval[1] for metric in accuracy],
+        **with_bounds("accuracy", accuracy),
         **({"confidence": confidence} if confidence else {}),
     }
 
@@ -62,7 +49,7 @@ def _columns(stress: Stress, points: list[StressPoint]) -> dict[str, list[float]
 def _draw(numbers: Numbers) -> Figure:
     beside = min(_MOST_BESIDE, len(numbers.series))
     below = math.ceil(len(numbers.series) / beside)
-    figure = empty_figure(width=max(4.2, 2.4 * beside), height=0.9 + 2.2 * below)
+    figure = style.empty_figure(width=max(4.2, 2.4 * beside), height=0.9 + 2.2 * below)
     grid = figure.subplots(below, beside, sharey=True, squeeze=False).ravel().tolist()
     lowest = min(value for series in numbers.series for value in _shown(series))
     artists: list[Any] = []
@@ -72,7 +59,7 @@ def _draw(numbers: Numbers) -> Figure:
     for axes in grid[len(numbers.series) :]:
         axes.set_visible(False)
     names = ("right (%)", "right of the clean texts", "mean confidence (%)")
-    legend_below(figure, artists, names[: len(artists)], 3)
+    style.legend_below(figure, artists, names[: len(artists)], 3)
     return figure
 
 
@@ -82,31 +69,17 @@ def _shown(series: Series) -> list[float]:
 
 def _draw_kind(axes: Axes, series: Series, clean: float) -> list[Any]:
     """Draw one shift; return what the legend explains."""
-    dress(axes, series.name.replace("_", " "))
+    style.dress(axes, series.name.replace("_", " "))
     columns = series.columns
-    axes.fill_between(
-        columns["strength"], columns["low"], columns["high"], color=BLUE, alpha=0.18, linewidth=0
-    )
-    artists: list[Any] = axes.plot(
-        columns["strength"],
-        columns["accuracy"],
-        color=BLUE,
-        marker="o",
-        markersize=3.5,
-        linewidth=1.5,
-    )
-    artists.append(axes.axhline(clean, color=QUIET, linewidth=0.9, linestyle=":"))
+    strengths = columns["strength"]
+    style.band(axes, strengths, columns["low"], columns["high"])
+    artists = style.line(axes, strengths, columns["accuracy"], marker="o", markersize=3.5)
+    artists.append(axes.axhline(clean, color=style.QUIET, linewidth=0.9, linestyle=":"))
     if "confidence" in columns:
-        artists += axes.plot(
-            columns["strength"],
-            columns["confidence"],
-            color=VERMILION,
-            linewidth=1.5,
-            linestyle=(0, (4, 1.5)),
-        )
+        look = {"color": style.VERMILION, "linestyle": (0, (4, 1.5))}
+        artists += style.line(axes, strengths, columns["confidence"], **look)
     axes.set_xlim(0, 1.02)
     axes.set_xticks([0, 0.5, 1])
-    axes.set_xlabel("strength (%)", color=QUIET, fontsize=9)
-    for axis in (axes.xaxis, axes.yaxis):
-        in_percent(axis)
+    axes.set_xlabel("strength (%)", color=style.QUIET, fontsize=9)
+    style.in_percent(axes.xaxis, axes.yaxis)
     return artists

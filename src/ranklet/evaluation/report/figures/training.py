@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.report.figures.drawing import (
-    BLUE,
-    QUIET,
-    VERMILION,
-    Drawing,
-    Numbers,
-    Series,
-    in_percent,
-    legend_below,
-    line_style,
-    panel,
-)
+from ranklet.evaluation.report.figures import style
+from ranklet.evaluation.report.figures.drawing import SHARE, Drawing, Numbers, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +20,6 @@ Record = Mapping[str, Any]
 
 POINTS = 120  # more than a line of this width can show
 _PLACES = {"step": "optimizer steps", "epoch": "epochs"}
-_SHARE = "share, 0 to 1"
 _SCORES = {"macro_precision": "precision", "macro_recall": "recall", "macro_f1": "F1"}
 
 
@@ -56,19 +45,12 @@ def training_figures(records: Sequence[Record]) -> dict[str, Drawing]:
 
 
 def training_loss(records: Sequence[Record]) -> Drawing:
-    """Show the training loss by epoch, with the range of what each of at most 120 points averages.
-
-    Args:
-        records: Rows of `metrics.jsonl`; those of kind `train` are shown.
-    """
+    """Show the training loss by epoch, with the range behind each of at most 120 mean points."""
     points = points_of(records, "train", "loss")
     losses = np.asarray(points["loss"])
     parts = neighbours(len(losses), POINTS)
     columns = {
-        **{
-            name: [float(np.mean(np.asarray(points[name])[part])) for part in parts]
-            for name in points
-        },
+        **means_of(points, parts),
         "lowest": [float(losses[part].min()) for part in parts],
         "highest": [float(losses[part].max()) for part in parts],
     }
@@ -78,18 +60,12 @@ def training_loss(records: Sequence[Record]) -> Drawing:
 
 def validation_loss(records: Sequence[Record]) -> Drawing:
     """Show the validation loss by epoch and mark the lowest; rows of `metrics.jsonl`."""
-    columns = points_of(records, "validation", "loss")
-    units = {**_PLACES, "loss": "nats"}
-    numbers = Numbers("Validation loss", units, (Series("validation", columns),))
-    return Drawing(numbers, _draw_validation_loss)
+    return _validation(records, "loss", "nats", _draw_validation_loss)
 
 
 def validation_accuracy(records: Sequence[Record]) -> Drawing:
     """Show the validation accuracy by epoch and mark the highest; rows of `metrics.jsonl`."""
-    columns = points_of(records, "validation", "accuracy")
-    units = {**_PLACES, "accuracy": _SHARE}
-    numbers = Numbers("Validation accuracy", units, (Series("validation", columns),))
-    return Drawing(numbers, _draw_validation_accuracy)
+    return _validation(records, "accuracy", SHARE, _draw_validation_accuracy)
 
 
 def validation_scores(records: Sequence[Record]) -> Drawing:
@@ -99,7 +75,7 @@ def validation_scores(records: Sequence[Record]) -> Drawing:
         Series(score, {"step": points["step"], "epoch": points["epoch"], "score": points[name]})
         for name, score in _SCORES.items()
     )
-    units = {**_PLACES, "score": _SHARE}
+    units = {**_PLACES, "score": SHARE}
     return Drawing(Numbers("Validation scores, macro", units, series), _draw_scores)
 
 
@@ -118,6 +94,16 @@ def neighbours(count: int, most: int) -> list[NDArray[np.int64]]:
     return [part for part in np.array_split(np.arange(count), min(most, count) or 1) if len(part)]
 
 
+def means_of(
+    points: Mapping[str, Sequence[float]], parts: Sequence[NDArray[np.int64]]
+) -> dict[str, list[float]]:
+    """Average neighbouring points, column by column."""
+    return {
+        name: [float(np.mean(np.asarray(values)[part])) for part in parts]
+        for name, values in points.items()
+    }
+
+
 def points_of(records: Sequence[Record], kind: str, *fields: str) -> dict[str, list[float]]:
     """Collect step, epoch and fields of one kind of record where all fields are finite."""
     points = [
@@ -129,84 +115,81 @@ def points_of(records: Sequence[Record], kind: str, *fields: str) -> dict[str, l
     return {name: [record[name] for record in points] for name in (*_PLACES, *fields)}
 
 
+def _validation(
+    records: Sequence[Record], field: str, unit: str, draw: Callable[[Numbers], Figure]
+) -> Drawing:
+    series = Series("validation", points_of(records, "validation", field))
+    return Drawing(Numbers(f"Validation {field}", {**_PLACES, field: unit}, (series,)), draw)
+
+
 def _draw_loss(numbers: Numbers) -> Figure:
-    figure, axes = panel(numbers.title, "loss (nats)")
+    figure, axes = style.panel(numbers.title, "loss (nats)")
     columns = numbers.series[0].columns
     epochs, losses = columns["epoch"], columns["loss"]
     if columns["lowest"] != columns["highest"]:
-        axes.fill_between(
-            epochs, columns["lowest"], columns["highest"], color=BLUE, alpha=0.18, linewidth=0
-        )
-    axes.plot(epochs, losses, color=BLUE, linewidth=1.5, marker="o" if len(losses) == 1 else "")
+        style.band(axes, epochs, columns["lowest"], columns["highest"])
+    style.line(axes, epochs, losses, marker="o" if len(losses) == 1 else "")
     axes.set_ylim(bottom=0)
     along(axes, "epoch", epochs)
     return figure
 
 
 def _draw_validation_loss(numbers: Numbers) -> Figure:
-    figure, axes = panel(numbers.title, "loss (nats)")
-    losses = numbers.series[0].columns["loss"]
-    _line(axes, numbers, "loss")
-    if losses:
-        best = int(np.argmin(losses))
-        _mark(axes, numbers, "loss", best, f"lowest {losses[best]:.4f}")
+    figure, axes = style.panel(numbers.title, "loss (nats)")
+    _line_with_best(axes, numbers, "loss", np.argmin, "lowest {:.4f}")
     return figure
 
 
 def _draw_validation_accuracy(numbers: Numbers) -> Figure:
-    figure, axes = panel(numbers.title, "accuracy (%)")
-    shares = numbers.series[0].columns["accuracy"]
-    _line(axes, numbers, "accuracy")
-    if shares:
-        best = int(np.argmax(shares))
-        _mark(axes, numbers, "accuracy", best, f"highest {100 * shares[best]:.2f} %")
-    in_percent(axes.yaxis)
+    figure, axes = style.panel(numbers.title, "accuracy (%)")
+    _line_with_best(axes, numbers, "accuracy", np.argmax, "highest {:.2%}")
+    style.in_percent(axes.yaxis)
     return figure
 
 
+def _line_with_best(
+    axes: Axes, numbers: Numbers, column: str, best_of: Callable[[Any], Any], note: str
+) -> None:
+    """Draw a figure of validation by epoch, and mark and name the best."""
+    epochs, values = (numbers.series[0].columns[name] for name in ("epoch", column))
+    style.line(axes, epochs, values, marker="o" if len(values) <= POINTS / 2 else "", markersize=4)
+    along(axes, "epoch", epochs)
+    if values:
+        best = int(best_of(values))
+        axes.plot(epochs[best], values[best], color=style.VERMILION, marker="D", markersize=7)
+        text = f"{note.format(values[best])} at epoch {epochs[best]:g}".replace("%", " %")
+        axes.set_title(text, loc="right", fontsize=9, color=style.VERMILION, pad=9)
+
+
 def _draw_scores(numbers: Numbers) -> Figure:
-    figure, axes = panel(numbers.title, "score (%)", height=3.4)
+    figure, axes = style.panel(numbers.title, "score (%)", height=3.4)
     lines = []
     for number, series in enumerate(numbers.series):
         steps = series.columns["step"]
         marker = "os^"[number] if len(steps) <= POINTS / 4 else ""
-        style = line_style(number) | {"marker": marker, "markersize": 4}
-        lines += axes.plot(steps, series.columns["score"], **style)
+        look = style.line_style(number) | {"marker": marker, "markersize": 4}
+        lines += axes.plot(steps, series.columns["score"], **look)
         along(axes, "step", steps)
-    in_percent(axes.yaxis)
-    legend_below(figure, lines, [series.name for series in numbers.series], 3)
+    style.in_percent(axes.yaxis)
+    style.legend_below(figure, lines, [series.name for series in numbers.series], 3)
     return figure
 
 
 def _draw_rate(numbers: Numbers) -> Figure:
     from matplotlib.ticker import ScalarFormatter
 
-    figure, axes = panel(numbers.title, "learning rate")
+    figure, axes = style.panel(numbers.title, "learning rate")
     columns = numbers.series[0].columns
     steps, rates = columns["step"], columns["learning_rate"]
-    axes.plot(steps, rates, color=BLUE, linewidth=1.5, marker="o" if len(steps) == 1 else "")
+    style.line(axes, steps, rates, marker="o" if len(steps) == 1 else "")
     axes.set_ylim(0, 1.08 * max(rates, default=0) or 1)
     formatter = ScalarFormatter(useMathText=True)
     formatter.set_powerlimits((-2, 3))
     axes.yaxis.set_major_formatter(formatter)
-    axes.yaxis.get_offset_text().set(color=QUIET, fontsize=9.5)
+    axes.yaxis.get_offset_text().set(color=style.QUIET, fontsize=9.5)
     axes.yaxis.set_offset_position("right")
     along(axes, "step", steps)
     return figure
-
-
-def _line(axes: Axes, numbers: Numbers, column: str) -> None:
-    epochs, values = (numbers.series[0].columns[name] for name in ("epoch", column))
-    marker = "o" if len(values) <= POINTS / 2 else ""
-    axes.plot(epochs, values, color=BLUE, linewidth=1.5, marker=marker, markersize=4)
-    along(axes, "epoch", epochs)
-
-
-def _mark(axes: Axes, numbers: Numbers, column: str, best: int, note: str) -> None:
-    epochs, values = (numbers.series[0].columns[name] for name in ("epoch", column))
-    axes.plot(epochs[best], values[best], color=VERMILION, marker="D", markersize=7)
-    text = f"{note} at epoch {epochs[best]:g}"
-    axes.set_title(text, loc="right", fontsize=9, color=VERMILION, pad=9)
 
 
 def along(axes: Axes, name: str, places: Sequence[float]) -> None:
@@ -218,4 +201,4 @@ def along(axes: Axes, name: str, places: Sequence[float]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=bool(last >= 3)))
     if name == "step":
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.set_xlabel(name, color=QUIET)
+    axes.set_xlabel(name, color=style.QUIET)

@@ -1,0 +1,194 @@
+"""Everything of a training before its first step, and the answers after its last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+
+from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
+from ranklet.classifier import ClassifierNetwork
+from ranklet.data.encoded_splits import EncodedSplit, Splits
+from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, default_cache_folder
+from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
+from ranklet.encoder.source import EncoderSource
+from ranklet.evaluation.answers import Answers, answer_splits
+from ranklet.evaluation.problem_metrics import tune
+from ranklet.lora.adapter_file import AdapterFile
+from ranklet.recipe import Recipe
+from ranklet.run.folder import Run
+from ranklet.training.processes import Processes
+from ranklet.training.techniques.activation_start import start_from_activations
+from ranklet.training.techniques.ridge_start import start_with_ridge
+from ranklet.workflows._train.messages import (
+    describe_beginning,
+    describe_engine,
+    describe_quantization,
+    describe_start,
+    describe_tuning,
+)
+from ranklet.workflows._train.other_processes import TrainingInputs
+from ranklet.workflows._train.resume import AT_ITS_START, Beginning, find_beginning, origin_of
+from ranklet.workflows._train.teachers import Lesson, consult_teachers
+from ranklet.workflows.fit_ranks import fit_ranks
+from ranklet.workflows.from_recipe.checks import check_before_download
+from ranklet.workflows.from_recipe.fit_arguments import check_class_weights
+from ranklet.workflows.from_recipe.model import build_model
+from ranklet.workflows.from_recipe.placement import encoder_of, plan_for_labels
+from ranklet.workflows.from_recipe.splits import InMemoryBySplit, read_splits
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """What is settled before a training begins.
+
+    Attributes:
+        original: The recipe as it was given.
+        recipe: With the rank of every adapter chosen.
+        encoder: Where its encoder is.
+        splits: The data as they were read.
+        taught: The same with what a teacher labelled.
+        lesson: What teachers said; None without one.
+        plan: What trains.
+        model: The classifier, adapters placed.
+        adapter: Where they are, still without tensors.
+        dtype: Compute dtype.
+        device: Where it computes.
+        beginning: Where the training begins.
+        origin: Describes what it began from, for checkpoints.
+    """
+
+    original: Recipe
+    recipe: Recipe
+    encoder: EncoderSource
+    splits: Splits
+    taught: Splits
+    lesson: Lesson | None
+    plan: ParameterPlan
+    model: ClassifierNetwork
+    adapter: AdapterFile
+    dtype: torch.dtype
+    device: torch.device
+    beginning: Beginning
+    origin: Callable[[], Mapping[str, str]]
+
+    def describe(self, report: Callable[[str], None]) -> None:
+        """Say what will be trained on what."""
+        for line in describe_beginning(
+            self.original, self.recipe, self.plan, self.model, self.taught, self.lesson
+        ):
+            report(line)
+
+
+def prepare(
+    recipe: Recipe,
+    in_memory: InMemoryBySplit,
+    run: Run | None,
+    processes: Processes,
+    report: Callable[[str], None],
+) -> Preparation:
+    """Read the data, choose the ranks and build the classifier; nothing is written.
+
+    Args:
+        recipe: What is to be trained.
+        in_memory: What the recipe only calls texts in memory, by split.
+        run: May hold checkpoints to go on from; None: there are none.
+        processes: Those that train.
+        report: Receives a line when a teacher begins to read.
+    """
+    # Whatever is refused before anything is read or downloaded.
+    device = processes.take_device(choose_device(recipe.engine.device))
+    dtype = choose_dtype(recipe.engine.precision, device)
+    encoder = encoder_of(recipe)
+    check_before_download(recipe, encoder)
+
+    # The data, hashed as it is read; what teachers say of them.
+    splits = read_splits(recipe.data, recipe.seed, in_memory)
+    check_class_weights(recipe.training, splits.labels)
+    prepare_memory()
+    lesson = consult_teachers(recipe, splits, report)
+    targets = None if lesson is None else lesson.targets
+    taught = splits if lesson is None else replace(splits, train=lesson.train)
+
+    # Where to begin, with which ranks, and what that trains.
+    origin = partial(origin_of, recipe, encoder, splits, dtype, device, targets, processes.count)
+    beginning = AT_ITS_START if run is None else find_beginning(run, origin)
+    resolved = beginning.recipe or fit_ranks(recipe, splits, encoder)
+    plan = plan_for_labels(resolved, encoder, len(splits.labels))
+    enforce_budget(plan)
+
+    # Weights, adapters and head, counted again.
+    model, adapter = build_model(resolved, encoder, splits.labels, dtype, device)
+    check_counted(plan, count_trainable(model), "after placing the adapters")
+    return Preparation(
+        original=recipe,
+        recipe=resolved,
+        encoder=encoder,
+        splits=splits,
+        taught=taught,
+        lesson=lesson,
+        plan=plan,
+        model=model,
+        adapter=adapter,
+        dtype=dtype,
+        device=device,
+        beginning=beginning,
+        origin=origin,
+    )
+
+
+def make_ready(
+    prepared: Preparation, processes: Processes, report: Callable[[str], None]
+) -> TrainingInputs:
+    """Tokenize the texts and give what trains its start."""
+    recipe, model, beginning = prepared.recipe, prepared.model, prepared.beginning
+    corpora = _tokenize(model, prepared.taught)
+    report(describe_engine(corpora, recipe, prepared.dtype, prepared.device, processes.count))
+    if recipe.engine.quantization != "none":
+        report(describe_quantization(model, recipe))
+    train = corpora["train"]
+    if recipe.adapter.init == "eva" and beginning.checkpoint is None:
+        start_from_activations(model, train, recipe.seed)
+    if recipe.head_start == "ridge" and beginning.checkpoint is None:
+        report(describe_start(start_with_ridge(model, train, recipe.seed), len(train)))
+    beginning.describe(report)
+    return TrainingInputs(
+        recipe=recipe,
+        labels=model.labels,
+        corpora=corpora,
+        texts=prepared.taught.train.texts,
+        targets=None if prepared.lesson is None else prepared.lesson.targets,
+        checkpoint=beginning.checkpoint,
+        dtype=prepared.dtype,
+    )
+
+
+def _tokenize(model: ClassifierNetwork, splits: Splits) -> Corpora:
+    preprocessing = model.preprocessing
+    assert preprocessing is not None
+
+    def corpus(split: EncodedSplit) -> TokenCorpus:
+        return build_corpus(
+            preprocessing.tokenizer,
+            split.texts,
+            split.labels,
+            preprocessing.max_length,
+            default_cache_folder(),
+            preprocessing.long_texts,
+        )
+
+    by_name = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    return {name: corpus(split) for name, split in by_name.items() if split is not None}
+
+
+def answer_tuned(
+    model: ClassifierNetwork, splits: Splits, corpora: Corpora, report: Callable[[str], None]
+) -> dict[str, Answers]:
+    """Answer every split but train, with what makes labels of logits tuned on validation."""
+    answers = answer_splits(model, splits, corpora)
+    logits = answers["validation"].logits
+    model.problem = tune(model.problem, logits, splits.validation.labels)
+    report(describe_tuning(model))
+    return answers

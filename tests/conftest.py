@@ -7,6 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Time says nothing here: on a machine with other work an example may take any.
+settings.register_profile("any time", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any time")
 
 # Nothing in the suite may reach a hub; read by huggingface_hub when it is first imported.
 os.environ["HF_HUB_OFFLINE"] = "1"

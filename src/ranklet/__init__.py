@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ranklet.labels import LabelSet
     from ranklet.recipe import Recipe, load_recipe
     from ranklet.run.folder import Run, open_run
+    from ranklet.run.model_source import ModelSource
     from ranklet.run.observer import Observer
     from ranklet.text_classifier import TextClassifier
     from ranklet.workflows.audit import Fix, audit
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from ranklet.workflows.estimate import estimate
     from ranklet.workflows.evaluate import evaluate
     from ranklet.workflows.fit_ranks import fit_ranks
-    from ranklet.workflows.load import ModelSource, load
+    from ranklet.workflows.load import load
     from ranklet.workflows.plan import plan
     from ranklet.workflows.predict import predict
     from ranklet.workflows.shrink import ShrinkResult, shrink
@@ -117,7 +118,7 @@ _HOMES = {
     "Fix": "ranklet.workflows.audit",
     "LabelSet": "ranklet.labels",
     "LabelledTexts": "ranklet.data.reading.memory",
-    "ModelSource": "ranklet.workflows.load",
+    "ModelSource": "ranklet.run.model_source",
     "Observer": "ranklet.run.observer",
     "ParameterPlan": "ranklet.budget.plan",
     "Recipe": "ranklet.recipe",

@@ -16,13 +16,10 @@ FUNCTIONS = [
 MOST_PARAMETERS = 9
 MOST_BODY_LINES = 60
 
-# Too many parameters today.
-WIDE = {
-    "ranklet.evaluation.report.run_page.render_report",
-    "ranklet.sklearn.LoraTextClassifier.__init__",
-}
-# Too long today, docstring and signature not counted.
-LONG = {}
+# scikit-learn clones an estimator by its constructor: every setting must be a parameter of it.
+WIDE = {"ranklet.sklearn.LoraTextClassifier.__init__"}
+# Too long, docstring and signature not counted.
+LONG: set[str] = set()
 
 
 def test_no_function_takes_ten_things() -> None:

@@ -114,7 +114,7 @@ def test_label_errors_change_only_when_asked(
     answer = ranklet("audit", "labelled.csv", "--json", "--label-views", "words", *names, *fix)
     assert answer.returncode == 0, answer.stderr
     check = json.loads(answer.stdout)["label_check"]
-    assert check["found"] == 1
+    assert check["likely_wrong"] == 1
     assert check["confusions"] == [{"given": "World", "suggested": "Sports", "rows": 1}]
     rows = read(labelled / "fixed.csv")
     assert len(rows) == lines

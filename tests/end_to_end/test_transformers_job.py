@@ -65,7 +65,7 @@ def trained(ranklet: Callable[..., Any], out: str, *options: str) -> tuple[str, 
     assert done.returncode == 0, done.stderr
     model = library.load(out, precision="float32")
     texts = ["the team a goal 3", "the envoy", "a treaty the border capital coach 7 9 11"]
-    return done.stdout + done.stderr, model.predict_logits(model.corpus(texts))
+    return done.stdout + done.stderr, model.network.predict_logits(model.network.corpus(texts))
 
 
 def kept_files() -> dict[str, int]:

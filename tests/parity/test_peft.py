@@ -509,7 +509,7 @@ def test_the_seed_adapter_gives_pefts_logits(
 def test_peft_computes_the_same_from_a_shrunk_adapter(
     base: Path, options: Mapping[str, Any], share: float, tmp_path: Path
 ) -> None:
-    from ranklet.workflows.load import ModelSource
+    from ranklet.run.model_source import ModelSource
     from ranklet.workflows.shrink import shrink
 
     model, folder = saved(base, options, tmp_path / "adapter")

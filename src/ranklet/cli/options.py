@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from ranklet.data.reading.columns import Columns
-    from ranklet.workflows.load import ModelSource
+    from ranklet.run.model_source import ModelSource
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -63,7 +63,7 @@ def model_source(
     precision: Precision,
 ) -> ModelSource:
     """Say which classifier is loaded, with which encoder and names, where and how precisely."""
-    from ranklet.workflows.load import ModelSource
+    from ranklet.run.model_source import ModelSource
 
     return ModelSource(path, encoder, names_of(label_names), device, precision)
 

@@ -124,10 +124,14 @@ def cache_states(
     remove_oldest(folder, max(0, limit_bytes - states_bytes(encoder, [corpus])))
     with _appearing_whole(path, states_bytes(encoder, [corpus])) as partial:
         states = _map(partial, encoder, corpus, writable=True)
-        for indices in sorted_batches(corpus.lengths, batch_tokens=PREDICTION_BATCH_TOKENS):
-            rows = torch.from_numpy(corpus.rows(indices))
-            states[rows] = _compute(encoder, corpus, indices, first_layer)
+        _fill(states, encoder, corpus, first_layer)
     return StateCorpus(corpus, states, first_layer)
+
+
+def _fill(states: Tensor, encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int) -> None:
+    for indices in sorted_batches(corpus.lengths, batch_tokens=PREDICTION_BATCH_TOKENS):
+        rows = torch.from_numpy(corpus.rows(indices))
+        states[rows] = _compute(encoder, corpus, indices, first_layer)
 
 
 def _compute(

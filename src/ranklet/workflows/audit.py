@@ -22,6 +22,7 @@ from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run.folder import Run, open_run
+from ranklet.run.model_source import ModelSource, as_model_source
 from ranklet.vocabulary import Precision
 from ranklet.workflows._audit.cleaned_copy import LabelErrorPolicy, check_fix, decide, write_fixed
 from ranklet.workflows._audit.findings import (
@@ -33,7 +34,6 @@ from ranklet.workflows._audit.findings import (
 )
 from ranklet.workflows._audit.labels import Suspect, check_labels
 from ranklet.workflows._audit.split_description import describe_split
-from ranklet.workflows.load import ModelSource, as_model_source
 
 LabelViews = Literal["auto", "words", "none"]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ranklet.data.reading.memory import plain_texts
 from ranklet.labels import Label
-from ranklet.workflows.load import Model, loaded
+from ranklet.run.model_source import Model
+from ranklet.workflows.load import loaded
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from ranklet.data.reading.memory import Data, as_source
 from ranklet.evaluation.comparison.verdicts import Comparison, compare_contenders
 from ranklet.files import write_atomically
 from ranklet.run.folder import Run
+from ranklet.run.model_source import as_model_source
 from ranklet.run.records import read_records
 from ranklet.workflows._compared_runs import ComparedRun, ComparedSplit, as_contenders, open_groups
 from ranklet.workflows.estimate import estimate
-from ranklet.workflows.load import as_model_source
 
 
 def compare(

@@ -20,11 +20,12 @@ from ranklet.evaluation.unlabelled.result import Estimate
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run.folder import open_run
+from ranklet.run.model_source import Model, as_model_source, name_of, run_of
 from ranklet.text_classifier import TextClassifier
 from ranklet.workflows._learn_shifts import EstimatedOutputs, expect_on_new, learn_shifts
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled, run_data, text_columns
 from ranklet.workflows.from_recipe.own_validation import REMEDY, own_validation
-from ranklet.workflows.load import Model, as_model_source, loaded, name_of, run_of
+from ranklet.workflows.load import loaded
 
 FEWEST_LABELLED = 2
 AGREEMENT = "agreement of the runs"

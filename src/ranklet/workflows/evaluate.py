@@ -16,9 +16,10 @@ from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.selective import Coverage, choose_threshold
 from ranklet.problem import MultiLabel
 from ranklet.run.folder import Run
+from ranklet.run.model_source import Model, name_of, run_of
 from ranklet.run.writing import write_errors
 from ranklet.workflows.from_recipe.labelled_texts import data_or_own_test, read_labelled
-from ranklet.workflows.load import Model, loaded, name_of, run_of
+from ranklet.workflows.load import loaded
 
 
 def evaluate(

@@ -3,55 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ranklet.encoder.precision import choose_device
-from ranklet.errors import RunError
-from ranklet.lora.adapter_file import CONFIG_FILE
-from ranklet.run.folder import Run, open_run
+from ranklet.run.folder import Run
+from ranklet.run.model_source import (
+    Model,
+    ModelSource,
+    adapter_folder,
+    as_model_source,
+    dtype_of_trained,
+    run_of,
+)
 from ranklet.saved.model import build_saved, read_saved
 from ranklet.saved.probes import check_probes
 from ranklet.text_classifier import TextClassifier, merge_network
 from ranklet.vocabulary import AttentionBackend, Device, Precision
-from ranklet.workflows.from_recipe.model import dtype_of_trained
-
-
-@dataclass(frozen=True)
-class ModelSource:
-    """A classifier on disk, and how it is loaded.
-
-    Attributes:
-        path: A run, its `adapter` folder, or any PEFT LoRA adapter of a supported encoder; None:
-            no classifier, where only an encoder is needed (`audit`).
-        encoder: Used instead of the encoder that the adapter names.
-        label_names: Label names in the order of the logits, for an adapter that carries none.
-        device: Where it computes.
-        precision: Compute dtype of the frozen weights; `auto` is that of the run's recipe, and of a
-            bare adapter the fastest of the processor.
-    """
-
-    path: str | Path | Run | None = None
-    encoder: str | None = None
-    label_names: Sequence[str] | None = None
-    device: Device = "auto"
-    precision: Precision = "auto"
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the run or adapter.
-
-        Raises:
-            RunError: There is none.
-        """
-        if self.path is None:
-            raise RunError("no classifier is named; name a run or an adapter folder")
-        return self.path.folder if isinstance(self.path, Run) else Path(self.path)
-
-
-Model = str | Path | Run | ModelSource | TextClassifier
-"""What a verb takes: a run, an adapter folder, either with how it is loaded, or one loaded."""
 
 
 def load(
@@ -116,45 +85,3 @@ def loaded(model: Model, *, merge: bool = False, compile: bool = False) -> TextC
     if isinstance(model, TextClassifier):
         return model
     return load(model, merge=merge, compile=compile)
-
-
-def as_model_source(model: str | Path | Run | ModelSource) -> ModelSource:
-    """Return how a classifier is loaded: as it says itself, or as by default."""
-    return model if isinstance(model, ModelSource) else ModelSource(model)
-
-
-def run_of(model: Model) -> Run | None:
-    """Return the finished run of a classifier; None of a bare adapter and of one loaded."""
-    if isinstance(model, TextClassifier):
-        return None
-    folder = as_model_source(model).folder
-    run = Run(folder)
-    return run if run.is_finished and not (folder / CONFIG_FILE).is_file() else None
-
-
-def name_of(model: Model) -> str:
-    """Return what messages call a classifier."""
-    if isinstance(model, TextClassifier):
-        return "the loaded classifier"
-    return str(as_model_source(model).folder)
-
-
-def adapter_folder(path: Path) -> Path:
-    """Return the adapter folder of a run, or the folder itself if it is one.
-
-    Raises:
-        RunError: There is neither a finished run nor an adapter.
-    """
-    if (path / CONFIG_FILE).is_file():
-        return path
-    if Run(path).recipe.is_file() or not path.is_dir():
-        return open_run(path).adapter
-    raise RunError(
-        f"{path}: holds neither a run (recipe.yaml) nor a PEFT adapter ({CONFIG_FILE}); "
-        "name such a folder"
-    )
-
-
-def is_run(path: Path) -> bool:
-    """Tell whether a folder is a finished run rather than a bare adapter."""
-    return run_of(path) is not None

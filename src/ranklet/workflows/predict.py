@@ -23,8 +23,9 @@ from ranklet.errors import AdapterError, DataError, RunError
 from ranklet.files import open_atomically
 from ranklet.labels import SEPARATOR
 from ranklet.problem import MultiLabel
+from ranklet.run.model_source import Model, name_of
 from ranklet.workflows.from_recipe.labelled_texts import run_data, text_columns
-from ranklet.workflows.load import Model, loaded, name_of
+from ranklet.workflows.load import loaded
 
 OUTPUT_SUFFIXES = (".csv", ".tsv", ".jsonl")
 

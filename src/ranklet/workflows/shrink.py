@@ -40,16 +40,21 @@ from ranklet.run.certificate import certified_data, certify_run
 from ranklet.run.environment import environment, peak_memory_bytes
 from ranklet.run.folder import Run, check_vacant, new_run, open_run, write_json
 from ranklet.run.model_card import cut_adapter_card
+from ranklet.run.model_source import (
+    ModelSource,
+    adapter_folder,
+    as_model_source,
+    dtype_of_trained,
+    is_run,
+)
 from ranklet.run.writing import write_adapter, write_evaluations
 from ranklet.saved.assembly import assemble
 from ranklet.saved.model import SavedClassifier, build_saved, read_saved, save_and_reload
 from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
-from ranklet.workflows.from_recipe.model import dtype_of_trained
 from ranklet.workflows.from_recipe.own_validation import own_validation
 from ranklet.workflows.from_recipe.placement import plan_for_labels
 from ranklet.workflows.from_recipe.ranks import cut_recipe
-from ranklet.workflows.load import ModelSource, adapter_folder, as_model_source, is_run
 
 REMEDY = "give other data with --data"
 

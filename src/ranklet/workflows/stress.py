@@ -23,6 +23,7 @@ from ranklet.json_values import to_values
 from ranklet.problem import SingleLabel
 from ranklet.run.certificate import certify_file
 from ranklet.run.folder import Run, write_json
+from ranklet.run.model_source import Model, run_of
 from ranklet.run.report import write_run_report
 from ranklet.workflows.from_recipe.labelled_texts import (
     data_or_own_test,
@@ -30,7 +31,7 @@ from ranklet.workflows.from_recipe.labelled_texts import (
     run_data,
     text_columns,
 )
-from ranklet.workflows.load import Model, loaded, run_of
+from ranklet.workflows.load import loaded
 
 STRENGTHS = (0.1, 0.25, 0.5, 1.0)
 ROWS = 1_000

@@ -15,6 +15,7 @@ from ranklet.data.reading.memory import Data
 from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import DataError, RankletError
 from ranklet.run.folder import Run, open_run
+from ranklet.run.model_source import ModelSource, as_model_source
 from ranklet.workflows._verify.checks import (
     Finding,
     State,
@@ -33,7 +34,6 @@ from ranklet.workflows._verify.checks import (
     named_data,
 )
 from ranklet.workflows._verify.claims import StatedRun
-from ranklet.workflows.load import ModelSource, as_model_source
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ def _print_labels(audit: Audit) -> None:
         return
     views = [f"{name} (agree with {share:.1%} of them)" for name, share in check.views.items()]
     print_line(
-        f"labels      {_rows_of(check.found, check.checked)} likely wrong, judged by "
+        f"labels      {_rows_of(check.likely_wrong, check.checked)} likely wrong, judged by "
         f"{' and '.join(views)}; estimated share of wrong labels {check.noise:.1%}"
     )
     for (given, suggested), rows in list(check.confusions.items())[:SHOWN_FINDINGS]:

@@ -97,14 +97,14 @@ class LabelCheck:
             the share of rows whose label each finds the most probable: where that is low, what is
             found says little.
         checked: Rows of labels with enough rows to judge.
-        found: Rows whose label is likely to be wrong.
+        likely_wrong: Rows whose label is likely to be wrong.
         noise: Estimated share of wrong labels among `checked`.
         confusions: Number of rows found by (given label, suggested label), most first.
     """
 
     views: Mapping[str, float]
     checked: int
-    found: int
+    likely_wrong: int
     noise: float
     confusions: Mapping[tuple[str, str], int]
 
@@ -188,7 +188,7 @@ class Audit:
             "oddities": any(split.oddities for split in self.splits),
             "duplicates": self.duplicates != CopyCounts(0, 0, 0),
             "leakage": leaked,
-            "label-errors": self.label_check is not None and self.label_check.found > 0,
+            "label-errors": self.label_check is not None and self.label_check.likely_wrong > 0,
         }
         return tuple(name for name, there in is_there.items() if there)
 

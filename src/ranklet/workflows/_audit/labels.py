@@ -89,7 +89,7 @@ def check_labels(
     check = LabelCheck(
         views={name: float((view.argmax(1) == labels).mean()) for name, view in views.items()},
         checked=len(rows),
-        found=len(suspects),
+        likely_wrong=len(suspects),
         noise=errors.noise,
         confusions=dict(pairs.most_common()),
     )

@@ -27,8 +27,9 @@ from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.problem import SingleLabel
 from ranklet.recipe import Recipe
 from ranklet.run.folder import Run
+from ranklet.run.model_source import adapter_folder
 from ranklet.workflows._train.transformers_teacher import Teacher, load_transformers_teacher
-from ranklet.workflows.load import adapter_folder, load
+from ranklet.workflows.load import load
 
 # All teachers' answers together, bytes; those used longest ago go first.
 CACHE_LIMIT = 2**30

@@ -17,9 +17,9 @@ from ranklet.lora.peft_config import SUBTRACTED_INITS
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run.certificate import file_hashes
 from ranklet.run.folder import Run, read_json
+from ranklet.run.model_source import dtype_of_trained
 from ranklet.saved.model import SavedClassifier, build_saved, read_saved
 from ranklet.vocabulary import Device, Precision
-from ranklet.workflows.from_recipe.model import dtype_of_trained
 from ranklet.workflows.from_recipe.placement import plan_for_labels
 
 

@@ -12,8 +12,8 @@ from ranklet.data.reading.memory import IN_MEMORY, Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.errors import DataError
 from ranklet.recipe import DataSection, load_recipe
+from ranklet.run.model_source import Model, as_model_source, name_of, run_of
 from ranklet.text_classifier import TextClassifier
-from ranklet.workflows.load import Model, as_model_source, name_of, run_of
 
 
 def read_labelled(

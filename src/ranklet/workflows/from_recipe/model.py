@@ -7,15 +7,12 @@ import torch
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.tokens.long_texts import DEFAULT_OVERLAP, LongTexts
 from ranklet.encoder.layers import NativeEncoder
-from ranklet.encoder.precision import choose_dtype
 from ranklet.encoder.source import EncoderSource
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.placement import place_adapters, train_biases, train_modules
-from ranklet.recipe import Recipe, load_recipe
-from ranklet.run.folder import Run
+from ranklet.recipe import Recipe
 from ranklet.saved.assembly import ClassifierSettings, FreshHead, assemble
-from ranklet.vocabulary import Precision
 from ranklet.workflows.from_recipe.placement import resolve_adapters, trained_norms
 
 
@@ -36,23 +33,6 @@ def classifier_settings(recipe: Recipe) -> ClassifierSettings:
             recipe.data.window_aggregation or "mean",
         ),
     )
-
-
-def dtype_of_trained(run: Run | None, precision: Precision, device: torch.device) -> torch.dtype:
-    """Return the compute dtype of a trained classifier.
-
-    Args:
-        run: Its finished run, whose `engine.precision` is what `auto` stands for; None: a bare
-            adapter, which says nothing.
-        precision: As asked for.
-        device: Where it computes.
-
-    Raises:
-        RecipeError: The recipe of the run is not readable.
-    """
-    if precision == "auto" and run is not None:
-        precision = load_recipe(run.recipe).engine.precision
-    return choose_dtype(precision, device)
 
 
 def build_model(

@@ -121,7 +121,7 @@ BUDGET_MUTATIONS = (
 )
 DATA_MUTATIONS = (
     Mutation("data/reading/delimited.py", "reader.line_num + 1", "reader.line_num", READING),
-    Mutation("data/reading/delimited.py", "blank = blank or line", "blank = line", READING),
+    Mutation("data/reading/lines.py", "blank = blank or line", "blank = line", READING),
     Mutation(
         "data/reading/lines.py",
         "if len(line) > MAX_LINE_BYTES:",

@@ -81,7 +81,7 @@ def test_a_classifier_of_transformers_teaches(ranklet: Command, workplace: Path)
     )  # fmt: skip
     torch.manual_seed(0)
     transformers.BertForSequenceClassification(config).save_pretrained("teacher")
-    library_tokenizer = library.load("run").preprocessing
+    library_tokenizer = library.load("run").network.preprocessing
     assert library_tokenizer is not None
     library_tokenizer.tokenizer.save("teacher/tokenizer.json")
     assert tokenizers

@@ -24,6 +24,7 @@ from ranklet.run import environment
 from ranklet.training.checkpoints import Checkpoint, checkpoint_folders
 from ranklet.workflows import train as workflow
 from ranklet.workflows._train import learn as fit_model
+from ranklet.workflows._train import preparation
 from ranklet.workflows._train import resume as continue_run
 from ranklet.workflows._train.resume import CheckpointSchedule
 from ranklet.workflows._train.signals import stop_on_signals
@@ -124,7 +125,7 @@ def test_the_starts_are_not_computed_again(
     options = ("head_start=ridge", "adapter.init=eva", "adapter.fit=5_000")
     interrupted("run2", *options)
     for name in ("start_with_ridge", "start_from_activations", "fit_ranks"):
-        monkeypatch.setattr(workflow, name, None)
+        monkeypatch.setattr(preparation, name, None)
     trained("run2", *options)
 
 
@@ -281,7 +282,7 @@ def test_a_signal_ends_the_training_after_its_step(
 
 @pytest.mark.parametrize(
     ("module", "moment"),
-    [(fit_model, "_validate"), (workflow, "evaluate_splits"), (workflow, "read_splits")],
+    [(fit_model, "_validate"), (workflow, "evaluate_splits"), (preparation, "read_splits")],
 )
 def test_a_signal_outside_of_a_step_ends_it_at_once(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, moment: str

@@ -70,8 +70,8 @@ def test_windows_from_training_to_verification(
 
     model = library.load("elsewhere", precision="float32")
     assert model.predict([]) == []
-    assert model.preprocessing is not None
-    how = model.preprocessing.long_texts
+    assert model.network.preprocessing is not None
+    how = model.network.preprocessing.long_texts
     assert (how.mode, how.overlap, how.aggregation) == ("windows", 0.5, aggregation)
     with long_rows.open() as file:
         texts = [line.strip() for line in file][1:]
@@ -80,10 +80,11 @@ def test_windows_from_training_to_verification(
     given = [float(answer["probability"]) for answer in answers]
     assert given == pytest.approx(probabilities.max(-1).tolist(), abs=1e-4)
     # By hand: what a text of one row says of each part of the longest text.
-    corpus = model.corpus(texts[-1:])
+    corpus = model.network.corpus(texts[-1:])
     assert corpus.text_starts is not None
     with torch.inference_mode():
-        alone = [model(corpus.batch(np.array([row]))).softmax(-1)[0] for row in range(len(corpus))]
+        batches = [corpus.batch(np.array([row])) for row in range(len(corpus))]
+        alone = [model.network(batch).softmax(-1)[0] for batch in batches]
     if aggregation == "mean":
         expected = torch.stack(alone).mean(0)
         assert probabilities[-1].tolist() == pytest.approx(expected.tolist(), abs=1e-5)
@@ -145,11 +146,11 @@ def test_head_and_tail_is_told_and_kept(ranklet: Command, workplace: Path) -> No
     assert re.search(r"[\d.]+% of the texts truncated in the middle\n", done.stderr)
     model = library.load("mine/adapter")
     (start, end) = (
-        model.corpus(["the goal a match minister envoy team"])
+        model.network.corpus(["the goal a match minister envoy team"])
         .batch(np.array([0]))
         .token_ids[[1, 4]]
     )
-    vocabulary = model.preprocessing.tokenizer  # type: ignore[union-attr]
+    vocabulary = model.network.preprocessing.tokenizer  # type: ignore[union-attr]
     assert (vocabulary.id_to_token(int(start)), vocabulary.id_to_token(int(end))) == ("the", "team")
     assert ranklet("verify", "mine").returncode == 0
 

@@ -211,7 +211,7 @@ def test_peft_and_the_card_answer_alike(place: Path) -> None:
     answers, sabotaged = [], []
     texts = [text for text, _ in rows_of_text(12, first=100)]
     for text in texts:
-        corpus = ours.corpus([text])
+        corpus = ours.network.corpus([text])
         with torch.inference_mode():
             logits = theirs(torch.tensor(corpus.token_ids[None], dtype=torch.int64)).logits
         probabilities = logits.sigmoid().numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ranklet.errors import DataError
@@ -52,15 +52,6 @@ class LabelSet:
     def index(self, name: str) -> int:
         """Return the logit index of a label name."""
         return self.names.index(name)
-
-    def encode(self, names: Sequence[str]) -> list[int]:
-        """Map label names to logit indices.
-
-        Raises:
-            KeyError: A name that is not one of this set.
-        """
-        position = {name: index for index, name in enumerate(self.names)}
-        return [position[name] for name in names]
 
 
 def as_written(label: Label) -> str:

@@ -208,7 +208,7 @@ def merge_network(network: ClassifierNetwork, compile: bool = False) -> None:
     if compile:
         compile_layers(encoder, device)
         return
-    # Foreign layers may read their weights; the fused layer would, and is for gradients anyway.
+    # Layers of transformers may read their weights. The fused layer would; it is for gradients.
     packable = isinstance(encoder, NativeEncoder) and encoder.fused
     if packable and can_pack(device, next(encoder.parameters()).dtype):
         encoder.fused = False

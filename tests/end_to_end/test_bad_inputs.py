@@ -361,7 +361,12 @@ def test_ctrl_c_before_there_is_anything_to_keep_leaves_nothing(
 
     monkeypatch.setattr("ranklet.workflows._train.learn.fit", interrupt)
     before = bench.tree()
-    answer = ranklet(*TRAIN.split())
+    # A shell that starts the tests in the background has Ctrl-C ignored.
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        answer = ranklet(*TRAIN.split())
+    finally:
+        signal.signal(signal.SIGINT, ignored)
     assert answer.returncode == 130
     assert answer.stderr.endswith("error: interrupted; no run was finished\n")
     assert bench.tree() == before

@@ -85,7 +85,7 @@ def distance(first: str, second: str) -> float:
     return max(float((tensors[0][name] - tensors[1][name]).abs().max()) for name in tensors[0])
 
 
-def test_two_ranks_train_to_the_weights_of_one_process(workplace: Path) -> None:
+def test_two_processes_train_to_the_weights_of_one_process(workplace: Path) -> None:
     library.train(library.load_recipe("recipe.yaml", OPTIONS), "one")
     ports = ",".join(free_ports(3))
     processes = [
@@ -127,7 +127,7 @@ def processes_of(launcher: subprocess.Popen[str]) -> dict[int, int]:
     return ids
 
 
-def test_a_killed_rank_is_started_again_and_the_training_goes_on(workplace: Path) -> None:
+def test_a_killed_process_is_started_again_and_the_training_goes_on(workplace: Path) -> None:
     long = ["training.epochs=20", "training.checkpoint_every=1", "training.evaluate_every=100"]
     noisy = ["adapter.dropout=0.1", "training.token_dropout=0.1"]
 

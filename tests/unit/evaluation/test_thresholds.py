@@ -53,6 +53,7 @@ def f1(probabilities: np.ndarray, labels: np.ndarray, threshold: float) -> float
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.sampled_from([3, 10, 1000]))
+@pytest.mark.slow
 def test_no_threshold_is_better(seed: int, rows: int, steps: int) -> None:
     random = np.random.default_rng(seed)
     probabilities = (random.integers(1, steps, (rows, 3)) / steps).astype(np.float32)

@@ -45,6 +45,8 @@ from ranklet.training.techniques.averaging import MovingAverage
 from ranklet.training.techniques.noise import gradient_noise
 from ranklet.vocabulary import OptimizerName, Sampling
 
+pytestmark = pytest.mark.slow
+
 CONFIG = EncoderConfig("roberta", 30, 8, 2, 2, 16, 20, 1, 1e-5, 1)
 CLASSES = 3
 TEXTS = 16

@@ -90,11 +90,6 @@ def adapter_folder(path: Path) -> Path:
     )
 
 
-def is_run(path: Path) -> bool:
-    """Tell whether a folder is a finished run rather than a bare adapter."""
-    return run_of(path) is not None
-
-
 def dtype_of_trained(run: Run | None, precision: Precision, device: torch.device) -> torch.dtype:
     """Return the compute dtype of a trained classifier.
 

@@ -38,14 +38,14 @@ from ranklet.lora.shrink import (
 from ranklet.recipe import Recipe, load_recipe, to_yaml
 from ranklet.run.certificate import certified_data, certify_run
 from ranklet.run.environment import environment, peak_memory_bytes
-from ranklet.run.folder import Run, check_vacant, new_run, open_run, write_json
+from ranklet.run.folder import Run, check_vacant, new_run, write_json
 from ranklet.run.model_card import cut_adapter_card
 from ranklet.run.model_source import (
     ModelSource,
     adapter_folder,
     as_model_source,
     dtype_of_trained,
-    is_run,
+    run_of,
 )
 from ranklet.run.writing import write_adapter, write_evaluations
 from ranklet.saved.assembly import assemble
@@ -113,7 +113,7 @@ def shrink(
     """
     options = as_model_source(model)
     source, folder = options.folder, Path(out)
-    run = open_run(source) if is_run(source) else None
+    run = run_of(options)
     recipe = None if run is None else load_recipe(run.recipe)
     hashes = None if run is None else certified_data(run)
     _check_out(folder, recipe)

@@ -19,7 +19,9 @@ from ranklet.classifier import ClassifierNetwork
 from ranklet.data.cleaning import clean
 from ranklet.data.examples import encode_labels
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
+from ranklet.data.reading.dialect import AS_WRITTEN
 from ranklet.data.reading.memory import IN_MEMORY, Data, as_source, plain_texts
+from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_column, read_examples
 from ranklet.encoder.compiled_layers import compile_layers
 from ranklet.encoder.layers import NativeEncoder
@@ -140,9 +142,14 @@ class TextClassifier:
             MissingExtraError: A parquet file without the extra for it.
         """
         source = as_source(data if labels is None else (data, labels))
-        text, label = columns.text or "text", columns.label or "label"
-        examples = read_examples(source, "test", text, label, None, self.problem.problem_type)
-        cells = {column: read_column(source, "test", column) for column in slice_by}
+        settings = ReadingSettings(
+            text_column=columns.text or "text",
+            label_column=columns.label or "label",
+            problem_type=self.problem.problem_type,
+            dialect=columns.dialect or AS_WRITTEN,
+        )
+        examples = read_examples(source, "test", settings)
+        cells = {name: read_column(source, "test", name, settings.dialect) for name in slice_by}
         name = Path(source).name if isinstance(source, str) else IN_MEMORY
         corpus = self.network.corpus(examples.texts, encode_labels(examples, self.labels))
         answers = answer(self.network, examples.texts, corpus)

@@ -12,6 +12,7 @@ LABELLED_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 BUNDLED_SAMPLE = "newsbites"
 """The named set that comes with the package."""
 
+Quoting = Literal["double", "single", "none"]
 CleaningStep = Literal["html", "ag_news", "whitespace"]
 DuplicatePolicy = Literal["drop", "refuse", "keep"]
 LongTextMode = Literal["head", "head_tail", "windows"]

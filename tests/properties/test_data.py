@@ -18,6 +18,7 @@ from ranklet.data.cleaning import clean, filter_by_words
 from ranklet.data.duplicates import normal_form, resolve_duplicates
 from ranklet.data.examples import Examples, encode_labels
 from ranklet.data.reading.rows import read_rows
+from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_examples, stream_texts
 from ranklet.data.splits import split_validation
 from ranklet.errors import DataError
@@ -70,7 +71,7 @@ def test_json_lines_are_read_as_they_were(folder: Path, texts: list[str], ascii_
     path = folder / "a.jsonl"
     lines = [json.dumps({"text": text}, ensure_ascii=ascii_only) + "\n" for text in texts]
     path.write_bytes("".join(lines).encode())
-    assert list(stream_texts(path, "text")) == list(enumerate(texts, start=1))
+    assert list(stream_texts(path, ReadingSettings("text"))) == list(enumerate(texts, start=1))
 
 
 @settings(max_examples=30)
@@ -78,7 +79,7 @@ def test_json_lines_are_read_as_they_were(folder: Path, texts: list[str], ascii_
 def test_parquet_is_read_as_it_was(folder: Path, texts: list[str], group: int) -> None:
     path = folder / "a.parquet"
     pq.write_table(pa.table({"text": texts}), path, row_group_size=group)
-    assert list(stream_texts(path, "text")) == list(enumerate(texts, start=1))
+    assert list(stream_texts(path, ReadingSettings("text"))) == list(enumerate(texts, start=1))
 
 
 @given(
@@ -93,7 +94,7 @@ def test_any_bytes_are_read_or_refused_in_one_line(
     path.write_bytes(b"text,label\n" + content if suffix == ".csv" else content)
     refusal = ""
     try:
-        found = read_examples(str(path), "train", "text", "label", None)
+        found = read_examples(str(path), "train", ReadingSettings("text", "label", None))
     except DataError as error:
         refusal = str(error)
     if refusal:
@@ -251,7 +252,7 @@ def test_a_pair_and_dicts_of_it_are_the_same(rows: list[tuple[str, str]]) -> Non
     texts, labels = [text for text, _ in rows], [label for _, label in rows]
     dicts = [{"text": text, "label": label} for text, label in rows]
     pair, records = (
-        read_examples(data, "train", "text", "label", None, allow_empty=True)
+        read_examples(data, "train", ReadingSettings("text", "label", None, allow_empty=True))
         for data in ((texts, labels), dicts)
     )
     assert pair == records

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ranklet.data.duplicates import resolve_duplicates
 from ranklet.data.examples import Examples, distinct_labels, encode_labels
+from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_examples
 from ranklet.data.splits import split_validation
 from ranklet.evaluation.label_sets import evaluate_label_sets, label_set_metrics
@@ -60,7 +61,7 @@ def test_label_sets_are_read_as_they_were_written(
 ) -> None:
     path = folder / f"a.{suffix}"
     write(path, sets)
-    found = read_examples(str(path), "train", "text", "label", None, MULTI)
+    found = read_examples(str(path), "train", ReadingSettings("text", "label", None, MULTI))
     assert found.labels == tuple(tuple(sorted(names)) for names in sets)
     distinct = {name for names in sets for name in names}
     if len(distinct) > 1:

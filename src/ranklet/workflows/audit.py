@@ -16,6 +16,7 @@ from ranklet.data.cleaning import clean
 from ranklet.data.examples import Examples
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import TEXT, Data, RowsInMemory, as_source
+from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import DataError, MissingExtraError
@@ -34,6 +35,7 @@ from ranklet.workflows._audit.findings import (
 )
 from ranklet.workflows._audit.labels import Suspect, check_labels
 from ranklet.workflows._audit.split_description import describe_split
+from ranklet.workflows.from_recipe.reading_settings import reading_settings, with_columns
 
 LabelViews = Literal["auto", "words", "none"]
 
@@ -58,15 +60,15 @@ class Reading:
     """How the texts of an audit are read.
 
     Attributes:
-        section: Columns, label names, cleaning and longest text, as in a recipe.
+        section: Cleaning and longest text, as in a recipe.
+        settings: Which columns are read, and what they mean; empty texts are allowed.
         encoder: Whose tokenizer counts and whose states judge labels; None where none is at hand.
-        label_column: Column of the label; None for texts without labels.
         precision: Compute dtype of the encoder; `auto` of the run is what its recipe says.
     """
 
     section: DataSection
+    settings: ReadingSettings
     encoder: str | None
-    label_column: str | None
     precision: Precision
 
 
@@ -153,9 +155,14 @@ def audit(
     if fix is not None:
         assert isinstance(source, str), "check_fix refuses everything else"
         decisions = decide(train, copies, suspects, fix.drop_near_duplicates, fix.label_errors)
-        texts = _text_columns(section, source)
-        label = None if train.labels is None else reading.label_column
-        fixed = write_fixed(source, texts, label, train.label_names, decisions, Path(fix.path))
+        settings = reading.settings
+        fixed_settings = replace(
+            settings,
+            text_column=_text_columns(settings, source),
+            label_column=None if train.labels is None else settings.label_column,
+            label_names=train.label_names,
+        )
+        fixed = write_fixed(source, fixed_settings, decisions, Path(fix.path))
         result = replace(result, fixed=fixed)
     if out is not None:
         _write(result, Path(out))
@@ -165,20 +172,19 @@ def audit(
 def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Reading:
     recipe = None if model.path is None else load_recipe(open_run(model.folder).recipe)
     section = DataSection(train="-") if recipe is None else recipe.data
-    text, names = columns.text, model.label_names
-    changes = {
-        "text_column": text if isinstance(text, str | None) else tuple(text),
-        "label_column": columns.label or None,
-        "label_names": None if names is None else tuple(names),
-        "max_length": max_length,
-    }
-    section = section.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    section = section.model_copy(update={"max_length": max_length or section.max_length})
+    settings = with_columns(reading_settings(section), columns)
+    settings = replace(
+        settings,
+        label_column=None if columns.label == "" else settings.label_column,
+        label_names=model.label_names or settings.label_names,
+        allow_empty=True,
+    )
     encoder = model.encoder or (_minilm() if recipe is None else recipe.encoder)
-    label_column = None if columns.label == "" else section.label_column
     precision = model.precision
     if recipe is not None and precision == "auto":
         precision = recipe.engine.precision
-    return Reading(section, encoder, label_column, precision)
+    return Reading(section, settings, encoder, precision)
 
 
 def _minilm() -> str | None:
@@ -193,16 +199,9 @@ def _read(reading: Reading, source: str | RowsInMemory, split: Split) -> Example
         texts_alone = source.lower().endswith(".txt")
     else:
         texts_alone = source.are_texts_alone
-    label_column = None if texts_alone else reading.label_column
-    section = reading.section
+    settings = reading.settings
     return read_examples(
-        source,
-        split,
-        section.text_column,
-        label_column,
-        section.label_names,
-        section.problem_type,
-        allow_empty=True,
+        source, split, replace(settings, label_column=None) if texts_alone else settings
     )
 
 
@@ -211,10 +210,10 @@ def _cleaned(examples: Examples, reading: Reading) -> Examples:
     return replace(examples, texts=tuple(clean(text, steps) for text in examples.texts))
 
 
-def _text_columns(section: DataSection, source: str) -> list[str]:
+def _text_columns(settings: ReadingSettings, source: str) -> list[str]:
     if source.lower().endswith(".txt"):
         return [TEXT]
-    column = section.text_column
+    column = settings.text_column
     return [column] if isinstance(column, str) else list(column)
 
 

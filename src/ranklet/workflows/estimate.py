@@ -23,7 +23,7 @@ from ranklet.run.folder import open_run
 from ranklet.run.model_source import Model, as_model_source, name_of, run_of
 from ranklet.text_classifier import TextClassifier
 from ranklet.workflows._learn_shifts import EstimatedOutputs, expect_on_new, learn_shifts
-from ranklet.workflows.from_recipe.labelled_texts import read_labelled, run_data, text_columns
+from ranklet.workflows.from_recipe.labelled_texts import read_labelled, reading_as_run
 from ranklet.workflows.from_recipe.own_validation import REMEDY, own_validation
 from ranklet.workflows.load import loaded
 
@@ -73,7 +73,7 @@ def estimate(
     source, models = as_source(data), [model, *others]
     if others:
         _check_seeds_alone(models)
-    texts = [text for _, text in stream_texts(source, text_columns(columns, run_data(model)))]
+    texts = [text for _, text in stream_texts(source, reading_as_run(model, columns))]
     if not texts:
         raise DataError("holds no texts", str(source))
     labelled = None if validation is None else as_source(validation)

@@ -18,7 +18,11 @@ from ranklet.problem import MultiLabel
 from ranklet.run.folder import Run
 from ranklet.run.model_source import Model, name_of, run_of
 from ranklet.run.writing import write_errors
-from ranklet.workflows.from_recipe.labelled_texts import data_or_own_test, read_labelled
+from ranklet.workflows.from_recipe.labelled_texts import (
+    data_or_own_test,
+    read_labelled,
+    reading_as_run,
+)
 from ranklet.workflows.load import loaded
 
 
@@ -54,7 +58,8 @@ def evaluate(
         RankletError: The classifier cannot be loaded.
     """
     source, name = data_or_own_test(model, data)
-    cells = {column: read_column(source, "test", column) for column in slice_by}
+    dialect = reading_as_run(model, columns).dialect
+    cells = {column: read_column(source, "test", column, dialect) for column in slice_by}
     threshold = None if accuracy is None else choose_on_validation(_required_run(model), accuracy)
     prepare_memory()
     network = loaded(model).network

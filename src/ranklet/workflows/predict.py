@@ -24,7 +24,7 @@ from ranklet.files import open_atomically
 from ranklet.labels import SEPARATOR
 from ranklet.problem import MultiLabel
 from ranklet.run.model_source import Model, name_of
-from ranklet.workflows.from_recipe.labelled_texts import run_data, text_columns
+from ranklet.workflows.from_recipe.labelled_texts import reading_as_run
 from ranklet.workflows.load import loaded
 
 OUTPUT_SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -69,7 +69,7 @@ def predict(
     """
     source, output = as_source(data), Path(output)
     _check_output(output, source)
-    texts = (text for _, text in stream_texts(source, text_columns(columns, run_data(model))))
+    texts = (text for _, text in stream_texts(source, reading_as_run(model, columns)))
     first = list(islice(texts, CHUNK_TEXTS))
     if not first:
         raise DataError("holds no texts", str(source))

@@ -12,6 +12,7 @@ from ranklet.data.hints import listed, nearest
 from ranklet.data.perturbations import PERTURBATIONS, reverse_parts
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import Data, RowsInMemory
+from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_column
 from ranklet.data.tokens.sampling import draw_rows
 from ranklet.encoder.precision import prepare_memory
@@ -28,8 +29,7 @@ from ranklet.run.report import write_run_report
 from ranklet.workflows.from_recipe.labelled_texts import (
     data_or_own_test,
     read_labelled,
-    run_data,
-    text_columns,
+    reading_as_run,
 )
 from ranklet.workflows.load import loaded
 
@@ -86,7 +86,7 @@ def stress(
     test = read_labelled(source, "test", model, network, columns)
     drawn = draw_rows(len(test.texts), rows, np.random.default_rng(seed)).tolist()
     texts, labels = [test.texts[row] for row in drawn], test.labels[drawn]
-    parts = _parts(source, text_columns(columns, run_data(model)), drawn)
+    parts = _parts(source, reading_as_run(model, columns), drawn)
 
     answers = answer(network, texts, network.corpus(texts, labels))
     clean = predictions_of(network, answers)
@@ -135,12 +135,13 @@ def _strengths(strengths: Sequence[float]) -> tuple[float, ...]:
 
 
 def _parts(
-    source: str | RowsInMemory, columns: str | Sequence[str], drawn: Sequence[int]
+    source: str | RowsInMemory, settings: ReadingSettings, drawn: Sequence[int]
 ) -> list[tuple[str, ...]] | None:
     """Read the cells that the drawn texts are joined from; None where it is one column."""
+    columns, dialect = settings.text_column, settings.dialect
     if isinstance(columns, str) or len(columns) < 2:
         return None
-    cells = [read_column(source, "test", column) for column in columns]
+    cells = [read_column(source, "test", column, dialect) for column in columns]
     return [tuple(column[row] for column in cells) for row in drawn]
 
 

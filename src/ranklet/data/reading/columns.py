@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ranklet.data.reading.dialect import Dialect
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -13,10 +15,12 @@ class Columns:
     Attributes:
         text: Column of the text, or several, joined by a space; None: as in the run, else `text`.
         label: Column of the label; None: as in the run, else `label`.
+        dialect: How a delimited file is written; None: as in the run, else as the file shows.
     """
 
     text: str | Sequence[str] | None = None
     label: str | None = None
+    dialect: Dialect | None = None
 
 
 AS_IN_RUN = Columns()

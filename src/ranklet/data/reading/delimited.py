@@ -10,10 +10,13 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from ranklet.data.hints import listed
+from ranklet.data.reading.dialect import Dialect
 from ranklet.data.reading.lines import read_lines, without_last_blanks
 from ranklet.data.reading.row import MAX_CELL_CHARACTERS, Row, require_columns
 from ranklet.errors import DataError
+from ranklet.vocabulary import Quoting
 
+QUOTES: dict[Quoting, str | None] = {"double": '"', "single": "'", "none": None}
 DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 # What the csv module says -> what it means for the file.
 MESSAGES = {
@@ -28,7 +31,7 @@ MESSAGES = {
 
 
 def read_delimited(
-    file: BinaryIO, source: str, delimiter: str, columns: Sequence[str] | None = None
+    file: BinaryIO, source: str, dialect: Dialect, columns: Sequence[str] | None = None
 ) -> Iterator[Row]:
     """Yield the rows below the header line, which must have `columns`, streaming.
 
@@ -36,8 +39,11 @@ def read_delimited(
         DataError: A header with empty, repeated, missing or wrongly separated names, a row with too
             few or too many cells, a blank line between rows, or broken quoting.
     """
-    records = _records(file, source, delimiter)
-    _, header = next(records, (1, None))
+    delimiter = dialect.separator or ","
+    records = _records(file, source, dialect)
+    header: Sequence[str] | None = dialect.columns
+    if header is None:
+        _, header = next(records, (1, None))
     if header is None:
         raise DataError("the file is empty; its first line must hold the column names", source)
     _check_header(header, source, delimiter)
@@ -53,12 +59,19 @@ def read_delimited(
         yield Row(line, dict(zip(header, cells, strict=True)))
 
 
-def _records(file: BinaryIO, source: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _records(file: BinaryIO, source: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """Yield (line on which the record starts, its cells)."""
     # The limit is one number for the whole process: only ever raise it, for the sake of others.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL_CHARACTERS))
-    texts = (text for _, text in read_lines(file, source))
-    reader = csv.reader(texts, delimiter=delimiter, strict=True)
+    texts = (text for _, text in read_lines(file, source, dialect.encoding))
+    quote = QUOTES[dialect.quoting or "double"]
+    reader = csv.reader(
+        texts,
+        delimiter=dialect.separator or ",",
+        quotechar=quote,
+        quoting=csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
     while True:
         line = reader.line_num + 1
         try:

@@ -28,7 +28,9 @@ FOREIGN_STARTS = {
 }
 
 
-def read_lines(file: BinaryIO, source: str) -> Iterator[tuple[int, str]]:
+def read_lines(
+    file: BinaryIO, source: str, encoding: str | None = None
+) -> Iterator[tuple[int, str]]:
     r"""Yield each line's number, counted from 1, and its text with the line end kept.
 
     A UTF-8 byte order mark at the start of the file is dropped.
@@ -39,7 +41,7 @@ def read_lines(file: BinaryIO, source: str) -> Iterator[tuple[int, str]]:
     """
     for number, raw in enumerate(_raw_lines(file, source), start=1):
         data = _without_mark(raw, source) if number == 1 else raw
-        yield number, _decode(data, source, number)
+        yield number, _decode(data, source, number, encoding or "utf-8")
 
 
 def without_last_blanks(
@@ -93,7 +95,7 @@ def _without_mark(raw: bytes, source: str) -> bytes:
     return raw.removeprefix(UTF8_BOM)
 
 
-def _decode(raw: bytes, source: str, number: int) -> str:
+def _decode(raw: bytes, source: str, number: int, encoding: str) -> str:
     if b"\0" in raw:
         message = (
             f"NUL byte at byte {raw.index(0) + 1} of the line; a text file holds none, "
@@ -101,7 +103,7 @@ def _decode(raw: bytes, source: str, number: int) -> str:
         )
         raise DataError(message, source, number)
     try:
-        return raw.decode("utf-8")
+        return raw.decode(encoding)
     except UnicodeDecodeError as error:
         message = (
             f"byte 0x{raw[error.start]:02X} at byte {error.start + 1} of the line is not UTF-8; "

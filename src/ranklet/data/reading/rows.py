@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from ranklet.data.reading.delimited import read_delimited
+from ranklet.data.reading.dialect import AS_WRITTEN, Dialect
 from ranklet.data.reading.json_lines import read_json_lines
 from ranklet.data.reading.lines import open_binary, read_lines
 from ranklet.data.reading.memory import TEXT
@@ -17,10 +19,14 @@ from ranklet.errors import DataError
 from ranklet.vocabulary import LABELLED_SUFFIXES
 
 SUFFIXES = (*LABELLED_SUFFIXES, ".txt")
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
 def read_rows(
-    path: Path, columns: Sequence[str] | None = None, content: bytes | None = None
+    path: Path,
+    columns: Sequence[str] | None = None,
+    content: bytes | None = None,
+    dialect: Dialect = AS_WRITTEN,
 ) -> Iterator[Row]:
     """Yield the rows of a file, in its order and in constant memory.
 
@@ -29,6 +35,7 @@ def read_rows(
         columns: Columns that will be used: formats that name their columns first check them there,
             and parquet reads no others.
         content: Its bytes, where they were read already; None: they are streamed.
+        dialect: How a delimited file is written.
 
     Raises:
         DataError: Another suffix, a file that cannot be read, or one without rows; see the readers.
@@ -36,32 +43,33 @@ def read_rows(
     """
     empty = True
     with open_binary(path) if content is None else BytesIO(content) as file:
-        for row in _reader(file, path, columns):
+        for row in _reader(file, path, columns, dialect):
             empty = False
             yield row
     if empty:
         raise DataError("no rows; give a file with at least one", str(path))
 
 
-def _reader(file: BinaryIO, path: Path, columns: Sequence[str] | None) -> Iterator[Row]:
+def _reader(
+    file: BinaryIO, path: Path, columns: Sequence[str] | None, dialect: Dialect
+) -> Iterator[Row]:
     suffix, source = path.suffix.lower(), str(path)
-    if suffix == ".csv":
-        return read_delimited(file, source, ",", columns)
-    if suffix == ".tsv":
-        return read_delimited(file, source, "\t", columns)
+    if suffix in DELIMITERS:
+        separator = dialect.separator or DELIMITERS[suffix]
+        return read_delimited(file, source, replace(dialect, separator=separator), columns)
     if suffix == ".jsonl":
         return read_json_lines(file, source)
     if suffix == ".parquet":
         return read_parquet(file, source, columns)
     if suffix == ".txt":
-        return _read_text_lines(file, source)
+        return _read_text_lines(file, source, dialect.encoding)
     raise DataError(f"unknown suffix {suffix!r}; allowed are {', '.join(SUFFIXES)}", source)
 
 
-def _read_text_lines(file: BinaryIO, source: str) -> Iterator[Row]:
+def _read_text_lines(file: BinaryIO, source: str, encoding: str | None) -> Iterator[Row]:
     """Yield one row per line, in the column `text`; blank lines at the end are left out."""
     blanks: list[int] = []
-    for line, raw in read_lines(file, source):
+    for line, raw in read_lines(file, source, encoding):
         text = raw.removesuffix("\n").removesuffix("\r")
         if not text:
             blanks.append(line)

@@ -18,6 +18,7 @@ from typing import Literal
 
 from ranklet.data.examples import Examples
 from ranklet.data.hints import listed, nearest
+from ranklet.data.reading.dialect import AS_WRITTEN, Dialect
 from ranklet.data.reading.hub_dataset import split_files
 from ranklet.data.reading.lines import open_binary
 from ranklet.data.reading.memory import IN_MEMORY, LABEL, TEXT, Data, RowsInMemory, as_source
@@ -31,10 +32,10 @@ from ranklet.data.reading.named_sets import (
 from ranklet.data.reading.parquet import class_names
 from ranklet.data.reading.row import Row, read_label, read_label_set, read_text
 from ranklet.data.reading.rows import SUFFIXES, read_rows
+from ranklet.data.reading.settings import PLAIN, ReadingSettings
 from ranklet.errors import DataError
 from ranklet.files import sha256_json
 from ranklet.labels import Label, names_of
-from ranklet.vocabulary import ProblemType
 
 Split = Literal["train", "validation", "test"]
 
@@ -64,11 +65,11 @@ class Part:
         """The format of a file; nothing of rows in memory."""
         return "" if isinstance(self.origin, RowsInMemory) else self.origin.suffix.lower()
 
-    def rows(self, columns: Sequence[str] | None) -> Iterable[Row]:
+    def rows(self, columns: Sequence[str] | None, dialect: Dialect) -> Iterable[Row]:
         """Return the rows, as `read_rows` does."""
         if isinstance(self.origin, RowsInMemory):
             return self.origin.rows
-        return read_rows(self.origin, columns, self.content)
+        return read_rows(self.origin, columns, self.content, dialect)
 
     def text_columns(self, text_column: str | Sequence[str]) -> list[str]:
         """Return the columns of the text, of which some formats have one of a fixed name."""
@@ -97,16 +98,7 @@ class Part:
             return class_names(file, self.name, label_column)
 
 
-def read_examples(
-    source: Data,
-    split: Split,
-    text_column: str | Sequence[str],
-    label_column: str | None,
-    label_names: Sequence[str] | None,
-    problem_type: ProblemType = "single_label_classification",
-    *,
-    allow_empty: bool = False,
-) -> Examples:
+def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN) -> Examples:
     """Read one split as a whole.
 
     A local file is read once, so that its SHA-256 is that of what was understood.
@@ -115,12 +107,7 @@ def read_examples(
         source: Named set, file or hub data set, see the module; or texts in memory. A file is read
             whole, whatever the split; named sets and hub data sets have a part for each.
         split: Part to read.
-        text_column: Column of the text, or several, joined by a space.
-        label_column: Column of the label, or None for a source without labels.
-        label_names: Names of the labels 0 .. n-1, or None where labels are names already. Parquet
-            files and tables in memory that carry class names use those.
-        problem_type: Whether a text has one label or any number of them.
-        allow_empty: Take empty texts as they are; otherwise they are refused.
+        settings: Which columns are read, and what they mean.
 
     Raises:
         DataError: A source, column, text or label that cannot be used, with its line.
@@ -134,14 +121,14 @@ def read_examples(
     lines: list[int] = []
     for part in parts:
         before = len(texts)
-        for line, text, label in _records(
-            part, text_column, label_column, problem_type, allow_empty
-        ):
+        for line, text, label in _records(part, settings):
             texts.append(text)
             labels.append(label)
             lines.append(before + line if len(parts) > 1 else line)
     stated = SET_LABELS.get(data) if isinstance(data, str) else None
-    names = label_names or stated or parts[0].class_names(parts[0].label_column(label_column))
+    label_column = settings.label_column
+    known = parts[0].class_names(parts[0].label_column(label_column))
+    names = settings.label_names or stated or known
     read = Examples(
         texts=tuple(texts),
         labels=tuple(labels) if label_column else None,
@@ -152,7 +139,7 @@ def read_examples(
     return _with_label_names(read, tuple(names)) if names else read
 
 
-def stream_texts(source: Data, text_column: str | Sequence[str]) -> Iterator[tuple[int, str]]:
+def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tuple[int, str]]:
     """Yield the line and text of each row, in constant memory; empty texts are allowed.
 
     A `.txt` file and texts that are in no table have no columns.
@@ -165,12 +152,14 @@ def stream_texts(source: Data, text_column: str | Sequence[str]) -> Iterator[tup
     part = Part(Path(data) if isinstance(data, str) else data)
     if isinstance(part.origin, Path):
         _check_file(part.origin)
-    columns = part.text_columns(text_column)
-    for row in part.rows(columns):
+    columns = part.text_columns(settings.text_column)
+    for row in part.rows(columns, settings.dialect):
         yield row.line, _joined(row, columns, part.name)
 
 
-def read_column(source: Data, split: Split, column: str) -> list[str]:
+def read_column(
+    source: Data, split: Split, column: str, dialect: Dialect = AS_WRITTEN
+) -> list[str]:
     """Read any column of one split, in the order of `read_examples`.
 
     Integers become decimal text, and what is missing in a row is empty.
@@ -184,7 +173,7 @@ def read_column(source: Data, split: Split, column: str) -> list[str]:
     cells: list[str] = []
     columns: set[str] = set()
     for part in parts:
-        for row in part.rows([column] if part.suffix == ".parquet" else None):
+        for row in part.rows([column] if part.suffix == ".parquet" else None, dialect):
             kind = row.kinds.get(column, "a null")
             if column not in row.cells and kind != "a null":
                 message = f"found {kind} where a text or an integer must stand"
@@ -264,20 +253,16 @@ def _near_files(path: Path) -> str:
     return f"; that folder holds {listed(names)}" if names else "; that folder holds no data file"
 
 
-def _records(
-    part: Part,
-    text_column: str | Sequence[str],
-    label_column: str | None,
-    problem_type: ProblemType,
-    allow_empty: bool,
-) -> Iterator[tuple[int, str, Label]]:
+def _records(part: Part, settings: ReadingSettings) -> Iterator[tuple[int, str, Label]]:
     """Yield (line, text, label); the label is empty where there is no label column."""
-    columns, label_column = part.text_columns(text_column), part.label_column(label_column)
+    columns = part.text_columns(settings.text_column)
+    label_column = part.label_column(settings.label_column)
     wanted = [*columns, label_column] if label_column else columns
-    read = read_label if problem_type == "single_label_classification" else read_label_set
-    for row in part.rows(wanted):
+    has_one = settings.problem_type == "single_label_classification"
+    read = read_label if has_one else read_label_set
+    for row in part.rows(wanted, settings.dialect):
         text = _joined(row, columns, part.name)
-        if not text.strip() and not allow_empty:
+        if not text.strip() and not settings.allow_empty:
             message = "empty text; delete the row or fill it in"
             raise DataError(message, part.name, row.line, " + ".join(columns))
         yield row.line, text, read(row, label_column, part.name) if label_column else ""

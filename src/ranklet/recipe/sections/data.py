@@ -7,7 +7,14 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from ranklet.recipe.values import STRICT, Count, Distinct, Share, Text
-from ranklet.vocabulary import Aggregation, CleaningStep, DuplicatePolicy, LongTextMode, ProblemType
+from ranklet.vocabulary import (
+    Aggregation,
+    CleaningStep,
+    DuplicatePolicy,
+    LongTextMode,
+    ProblemType,
+    Quoting,
+)
 
 
 class DataSection(BaseModel):
@@ -33,6 +40,24 @@ class DataSection(BaseModel):
 
     label_column: Text = "label"
     """Column of the label. Default: label."""
+
+    separator: (
+        Annotated[str, Field(pattern=r"^[^\w\s\"'\x00]$|^\t$", title="one character")] | None
+    ) = None
+    """Character between the cells of delimited files, such as `,`, `;`, `|` or a tab; null: as each
+    file shows. Default: null."""
+
+    quoting: Quoting | None = None
+    """What stands around cells that hold a separator or a line end: double quotes, single quotes,
+    or nothing at all; null: as each file shows. Default: null."""
+
+    encoding: Text | None = None
+    """Encoding of text files, such as `utf-8`, `cp1252` or `utf-16`; null: as each file shows.
+    Default: null."""
+
+    columns: Annotated[Distinct[Text], Field(min_length=1)] | None = None
+    """Names of the columns of delimited files without a header line; null: the first line names
+    them. Default: null."""
 
     problem_type: ProblemType = "single_label_classification"
     """Whether a text has exactly one label, or any number of them, none included: cells of names

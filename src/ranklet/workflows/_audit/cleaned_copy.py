@@ -17,6 +17,7 @@ from ranklet.data.reading.memory import IN_MEMORY, RowsInMemory
 from ranklet.data.reading.named_sets import BUNDLED_SETS, bundled_file
 from ranklet.data.reading.row import Row
 from ranklet.data.reading.rows import SUFFIXES, read_rows
+from ranklet.data.reading.settings import ReadingSettings
 from ranklet.errors import DataError, RunError
 from ranklet.files import open_atomically
 from ranklet.workflows._audit.findings import Copies
@@ -131,12 +132,7 @@ def check_fix(source: str | RowsInMemory, output: Path, read: Iterable[str] = ()
 
 
 def write_fixed(
-    source: str,
-    text_columns: Sequence[str],
-    label_column: str | None,
-    label_names: Sequence[str] | None,
-    decisions: Decisions,
-    output: Path,
+    source: str, settings: ReadingSettings, decisions: Decisions, output: Path
 ) -> CleanedCopy:
     """Write the cleaned copy and the list of its changes.
 
@@ -145,9 +141,8 @@ def write_fixed(
 
     Args:
         source: File, or bundled set.
-        text_columns: Columns whose texts are repaired.
-        label_column: Column of the label, or None.
-        label_names: Names of the labels 0 .. n-1, where the file writes integers; else None.
+        settings: Which columns were read: the texts, which are repaired, and the label; names of
+            the labels 0 .. n-1, where the file writes integers.
         decisions: Rows to drop or relabel.
         output: The copy, csv.
 
@@ -158,9 +153,11 @@ def write_fixed(
         DataError: The file cannot be read any more.
         RunError: A file cannot be written.
     """
-    rows = list(read_rows(fixable_file(source), None))
+    text_column, label_column = settings.text_column, settings.label_column
+    text_columns = [text_column] if isinstance(text_column, str) else text_column
+    rows = list(read_rows(fixable_file(source), dialect=settings.dialect))
     columns = list(dict.fromkeys(name for row in rows for name in row.cells))
-    spelling = _spelling(rows, label_column, label_names)
+    spelling = _spelling(rows, label_column, settings.label_names)
     kept: list[list[str]] = []
     changes: list[tuple[object, ...]] = []
     for row in rows:

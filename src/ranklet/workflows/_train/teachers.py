@@ -29,6 +29,7 @@ from ranklet.recipe import Recipe
 from ranklet.run.folder import Run
 from ranklet.run.model_source import adapter_folder
 from ranklet.workflows._train.transformers_teacher import Teacher, load_transformers_teacher
+from ranklet.workflows.from_recipe.reading_settings import reading_settings
 from ranklet.workflows.load import load
 
 # All teachers' answers together, bytes; those used longest ago go first.
@@ -113,7 +114,8 @@ def _unlabelled_texts(recipe: Recipe, splits: Splits) -> tuple[str, ...]:
     source = recipe.distillation.unlabelled
     if source is None:
         return ()
-    examples = read_examples(source, "train", recipe.data.text_column, None, None)
+    settings = replace(reading_settings(recipe.data), label_column=None, label_names=None)
+    examples = read_examples(source, "train", settings)
     used = (splits.train, splits.validation, *([] if splits.test is None else [splits.test]))
     seen = {normal_form(text) for split in used for text in split.texts}
     texts: list[str] = []

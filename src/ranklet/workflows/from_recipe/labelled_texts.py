@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.encoded_splits import EncodedSplit, encode
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import IN_MEMORY, Data, RowsInMemory, as_source
+from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.errors import DataError
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run.model_source import Model, as_model_source, name_of, run_of
 from ranklet.text_classifier import TextClassifier
+from ranklet.workflows.from_recipe.reading_settings import reading_settings, with_columns
 
 
 def read_labelled(
@@ -40,13 +42,8 @@ def read_labelled(
         HubError: A hub data set cannot be had.
         MissingExtraError: A parquet file without the extra for it.
     """
-    section = run_data(model)
-    # Integers in a file mean what the recipe says, or the file itself: never a guessed order.
-    names = label_names_of(model) if section is None else section.label_names
-    text, label = text_columns(columns, section), label_column(columns, section)
-    problem_type = network.problem.problem_type
-    examples = read_examples(source, split, text, label, names, problem_type)
-    return encode(examples, network.labels)
+    settings = replace(reading_as_run(model, columns), problem_type=network.problem.problem_type)
+    return encode(read_examples(source, split, settings), network.labels)
 
 
 def run_data(model: Model) -> DataSection | None:
@@ -84,16 +81,14 @@ def name_of_data(source: str | RowsInMemory) -> str:
     return Path(source).name if isinstance(source, str) else IN_MEMORY
 
 
-def label_names_of(model: Model) -> Sequence[str] | None:
-    """Return the label names that a caller gave for an adapter that carries none."""
-    return None if isinstance(model, TextClassifier) else as_model_source(model).label_names
+def reading_as_run(model: Model, columns: Columns = AS_IN_RUN) -> ReadingSettings:
+    """Return how texts are read: as the arguments say, as the run does, or by default.
 
-
-def text_columns(columns: Columns, section: DataSection | None) -> str | Sequence[str]:
-    """Return the columns of the text: as given, as in the run, or `text`."""
-    return columns.text or ("text" if section is None else section.text_column)
-
-
-def label_column(columns: Columns, section: DataSection | None) -> str:
-    """Return the column of the label: as given, as in the run, or `label`."""
-    return columns.label or ("label" if section is None else section.label_column)
+    Integers in a file mean what the recipe says, or the file itself: never a guessed order. Only
+    for an adapter that carries no label names, a caller gives them.
+    """
+    section = run_data(model)
+    settings = ReadingSettings() if section is None else reading_settings(section)
+    if section is None and not isinstance(model, TextClassifier):
+        settings = replace(settings, label_names=as_model_source(model).label_names)
+    return with_columns(settings, columns)

@@ -13,6 +13,7 @@ from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.lora.initial import check_rank
 from ranklet.lora.placement import Placement, module_shapes, norm_modules, resolve_placement
 from ranklet.recipe import Recipe
+from ranklet.workflows.from_recipe.reading_settings import reading_settings
 
 
 def encoder_of(recipe: Recipe) -> EncoderSource:
@@ -96,7 +97,5 @@ def count_labels(recipe: Recipe, train: RowsInMemory | None = None) -> int:
         )
         raise RecipeError([RecipeIssue("", "data.label_names", message)])
     source = data.train if train is None else train
-    examples = read_examples(
-        source, "train", data.text_column, data.label_column, None, data.problem_type
-    )
+    examples = read_examples(source, "train", reading_settings(data))
     return len(distinct_labels(examples))

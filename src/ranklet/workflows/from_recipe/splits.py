@@ -17,6 +17,7 @@ from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.labels import LabelSet
 from ranklet.recipe import DataSection, Recipe
 from ranklet.recipe.recipe import contradictions
+from ranklet.workflows.from_recipe.reading_settings import reading_settings
 
 InMemoryBySplit = Mapping[Split, RowsInMemory]
 NOTHING: InMemoryBySplit = MappingProxyType({})
@@ -117,9 +118,7 @@ def with_sources(
 
 def _read_cleaned(data: DataSection, source: Data, split: Split) -> Examples:
     """Read one split by the column names and cleaning steps of a recipe."""
-    examples = read_examples(
-        source, split, data.text_column, data.label_column, data.label_names, data.problem_type
-    )
+    examples = read_examples(source, split, reading_settings(data))
     return replace(examples, texts=tuple(clean(text, data.cleaning) for text in examples.texts))
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from ranklet import hub
 from ranklet.data.reading.hub_dataset import matching_files, split_files, split_names
+from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_examples
 from ranklet.errors import DataError, HubError
 
@@ -267,7 +268,7 @@ def test_a_split_is_read_from_all_its_shards(
     monkeypatch.setattr(stand_in, "files", SHARDS)
     if where == "cache":
         cache(home, "owner/name", SHARDS, "datasets")
-    found = read_examples("owner/name", "train", "text", "label", None)
+    found = read_examples("owner/name", "train", ReadingSettings("text", "label", None))
     assert found.texts == ("a", "b", "c")
     assert found.labels == ("World", "Sports", "Sports")
     assert (found.lines, found.source) == ((1, 2, 3), "owner/name/train")

@@ -10,6 +10,7 @@ import pytest
 
 from ranklet.data.reading import lines
 from ranklet.data.reading.delimited import read_delimited
+from ranklet.data.reading.dialect import Dialect
 from ranklet.data.reading.json_lines import read_json_lines
 from ranklet.data.reading.lines import read_lines
 from ranklet.data.reading.row import Row
@@ -27,7 +28,7 @@ def test_a_line_may_have_the_most_bytes_and_not_one_more(monkeypatch: pytest.Mon
 
 
 def csv_rows(file: BinaryIO) -> Iterator[Row]:
-    return read_delimited(file, "a", ",")
+    return read_delimited(file, "a", Dialect(","))
 
 
 def json_rows(file: BinaryIO) -> Iterator[Row]:

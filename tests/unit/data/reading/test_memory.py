@@ -10,6 +10,7 @@ import pytest
 
 from ranklet.data.examples import Examples
 from ranklet.data.reading.memory import IN_MEMORY, LabelledTexts, as_source, plain_texts
+from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_column, read_examples, stream_texts
 from ranklet.errors import DataError
 from ranklet.files import sha256_json
@@ -74,7 +75,7 @@ class Dataset:
 
 def read(data: Any, **options: Any) -> Examples:
     arguments = {"text_column": "text", "label_column": "label", "label_names": None} | options
-    return read_examples(data, "train", **arguments)
+    return read_examples(data, "train", ReadingSettings(**arguments))
 
 
 FORMS = {
@@ -157,7 +158,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(data: Any, message: str) -> 
 
 def test_texts_alone_serve_where_no_labels_are_needed() -> None:
     for texts in (TEXTS, np.array(TEXTS), Column(TEXTS), iter(TEXTS), ROWS):
-        assert [text for _, text in stream_texts(texts, "text")] == TEXTS
+        assert [text for _, text in stream_texts(texts, ReadingSettings("text"))] == TEXTS
     assert plain_texts(np.array(TEXTS)) == plain_texts(Column(TEXTS)) == TEXTS
     assert plain_texts([]) == []
     with pytest.raises(DataError, match="are one text; give"):

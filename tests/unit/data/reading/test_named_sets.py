@@ -10,6 +10,7 @@ import pytest
 from ranklet.data.duplicates import normal_form, resolve_duplicates
 from ranklet.data.examples import Examples
 from ranklet.data.reading.named_sets import bundled_file
+from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_examples
 from ranklet.errors import DataError
 
@@ -18,7 +19,7 @@ MOST_SHARED = 0.1
 
 
 def read(split: str) -> Examples:
-    return read_examples("newsbites", split, "text", "label", None)  # type: ignore[arg-type]
+    return read_examples("newsbites", split, ReadingSettings("text", "label", None))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("split", "rows"), [("train", 160), ("test", 40)])

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ranklet.data.examples import Examples, encode_labels
+from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_examples, stream_texts
 from ranklet.errors import DataError, HubError
 from ranklet.labels import LabelSet
@@ -28,7 +29,7 @@ def write_csv(folder: Path, *rows: str, name: str = "a.csv") -> str:
 
 
 def labels_of(source: str, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    return read_examples(source, "train", "text", "label", names).labels
+    return read_examples(source, "train", ReadingSettings("text", "label", names)).labels
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
@@ -45,7 +46,7 @@ def test_every_format_gives_the_same_examples(tmp_path: Path, suffix: str) -> No
         quoted = ['"' + text.replace('"', '""') + '"' for text in texts]
         lines = [mark.join(pair) for pair in zip(labels, quoted, strict=True)]
         path.write_bytes("\n".join([f"label{mark}text", *lines, "", ""]).encode("utf-8-sig"))
-    found = read_examples(str(path), "test", "text", "label", None)
+    found = read_examples(str(path), "test", ReadingSettings("text", "label", None))
     lines_by_suffix = {"parquet": (1, 2, 3), "jsonl": (1, 2, 3)}
     expected_lines = lines_by_suffix.get(suffix, (2, 3, 5))
     assert found == Examples(tuple(texts), tuple(labels), expected_lines, str(path))
@@ -54,7 +55,7 @@ def test_every_format_gives_the_same_examples(tmp_path: Path, suffix: str) -> No
 def test_several_text_columns_are_joined_by_a_space(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("title,body,label\nOil,rises,Business\n,alone,World\n")
-    found = read_examples(str(path), "train", ["title", "body"], "label", None)
+    found = read_examples(str(path), "train", ReadingSettings(["title", "body"], "label", None))
     assert found.texts == ("Oil rises", " alone")
 
 
@@ -97,7 +98,9 @@ def test_class_names_of_a_column_of_lists(tmp_path: Path, in_metadata: str) -> N
     data = pa.table({"text": ["a", "b", "c"], "label": [[3, 0], [], [1]]})
     info = json.dumps({"info": {"features": {"label": feature}}})
     pq.write_table(data.replace_schema_metadata({"huggingface": info}), tmp_path / "a.parquet")
-    found = read_examples(str(tmp_path / "a.parquet"), "train", "text", "label", None, MULTI)
+    found = read_examples(
+        str(tmp_path / "a.parquet"), "train", ReadingSettings("text", "label", None, MULTI)
+    )
     # In sorted order, whatever that of the integers: equal sets are equal labels.
     assert found.labels == (("Sci/Tech", "World"), (), ("Sports",))
     assert found.label_names == NAMES
@@ -107,7 +110,7 @@ def test_class_names_of_a_column_of_lists(tmp_path: Path, in_metadata: str) -> N
 
 def test_nothing_is_split_unless_the_recipe_says_so(tmp_path: Path) -> None:
     source = write_csv(tmp_path, "one,b|a", "two,a", "three,")
-    found = read_examples(source, "train", "text", "label", None, MULTI)
+    found = read_examples(source, "train", ReadingSettings("text", "label", None, MULTI))
     assert found.labels == (("a", "b"), ("a",), ())
     assert labels_of(write_csv(tmp_path, "one,b|a", "two,a"), None) == ("b|a", "a")
 
@@ -115,8 +118,8 @@ def test_nothing_is_split_unless_the_recipe_says_so(tmp_path: Path) -> None:
 def test_a_label_set_outside_the_names_or_the_training_labels_is_refused(tmp_path: Path) -> None:
     source = write_csv(tmp_path, "one,0|3", "two,1|9")
     with pytest.raises(DataError, match=r"a\.csv:3: label '9' is not one of"):
-        read_examples(source, "train", "text", "label", NAMES, MULTI)
-    found = read_examples(source, "train", "text", "label", None, MULTI)
+        read_examples(source, "train", ReadingSettings("text", "label", NAMES, MULTI))
+    found = read_examples(source, "train", ReadingSettings("text", "label", None, MULTI))
     with pytest.raises(DataError, match=r"a\.csv:3: label '9' is not among the training labels"):
         encode_labels(found, LabelSet(("0", "1", "3")))
 
@@ -155,7 +158,7 @@ def test_dictionary_and_large_string_columns_are_texts(tmp_path: Path) -> None:
 )
 def test_an_odd_source_lists_what_is_allowed(source: str, hint: str) -> None:
     with pytest.raises(DataError) as caught:
-        read_examples(source, "train", "text", "label", None)
+        read_examples(source, "train", ReadingSettings("text", "label", None))
     assert hint in str(caught.value)
 
 
@@ -167,7 +170,7 @@ def test_hub_sources_go_to_the_hub(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     expected = "fancyzhx/ag_news" if source == "ag_news" else source
     with pytest.raises(HubError, match=f"data set '{expected}': the cache .* HF_HUB_OFFLINE"):
-        read_examples(source, "train", "text", "label", None)
+        read_examples(source, "train", ReadingSettings("text", "label", None))
 
 
 def test_labels_are_encoded_in_the_order_of_the_label_set() -> None:
@@ -185,7 +188,7 @@ def test_a_label_that_train_lacks_is_named_with_its_line() -> None:
 
 def test_a_split_without_labels_cannot_be_encoded(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\n\ntwo\n".replace("\n\n", "\n"))
-    found = read_examples(str(tmp_path / "a.txt"), "test", "headline", None, None)
+    found = read_examples(str(tmp_path / "a.txt"), "test", ReadingSettings("headline", None, None))
     assert found == Examples(("one", "two"), None, (1, 2), str(tmp_path / "a.txt"))
     with pytest.raises(DataError, match=r"has no labels; set data\.label_column"):
         encode_labels(found, LabelSet(("x", "y")))
@@ -210,7 +213,7 @@ def test_texts_stream_with_their_lines(
     expected: list[tuple[int, str]],
 ) -> None:
     (tmp_path / name).write_bytes(content.encode())
-    assert list(stream_texts(tmp_path / name, column)) == expected
+    assert list(stream_texts(tmp_path / name, ReadingSettings(column))) == expected
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "txt"])
@@ -220,7 +223,7 @@ def test_streaming_needs_memory_for_a_row_not_for_the_file(tmp_path: Path, suffi
     path.write_text(("" if suffix != "csv" else "text\n") + f"{row}\n" * 4000)
     tracemalloc.start()
     try:
-        assert sum(1 for _ in stream_texts(path, "text")) == 4000
+        assert sum(1 for _ in stream_texts(path, ReadingSettings("text"))) == 4000
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -1,0 +1,35 @@
+"""What is read of a source, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ranklet.data.reading.dialect import AS_WRITTEN, Dialect
+from ranklet.vocabulary import ProblemType
+
+
+@dataclass(frozen=True)
+class ReadingSettings:
+    """Which columns of a source are read, and what they mean.
+
+    Attributes:
+        text_column: Column of the text, or several, joined by a space.
+        label_column: Column of the label; None: the labels are not read.
+        label_names: Names of the labels 0 .. n-1; None: labels are names already. Parquet files and
+            tables in memory that carry class names use those.
+        problem_type: Whether a text has one label or any number of them.
+        allow_empty: Take empty texts as they are; otherwise they are refused.
+        dialect: How delimited files are written.
+    """
+
+    text_column: str | Sequence[str] = "text"
+    label_column: str | None = "label"
+    label_names: Sequence[str] | None = None
+    problem_type: ProblemType = "single_label_classification"
+    allow_empty: bool = False
+    dialect: Dialect = AS_WRITTEN
+
+
+PLAIN = ReadingSettings()
+"""The columns `text` and `label`, one label a text."""

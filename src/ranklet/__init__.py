@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ranklet.workflows.estimate import estimate
     from ranklet.workflows.evaluate import evaluate
     from ranklet.workflows.fit_ranks import fit_ranks
+    from ranklet.workflows.init import FirstRecipe, init
     from ranklet.workflows.load import load
     from ranklet.workflows.plan import plan
     from ranklet.workflows.predict import predict
@@ -66,6 +67,7 @@ __all__ = [
     "DataError",
     "Estimate",
     "Evaluation",
+    "FirstRecipe",
     "Fix",
     "HubError",
     "LabelSet",
@@ -94,6 +96,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "fit_ranks",
+    "init",
     "load",
     "load_recipe",
     "open_run",
@@ -115,6 +118,7 @@ _HOMES = {
     "Comparison": "ranklet.evaluation.comparison.verdicts",
     "Estimate": "ranklet.evaluation.unlabelled.result",
     "Evaluation": "ranklet.evaluation.result",
+    "FirstRecipe": "ranklet.workflows.init",
     "Fix": "ranklet.workflows.audit",
     "LabelSet": "ranklet.labels",
     "LabelledTexts": "ranklet.data.reading.memory",

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ranklet.workflows.init import FirstRecipe, init
     from ranklet.workflows.load import load
     from ranklet.workflows.plan import plan
-    from ranklet.workflows.predict import predict
+    from ranklet.workflows.predict import Submission, predict
     from ranklet.workflows.shrink import ShrinkResult, shrink
     from ranklet.workflows.stress import stress
     from ranklet.workflows.train import train
@@ -86,6 +86,7 @@ __all__ = [
     "SeedRuns",
     "ShrinkResult",
     "Stress",
+    "Submission",
     "TextClassifier",
     "TrainingDivergedError",
     "TrainingStoppedError",
@@ -130,6 +131,7 @@ _HOMES = {
     "SeedRuns": "ranklet.workflows.train_seeds",
     "ShrinkResult": "ranklet.workflows.shrink",
     "Stress": "ranklet.evaluation.stress",
+    "Submission": "ranklet.workflows.predict",
     "TextClassifier": "ranklet.text_classifier",
     "load_recipe": "ranklet.recipe",
     "open_run": "ranklet.run.folder",

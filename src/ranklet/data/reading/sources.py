@@ -158,6 +158,19 @@ def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tu
         yield row.line, _joined(row, columns, part.name)
 
 
+def columns_of(source: Data, settings: ReadingSettings) -> tuple[str, ...]:
+    """Return the columns of the first row of a source; none of texts that are in no table.
+
+    Raises:
+        DataError: A file that cannot be read, with its line.
+    """
+    data = as_source(source)
+    part = Part(Path(data) if isinstance(data, str) else data)
+    if part.text_columns("") == [TEXT]:
+        return ()
+    return tuple(next(iter(part.rows(None, settings.dialect))).cells)
+
+
 def first_rows(source: str, settings: ReadingSettings, count: int) -> list[Row]:
     """Read the first rows of the training split of a source, whatever their columns are.
 

@@ -10,7 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
@@ -291,6 +291,36 @@ def is_refused(bench: Bench, ranklet: Command) -> Callable[..., None]:
             pattern = ".*".join(map(re.escape, problem.split(" .. ")))
             assert re.match(pattern, line), line
         assert bench.tree() == before
+
+    return check
+
+
+@pytest.fixture
+def trains(workplace: Path, ranklet: Command) -> Callable[..., Answer]:
+    """Check that a file which somebody brings trains, if need be with what its refusal names.
+
+    `fixes` are settings (`data.encoding=cp1252`) or options (`--label topic`). Without them the
+    file must train as it is; with them it must be refused in one line that spells each of them, and
+    then train with them. `given` are settings and options of both calls. The answer of the training
+    comes back.
+    """
+
+    def arguments(words: Sequence[str]) -> list[str]:
+        options = [word.split(" ") if word.startswith("--") else ["--set", word] for word in words]
+        return [part for option in options for part in option]
+
+    def check(file: str | Path, *fixes: str, given: Sequence[str] = ()) -> Answer:
+        settings = [f"data.train={file}", "data.test=null", "data.validation=2"]
+        command = ["train", "recipe.yaml", *arguments([*settings, "training.max_steps=1", *given])]
+        if fixes:
+            before = Bench(workplace).tree()
+            (line,) = lines_of_refusal(ranklet(*command))
+            missing = [fix for fix in fixes if fix not in line]
+            assert not missing, f"{missing} not in {line!r}"
+            assert Bench(workplace).tree() == before
+        answer = ranklet(*command, *arguments(fixes))
+        assert answer.returncode == 0, answer.stderr
+        return answer
 
     return check
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import sha256
 from io import BytesIO
@@ -20,6 +20,7 @@ from ranklet.data.examples import Examples
 from ranklet.data.hints import listed, nearest
 from ranklet.data.reading.dialect import AS_WRITTEN, Dialect
 from ranklet.data.reading.hub_dataset import split_files
+from ranklet.data.reading.label_names import with_label_names
 from ranklet.data.reading.lines import open_binary
 from ranklet.data.reading.memory import IN_MEMORY, LABEL, TEXT, Data, RowsInMemory, as_source
 from ranklet.data.reading.named_sets import (
@@ -30,12 +31,13 @@ from ranklet.data.reading.named_sets import (
     bundled_file,
 )
 from ranklet.data.reading.parquet import class_names
-from ranklet.data.reading.row import Row, read_label, read_label_set, read_text
+from ranklet.data.reading.records import joined_text, read_records
+from ranklet.data.reading.row import Row
 from ranklet.data.reading.rows import SUFFIXES, read_rows
 from ranklet.data.reading.settings import PLAIN, ReadingSettings
 from ranklet.errors import DataError
 from ranklet.files import sha256_json
-from ranklet.labels import Label, names_of
+from ranklet.labels import Label
 
 Split = Literal["train", "validation", "test"]
 
@@ -70,6 +72,13 @@ class Part:
         if isinstance(self.origin, RowsInMemory):
             return self.origin.rows
         return read_rows(self.origin, columns, self.content, dialect)
+
+    def records(self, settings: ReadingSettings) -> Iterator[tuple[int, str, Label]]:
+        """Yield the line, text and label of each row."""
+        columns = self.text_columns(settings.text_column)
+        label_column = self.label_column(settings.label_column)
+        rows = self.rows([*columns, label_column] if label_column else columns, settings.dialect)
+        return read_records(rows, columns, label_column, self.name, settings)
 
     def text_columns(self, text_column: str | Sequence[str]) -> list[str]:
         """Return the columns of the text, of which some formats have one of a fixed name."""
@@ -121,7 +130,7 @@ def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN)
     lines: list[int] = []
     for part in parts:
         before = len(texts)
-        for line, text, label in _records(part, settings):
+        for line, text, label in part.records(settings):
             texts.append(text)
             labels.append(label)
             lines.append(before + line if len(parts) > 1 else line)
@@ -136,7 +145,7 @@ def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN)
         source=name,
         sha256=_sha256(parts, texts, labels),
     )
-    return _with_label_names(read, tuple(names)) if names else read
+    return with_label_names(read, tuple(names)) if names else read
 
 
 def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tuple[int, str]]:
@@ -154,7 +163,7 @@ def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tu
         _check_file(part.origin)
     columns = part.text_columns(settings.text_column)
     for row in part.rows(columns, settings.dialect):
-        yield row.line, _joined(row, columns, part.name)
+        yield row.line, joined_text(row, columns, part.name)
 
 
 def read_column(
@@ -251,50 +260,3 @@ def _near_files(path: Path) -> str:
     if near:
         return f"; near names in that folder: {listed(near)}"
     return f"; that folder holds {listed(names)}" if names else "; that folder holds no data file"
-
-
-def _records(part: Part, settings: ReadingSettings) -> Iterator[tuple[int, str, Label]]:
-    """Yield (line, text, label); the label is empty where there is no label column."""
-    columns = part.text_columns(settings.text_column)
-    label_column = part.label_column(settings.label_column)
-    wanted = [*columns, label_column] if label_column else columns
-    has_one = settings.problem_type == "single_label_classification"
-    read = read_label if has_one else read_label_set
-    for row in part.rows(wanted, settings.dialect):
-        text = _joined(row, columns, part.name)
-        if not text.strip() and not settings.allow_empty:
-            message = "empty text; delete the row or fill it in"
-            raise DataError(message, part.name, row.line, " + ".join(columns))
-        yield row.line, text, read(row, label_column, part.name) if label_column else ""
-
-
-def _joined(row: Row, columns: Sequence[str], source: str) -> str:
-    return " ".join(read_text(row, column, source) for column in columns)
-
-
-def _with_label_names(examples: Examples, names: tuple[str, ...]) -> Examples:
-    """Replace the labels "0" .. "n-1" by names, unless they are those names already."""
-    if examples.labels is None:
-        return replace(examples, label_names=names)
-    written = [name for label in examples.labels for name in names_of(label)]
-    if set(written) <= set(names):
-        return replace(examples, label_names=names)
-    by_index = {str(index): name for index, name in enumerate(names)}
-    # The first label tells which spelling a file uses.
-    allowed = set(names) if written[0] in names else set(by_index)
-    for label, line in zip(examples.labels, examples.lines, strict=True):
-        for name in names_of(label):
-            if name not in allowed:
-                message = (
-                    f"label {name!r} is not one of {listed(names)}, nor an integer from 0 to "
-                    f"{len(names) - 1}{nearest(name, names)}"
-                )
-                raise DataError(message, examples.source, line)
-    labels = tuple(_renamed(label, by_index) for label in examples.labels)
-    return replace(examples, labels=labels, label_names=names)
-
-
-def _renamed(label: Label, names: Mapping[str, str]) -> Label:
-    if isinstance(label, str):
-        return names[label]
-    return tuple(sorted(names[name] for name in label))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ranklet.data.examples import Examples
@@ -10,9 +11,29 @@ from ranklet.data.hints import listed, nearest
 from ranklet.errors import DataError
 from ranklet.labels import Label, names_of
 
+BOOLEANS = ("False", "True")
+INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 
-def with_label_names(examples: Examples, names: tuple[str, ...]) -> Examples:
-    """Replace the labels "0" .. "n-1" by names, unless they are those names already.
+
+def occurring_integers(labels: Iterable[Label], names: Sequence[str]) -> tuple[int, ...] | None:
+    """Return the integers that names stand for, where labels are exactly as many integers."""
+    written = {name for label in labels for name in names_of(label)}
+    if written <= set(names) or len(written) != len(names):
+        return None
+    if not all(map(INTEGER.fullmatch, written)):
+        return None
+    return tuple(sorted(map(int, written)))
+
+
+def with_label_names(
+    examples: Examples, names: tuple[str, ...], integers: Sequence[int] | None = None
+) -> Examples:
+    """Replace integers by names, unless the labels are those names already.
+
+    Args:
+        examples: Have integers as labels, or names.
+        names: All names.
+        integers: What stands for each; None: 0 .. n-1.
 
     Raises:
         DataError: A label that is neither.
@@ -22,19 +43,28 @@ def with_label_names(examples: Examples, names: tuple[str, ...]) -> Examples:
     written = [name for label in examples.labels for name in names_of(label)]
     if set(written) <= set(names):
         return replace(examples, label_names=names)
-    by_index = {str(index): name for index, name in enumerate(names)}
+    integers = range(len(names)) if integers is None else integers
+    by_integer = {str(integer): name for integer, name in zip(integers, names, strict=True)}
+    if set(written) <= set(BOOLEANS) and len(names) == len(BOOLEANS):
+        by_integer = dict(zip(BOOLEANS, names, strict=True))
     # The first label tells which spelling a file uses.
-    allowed = set(names) if written[0] in names else set(by_index)
+    allowed = set(names) if written[0] in names else set(by_integer)
     for label, line in zip(examples.labels, examples.lines, strict=True):
         for name in names_of(label):
             if name not in allowed:
                 message = (
-                    f"label {name!r} is not one of {listed(names)}, nor an integer from 0 to "
-                    f"{len(names) - 1}{nearest(name, names)}"
+                    f"label {name!r} is not one of {listed(names)}, nor an integer "
+                    f"{_range(integers)}{nearest(name, names)}"
                 )
                 raise DataError(message, examples.source, line)
-    labels = tuple(_renamed(label, by_index) for label in examples.labels)
+    labels = tuple(_renamed(label, by_integer) for label in examples.labels)
     return replace(examples, labels=labels, label_names=names)
+
+
+def _range(integers: Sequence[int]) -> str:
+    if list(integers) == list(range(len(integers))):
+        return f"from 0 to {len(integers) - 1}"
+    return f"out of {', '.join(map(str, integers))}"
 
 
 def _renamed(label: Label, names: Mapping[str, str]) -> Label:

@@ -15,7 +15,10 @@ def reading_settings(section: DataSection) -> ReadingSettings:
     return ReadingSettings(
         text_column=section.text_column,
         label_column=section.label_column,
+        label_columns=section.label_columns,
+        label_separator=section.label_separator,
         label_names=section.label_names,
+        label_values=section.label_values,
         problem_type=section.problem_type,
         dialect=Dialect(section.separator, section.quoting, section.encoding, section.columns),
     )

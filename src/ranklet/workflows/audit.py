@@ -161,6 +161,7 @@ def audit(
             text_column=_text_columns(settings, source),
             label_column=None if train.labels is None else settings.label_column,
             label_names=train.label_names,
+            label_values=train.label_values,
         )
         fixed = write_fixed(source, fixed_settings, decisions, Path(fix.path))
         result = replace(result, fixed=fixed)

@@ -6,10 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ranklet.data.reading.row import require_columns
-from ranklet.errors import DataError
+from ranklet.data.reading.row import ColumnError, require_columns
 
-POSITION = re.compile(r"#([1-9]\d*)")
+POSITION = re.compile(r"column([1-9]\d*)")
 LONGEST_NAME = 60
 MOST_WORDS = 5
 
@@ -17,12 +16,12 @@ MOST_WORDS = 5
 def named_columns(header: Sequence[str]) -> dict[str, int]:
     """Return where each column stands, counted from 0.
 
-    One without a name of its own is called by its position: `#1` is the first.
+    One without a name of its own is called by its position: `column1` is the first.
     """
     names = [name.strip() for name in header]
     counts = Counter(names)
     return {
-        name if name and counts[name] == 1 else f"#{place + 1}": place
+        name if name and counts[name] == 1 else f"column{place + 1}": place
         for place, name in enumerate(names)
     }
 
@@ -33,7 +32,7 @@ def wanted_columns(
     """Return where the columns that are read stand, counted from 0.
 
     Raises:
-        DataError: One is missing, or several have its name.
+        ColumnError: One is missing, or several have its name.
     """
     columns = named_columns(header)
     names = [name.strip() for name in header]
@@ -42,9 +41,9 @@ def wanted_columns(
         if name not in columns and position and int(position[1]) <= len(header):
             columns[name] = int(position[1]) - 1
         elif name not in columns and name in names:
-            places = [f"'#{place + 1}'" for place, own in enumerate(names) if own == name]
-            message = f"{len(places)} columns are named {name!r}; name one by its position: "
-            raise DataError(message + " or ".join(places), source, line)
+            places = [f"column{place + 1}" for place, own in enumerate(names) if own == name]
+            problem = f"{len(places)} columns are called {name!r}"
+            raise ColumnError(problem, [name], places, source, line)
     require_columns(wanted, list(columns), source, line)
     return {name: columns[name] for name in wanted}
 

@@ -16,9 +16,9 @@ from ranklet.data.hints import listed
 from ranklet.data.reading.dialect import SEPARATOR_WORDS
 from ranklet.data.reading.label_cells import RawLabel
 from ranklet.errors import DataError
-from ranklet.labels import TRUTHS, Label, is_number, names_of, plain_number
+from ranklet.labels import SEPARATOR, TRUTHS, Label, is_number, names_of, plain_number
 
-SEPARATORS = ("|", ",", ";")
+SEPARATORS = (SEPARATOR, ",", ";")
 LONGEST_LIST = 10_000
 # Arrays as NumPy prints them: no comma between the items.
 QUOTED_NEIGHBOURS = re.compile(r"""(['"])\s+(?=['"])""")
@@ -92,7 +92,10 @@ def label_sets(
     mark = separator or _separator(texts, has_several, place)
     sets = [cell if isinstance(cell, tuple) else _split(cell, mark) for cell in items]
     column = _named(sets, place)
-    if has_several and not any(len(label) > 1 for label in column.labels):
+    distinct = {name for label in column.labels for name in label}
+    has_none = not any(len(label) > 1 for label in column.labels)
+    # Lists say by themselves that they are such.
+    if has_several and texts and len(distinct) > 1 and has_none:
         shown = next((cell for cell in cells if cell), "")
         message = (
             f"no text has two labels, the first is {_shown(shown)}; name what stands between them "
@@ -208,6 +211,8 @@ def _defect(name: str, stands_twice: bool, is_only: bool) -> str | None:
         return "empty label; name each, or leave the whole cell or list empty for none"
     if name.splitlines() != [name]:
         return f"label {name!r} must be one line; shorten the cell"
+    if SEPARATOR in name and not is_only:
+        return f"label {name!r} holds {SEPARATOR}, which separates labels; rename it"
     if stands_twice:
         return f"label {name!r} stands twice; name each once"
     return None

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ranklet.data.examples import Examples
 from ranklet.data.hints import listed, nearest
 from ranklet.errors import DataError
-from ranklet.labels import Label, names_of
+from ranklet.labels import Label, likeness, names_of
 
 BOOLEANS = ("False", "True")
 INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
@@ -18,7 +18,7 @@ INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 def occurring_integers(labels: Iterable[Label], names: Sequence[str]) -> tuple[int, ...] | None:
     """Return the integers that names stand for, where labels are exactly as many integers."""
     written = {name for label in labels for name in names_of(label)}
-    if written <= set(names) or len(written) != len(names):
+    if len(written) != len(names) or written <= {likeness(name) for name in names}:
         return None
     if not all(map(INTEGER.fullmatch, written)):
         return None
@@ -41,8 +41,11 @@ def with_label_names(
     if examples.labels is None:
         return replace(examples, label_names=names)
     written = [name for label in examples.labels for name in names_of(label)]
-    if set(written) <= set(names):
-        return replace(examples, label_names=names)
+    alike = {likeness(name): name for name in names} | {name: name for name in names}
+    if all(name in alike or likeness(name) in alike for name in set(written)):
+        same = {name: alike.get(name) or alike[likeness(name)] for name in set(written)}
+        labels = tuple(_renamed(label, same) for label in examples.labels)
+        return replace(examples, labels=labels, label_names=names)
     integers = range(len(names)) if integers is None else integers
     by_integer = {str(integer): name for integer, name in zip(integers, names, strict=True)}
     if set(written) <= set(BOOLEANS) and len(names) == len(BOOLEANS):

@@ -47,7 +47,7 @@ def with_labels(
     else:
         read = label_sets(cells, settings.label_separator, is_training, place)
     labelled = replace(examples, labels=read.labels, notes=read.notes)
-    names = settings.label_names or class_names
+    names = settings.label_columns or settings.label_names or class_names
     if names is None:
         return labelled
     values = settings.label_values

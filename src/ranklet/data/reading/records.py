@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ranklet.data.reading.dialect import Dialect
 from ranklet.data.reading.label_cells import RawLabel, read_label, read_one_hot
-from ranklet.data.reading.row import MissingColumnError, Row, read_text
+from ranklet.data.reading.row import ColumnError, Row, read_text
 from ranklet.errors import DataError
 
 
@@ -61,12 +61,9 @@ def read_records(
             elif label_columns:
                 label = read_label(row, label_columns[0], source)
             yield Record(row.line, text, label, row.dialect)
-    except MissingColumnError as error:
-        option = "data.label_columns=[...]" if is_one_hot else "--label COLUMN"
-        options = {"--text COLUMN": text_columns, option: label_columns}
-        missing = set(error.missing)
-        named = " ".join(name for name, columns in options.items() if missing & set(columns))
-        raise error.advised(f"name {'it' if len(missing) == 1 else 'them'}: {named}") from error
+    except ColumnError as error:
+        label_option = "data.label_columns" if is_one_hot else "--label"
+        raise error.advised({"--text": text_columns, label_option: label_columns}) from error
 
 
 def joined_text(row: Row, columns: Sequence[str], source: str) -> str:

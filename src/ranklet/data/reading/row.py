@@ -19,33 +19,37 @@ REPEATED = object()
 """The value of a key that an object has twice."""
 
 
-class MissingColumnError(DataError):
-    """Columns that are wanted and not there.
+class ColumnError(DataError):
+    """Columns that are wanted and cannot be had.
 
     Attributes:
-        missing: Their names.
-        columns: Those that are there.
+        wanted: Their names.
+        problem: Why not.
+        instead: Names to give instead.
     """
 
     def __init__(
         self,
-        missing: Sequence[str],
-        columns: Sequence[str],
+        problem: str,
+        wanted: Sequence[str],
+        instead: Sequence[str],
         source: str,
         line: int | None,
         advice: str = "",
     ) -> None:
-        noun = "column" if len(missing) == 1 else "columns"
-        message = f"no {noun} {' and '.join(map(repr, missing))}; the columns are {listed(columns)}"
-        if len(missing) == 1:
-            # Looking for the nearest of very many names takes minutes.
-            message += nearest(missing[0], columns[:MOST_COMPARED])
-        super().__init__("; ".join(filter(None, (message, advice))), source, line)
-        self.missing, self.columns = missing, columns
+        super().__init__("; ".join(filter(None, (problem, advice))), source, line)
+        self.problem, self.wanted, self.instead = problem, wanted, instead
 
-    def advised(self, advice: str) -> MissingColumnError:
-        """Return the error with what to do about it."""
-        return MissingColumnError(self.missing, self.columns, self.source, self.line, advice)
+    def advised(self, options: Mapping[str, Sequence[str]]) -> ColumnError:
+        """Return the error with the option that names each column, out of the options by column."""
+        wanted = [option for option, names in options.items() if set(names) & set(self.wanted)]
+        spelled = " ".join(wanted)
+        if len(self.wanted) == 1:
+            spelled = " or ".join(f"{spelled} {name}" for name in self.instead)
+            advice = f"name it: {spelled}"
+        else:
+            advice = f"name them: {' '.join(f'{option} COLUMN' for option in wanted)}"
+        return ColumnError(self.problem, self.wanted, self.instead, self.source, self.line, advice)
 
 
 @dataclass(frozen=True)
@@ -127,19 +131,24 @@ def require_columns(
     """Check that every wanted column is there.
 
     Raises:
-        MissingColumnError: Some are missing; names those that are there, and the nearest.
+        ColumnError: Some are missing; names those that are there, and the nearest.
     """
     present = set(columns)
     missing = [name for name in wanted if name not in present]
     if missing:
-        raise MissingColumnError(missing, columns, source, line)
+        names = " and ".join(map(repr, missing))
+        problem = f"no column {names}; the columns are {listed(columns)}"
+        if len(missing) == 1:
+            # Looking for the nearest of very many names takes minutes.
+            problem += nearest(missing[0], columns[:MOST_COMPARED])
+        raise ColumnError(problem, missing, ["COLUMN"], source, line)
 
 
 def present_cell(row: Row, column: str, source: str) -> str:
     """Return the cell of a column.
 
     Raises:
-        MissingColumnError: The row has no such column.
+        ColumnError: The row has no such column.
     """
     others = [name for name in row.kinds if name not in row.cells]
     require_columns([column], [*row.cells, *others], source, row.line)

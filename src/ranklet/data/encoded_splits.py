@@ -41,6 +41,7 @@ class Splits:
         sha256: Of what was read, by split: the bytes of a local file, or texts in memory.
         label_values: Integers that stand for the labels in the training source, where these are
             neither names nor 0 .. n-1.
+        spellings: How the training source mostly writes each label.
         traits: How the sources are written, where that is unusual, in words.
         notes: What was read otherwise than it is written, in words.
     """
@@ -53,6 +54,7 @@ class Splits:
     filtered_words: tuple[int, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
     label_values: tuple[int, ...] | None = None
+    spellings: Mapping[str, str] = field(default_factory=dict)
     traits: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

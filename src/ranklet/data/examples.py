@@ -32,6 +32,7 @@ class Examples:
             named set and of a data set of the hub.
         label_values: Integers that stand for `label_names` in the source, where these are not
             0 .. n-1.
+        spellings: How the source mostly writes each label.
         traits: How the source is written, where that is unusual, in words.
         notes: What was read otherwise than it is written, in words.
     """
@@ -43,6 +44,7 @@ class Examples:
     label_names: tuple[str, ...] | None = None
     sha256: str | None = field(default=None, compare=False)
     label_values: tuple[int, ...] | None = field(default=None, compare=False)
+    spellings: Mapping[str, str] = field(default_factory=dict, compare=False)
     traits: tuple[str, ...] = field(default=(), compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
 

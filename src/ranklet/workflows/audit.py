@@ -14,7 +14,7 @@ from ranklet.data.audit.result import Audit, Finding, to_json
 from ranklet.data.audit.train_test_shift import find_shift
 from ranklet.data.cleaning import clean
 from ranklet.data.examples import Examples
-from ranklet.data.reading.columns import AS_IN_RUN, Columns
+from ranklet.data.reading.columns import AS_IN_RUN, Columns, with_columns
 from ranklet.data.reading.memory import TEXT, Data, RowsInMemory, as_source
 from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import Split, read_examples
@@ -35,7 +35,7 @@ from ranklet.workflows._audit.findings import (
 )
 from ranklet.workflows._audit.labels import Suspect, check_labels
 from ranklet.workflows._audit.split_description import describe_split
-from ranklet.workflows.from_recipe.reading_settings import reading_settings, with_columns
+from ranklet.workflows.from_recipe.reading_settings import reading_settings
 
 LabelViews = Literal["auto", "words", "none"]
 
@@ -116,6 +116,8 @@ def audit(
     source, other = as_source(data), None if test is None else as_source(test)
     if isinstance(fix, str | Path):
         fix = Fix(Path(fix))
+    if fix is not None and fix.label_errors == "relabel" and reading.settings.label_columns:
+        raise DataError("--label-errors relabel needs the labels in one column", str(data))
     if fix is not None:
         check_fix(source, Path(fix.path), [other] if isinstance(other, str) else [])
     train = _read(reading, source, "train")
@@ -156,10 +158,11 @@ def audit(
         assert isinstance(source, str), "check_fix refuses everything else"
         decisions = decide(train, copies, suspects, fix.drop_near_duplicates, fix.label_errors)
         settings = reading.settings
+        label_columns_differ = train.labels is None or settings.label_columns is not None
         fixed_settings = replace(
             settings,
             text_column=_text_columns(settings, source),
-            label_column=None if train.labels is None else settings.label_column,
+            label_column=None if label_columns_differ else settings.label_column,
             label_names=train.label_names,
             label_values=train.label_values,
         )

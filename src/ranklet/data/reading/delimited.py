@@ -20,6 +20,7 @@ from ranklet.data.reading.found_dialect import (
     take_beginning,
 )
 from ranklet.data.reading.header import (
+    has_label,
     looks_like_row,
     named_columns,
     wanted_columns,
@@ -30,6 +31,7 @@ from ranklet.data.reading.row import Row
 from ranklet.errors import DataError
 
 ROWS_COMPARED = 200
+USUAL_COLUMNS = ("text", "label")
 SEPARATOR_LINE = "sep="
 """What Excel writes before the first line, followed by the separator."""
 
@@ -105,9 +107,12 @@ def _positions(
     line: int,
 ) -> Mapping[str, int]:
     """Return where the columns that are read stand."""
+    is_stated = dialect.columns is not None
     if wanted is None:
+        if not is_stated and has_label(header, rows):
+            raise DataError(without_header(header, rows, USUAL_COLUMNS), source, line)
         return named_columns(header)
-    is_named = dialect.columns is not None or set(wanted) <= {name.strip() for name in header}
+    is_named = is_stated or set(wanted) <= {name.strip() for name in header}
     if not is_named and looks_like_row(header, rows):
         raise DataError(without_header(header, rows, wanted), source, line)
     return wanted_columns(header, wanted, source, line)

@@ -50,14 +50,19 @@ def wanted_columns(
 
 def looks_like_row(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Tell whether a first line holds cells: a label that comes again below it, or a text."""
+    return has_label(header, rows) or any(
+        len(name) > LONGEST_NAME or len(name.split()) > MOST_WORDS for name in header
+    )
+
+
+def has_label(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether a name in a first line comes again below it, in its column."""
     if [name.strip() for name in header] == [str(place) for place in range(len(header))]:
         return False  # the names that pandas gives columns without any
-    recurs = any(
+    others = [row for row in rows if list(row) != list(header)]
+    return any(
         name.strip() and name in column
-        for name, column in zip(header, _columns(header, rows), strict=True)
-    )
-    return recurs or any(
-        len(name) > LONGEST_NAME or len(name.split()) > MOST_WORDS for name in header
+        for name, column in zip(header, _columns(header, others), strict=True)
     )
 
 
@@ -74,8 +79,8 @@ def without_header(
         names[min(left, key=lambda at: (len(set(columns[at])), -at))] = label
     listed = ", ".join(names.get(place, f"column{place + 1}") for place in range(len(columns)))
     return (
-        "looks like a row, and not like the names of columns; if it is one, name them: "
-        f"data.columns=[{listed}]"
+        f"looks like a row; if it is one, set data.columns=[{listed}], else name the columns: "
+        "--text COLUMN --label COLUMN"
     )
 
 

@@ -10,7 +10,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ranklet.data.hints import listed
 from ranklet.data.reading.dialect import SEPARATOR_WORDS
@@ -34,10 +34,12 @@ class LabelColumn:
     Attributes:
         labels: One of each text.
         notes: What was read otherwise than it is written, in words.
+        spellings: How each label is mostly written.
     """
 
     labels: tuple[Label, ...]
     notes: tuple[str, ...]
+    spellings: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def single_labels(cells: Sequence[RawLabel], place: Place) -> LabelColumn:
             items = items[0]
         written.append(items)
     column = _named(written, place)
-    return LabelColumn(column.labels, (*column.notes, *_joined_notes(column.labels)))
+    return replace(column, notes=(*column.notes, *_joined_notes(column.labels)))
 
 
 def label_sets(
@@ -179,8 +181,9 @@ def _recur(cells: set[str], mark: str) -> bool:
 
 def _named(labels: Sequence[Label], place: Place) -> LabelColumn:
     """Call equal labels by one name, and refuse those that are none."""
-    written = {name for label in labels for name in names_of(label)}
-    names = _plain_names(written)
+    written = Counter(name for label in labels for name in names_of(label))
+    names = _plain_names(set(written))
+    by_count = sorted(written, key=lambda name: (written[name], name))
     for row, label in enumerate(labels):
         plain = [names[name] for name in names_of(label)]
         for position, name in enumerate(plain):
@@ -191,7 +194,8 @@ def _named(labels: Sequence[Label], place: Place) -> LabelColumn:
         names[label] if isinstance(label, str) else tuple(sorted(names[name] for name in label))
         for label in labels
     )
-    return LabelColumn(named, tuple(_notes(names)))
+    spellings = {names[name]: name.strip() for name in by_count}
+    return LabelColumn(named, tuple(_notes(names)), spellings)
 
 
 def _plain_names(written: set[str]) -> dict[str, str]:

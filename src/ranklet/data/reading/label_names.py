@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from ranklet.data.examples import Examples
 from ranklet.data.hints import listed, nearest
@@ -25,10 +24,10 @@ def occurring_integers(labels: Iterable[Label], names: Sequence[str]) -> tuple[i
     return tuple(sorted(map(int, written)))
 
 
-def with_label_names(
-    examples: Examples, names: tuple[str, ...], integers: Sequence[int] | None = None
-) -> Examples:
-    """Replace integers by names, unless the labels are those names already.
+def names_by_label(
+    examples: Examples, names: Sequence[str], integers: Sequence[int] | None = None
+) -> dict[str, str]:
+    """Return the name of each label as it is written: itself, or that of an integer.
 
     Args:
         examples: Have integers as labels, or names.
@@ -38,21 +37,20 @@ def with_label_names(
     Raises:
         DataError: A label that is neither.
     """
-    if examples.labels is None:
-        return replace(examples, label_names=names)
-    written = [name for label in examples.labels for name in names_of(label)]
+    labels = examples.labels or ()
+    written = [name for label in labels for name in names_of(label)]
+    distinct = set(written)
     alike = {likeness(name): name for name in names} | {name: name for name in names}
-    if all(name in alike or likeness(name) in alike for name in set(written)):
-        same = {name: alike.get(name) or alike[likeness(name)] for name in set(written)}
-        labels = tuple(_renamed(label, same) for label in examples.labels)
-        return replace(examples, labels=labels, label_names=names)
+    same = {name: alike.get(name) or alike.get(likeness(name)) for name in distinct}
+    if None not in same.values():
+        return {name: own for name, own in same.items() if own is not None}
     integers = range(len(names)) if integers is None else integers
     by_integer = {str(integer): name for integer, name in zip(integers, names, strict=True)}
-    if set(written) <= set(BOOLEANS) and len(names) == len(BOOLEANS):
+    if distinct <= set(BOOLEANS) and len(names) == len(BOOLEANS):
         by_integer = dict(zip(BOOLEANS, names, strict=True))
     # The first label tells which spelling a file uses.
-    allowed = set(names) if written[0] in names else set(by_integer)
-    for label, line in zip(examples.labels, examples.lines, strict=True):
+    allowed = {name: name for name in names} if written[0] in names else by_integer
+    for label, line in zip(labels, examples.lines, strict=True):
         for name in names_of(label):
             if name not in allowed:
                 message = (
@@ -60,17 +58,17 @@ def with_label_names(
                     f"{_range(integers)}{nearest(name, names)}"
                 )
                 raise DataError(message, examples.source, line)
-    labels = tuple(_renamed(label, by_integer) for label in examples.labels)
-    return replace(examples, labels=labels, label_names=names)
+    return {name: allowed[name] for name in distinct}
+
+
+def renamed(label: Label, names: Mapping[str, str]) -> Label:
+    """Return a label by its names."""
+    if isinstance(label, str):
+        return names[label]
+    return tuple(sorted(names[name] for name in label))
 
 
 def _range(integers: Sequence[int]) -> str:
     if list(integers) == list(range(len(integers))):
         return f"from 0 to {len(integers) - 1}"
     return f"out of {', '.join(map(str, integers))}"
-
-
-def _renamed(label: Label, names: Mapping[str, str]) -> Label:
-    if isinstance(label, str):
-        return names[label]
-    return tuple(sorted(names[name] for name in label))

@@ -13,7 +13,7 @@ from ranklet.data.reading.label_column import (
     refuse_measurements,
     single_labels,
 )
-from ranklet.data.reading.label_names import occurring_integers, with_label_names
+from ranklet.data.reading.label_names import names_by_label, occurring_integers, renamed
 from ranklet.data.reading.settings import ReadingSettings
 
 
@@ -46,12 +46,18 @@ def with_labels(
             refuse_measurements(read.labels, place)
     else:
         read = label_sets(cells, settings.label_separator, is_training, place)
-    labelled = replace(examples, labels=read.labels, notes=read.notes)
+    labelled = replace(examples, labels=read.labels, notes=read.notes, spellings=read.spellings)
     names = settings.label_columns or settings.label_names or class_names
     if names is None:
         return labelled
     values = settings.label_values
     if values is None and is_training and settings.label_names:
         values = occurring_integers(read.labels, names)
-    named = with_label_names(labelled, tuple(names), values)
-    return replace(named, label_values=None if values is None else tuple(values))
+    by_label = names_by_label(labelled, names, values)
+    return replace(
+        labelled,
+        labels=tuple(renamed(label, by_label) for label in read.labels),
+        label_names=tuple(names),
+        label_values=None if values is None else tuple(values),
+        spellings={name: read.spellings[label] for label, name in by_label.items()},
+    )

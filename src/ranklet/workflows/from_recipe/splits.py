@@ -66,6 +66,7 @@ def read_splits(data: DataSection, seed: int, in_memory: InMemoryBySplit = NOTHI
         filtered_words=_words_outside(train, data.min_words, data.max_words),
         sha256={split: rows.sha256 for split, rows in read.items() if rows and rows.sha256},
         label_values=train.label_values,
+        spellings=train.spellings,
         traits=_all_of(rows.traits for rows in read.values() if rows),
         notes=_all_of(rows.notes for rows in read.values() if rows),
     )

@@ -114,10 +114,7 @@ def audit(
     reading = _reading(model, columns, max_length)
     section = reading.section
     source, other = as_source(data), None if test is None else as_source(test)
-    if isinstance(fix, str | Path):
-        fix = Fix(Path(fix))
-    if fix is not None and fix.label_errors == "relabel" and reading.settings.label_columns:
-        raise DataError("--label-errors relabel needs the labels in one column", str(data))
+    fix = _as_fix(fix, reading.settings)
     if fix is not None:
         check_fix(source, Path(fix.path), [other] if isinstance(other, str) else [])
     train = _read(reading, source, "train")
@@ -171,6 +168,15 @@ def audit(
     if out is not None:
         _write(result, Path(out))
     return result
+
+
+def _as_fix(fix: str | Path | Fix | None, settings: ReadingSettings) -> Fix | None:
+    if fix is None or isinstance(fix, str | Path):
+        return None if fix is None else Fix(Path(fix))
+    if fix.label_errors == "relabel" and settings.label_columns:
+        columns = " + ".join(settings.label_columns)
+        raise DataError("labels in several columns cannot be relabelled; keep or drop", columns)
+    return fix
 
 
 def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Reading:

@@ -42,12 +42,14 @@ class Trial:
         is_even: Whether every row has a cell for each.
         swallows: Lines of the first row that stands on several lines, each of which would be a row
             of its own if quotes were plain characters; None: there is none.
+        is_enclosed: Whether more cells begin and end with a quote than only begin with one.
     """
 
     dialect: Dialect
     header: tuple[str, ...]
     is_even: bool
     swallows: tuple[int, int] | None
+    is_enclosed: bool
 
 
 def take_beginning(lines: Iterator[Line]) -> tuple[Beginning, Iterator[Line]]:
@@ -139,18 +141,27 @@ def _begins_cells(beginning: Beginning, mark: str, separator: str) -> bool:
 def _trial(beginning: Beginning, dialect: Dialect) -> Trial:
     separator, quoting = dialect.separator or ",", dialect.quoting or "double"
     header: tuple[str, ...] | None = dialect.columns
-    is_even, swallows = True, None
+    is_even, swallows, enclosed = True, None, 0
     try:
         for cells, lines in read_records(beginning.lines, separator, quoting):
             if header is None:
                 header = tuple(cells)
                 continue
             is_even = is_even and (not cells or fits(cells, header))
+            enclosed += sum(_enclosure(cell) for cell in cells)
             if swallows is None and swallowed(lines, header, separator):
                 swallows = lines[0][0], lines[-1][0]
     except RecordError as error:
         is_even = is_even and error.is_unfinished and not beginning.is_whole
-    return Trial(dialect, header or (), is_even, swallows)
+    return Trial(dialect, header or (), is_even, swallows, enclosed > 0)
+
+
+def _enclosure(cell: str) -> int:
+    """Return 1 for a cell between quotes, -1 for one that only begins with a quote, else 0."""
+    quote = MARKS["double"]
+    if not cell.startswith(quote):
+        return 0
+    return 1 if len(cell) > 1 and cell.endswith(quote) else -1
 
 
 def _choose_separator(trials: Sequence[Trial], wanted: Sequence[str], source: str) -> list[Trial]:
@@ -181,6 +192,8 @@ def _choose_quoting(
         if quoting in by_quoting and _is_all_quoted(first, by_quoting[quoting].dialect, mark):
             return by_quoting[quoting].dialect, True
     even = [quoting for quoting, trial in by_quoting.items() if trial.is_even]
+    if "none" in even and "double" not in even and by_quoting["none"].is_enclosed:
+        return by_quoting["double"].dialect, True  # one row of many is wrong, and will be named
     if "double" not in even:
         return by_quoting[even[0] if even else "double"].dialect, True
     swallows = by_quoting["double"].swallows

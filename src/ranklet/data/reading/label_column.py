@@ -225,7 +225,7 @@ def _defect(name: str, stands_twice: bool, is_only: bool) -> str | None:
 def _notes(names: Mapping[str, str]) -> Iterator[str]:
     renamed = sorted((name, plain) for name, plain in names.items() if name != plain)
     if renamed:
-        shown = ", ".join(f"{name!r} as {plain!r}" for name, plain in renamed[:SHOWN])
+        shown = ", ".join(f"{name!r} is read as {plain!r}" for name, plain in renamed[:SHOWN])
         more = f" and {len(renamed) - SHOWN} more" if len(renamed) > SHOWN else ""
         yield f"labels: {shown}{more}"
     folded: dict[str, list[str]] = {}

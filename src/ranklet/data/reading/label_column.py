@@ -19,6 +19,7 @@ from ranklet.errors import DataError
 from ranklet.labels import SEPARATOR, TRUTHS, Label, is_number, names_of, plain_number
 
 SEPARATORS = (SEPARATOR, ",", ";")
+RARE_SEPARATORS = ("+", "/", "&", "#", ":")
 LONGEST_LIST = 10_000
 # Arrays as NumPy prints them: no comma between the items.
 QUOTED_NEIGHBOURS = re.compile(r"""(['"])\s+(?=['"])""")
@@ -98,10 +99,11 @@ def label_sets(
     has_none = not any(len(label) > 1 for label in column.labels)
     # Lists say by themselves that they are such.
     if has_several and texts and len(distinct) > 1 and has_none:
-        shown = next((cell for cell in cells if cell), "")
+        mark = next((mark for mark in RARE_SEPARATORS if _recur(set(texts), mark)), "comma")
         message = (
-            f"no text has two labels, the first is {_shown(shown)}; name what stands between them "
-            "(data.label_separator=comma), or set data.problem_type=single_label_classification"
+            f"no text has two labels, the first is {_shown(next(filter(None, cells)))}; name what "
+            f"stands between them, such as data.label_separator={mark}, or set "
+            "data.problem_type=single_label_classification"
         )
         raise DataError(message, place.source, None, place.column)
     return column

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,7 +12,10 @@ Label = str | tuple[str, ...]
 """What a text is labelled with: one name, or in multi-label data a sorted tuple, empty for none."""
 
 SEPARATOR = "|"
-"""What stands between the labels of a text in a cell."""
+"""What stands between the labels of a text in a cell that is written."""
+
+NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+TRUTHS = ("true", "false")
 
 
 @dataclass(frozen=True)
@@ -39,19 +43,36 @@ class LabelSet:
     def from_values(cls, values: Iterable[str]) -> LabelSet:
         """Collect the distinct label names of a training split.
 
-        Integers written as text sort as numbers, everything else alphabetically, so the order
+        Numbers written as text sort as numbers, everything else alphabetically, so the order
         does not depend on the order of the rows.
 
         Raises:
             DataError: Fewer than two distinct labels.
         """
-        distinct = set(values)
-        numeric = all(value.lstrip("-").isdigit() for value in distinct)
-        return cls(tuple(sorted(distinct, key=int) if numeric else sorted(distinct)))
+        distinct = sorted(set(values))
+        return cls(
+            tuple(sorted(distinct, key=float) if all(map(is_number, distinct)) else distinct)
+        )
 
     def index(self, name: str) -> int:
         """Return the logit index of a label name."""
         return self.names.index(name)
+
+
+def is_number(name: str) -> bool:
+    """Tell whether a label is a number, and no code such as `01`."""
+    return NUMBER.fullmatch(name) is not None
+
+
+def plain_number(name: str) -> str:
+    """Return a number without the zeros that say nothing: 1 for 1.0."""
+    return name.rstrip("0").rstrip(".") if "." in name else name
+
+
+def likeness(name: str) -> str:
+    """Return what equal labels of several files share: `1` and `1.0`, `true` and `True`."""
+    folded = name.strip().lower()
+    return folded if folded in TRUTHS else plain_number(name) if is_number(name) else name
 
 
 def as_written(label: Label) -> str:

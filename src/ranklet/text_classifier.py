@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.cleaning import clean
 from ranklet.data.examples import encode_labels
-from ranklet.data.reading.columns import AS_IN_RUN, Columns
-from ranklet.data.reading.dialect import AS_WRITTEN
+from ranklet.data.reading.columns import AS_IN_RUN, Columns, with_columns
 from ranklet.data.reading.memory import IN_MEMORY, Data, as_source, plain_texts
 from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_column, read_examples
@@ -142,12 +141,7 @@ class TextClassifier:
             MissingExtraError: A parquet file without the extra for it.
         """
         source = as_source(data if labels is None else (data, labels))
-        settings = ReadingSettings(
-            text_column=columns.text or "text",
-            label_column=columns.label or "label",
-            problem_type=self.problem.problem_type,
-            dialect=columns.dialect or AS_WRITTEN,
-        )
+        settings = with_columns(ReadingSettings(problem_type=self.problem.problem_type), columns)
         examples = read_examples(source, "test", settings)
         cells = {name: read_column(source, "test", name, settings.dialect) for name in slice_by}
         name = Path(source).name if isinstance(source, str) else IN_MEMORY

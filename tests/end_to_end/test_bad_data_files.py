@@ -17,15 +17,20 @@ TRAIN = "train recipe.yaml --out out --set"
 PLAN = ("plan", "quickstart", "--set", "data.test=null", "--set")
 NAMES = "World, Sports, Business, Sci/Tech"
 GOOD = HEADER + b"one,World\n"
+QUOTED = b'"a, b",World\n'  # cells are quoted: with plain quotes there are three
 
 BAD_DELIMITED: list[tuple[str, str, bytes, int | None, str]] = [
     ("empty file", "a.csv", b"", None, "the file is empty; its first line must hold"),
     ("blank first line", "a.csv", b"\n" + GOOD, 1, "first line must hold the column names"),
     ("header only", "a.csv", HEADER, None, "no rows"),
     ("only blanks below", "a.csv", HEADER + b"\n\n", None, "no rows"),
-    ("twice a column", "a.csv", b"text,label,text\na,b,c\n", 1, "two columns are named 'text'"),
-    ("pandas index", "a.csv", b",text,label\n0,a,b\n", 1, "column 1 has no name"),
-    ("column of blanks", "a.csv", b"text, \na,b\n", 1, "column 2 has no name"),
+    (
+        "twice a column",
+        "a.csv",
+        b"text,label,text\na,b,c\n",
+        1,
+        "2 columns are called 'text'; name it: --text column1",
+    ),
     ("missing text", "a.csv", b"txt,label\na,b\n", 1, "no column 'text'; the columns are 'txt'"),
     ("missing text, near", "a.csv", b"Text,label\na,b\n", 1, "did you mean 'Text'?"),
     ("missing label", "a.csv", b"text,labels\na,b\n", 1, "did you mean 'labels'?"),
@@ -41,32 +46,32 @@ BAD_DELIMITED: list[tuple[str, str, bytes, int | None, str]] = [
     ("blank between", "a.csv", GOOD + b"\ntwo,World\n", 3, "blank line between rows"),
     ("NUL", "a.csv", GOOD + b"t\0o,World\n", 3, "NUL byte at byte 2"),
     ("Latin-1", "a.csv", GOOD + "café,World\n".encode("latin-1"), 3, "byte 0xE9 at byte 4"),
-    ("cut character", "a.csv", GOOD + b"caf\xc3,World\n", 3, "iconv -f latin1 -t utf-8"),
+    ("cut character", "a.csv", GOOD + b"caf\xc3,World\n", 3, "set data.encoding=cp1252"),
     ("surrogate bytes", "a.csv", GOOD + b"\xed\xa0\x80,World\n", 3, "byte 0xED at byte 1"),
-    ("UTF-16 little", "a.csv", GOOD.decode().encode("utf-16"), 1, "UTF-16 (little endian)"),
-    ("UTF-16 big", "a.csv", b"\xfe\xff" + GOOD.decode().encode("utf-16-be"), 1, "UTF-16 (big"),
-    ("UTF-16 unmarked", "a.csv", GOOD.decode().encode("utf-16-le"), 1, "NUL byte at byte 2"),
-    ("UTF-32", "a.csv", GOOD.decode().encode("utf-32"), 1, "UTF-32 (little endian)"),
+    (
+        "UTF-16 unmarked",
+        "a.csv",
+        GOOD.decode().encode("utf-16-le"),
+        1,
+        "set data.encoding=utf-16-le",
+    ),
     ("gzip", "a.csv", b"\x1f\x8b\x08\x00", 1, "compressed with gzip; unpack it"),
     ("spreadsheet", "a.csv", b"PK\x03\x04\x14", 1, "a zip archive or a spreadsheet"),
     ("parquet inside", "a.csv", b"PAR1\x15\x04", 1, "name it .parquet"),
-    ("open quote", "a.csv", GOOD + b'"two,World\nthree,World\n', 3, "never closed"),
-    ("text behind quote", "a.csv", GOOD + b'"two" or so,World\n', 3, "text after a closing quote"),
-    ("quote far away", "a.csv", HEADER + b'"a,W\nb,W\n"c",W\n', 2, "(noticed on line 4)"),
+    ("open quote", "a.csv", GOOD + QUOTED + b'"two,World\nthree,World\n', 4, "never closed"),
+    ("behind quote", "a.csv", GOOD + QUOTED + b'"two" or so,World\n', 4, "data.quoting=none"),
+    ("quote far away", "a.csv", GOOD + QUOTED + b'"a,W\nb,W\n"c",W\n', 4, "noticed on line 6"),
+    ("one row or three", "a.csv", GOOD + b'"a,W\nb,W\nc",W\n', 3, "set data.quoting=none, else"),
     ("CR only", "a.csv", GOOD.replace(b"\n", b"\r"), 1, "save the file with LF"),
     ("CR in a cell", "a.csv", GOOD + b"a\rb,World\n", 3, "carriage return (CR)"),
     ("huge cell", "a.csv", GOOD + b"x" * 1_000_001 + b",World\n", 3, "more than 1,000,000"),
-    ("swallowing quote", "a.csv", HEADER + b'"' + b"a,W\n" * 250_001, 2, "quote left open"),
+    ("swallowing quote", "a.csv", GOOD + QUOTED + b'"' + b"a,W\n" * 250_001, 4, "quote left open"),
     ("huge line, CR", "a.csv", b"a,b\r" * 4_000_001, 1, "its lines end with CR only"),
-    ("semicolons", "a.csv", b"text;label\na;b\n", 1, "separated by semicolons, not commas"),
-    ("tabs", "a.csv", b"text\tlabel\na\tb\n", 1, "separated by tabs, not commas; name it .tsv"),
-    ("commas", "a.tsv", b"text,label\na,b\n", 1, "separated by commas, not tabs; name it .csv"),
     ("ragged tsv", "a.tsv", b"text\tlabel\na\tb\tc\n", 2, "too many cells: 3"),
     ("empty text", "a.csv", GOOD + b",World\n", 3, "column 'text': empty text; delete the row"),
     ("blank text", "a.csv", GOOD + b"  ,World\n", 3, "empty text"),
     ("empty label", "a.csv", GOOD + b"two,\n", 3, "column 'label': empty label"),
     ("blank label", "a.csv", GOOD + b"two, \n", 3, "empty label"),
-    ("spaced label", "a.csv", GOOD + b"two,World \n", 3, "label 'World ' must be one line"),
     ("two-line label", "a.csv", GOOD + b'two,"a\nb"\n', 3, "label 'a\\nb' must be one line"),
 ]
 
@@ -85,20 +90,17 @@ BAD_LINES: list[tuple[str, str, bytes, int | None, str]] = [
     ("broken", "a.jsonl", ROW + b'{"text": "a",\n', 2, "not valid JSON at character"),
     ("pretty-printed", "a.jsonl", b'{\n  "text": "a"\n}\n', 1, "write one object per line"),
     ("CR only", "a.jsonl", ROW.strip() + b"\r" + ROW, 1, "Extra data"),
-    ("same key", "a.jsonl", b'{"text": "a", "text": "b"}\n', 1, "key 'text' stands twice"),
-    ("same key inside", "a.jsonl", b'{"m": {"k": 1, "k": 2}}\n', 1, "key 'k' stands twice"),
-    ("NaN", "a.jsonl", b'{"text": "a", "label": NaN}\n', 1, "NaN is no JSON number"),
-    ("infinity", "a.jsonl", b'{"text": "a", "score": -Infinity}\n', 1, "-Infinity is no JSON"),
+    ("same key", "a.jsonl", b'{"text": "a", "text": "b"}\n', 1, "a key that stands twice where"),
+    ("NaN", "a.jsonl", b'{"text": "a", "label": NaN}\n', 1, "found NaN where a label must"),
+    ("infinity", "a.jsonl", b'{"text": "a", "label": -Infinity}\n', 1, "found an infinity where"),
     ("deep", "a.jsonl", b"[" * 100_000 + b"\n", 1, "nested too deeply"),
     ("endless integer", "a.jsonl", b'{"label": ' + b"1" * 5000 + b"}\n", 1, "4300 digits"),
     ("number as text", "a.jsonl", line(text=5, label="a"), 1, "found an integer where a text"),
     ("null as text", "a.jsonl", line(text=None, label="a"), 1, "found a null where a text"),
     ("list as text", "a.jsonl", line(text=["a"], label="a"), 1, "found a list where a text"),
     ("object as text", "a.jsonl", line(text={}, label="a"), 1, "found an object where a text"),
-    ("boolean label", "a.jsonl", line(text="a", label=True), 1, "found a boolean where a label"),
-    ("fraction label", "a.jsonl", line(text="a", label=1.0), 1, "found a fraction where a label"),
     ("null label", "a.jsonl", line(text="a", label=None), 1, "found a null where a label"),
-    ("list label", "a.jsonl", line(text="a", label=["a"]), 1, "several labels a text need data."),
+    ("list label", "a.jsonl", line(text="a", label=["a", "b"]), 1, "2 labels in"),
     ("lone surrogate", "a.jsonl", line(text="\ud83d", label="a"), 1, "a lone surrogate"),
     ("NUL escape", "a.jsonl", line(text="a\0b", label="a"), 1, "a text with a NUL character"),
     ("huge text", "a.jsonl", line(text="x" * 1_000_001, label="a"), 1, "1,000,001 characters"),
@@ -146,8 +148,8 @@ def table(**columns: Any) -> Callable[[Path], object]:
 
 
 def two_columns_of_one_name(path: Path) -> None:
-    columns = [pa.array(["a"]), pa.array(["b"])]
-    pq.write_table(pa.Table.from_arrays(columns, names=["text", "text"]), path)
+    columns = [pa.array(["a"]), pa.array(["b"]), pa.array(["c"])]
+    pq.write_table(pa.Table.from_arrays(columns, names=["text", "text", "label"]), path)
 
 
 def not_unicode(path: Path) -> None:
@@ -175,17 +177,14 @@ BAD_SETS: list[tuple[str, str, bytes, int | None, str]] = [
     ("twice", "a.csv", GOOD + b"two,a|b|a\n", 3, "label 'a' stands twice; name each once"),
     ("empty between", "a.csv", GOOD + b"two,a||b\n", 3, "empty label; name each, or leave"),
     ("only a bar", "a.csv", GOOD + b"two,|\n", 3, "empty label; name each"),
-    ("blank cell", "a.csv", GOOD + b"two, \n", 3, "empty label; name each"),
-    ("spaced", "a.csv", GOOD + b"two,a | b\n", 3, "label 'a ' must be one line without white"),
     ("one label", "a.csv", GOOD + b"two,\n", None, "there is no label but 'World'"),
     ("no label", "a.csv", HEADER + b"two,\n", None, "no row has a label"),
     ("twice, list", "a.jsonl", line(text="a", label=["b", "b"]), 1, "label 'b' stands twice"),
     ("bar in a list", "a.jsonl", line(text="a", label=["b|c"]), 1, "label 'b|c' holds |"),
-    ("null", "a.jsonl", line(text="a", label=None), 1, "found a null where labels must stand"),
-    ("object", "a.jsonl", line(text="a", label={}), 1, "found an object where labels must stand"),
+    ("null", "a.jsonl", line(text="a", label=None), 1, "found a null where a label must"),
+    ("object", "a.jsonl", line(text="a", label={}), 1, "found an object where a label"),
     ("null inside", "a.jsonl", line(text="a", label=["b", None]), 1, "found a null in a list"),
     ("list inside", "a.jsonl", line(text="a", label=[["b"]]), 1, "found a list in a list"),
-    ("boolean inside", "a.jsonl", line(text="a", label=[True]), 1, "found a boolean in a list"),
     ("missing", "a.jsonl", line(text="a"), 1, "no column 'label'"),
 ]
 
@@ -214,7 +213,7 @@ BAD_PARQUET: list[tuple[str, Callable[[Path], object], int | None, str]] = [
         None,
         "no rows",
     ),
-    ("one name", two_columns_of_one_name, None, "two columns of one name"),
+    ("one name", two_columns_of_one_name, None, "2 columns are called 'text'; rename"),
     ("not UTF-8", not_unicode, None, "not UTF-8"),
     ("missing text", table(txt=["a"], label=["b"]), None, "did you mean 'txt'?"),
     ("missing label", table(text=["a"]), None, "no column 'label'"),
@@ -223,9 +222,7 @@ BAD_PARQUET: list[tuple[str, Callable[[Path], object], int | None, str]] = [
     ("integer text", table(text=[1], label=["b"]), 1, "found an integer where a text"),
     ("binary text", table(text=[b"a"], label=["b"]), 1, "found a binary where a text"),
     ("list text", table(text=[["a"]], label=["b"]), 1, "where a text must stand"),
-    ("float label", table(text=["a"], label=[1.0]), 1, "found a double where a label"),
-    ("boolean label", table(text=["a"], label=[True]), 1, "found a bool where a label"),
-    ("list label", table(text=["a"], label=[["b"]]), 1, "several labels a text need data."),
+    ("list label", table(text=["a"], label=[["b", "c"]]), 1, "2 labels in ['b', 'c']"),
     ("empty label", table(text=["a", "b"], label=["b", ""]), 2, "empty label"),
     ("empty text", table(text=["a", " "], label=["b", "b"]), 2, "empty text"),
 ]
@@ -282,7 +279,6 @@ def test_an_unknown_source_lists_what_is_allowed(source: str, hint: str, is_refu
         ("a,0\nb,4", NAMES, "a.csv:3: label '4' is .. an integer from 0 to 3"),
         ("a,0\nb,-1", NAMES, "a.csv:3: label '-1' is not one of 'World', 'Sports'"),
         ("a,0\nb,01", NAMES, "a.csv:3: label '01'"),
-        ("a,0\nb,1.0", NAMES, "a.csv:3: label '1.0'"),
         ("a,World\nb,Sport", NAMES, "a.csv:3: label .. did you mean 'Sports'?"),
         ("a,World\nb,1", NAMES, "a.csv:3: label '1'"),
         ("a,1\nb,0", "1, 2, 3, 4", "a.csv:3: label '0'"),

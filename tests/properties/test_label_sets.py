@@ -61,7 +61,8 @@ def test_label_sets_are_read_as_they_were_written(
 ) -> None:
     path = folder / f"a.{suffix}"
     write(path, sets)
-    found = read_examples(str(path), "train", ReadingSettings("text", "label", None, MULTI))
+    read = ReadingSettings(problem_type=MULTI, label_separator="|")
+    found = read_examples(str(path), "test", read)
     assert found.labels == tuple(tuple(sorted(names)) for names in sets)
     distinct = {name for names in sets for name in names}
     if len(distinct) > 1:

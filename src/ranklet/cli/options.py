@@ -44,11 +44,28 @@ DataOption = Annotated[
 TextColumnOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Column of the text (repeat for several); default: as in the run, else text."
+        "--text",
+        "--text-column",
+        metavar="COLUMN",
+        help="Column of the text (repeat for several); default: as in the run, else text.",
     ),
 ]
 LabelColumnOption = Annotated[
-    str | None, typer.Option(help="Column of the label; default: as in the run, else label.")
+    str | None,
+    typer.Option(
+        "--label",
+        "--label-column",
+        metavar="COLUMN",
+        help="Column of the label; default: as in the run, else label.",
+    ),
+]
+ReadingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Read the data otherwise than the run, such as data.encoding=cp1252.",
+    ),
 ]
 EncoderOption = Annotated[
     str | None, typer.Option(help="Folder or hub id, instead of the encoder the adapter names.")
@@ -78,11 +95,17 @@ def model_source(
     return ModelSource(path, encoder, names_of(label_names), device, precision)
 
 
-def columns(text_column: list[str] | None, label_column: str | None = None) -> Columns:
-    """Say which columns hold text and label; None: those of the run."""
-    from ranklet.data.reading.columns import Columns
+def columns(
+    text_column: list[str] | None,
+    label_column: str | None = None,
+    settings: list[str] | None = None,
+) -> Columns:
+    """Say which columns hold text and label, and how files are written; None: as in the run."""
+    from ranklet.data.reading.columns import READING_FIELDS, Columns
+    from ranklet.recipe.yaml_file import data_fields
 
-    return Columns(text_column or None, label_column)
+    fields = data_fields(settings, READING_FIELDS) if settings else {}
+    return Columns(text_column or None, label_column, fields=fields)
 
 
 def stem_of(source: str) -> str:

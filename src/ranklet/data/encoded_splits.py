@@ -39,6 +39,11 @@ class Splits:
         duplicates: Duplicates found and dropped.
         filtered_words: Words of each training row outside the word limits.
         sha256: Of what was read, by split: the bytes of a local file, or texts in memory.
+        label_values: Integers that stand for the labels in the training source, where these are
+            neither names nor 0 .. n-1.
+        spellings: How the training source mostly writes each label.
+        traits: How the sources are written, where that is unusual, in words.
+        notes: What was read otherwise than it is written, in words.
     """
 
     labels: LabelSet
@@ -48,6 +53,10 @@ class Splits:
     duplicates: DuplicateReport
     filtered_words: tuple[int, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
+    label_values: tuple[int, ...] | None = None
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    traits: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def filtered(self) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ranklet.data.hints import listed, nearest
 from ranklet.errors import DataError
-from ranklet.labels import Label, LabelSet, names_of
+from ranklet.labels import Label, LabelSet, likeness, names_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,11 @@ class Examples:
             source or its reader says so.
         sha256: Of the bytes of the file that was read, or of texts and labels in memory; None of a
             named set and of a data set of the hub.
+        label_values: Integers that stand for `label_names` in the source, where these are not
+            0 .. n-1.
+        spellings: How the source mostly writes each label.
+        traits: How the source is written, where that is unusual, in words.
+        notes: What was read otherwise than it is written, in words.
     """
 
     texts: tuple[str, ...]
@@ -38,6 +43,10 @@ class Examples:
     source: str
     label_names: tuple[str, ...] | None = None
     sha256: str | None = field(default=None, compare=False)
+    label_values: tuple[int, ...] | None = field(default=None, compare=False)
+    spellings: Mapping[str, str] = field(default_factory=dict, compare=False)
+    traits: tuple[str, ...] = field(default=(), compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         lengths = {len(self.texts), len(self.lines), len(self.labels or self.texts)}
@@ -73,8 +82,10 @@ def encode_labels(examples: Examples, labels: LabelSet) -> NDArray[np.int64]:
     """
     import numpy as np
 
-    position = {name: index for index, name in enumerate(labels.names)}
+    position = {likeness(name): index for index, name in enumerate(labels.names)}
+    position |= {name: index for index, name in enumerate(labels.names)}
     sets = [names_of(label) for label in required_labels(examples)]
+    sets = [tuple(_known(name, position) for name in names) for names in sets]
     for names, line in zip(sets, examples.lines, strict=True):
         for name in names:
             if name not in position:
@@ -89,6 +100,11 @@ def encode_labels(examples: Examples, labels: LabelSet) -> NDArray[np.int64]:
     for row, names in enumerate(sets):
         encoded[row, [position[name] for name in names]] = 1
     return encoded
+
+
+def _known(name: str, position: Mapping[str, int]) -> str:
+    """Return the training label that a label is the same as; else the label itself."""
+    return name if name in position or likeness(name) not in position else likeness(name)
 
 
 def distinct_labels(examples: Examples) -> LabelSet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -49,8 +49,28 @@ def data_contradictions(data: DataSection) -> Iterator[Contradiction]:
             ("data.label_column", "data.text_column"),
             f"{data.label_column!r} is also a text column; the model would read its answer",
         )
+    yield from _label_contradictions(data, columns)
     yield from _shared_files(data)
     yield from _sample_as_test(data)
+
+
+def _label_contradictions(data: DataSection, texts: Sequence[str]) -> Iterator[Contradiction]:
+    """Yield names and columns of labels that cannot stand together."""
+    both = sorted(set(data.label_columns or ()) & set(texts))
+    if both:
+        yield Contradiction(
+            ("data.label_columns", "data.text_column"), f"{both[0]!r} is also a text column"
+        )
+    if data.label_columns and data.label_names:
+        yield Contradiction(
+            ("data.label_names", "data.label_columns"),
+            "the columns are the names; leave one of both out",
+        )
+    if data.label_values and len(data.label_values) != len(data.label_names or ()):
+        yield Contradiction(
+            ("data.label_values", "data.label_names"),
+            f"{len(data.label_values)} integers for {len(data.label_names or ())} names",
+        )
 
 
 def _shared_files(data: DataSection) -> Iterator[Contradiction]:

@@ -40,6 +40,19 @@ def _upwards(layers: str) -> str:
     return layers
 
 
+def _mark_of_word(value: object) -> object:
+    return MARKS.get(value, value) if isinstance(value, str) else value
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError as error:
+        message = f"no encoding is called {name!r}; allowed: utf-8, cp1252, utf-16, gb18030, ..."
+        raise PydanticCustomError("encoding", "{message}", {"message": message}) from error
+    return name
+
+
 def without_minus_zero(number: float) -> float:
     """Return a number, 0.0 for -0.0."""
     # Equal recipes must have equal hashes, and -0.0 == 0.0 although they print differently.
@@ -53,6 +66,13 @@ Index = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1), AfterValidator(without_minus_zero)]
+MARKS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+Separator = Annotated[
+    str,
+    BeforeValidator(_mark_of_word),
+    Field(pattern=r"^[^\w\s\"'\x00]$|^\t$", title="comma, semicolon, tab, bar or one character"),
+]
+Encoding = Annotated[Text, AfterValidator(_known_encoding)]
 # Layers from one to another, both included: `0-5`; `8-` goes to the last.
 LayerRange = Annotated[
     str, Field(pattern=r"^[0-9]+-[0-9]*$", title="range such as 0-5"), AfterValidator(_upwards)

@@ -20,6 +20,7 @@ from ranklet.recipe.recipe import Recipe
 from ranklet.recipe.tree import one_line, scalar_of
 
 MAX_BYTES = 1 << 20
+FEWEST_FIELDS = "data: {train: FILE}"
 
 # Text that YAML takes for text without quotes, wherever it stands.
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
@@ -65,6 +66,32 @@ def parse_recipe(text: str, name: str = "recipe", overrides: Sequence[str] = ())
     if recipe is None or issues:
         raise RecipeError(sorted(issues, key=lambda issue: _line(issue, name)))
     return recipe
+
+
+def data_fields(overrides: Sequence[str], allowed: Sequence[str]) -> dict[str, object]:
+    """Read overrides of some fields of the data section, where there is no recipe to change.
+
+    Args:
+        overrides: Texts such as `data.encoding=cp1252`.
+        allowed: Fields that may be set, such as `encoding`.
+
+    Raises:
+        RecipeError: With an issue for everything that is wrong.
+    """
+    applied, unread = parse_overrides(overrides)
+    others = [
+        RecipeIssue(
+            override.node.where,
+            ".".join(override.path),
+            f"cannot be set here; allowed: {', '.join(f'data.{name}' for name in allowed)}",
+        )
+        for override in applied
+        if override.path[0] != "data" or override.path[1:2] not in [(name,) for name in allowed]
+    ]
+    if unread or others:
+        raise RecipeError([*unread, *others])
+    section = parse_recipe(FEWEST_FIELDS, "--set", overrides).data
+    return {override.path[1]: getattr(section, override.path[1]) for override in applied}
 
 
 def _line(issue: RecipeIssue, name: str) -> int:

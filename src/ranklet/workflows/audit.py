@@ -14,7 +14,7 @@ from ranklet.data.audit.result import Audit, Finding, to_json
 from ranklet.data.audit.train_test_shift import find_shift
 from ranklet.data.cleaning import clean
 from ranklet.data.examples import Examples
-from ranklet.data.reading.columns import AS_IN_RUN, Columns
+from ranklet.data.reading.columns import AS_IN_RUN, Columns, with_columns
 from ranklet.data.reading.memory import TEXT, Data, RowsInMemory, as_source
 from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import Split, read_examples
@@ -35,7 +35,7 @@ from ranklet.workflows._audit.findings import (
 )
 from ranklet.workflows._audit.labels import Suspect, check_labels
 from ranklet.workflows._audit.split_description import describe_split
-from ranklet.workflows.from_recipe.reading_settings import reading_settings, with_columns
+from ranklet.workflows.from_recipe.reading_settings import reading_settings
 
 LabelViews = Literal["auto", "words", "none"]
 
@@ -114,8 +114,7 @@ def audit(
     reading = _reading(model, columns, max_length)
     section = reading.section
     source, other = as_source(data), None if test is None else as_source(test)
-    if isinstance(fix, str | Path):
-        fix = Fix(Path(fix))
+    fix = _as_fix(fix, reading.settings)
     if fix is not None:
         check_fix(source, Path(fix.path), [other] if isinstance(other, str) else [])
     train = _read(reading, source, "train")
@@ -156,17 +155,28 @@ def audit(
         assert isinstance(source, str), "check_fix refuses everything else"
         decisions = decide(train, copies, suspects, fix.drop_near_duplicates, fix.label_errors)
         settings = reading.settings
+        label_columns_differ = train.labels is None or settings.label_columns is not None
         fixed_settings = replace(
             settings,
             text_column=_text_columns(settings, source),
-            label_column=None if train.labels is None else settings.label_column,
+            label_column=None if label_columns_differ else settings.label_column,
             label_names=train.label_names,
+            label_values=train.label_values,
         )
         fixed = write_fixed(source, fixed_settings, decisions, Path(fix.path))
         result = replace(result, fixed=fixed)
     if out is not None:
         _write(result, Path(out))
     return result
+
+
+def _as_fix(fix: str | Path | Fix | None, settings: ReadingSettings) -> Fix | None:
+    if fix is None or isinstance(fix, str | Path):
+        return None if fix is None else Fix(Path(fix))
+    if fix.label_errors == "relabel" and settings.label_columns:
+        columns = " + ".join(settings.label_columns)
+        raise DataError("labels in several columns cannot be relabelled; keep or drop", columns)
+    return fix
 
 
 def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Reading:

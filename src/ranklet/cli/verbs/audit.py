@@ -40,11 +40,24 @@ def audit(
         str | None, typer.Option(help="Folder or hub id; default: of the run, else minilm.")
     ] = None,
     text_column: Annotated[
-        list[str] | None, typer.Option(help="Column of the text (repeat for several).")
+        list[str] | None,
+        typer.Option(
+            "--text",
+            "--text-column",
+            metavar="COLUMN",
+            help="Column of the text (repeat for several).",
+        ),
     ] = None,
     label_column: Annotated[
-        str | None, typer.Option(help='Column of the label; "" for texts without labels.')
+        str | None,
+        typer.Option(
+            "--label",
+            "--label-column",
+            metavar="COLUMN",
+            help='Column of the label; "" for texts without labels.',
+        ),
     ] = None,
+    set_: options.ReadingOption = None,
     label_names: Annotated[
         str | None, typer.Option(metavar="NAME,NAME", help="Names of integer labels, in order.")
     ] = None,
@@ -83,7 +96,7 @@ def audit(
         data,
         test,
         run=options.model_source(run, encoder, label_names, device, precision),
-        columns=options.columns(text_column, label_column),
+        columns=options.columns(text_column, label_column, set_),
         max_length=max_length,
         label_views=label_views,
         fix=None if fix is None else Fix(fix, drop_near_duplicates, label_errors),

@@ -34,6 +34,7 @@ def estimate(
         typer.Option(help="Labelled texts it was not trained on; default: the run's validation."),
     ] = None,
     text_column: options.TextColumnOption = None,
+    set_: options.ReadingOption = None,
     encoder: options.EncoderOption = None,
     label_names: options.LabelNamesOption = None,
     device: options.DeviceOption = "auto",
@@ -51,7 +52,7 @@ def estimate(
             for other in with_ or ()
         ],
         validation=validation,
-        columns=options.columns(text_column),
+        columns=options.columns(text_column, settings=set_),
         report=report,
     )
     show(result, partial(print_estimate, texts=texts), json)

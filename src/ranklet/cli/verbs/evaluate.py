@@ -23,6 +23,7 @@ def evaluate(
     data: options.DataOption = None,
     text_column: options.TextColumnOption = None,
     label_column: options.LabelColumnOption = None,
+    set_: options.ReadingOption = None,
     encoder: options.EncoderOption = None,
     label_names: options.LabelNamesOption = None,
     details: Annotated[
@@ -49,7 +50,7 @@ def evaluate(
     evaluation = evaluate(
         options.model_source(model, encoder, label_names, device, precision),
         data,
-        columns=options.columns(text_column, label_column),
+        columns=options.columns(text_column, label_column, set_),
         slice_by=slice_by or (),
         accuracy=accuracy,
         errors=errors,

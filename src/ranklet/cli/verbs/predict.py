@@ -20,6 +20,7 @@ def predict(
     ],
     output: Annotated[Path, typer.Option(help="File to write: csv, tsv or jsonl.")],
     text_column: options.TextColumnOption = None,
+    set_: options.ReadingOption = None,
     encoder: options.EncoderOption = None,
     label_names: options.LabelNamesOption = None,
     probabilities: Annotated[
@@ -62,7 +63,7 @@ def predict(
             options.model_source(model, encoder, label_names, device, precision),
             source,
             output,
-            columns=options.columns(text_column),
+            columns=options.columns(text_column, settings=set_),
             all_probabilities=probabilities,
             submission=contest or submission,
             compile=compile,

@@ -24,6 +24,7 @@ def shrink(
     ] = None,
     text_column: options.TextColumnOption = None,
     label_column: options.LabelColumnOption = None,
+    set_: options.ReadingOption = None,
     encoder: options.EncoderOption = None,
     label_names: options.LabelNamesOption = None,
     device: options.DeviceOption = "auto",
@@ -38,7 +39,7 @@ def shrink(
         budget,
         out,
         data,
-        columns=options.columns(text_column, label_column),
+        columns=options.columns(text_column, label_column, set_),
     )
     show(result, print_shrinking, json)
 

@@ -18,6 +18,7 @@ def stress(
     data: options.DataOption = None,
     text_column: options.TextColumnOption = None,
     label_column: options.LabelColumnOption = None,
+    set_: options.ReadingOption = None,
     encoder: options.EncoderOption = None,
     label_names: options.LabelNamesOption = None,
     kinds: Annotated[
@@ -47,7 +48,7 @@ def stress(
     result = stress(
         options.model_source(model, encoder, label_names, device, precision),
         data,
-        columns=options.columns(text_column, label_column),
+        columns=options.columns(text_column, label_column, set_),
         kinds=options.names_of(kinds),
         strengths=STRENGTHS if strengths is None else _numbers(strengths),
         rows=rows,

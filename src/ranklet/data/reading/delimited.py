@@ -1,116 +1,146 @@
-"""Comma- and tab-separated files: the standard library's csv under stricter rules.
+"""Delimited text files, such as .csv and .tsv: the standard library's csv under stricter rules.
 
-Cells are quoted as in RFC 4180, in .tsv files too. Everything is text: `NA` and `null` stay so.
+Everything is text: `NA` and `null` stay so.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, islice
 from typing import BinaryIO
 
-from ranklet.data.hints import listed
+from ranklet.data.reading.csv_records import Line, Record, as_data_errors, read_records
 from ranklet.data.reading.dialect import Dialect
-from ranklet.data.reading.lines import read_lines, without_last_blanks
-from ranklet.data.reading.row import MAX_CELL_CHARACTERS, Row, require_columns
+from ranklet.data.reading.found_dialect import (
+    find_dialect,
+    fits,
+    refuse_swallowed,
+    swallowed,
+    take_beginning,
+)
+from ranklet.data.reading.header import (
+    has_label,
+    looks_like_row,
+    named_columns,
+    wanted_columns,
+    without_header,
+)
+from ranklet.data.reading.lines import open_lines, without_last_blanks
+from ranklet.data.reading.row import Row
 from ranklet.errors import DataError
-from ranklet.vocabulary import Quoting
 
-QUOTES: dict[Quoting, str | None] = {"double": '"', "single": "'", "none": None}
-DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
-# What the csv module says -> what it means for the file.
-MESSAGES = {
-    "field larger than": f"cell of more than {MAX_CELL_CHARACTERS:,} characters; "
-    "is a quote left open in this row?",
-    "new-line character": "carriage return (CR) that ends no line; save the file with LF or "
-    "CRLF line ends, or quote the cell",
-    "unexpected end of data": "a quote opened in this row is never closed; close it, or write a "
-    'quote inside a quoted cell as ""',
-    "expected after": 'text after a closing quote; write a quote inside a quoted cell as ""',
-}
+ROWS_COMPARED = 200
+USUAL_COLUMNS = ("text", "label")
+SEPARATOR_LINE = "sep="
+"""What Excel writes before the first line, followed by the separator."""
 
 
 def read_delimited(
-    file: BinaryIO, source: str, dialect: Dialect, columns: Sequence[str] | None = None
+    file: BinaryIO,
+    source: str,
+    dialect: Dialect,
+    columns: Sequence[str] | None = None,
+    usual: str = ",",
 ) -> Iterator[Row]:
     """Yield the rows below the header line, which must have `columns`, streaming.
 
+    Args:
+        file: What is read.
+        source: Its name in messages.
+        dialect: What is known of how it is written; the rest is found.
+        columns: Columns to read; None: all.
+        usual: Separator of a file in whose first line none stands.
+
     Raises:
-        DataError: A header with empty, repeated, missing or wrongly separated names, a row with too
-            few or too many cells, a blank line between rows, or broken quoting.
+        DataError: A dialect that is not certain, a column that is missing or not the only one of
+            its name, a row with too few or too many cells, a blank line between rows, or broken
+            quoting.
     """
-    delimiter = dialect.separator or ","
-    records = _records(file, source, dialect)
-    header: Sequence[str] | None = dialect.columns
+    encoding, lines = open_lines(file, source, dialect.encoding)
+    lines, stated = _without_separator_line(lines, replace(dialect, encoding=encoding))
+    beginning, lines = take_beginning(lines)
+    settled, is_certain = find_dialect(beginning, stated, columns or (), usual, source)
+    separator, quoting = settled.separator or usual, settled.quoting or "double"
+    records = as_data_errors(read_records(lines, separator, quoting), source)
+    header, line = settled.columns, 1
     if header is None:
-        _, header = next(records, (1, None))
-    if header is None:
+        header, line = _header(records, source)
+    first = list(islice(records, ROWS_COMPARED))
+    positions = _positions(header, columns, [cells for cells, _ in first], settled, source, line)
+    for cells, taken in _rows(chain(first, records), source):
+        if not is_certain and swallowed(taken, header, separator):
+            raise refuse_swallowed(taken[0][0], taken[-1][0], source)
+        if not fits(cells, header):
+            raise _uneven(cells, header, settled, source, taken)
+        yield Row(taken[0][0], _cells(cells, positions), dialect=settled)
+
+
+def _without_separator_line(
+    lines: Iterator[Line], dialect: Dialect
+) -> tuple[Iterator[Line], Dialect]:
+    first = next(lines, None)
+    if first is None:
+        return lines, dialect
+    text = first[1].strip("\r\n")
+    if text.startswith(SEPARATOR_LINE) and len(text) == len(SEPARATOR_LINE) + 1:
+        return lines, replace(dialect, separator=dialect.separator or text[-1])
+    return chain([first], lines), dialect
+
+
+def _header(records: Iterator[Record], source: str) -> tuple[tuple[str, ...], int]:
+    cells, lines = next(records, (None, []))
+    if cells is None:
         raise DataError("the file is empty; its first line must hold the column names", source)
-    _check_header(header, source, delimiter)
-    require_columns(columns or (), header, source, line=1)
-    for line, cells in without_last_blanks(records, lambda cells: not cells, source):
-        if len(cells) != len(header):
-            amount = "too few" if len(cells) < len(header) else "too many"
-            message = (
-                f"{amount} cells: {len(cells)} where the header has {len(header)}; quote cells "
-                "that contain the separator or a line break"
-            )
-            raise DataError(message, source, line)
-        yield Row(line, dict(zip(header, cells, strict=True)))
+    if not any(map(str.strip, cells)):
+        message = "blank; the first line must hold the column names"
+        raise DataError(message, source, lines[0][0])
+    return tuple(cells), lines[0][0]
 
 
-def _records(file: BinaryIO, source: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line on which the record starts, its cells)."""
-    # The limit is one number for the whole process: only ever raise it, for the sake of others.
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL_CHARACTERS))
-    texts = (text for _, text in read_lines(file, source, dialect.encoding))
-    quote = QUOTES[dialect.quoting or "double"]
-    reader = csv.reader(
-        texts,
-        delimiter=dialect.separator or ",",
-        quotechar=quote,
-        quoting=csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL,
-        strict=True,
-    )
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise DataError(_quoting(error, line, reader.line_num), source, line) from error
-        if any(len(cell) > MAX_CELL_CHARACTERS for cell in cells):
-            raise DataError(MESSAGES["field larger than"], source, line)
-        yield line, cells
+def _positions(
+    header: Sequence[str],
+    wanted: Sequence[str] | None,
+    rows: Sequence[Sequence[str]],
+    dialect: Dialect,
+    source: str,
+    line: int,
+) -> Mapping[str, int]:
+    """Return where the columns that are read stand."""
+    is_stated = dialect.columns is not None
+    if wanted is None:
+        if not is_stated and has_label(header, rows):
+            raise DataError(without_header(header, rows, USUAL_COLUMNS), source, line)
+        return named_columns(header)
+    is_named = is_stated or set(wanted) <= {name.strip() for name in header}
+    if not is_named and looks_like_row(header, rows):
+        raise DataError(without_header(header, rows, wanted), source, line)
+    return wanted_columns(header, wanted, source, line)
 
 
-def _quoting(error: csv.Error, line: int, noticed: int) -> str:
-    said = str(error)
-    message = next((text for start, text in MESSAGES.items() if start in said), said)
-    return f"{message} (noticed on line {noticed})" if noticed > line else message
+def _rows(records: Iterator[Record], source: str) -> Iterator[Record]:
+    numbered = ((record[1][0][0], record) for record in records)
+    for _, record in without_last_blanks(numbered, lambda record: not record[0], source):
+        yield record
 
 
-def _check_header(header: Sequence[str], source: str, delimiter: str) -> None:
-    if not header:
-        raise DataError("blank; the first line must hold the column names", source, 1)
-    for position, name in enumerate(header, start=1):
-        if not name.strip():
-            message = f"column {position} has no name; name it (pandas: to_csv(..., index=False))"
-            raise DataError(message, source, 1)
-        if name in header[: position - 1]:
-            message = f"two columns are named {name!r}; the columns are {listed(header)}"
-            raise DataError(message, source, 1)
-    if len(header) == 1:
-        _check_delimiter(header[0], source, delimiter)
+def _cells(cells: Sequence[str], positions: Mapping[str, int]) -> dict[str, str]:
+    # Only empty cells at the end of a row may be missing.
+    count = len(cells)
+    return {name: cells[at] if at < count else "" for name, at in positions.items()}
 
 
-def _check_delimiter(name: str, source: str, delimiter: str) -> None:
-    separator = next((mark for mark in DELIMITER_NAMES if mark != delimiter and mark in name), None)
-    if separator is not None:
-        fix = {"\t": "name it .tsv", ",": "name it .csv"}.get(separator, "convert it")
-        message = (
-            f"one column named {name!r}: its cells seem to be separated by "
-            f"{DELIMITER_NAMES[separator]}, not {DELIMITER_NAMES[delimiter]}; {fix}"
-        )
-        raise DataError(message, source, 1)
+def _uneven(
+    cells: Sequence[str],
+    header: Sequence[str],
+    dialect: Dialect,
+    source: str,
+    lines: Sequence[Line],
+) -> DataError:
+    amount = "too few" if len(cells) < len(header) else "too many"
+    names = "the header has" if dialect.columns is None else "data.columns names"
+    advice = "quote cells that contain the separator or a line break"
+    if any('"' in text for _, text in lines) and dialect.quoting == "double":
+        advice += "; where quotes are plain characters, set data.quoting=none"
+    message = f"{amount} cells: {len(cells)} where {names} {len(header)}; {advice}"
+    return DataError(message, source, lines[0][0])

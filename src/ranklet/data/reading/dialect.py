@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from ranklet.vocabulary import Quoting
 
+SEPARATOR_WORDS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
+"""Separators that are looked for, and the words that recipes may have for them."""
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -26,3 +29,22 @@ class Dialect:
 
 AS_WRITTEN = Dialect()
 """Whatever the file itself shows."""
+
+
+def traits(dialect: Dialect) -> tuple[str, ...]:
+    """Return in words how a file is written, where it is not by commas, quotes and UTF-8."""
+    quoting = {"none": "no quotes", "single": "single quotes"}.get(dialect.quoting or "")
+    mark = dialect.separator or ","
+    word = SEPARATOR_WORDS.get(mark)
+    named = [
+        None if mark == "," else f"{word}s" if word else f"separator {mark!r}",
+        quoting,
+        None if dialect.columns is None else "no header line",
+        None if dialect.encoding in (None, "utf-8") else dialect.encoding,
+    ]
+    return tuple(name for name in named if name is not None)
+
+
+def setting(separator: str) -> str:
+    """Return the setting that names a separator, as it is typed in a shell."""
+    return f"data.separator={SEPARATOR_WORDS.get(separator, separator)}"

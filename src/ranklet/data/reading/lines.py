@@ -1,4 +1,4 @@
-"""Physical lines of a UTF-8 file, decoded strictly and streamed.
+"""Physical lines of a text file, decoded strictly and streamed.
 
 Lines end with LF or CRLF. Only LF is counted, so a line number is what an editor shows.
 """
@@ -6,22 +6,26 @@ Lines end with LF or CRLF. Only LF is counted, so a line number is what an edito
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from ranklet.data.hints import first_line
+from ranklet.data.reading.encoding import (
+    advice,
+    advice_on_nul,
+    decoded_lines,
+    has_byte_lines,
+    marked_encoding,
+    same_encoding,
+)
 from ranklet.errors import DataError
 
 Content = TypeVar("Content")
 
 MAX_LINE_BYTES = 16_000_000
-UTF8_BOM = b"\xef\xbb\xbf"
-# Longest first: the UTF-32 mark begins with the UTF-16 one.
+BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 FOREIGN_STARTS = {
-    b"\xff\xfe\x00\x00": "is encoded in UTF-32 (little endian); save it as UTF-8",
-    b"\x00\x00\xfe\xff": "is encoded in UTF-32 (big endian); save it as UTF-8",
-    b"\xff\xfe": "is encoded in UTF-16 (little endian); save it as UTF-8",
-    b"\xfe\xff": "is encoded in UTF-16 (big endian); save it as UTF-8",
     b"\x1f\x8b": "is compressed with gzip; unpack it first",
     b"PK\x03\x04": "is a zip archive or a spreadsheet; unpack it or export it as CSV in UTF-8",
     b"PAR1": "is a parquet file; name it .parquet",
@@ -33,15 +37,29 @@ def read_lines(
 ) -> Iterator[tuple[int, str]]:
     r"""Yield each line's number, counted from 1, and its text with the line end kept.
 
-    A UTF-8 byte order mark at the start of the file is dropped.
+    A byte order mark at the start of the file is dropped; what it states goes before `encoding`.
 
     Raises:
-        DataError: Another encoding, an undecodable or NUL byte, or
-            a line of more than 16 MB.
+        DataError: A byte that stands for nothing, a NUL, or a line of more than 16 MB.
     """
-    for number, raw in enumerate(_raw_lines(file, source), start=1):
-        data = _without_mark(raw, source) if number == 1 else raw
-        yield number, _decode(data, source, number, encoding or "utf-8")
+    return open_lines(file, source, encoding)[1]
+
+
+def open_lines(
+    file: BinaryIO, source: str, encoding: str | None
+) -> tuple[str, Iterator[tuple[int, str]]]:
+    """Return the encoding of a file and its lines, as `read_lines` gives them.
+
+    Raises:
+        DataError: The file is none of text; and as in `read_lines`.
+    """
+    chunks = _raw_lines(file, source)
+    first = next(chunks, b"")
+    _check_start(first, source)
+    settled = same_encoding(marked_encoding(first) or encoding)
+    chunks = chain([first] if first else [], chunks)
+    decode = _decode_each if has_byte_lines(settled) else _decode_together
+    return settled, _without_mark(decode(chunks, source, settled))
 
 
 def without_last_blanks(
@@ -88,25 +106,47 @@ def _raw_lines(file: BinaryIO, source: str) -> Iterator[bytes]:
         yield line
 
 
-def _without_mark(raw: bytes, source: str) -> bytes:
-    for start, message in FOREIGN_STARTS.items():
-        if raw.startswith(start):
+def _check_start(start: bytes, source: str) -> None:
+    for mark, message in FOREIGN_STARTS.items():
+        if start.startswith(mark):
             raise DataError(f"the file {message}", source, 1)
-    return raw.removeprefix(UTF8_BOM)
 
 
-def _decode(raw: bytes, source: str, number: int, encoding: str) -> str:
-    if b"\0" in raw:
-        message = (
-            f"NUL byte at byte {raw.index(0) + 1} of the line; a text file holds none, "
-            "so save it as plain UTF-8"
-        )
-        raise DataError(message, source, number)
+def _without_mark(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    for number, text in lines:
+        yield number, text.removeprefix(BYTE_ORDER_MARK) if number == 1 else text
+
+
+def _decode_each(chunks: Iterable[bytes], source: str, encoding: str) -> Iterator[tuple[int, str]]:
+    has_foreign = False
+    for number, raw in enumerate(chunks, start=1):
+        if b"\0" in raw:
+            message = f"NUL byte at byte {raw.index(0) + 1} of the line; {advice_on_nul(raw)}"
+            raise DataError(message, source, number)
+        try:
+            yield number, raw.decode(encoding)
+        except UnicodeDecodeError as error:
+            message = (
+                f"byte 0x{raw[error.start]:02X} at byte {error.start + 1} of the line is not "
+                f"{encoding.upper()}; {advice(raw, encoding, has_foreign)}"
+            )
+            raise DataError(message, source, number) from error
+        # The mark alone says nothing of the rest.
+        has_foreign = has_foreign or not (raw.isascii() or number == 1)
+
+
+def _decode_together(
+    chunks: Iterable[bytes], source: str, encoding: str
+) -> Iterator[tuple[int, str]]:
+    number = 0
     try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        message = (
-            f"byte 0x{raw[error.start]:02X} at byte {error.start + 1} of the line is not UTF-8; "
-            "convert the file to UTF-8 (for Latin-1: iconv -f latin1 -t utf-8)"
-        )
-        raise DataError(message, source, number) from error
+        for number, text in enumerate(decoded_lines(chunks, encoding), start=1):
+            if len(text) > MAX_LINE_BYTES:
+                message = f"line of more than {MAX_LINE_BYTES:,} characters; split it"
+                raise DataError(message, source, number)
+            if "\0" in text:
+                raise DataError("NUL character; a text file holds none", source, number)
+            yield number, text
+    except UnicodeError as error:
+        message = f"is not {encoding.upper()}: {first_line(error)}; {advice(b'', encoding, False)}"
+        raise DataError(message, source, number + 1) from error

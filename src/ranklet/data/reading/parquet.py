@@ -1,17 +1,18 @@
 """Parquet files, in record batches (extra `parquet`).
 
-Columns of text, integers and lists of either are read; class names come from the metadata that the
-`datasets` library writes into the schema.
+Columns of text, numbers, booleans and lists of them are read; class names come from the metadata
+that the `datasets` library writes into the schema.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from ranklet.data.hints import first_line, listed
+from ranklet.data.hints import first_line
 from ranklet.data.reading.row import Row, require_columns, typed_row
 from ranklet.errors import DataError, MissingExtraError
 
@@ -26,7 +27,7 @@ def read_parquet(
     Without `columns`, every column is read that can be.
 
     Raises:
-        DataError: A damaged file, a missing column, or two columns of one name.
+        DataError: A damaged file, or a column that is missing or not the only one of its name.
         MissingExtraError: pyarrow is not installed.
     """
     with _opened(file, source) as table:
@@ -86,11 +87,13 @@ def _split_columns(
     schema: Any, wanted: Sequence[str] | None, source: str
 ) -> tuple[list[str], dict[str, str]]:
     """Return the columns to read, and what the others are."""
-    if len(set(schema.names)) != len(schema.names):
-        raise DataError(f"two columns of one name among {listed(schema.names)}", source)
     require_columns(wanted or (), schema.names, source, line=None)
+    counts = Counter(schema.names)
+    repeated = next((name for name in wanted or () if counts[name] > 1), None)
+    if repeated is not None:
+        raise DataError(f"{counts[repeated]} columns are called {repeated!r}; rename one", source)
     kinds = {field.name: field.type for field in schema}
-    readable = [name for name, kind in kinds.items() if _is_readable(kind)]
+    readable = [name for name, kind in kinds.items() if _is_readable(kind) and counts[name] == 1]
     refused = {name: f"a {kinds[name]}" for name in kinds if name not in readable}
     return [name for name in readable if wanted is None or name in wanted], refused
 
@@ -105,5 +108,7 @@ def _is_readable(kind: Any) -> bool:
         or types.is_large_string(kind)
         or types.is_string_view(kind)
         or types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_boolean(kind)
         or types.is_null(kind)
     )

@@ -4,12 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 from ranklet.data.hints import listed, nearest
+from ranklet.data.reading.dialect import Dialect
 from ranklet.errors import DataError
-from ranklet.labels import SEPARATOR
 
 MAX_CELL_CHARACTERS = 1_000_000
+MOST_COMPARED = 1_000
+LABEL_KINDS = ("an integer", "a boolean", "a fraction")
+"""Values that are no texts and can be labels."""
+
+REPEATED = object()
+"""The value of a key that an object has twice."""
+
+
+class ColumnError(DataError):
+    """Columns that are wanted and cannot be had.
+
+    Attributes:
+        wanted: Their names.
+        problem: Why not.
+        instead: Names to give instead.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        wanted: Sequence[str],
+        instead: Sequence[str],
+        source: str,
+        line: int | None,
+        advice: str = "",
+    ) -> None:
+        super().__init__("; ".join(filter(None, (problem, advice))), source, line)
+        self.problem, self.wanted, self.instead = problem, wanted, instead
+
+    def advised(self, options: Mapping[str, Sequence[str]]) -> ColumnError:
+        """Return the error with the option that names each column, out of the options by column."""
+        wanted = [option for option, names in options.items() if set(names) & set(self.wanted)]
+        spelled = " ".join(wanted)
+        if len(self.wanted) == 1:
+            spelled = " or ".join(f"{spelled} {name}" for name in self.instead)
+            advice = f"name it: {spelled}"
+        else:
+            advice = f"name them: {' '.join(f'{option} COLUMN' for option in wanted)}"
+        return ColumnError(self.problem, self.wanted, self.instead, self.source, self.line, advice)
 
 
 @dataclass(frozen=True)
@@ -18,30 +58,33 @@ class Row:
 
     Attributes:
         line: Line on which the row starts, counted from 1; for parquet the row number.
-        cells: Text of each column; integers of typed formats as decimal text.
+        cells: Text of each column; numbers and booleans of typed formats as Python writes them.
         kinds: What the value was in the source, for the columns where it was no usable text
-            (`"an integer"`, `"a null"`); only integers are also in `cells`.
+            (`"an integer"`, `"a null"`); only `LABEL_KINDS` are also in `cells`.
         lists: Items of the columns whose value was a list, of any type.
+        dialect: How the file is written, where that may differ from file to file.
     """
 
     line: int
     cells: Mapping[str, str]
     kinds: Mapping[str, str] = field(default_factory=dict)
     lists: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    dialect: Dialect | None = None
 
 
 def typed_row(line: int, values: Mapping[str, object]) -> Row:
     """Build a row from the typed values of a JSON object or a parquet record."""
-    cells: dict[str, str] = {}
-    kinds: dict[str, str] = {}
-    for column, value in values.items():
-        kind = value_kind(value)
-        if kind is not None:
-            kinds[column] = kind
-        if kind is None or kind == "an integer":
-            cells[column] = str(value)
-    lists = {column: value for column, value in values.items() if isinstance(value, list)}
-    return Row(line, cells, kinds, lists)
+    kinds = {column: value_kind(value) for column, value in values.items()}
+    return Row(
+        line,
+        cells={
+            column: str(value)
+            for column, value in values.items()
+            if kinds[column] is None or kinds[column] in LABEL_KINDS
+        },
+        kinds={column: kind for column, kind in kinds.items() if kind is not None},
+        lists={column: value for column, value in values.items() if isinstance(value, list)},
+    )
 
 
 def value_kind(value: object) -> str | None:
@@ -50,6 +93,10 @@ def value_kind(value: object) -> str | None:
         return _text_defect(value)
     if isinstance(value, bool):
         return "a boolean"
+    if isinstance(value, float) and not isfinite(value):
+        return "NaN" if value != value else "an infinity"
+    if value is REPEATED:
+        return "a key that stands twice"
     names = {int: "an integer", float: "a fraction", type(None): "a null", list: "a list"}
     return names.get(type(value), "an object" if isinstance(value, dict) else "no text")
 
@@ -75,65 +122,7 @@ def read_text(row: Row, column: str, source: str) -> str:
     kind = row.kinds.get(column)
     if kind is not None:
         raise DataError(f"found {kind} where a text must stand", source, row.line, column)
-    return _present(row, column, source)
-
-
-def read_label(row: Row, column: str, source: str) -> str:
-    """Return the label of a column; integers become decimal text.
-
-    Raises:
-        DataError: The column is missing in this row, or its value is no label.
-    """
-    kind = row.kinds.get(column)
-    if kind not in (None, "an integer"):
-        allowed = "labels are text or integers"
-        if column in row.lists:
-            allowed = "several labels a text need data.problem_type: multi_label_classification"
-        message = f"found {kind} where a label must stand; {allowed}"
-        raise DataError(message, source, row.line, column)
-    label = _present(row, column, source)
-    defect = _label_defect(label)
-    if defect:
-        raise DataError(defect, source, row.line, column)
-    return label
-
-
-def read_label_set(row: Row, column: str, source: str) -> tuple[str, ...]:
-    """Return the labels of a column, sorted: names with `|` between them, or a list of names.
-
-    An empty cell or list is a text without a label. Integers become decimal text.
-
-    Raises:
-        DataError: The column is missing in this row, or its value is no set of labels.
-    """
-    names = _listed_labels(row, column, source)
-    for position, name in enumerate(names):
-        defect = _label_defect(name)
-        if not name.strip():
-            defect = "empty label; name each, or leave the whole cell or list empty for none"
-        elif SEPARATOR in name:
-            defect = f"label {name!r} holds {SEPARATOR}, which separates labels; rename it"
-        elif name in names[:position]:
-            defect = f"label {name!r} stands twice; name each once"
-        if defect is not None:
-            raise DataError(defect, source, row.line, column)
-    return tuple(sorted(names))
-
-
-def _listed_labels(row: Row, column: str, source: str) -> list[str]:
-    if column in row.lists:
-        items = row.lists[column]
-        wrong = [kind for kind in map(value_kind, items) if kind not in (None, "an integer")]
-        if not wrong:
-            return [str(item) for item in items]
-        message = f"found {wrong[0]} in a list of labels; labels are text or integers"
-        raise DataError(message, source, row.line, column)
-    kind = row.kinds.get(column)
-    if kind not in (None, "an integer"):
-        message = f"found {kind} where labels must stand; write names with {SEPARATOR} between "
-        raise DataError(f"{message}them, or a list of names", source, row.line, column)
-    cell = _present(row, column, source)
-    return cell.split(SEPARATOR) if cell else []
+    return present_cell(row, column, source)
 
 
 def require_columns(
@@ -142,27 +131,25 @@ def require_columns(
     """Check that every wanted column is there.
 
     Raises:
-        DataError: One is missing; names those that are there, and the nearest.
+        ColumnError: Some are missing; names those that are there, and the nearest.
     """
-    for column in wanted:
-        if column not in columns:
-            message = (
-                f"no column {column!r}; the columns are {listed(columns)}{nearest(column, columns)}"
-                " (chosen by data.text_column and data.label_column, or --text-column and"
-                " --label-column)"
-            )
-            raise DataError(message, source, line)
+    present = set(columns)
+    missing = [name for name in wanted if name not in present]
+    if missing:
+        names = " and ".join(map(repr, missing))
+        problem = f"no column {names}; the columns are {listed(columns)}"
+        if len(missing) == 1:
+            # Looking for the nearest of very many names takes minutes.
+            problem += nearest(missing[0], columns[:MOST_COMPARED])
+        raise ColumnError(problem, missing, ["COLUMN"], source, line)
 
 
-def _present(row: Row, column: str, source: str) -> str:
+def present_cell(row: Row, column: str, source: str) -> str:
+    """Return the cell of a column.
+
+    Raises:
+        ColumnError: The row has no such column.
+    """
     others = [name for name in row.kinds if name not in row.cells]
     require_columns([column], [*row.cells, *others], source, row.line)
     return row.cells[column]
-
-
-def _label_defect(label: str) -> str | None:
-    if not label.strip():
-        return "empty label; fill it in or delete the row"
-    if label != label.strip() or label.splitlines() != [label]:
-        return f"label {label!r} must be one line without white space around it; trim the cell"
-    return None

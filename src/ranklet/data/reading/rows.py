@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -55,10 +54,9 @@ def _reader(
 ) -> Iterator[Row]:
     suffix, source = path.suffix.lower(), str(path)
     if suffix in DELIMITERS:
-        separator = dialect.separator or DELIMITERS[suffix]
-        return read_delimited(file, source, replace(dialect, separator=separator), columns)
+        return read_delimited(file, source, dialect, columns, DELIMITERS[suffix])
     if suffix == ".jsonl":
-        return read_json_lines(file, source)
+        return read_json_lines(file, source, dialect.encoding)
     if suffix == ".parquet":
         return read_parquet(file, source, columns)
     if suffix == ".txt":

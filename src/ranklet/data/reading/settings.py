@@ -16,11 +16,16 @@ class ReadingSettings:
     Attributes:
         text_column: Column of the text, or several, joined by a space.
         label_column: Column of the label; None: the labels are not read.
-        label_names: Names of the labels 0 .. n-1; None: labels are names already. Parquet files and
+        label_names: Names of integer labels; None: labels are names already. Parquet files and
             tables in memory that carry class names use those.
         problem_type: Whether a text has one label or any number of them.
         allow_empty: Take empty texts as they are; otherwise they are refused.
         dialect: How delimited files are written.
+        label_columns: One column for each label, in place of `label_column`, which then only says
+            whether labels are read.
+        label_separator: What stands between the labels of a cell; None: as the cells show.
+        label_values: The integers that `label_names` stand for; None: those that occur in training
+            texts, if there is one for each, else 0 .. n-1.
     """
 
     text_column: str | Sequence[str] = "text"
@@ -29,6 +34,9 @@ class ReadingSettings:
     problem_type: ProblemType = "single_label_classification"
     allow_empty: bool = False
     dialect: Dialect = AS_WRITTEN
+    label_columns: Sequence[str] | None = None
+    label_separator: str | None = None
+    label_values: Sequence[int] | None = None
 
 
 PLAIN = ReadingSettings()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from hashlib import sha256
@@ -19,8 +19,9 @@ from typing import Literal
 
 from ranklet.data.examples import Examples
 from ranklet.data.hints import listed, nearest
-from ranklet.data.reading.dialect import AS_WRITTEN, Dialect
+from ranklet.data.reading.dialect import AS_WRITTEN, Dialect, traits
 from ranklet.data.reading.hub_dataset import split_files
+from ranklet.data.reading.labelled import with_labels
 from ranklet.data.reading.lines import open_binary
 from ranklet.data.reading.memory import IN_MEMORY, LABEL, TEXT, Data, RowsInMemory, as_source
 from ranklet.data.reading.named_sets import (
@@ -31,12 +32,13 @@ from ranklet.data.reading.named_sets import (
     bundled_file,
 )
 from ranklet.data.reading.parquet import class_names
-from ranklet.data.reading.row import Row, read_label, read_label_set, read_text
+from ranklet.data.reading.records import Record, read_records
+from ranklet.data.reading.row import Row
 from ranklet.data.reading.rows import SUFFIXES, read_rows
 from ranklet.data.reading.settings import PLAIN, ReadingSettings
 from ranklet.errors import DataError
 from ranklet.files import sha256_json
-from ranklet.labels import Label, names_of
+from ranklet.labels import Label
 
 Split = Literal["train", "validation", "test"]
 
@@ -71,6 +73,23 @@ class Part:
         if isinstance(self.origin, RowsInMemory):
             return self.origin.rows
         return read_rows(self.origin, columns, self.content, dialect)
+
+    def records(self, settings: ReadingSettings) -> Iterator[Record]:
+        """Yield the records, as `read_records` does."""
+        columns = self.text_columns(settings.text_column)
+        label_columns = self.label_columns(settings)
+        rows = self.rows([*columns, *label_columns], settings.dialect)
+        is_one_hot = settings.label_columns is not None and bool(label_columns)
+        return read_records(
+            rows, columns, label_columns, self.name, is_one_hot, settings.allow_empty
+        )
+
+    def label_columns(self, settings: ReadingSettings) -> list[str]:
+        """Return the columns of the label: none, one, or one for each label."""
+        label_column = self.label_column(settings.label_column)
+        if label_column is None or settings.label_columns is None:
+            return [] if label_column is None else [label_column]
+        return list(settings.label_columns)
 
     def text_columns(self, text_column: str | Sequence[str]) -> list[str]:
         """Return the columns of the text, of which some formats have one of a fixed name."""
@@ -117,27 +136,27 @@ def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN)
     """
     data = as_source(source)
     parts, name = _parts(data, split)
-    texts: list[str] = []
-    labels: list[Label] = []
-    lines: list[int] = []
+    records: list[Record] = []
     for part in parts:
-        before = len(texts)
-        for line, text, label in _records(part, settings):
-            texts.append(text)
-            labels.append(label)
-            lines.append(before + line if len(parts) > 1 else line)
-    stated = SET_LABELS.get(data) if isinstance(data, str) else None
-    label_column = settings.label_column
-    known = parts[0].class_names(parts[0].label_column(label_column))
-    names = settings.label_names or stated or known
+        before = len(records) if len(parts) > 1 else 0
+        records += (
+            replace(record, line=before + record.line) if before else record
+            for record in part.records(settings)
+        )
+    texts = tuple(record.text for record in records)
     read = Examples(
-        texts=tuple(texts),
-        labels=tuple(labels) if label_column else None,
-        lines=tuple(lines),
+        texts=texts,
+        labels=None,
+        lines=tuple(record.line for record in records),
         source=name,
-        sha256=_sha256(parts, texts, labels),
+        traits=next((traits(record.dialect) for record in records if record.dialect), ()),
     )
-    return _with_label_names(read, tuple(names)) if names else read
+    if settings.label_column:
+        known = parts[0].class_names(parts[0].label_column(settings.label_column))
+        stated = SET_LABELS.get(data) if isinstance(data, str) else None
+        cells = [record.label for record in records]
+        read = with_labels(read, cells, settings, stated or known, split == "train")
+    return replace(read, sha256=_sha256(parts, texts, read.labels or ()))
 
 
 def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tuple[int, str]]:
@@ -153,9 +172,9 @@ def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tu
     part = Part(Path(data) if isinstance(data, str) else data)
     if isinstance(part.origin, Path):
         _check_file(part.origin)
-    columns = part.text_columns(settings.text_column)
-    for row in part.rows(columns, settings.dialect):
-        yield row.line, _joined(row, columns, part.name)
+    unlabelled = replace(settings, label_column=None, allow_empty=True)
+    for record in part.records(unlabelled):
+        yield record.line, record.text
 
 
 def columns_of(source: Data, settings: ReadingSettings) -> tuple[str, ...]:
@@ -284,50 +303,3 @@ def _near_files(path: Path) -> str:
     if near:
         return f"; near names in that folder: {listed(near)}"
     return f"; that folder holds {listed(names)}" if names else "; that folder holds no data file"
-
-
-def _records(part: Part, settings: ReadingSettings) -> Iterator[tuple[int, str, Label]]:
-    """Yield (line, text, label); the label is empty where there is no label column."""
-    columns = part.text_columns(settings.text_column)
-    label_column = part.label_column(settings.label_column)
-    wanted = [*columns, label_column] if label_column else columns
-    has_one = settings.problem_type == "single_label_classification"
-    read = read_label if has_one else read_label_set
-    for row in part.rows(wanted, settings.dialect):
-        text = _joined(row, columns, part.name)
-        if not text.strip() and not settings.allow_empty:
-            message = "empty text; delete the row or fill it in"
-            raise DataError(message, part.name, row.line, " + ".join(columns))
-        yield row.line, text, read(row, label_column, part.name) if label_column else ""
-
-
-def _joined(row: Row, columns: Sequence[str], source: str) -> str:
-    return " ".join(read_text(row, column, source) for column in columns)
-
-
-def _with_label_names(examples: Examples, names: tuple[str, ...]) -> Examples:
-    """Replace the labels "0" .. "n-1" by names, unless they are those names already."""
-    if examples.labels is None:
-        return replace(examples, label_names=names)
-    written = [name for label in examples.labels for name in names_of(label)]
-    if set(written) <= set(names):
-        return replace(examples, label_names=names)
-    by_index = {str(index): name for index, name in enumerate(names)}
-    # The first label tells which spelling a file uses.
-    allowed = set(names) if written[0] in names else set(by_index)
-    for label, line in zip(examples.labels, examples.lines, strict=True):
-        for name in names_of(label):
-            if name not in allowed:
-                message = (
-                    f"label {name!r} is not one of {listed(names)}, nor an integer from 0 to "
-                    f"{len(names) - 1}{nearest(name, names)}"
-                )
-                raise DataError(message, examples.source, line)
-    labels = tuple(_renamed(label, by_index) for label in examples.labels)
-    return replace(examples, labels=labels, label_names=names)
-
-
-def _renamed(label: Label, names: Mapping[str, str]) -> Label:
-    if isinstance(label, str):
-        return names[label]
-    return tuple(sorted(names[name] for name in label))

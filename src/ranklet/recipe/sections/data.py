@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from ranklet.recipe.values import STRICT, Count, Distinct, Share, Text
+from ranklet.recipe.values import STRICT, Count, Distinct, Encoding, Separator, Share, Text
 from ranklet.vocabulary import (
     Aggregation,
     CleaningStep,
@@ -41,17 +41,23 @@ class DataSection(BaseModel):
     label_column: Text = "label"
     """Column of the label. Default: label."""
 
-    separator: (
-        Annotated[str, Field(pattern=r"^[^\w\s\"'\x00]$|^\t$", title="one character")] | None
-    ) = None
-    """Character between the cells of delimited files, such as `,`, `;`, `|` or a tab; null: as each
-    file shows. Default: null."""
+    label_columns: Annotated[Distinct[Text], Field(min_length=2)] | None = None
+    """One column for each label, in place of `label_column`: 1 or true where a text has it, 0 or
+    false where it has not; null: labels stand in one column. Default: null."""
+
+    label_separator: Separator | None = None
+    """What stands between the labels of a cell, where a text may have several: `comma`,
+    `semicolon`, `bar`, or a character; null: as the cells show. Default: null."""
+
+    separator: Separator | None = None
+    """What stands between the cells of delimited files: `comma`, `semicolon`, `tab`, `bar`, or a
+    character; null: as each file shows. Default: null."""
 
     quoting: Quoting | None = None
     """What stands around cells that hold a separator or a line end: double quotes, single quotes,
     or nothing at all; null: as each file shows. Default: null."""
 
-    encoding: Text | None = None
+    encoding: Encoding | None = None
     """Encoding of text files, such as `utf-8`, `cp1252` or `utf-16`; null: as each file shows.
     Default: null."""
 
@@ -61,12 +67,16 @@ class DataSection(BaseModel):
 
     problem_type: ProblemType = "single_label_classification"
     """Whether a text has exactly one label, or any number of them, none included: cells of names
-    with `|` between them, or lists, each label decided by a threshold tuned on validation; the
-    words are transformers'. Default: single_label_classification."""
+    with `label_separator` between them, or lists, each label decided by a threshold tuned on
+    validation; the words are transformers'. Default: single_label_classification."""
 
     label_names: Annotated[Distinct[Text], Field(min_length=2)] | None = None
-    """Names for integer labels, from label 0 upwards; null: labels are used as they are written.
+    """Names for integer labels, in the order of these; null: labels are used as they are written.
     Default: null."""
+
+    label_values: Annotated[Distinct[int], Field(min_length=2)] | None = None
+    """The integers that `label_names` stand for; null: those in the training texts where there is
+    one for each name, else 0 and upwards. Default: null."""
 
     max_length: Annotated[int, Field(ge=3, le=8192)] = 128
     """Longest text in tokens, special tokens included; `long_texts` says what happens to longer

@@ -142,7 +142,7 @@ def write_fixed(
     Args:
         source: File, or bundled set.
         settings: Which columns were read: the texts, which are repaired, and the label; names of
-            the labels 0 .. n-1, where the file writes integers.
+            the labels, where the file writes integers, and these.
         decisions: Rows to drop or relabel.
         output: The copy, csv.
 
@@ -157,7 +157,7 @@ def write_fixed(
     text_columns = [text_column] if isinstance(text_column, str) else text_column
     rows = list(read_rows(fixable_file(source), dialect=settings.dialect))
     columns = list(dict.fromkeys(name for row in rows for name in row.cells))
-    spelling = _spelling(rows, label_column, settings.label_names)
+    spelling = _spelling(rows, label_column, settings.label_names, settings.label_values)
     kept: list[list[str]] = []
     changes: list[tuple[object, ...]] = []
     for row in rows:
@@ -188,12 +188,16 @@ def write_fixed(
 
 
 def _spelling(
-    rows: Sequence[Row], label_column: str | None, names: Sequence[str] | None
+    rows: Sequence[Row],
+    label_column: str | None,
+    names: Sequence[str] | None,
+    values: Sequence[int] | None,
 ) -> dict[str, str]:
     """Map the names of labels to integers, where that is how the file writes them."""
     if label_column is None or names is None or rows[0].cells[label_column] in names:
         return {}
-    return {name: str(index) for index, name in enumerate(names)}
+    integers = range(len(names)) if values is None else values
+    return {name: str(integer) for name, integer in zip(names, integers, strict=True)}
 
 
 def _changed(

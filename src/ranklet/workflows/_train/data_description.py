@@ -29,6 +29,7 @@ def describe_data(
     words = {name: [count_words(text) for text in split.texts] for name, split in named.items()}
     words["train"] += splits.filtered_words
     classes = len(splits.labels)
+    spelled = tuple(splits.spellings.get(name, name) for name in splits.labels.names)
     return DataDescription(
         words=count_lengths(words, _limits(data, "min_words", "max_words")),
         tokens=count_lengths(
@@ -37,6 +38,7 @@ def describe_data(
         labels=splits.labels.names,
         rows={name: len(split.texts) for name, split in named.items()},
         label_rows={name: count_labels(split.labels, classes) for name, split in named.items()},
+        label_values=None if spelled == splits.labels.names else spelled,
     )
 
 

@@ -50,6 +50,7 @@ def describe_beginning(
     if model.pooling != recipe.pooling:
         yield f"pooling: {model.pooling}, as the dense head of this encoder has it"
     yield _describe_data(splits)
+    yield from splits.notes
     if recipe.training.sampling != "shuffled":
         yield _describe_sampling(splits, recipe.training.sampling)
     if lesson is not None:
@@ -70,6 +71,7 @@ def _describe_data(splits: Splits) -> str:
     return (
         f"data: {len(splits.train.texts):,} train, {len(splits.validation.texts):,} validation, "
         f"{test} test texts, {len(splits.labels)} labels"
+        + (f" ({', '.join(splits.traits)})" if splits.traits else "")
         + (f"; {dropped:,} duplicates dropped from train" if dropped else "")
         + (f"; {splits.filtered:,} outside the word limits" if splits.filtered else "")
         + _describe_unchecked(splits)

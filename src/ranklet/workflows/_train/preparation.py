@@ -115,7 +115,7 @@ def prepare(
     # Where to begin, with which ranks, and what that trains.
     origin = partial(origin_of, recipe, encoder, splits, dtype, device, targets, processes.count)
     beginning = AT_ITS_START if run is None else find_beginning(run, origin)
-    resolved = beginning.recipe or fit_ranks(recipe, splits, encoder)
+    resolved = beginning.recipe or fit_ranks(_with_label_values(recipe, splits), splits, encoder)
     plan = plan_for_labels(resolved, encoder, len(splits.labels))
     enforce_budget(plan)
 
@@ -137,6 +137,14 @@ def prepare(
         beginning=beginning,
         origin=origin,
     )
+
+
+def _with_label_values(recipe: Recipe, splits: Splits) -> Recipe:
+    """Write out which integers the names of labels stand for, so that other data mean the same."""
+    if splits.label_values is None:
+        return recipe
+    data = recipe.data.model_copy(update={"label_values": splits.label_values})
+    return recipe.model_copy(update={"data": data})
 
 
 def make_ready(

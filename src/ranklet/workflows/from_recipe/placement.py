@@ -72,7 +72,8 @@ def trained_norms(recipe: Recipe, model: ClassifierNetwork) -> tuple[str, ...]:
 
 def labels_without_reading(recipe: Recipe) -> tuple[str, ...] | None:
     """Return the label names that the recipe or its named data set states, or None."""
-    return recipe.data.label_names or SET_LABELS.get(recipe.data.train)
+    data = recipe.data
+    return data.label_columns or data.label_names or SET_LABELS.get(data.train)
 
 
 def count_labels(recipe: Recipe, train: RowsInMemory | None = None) -> int:

@@ -1,10 +1,7 @@
-"""How the data of a recipe are read, and other data as its run does."""
+"""How the data of a recipe are read."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ranklet.data.reading.columns import Columns
 from ranklet.data.reading.dialect import Dialect
 from ranklet.data.reading.settings import ReadingSettings
 from ranklet.recipe import DataSection
@@ -15,17 +12,10 @@ def reading_settings(section: DataSection) -> ReadingSettings:
     return ReadingSettings(
         text_column=section.text_column,
         label_column=section.label_column,
+        label_columns=section.label_columns,
+        label_separator=section.label_separator,
         label_names=section.label_names,
+        label_values=section.label_values,
         problem_type=section.problem_type,
         dialect=Dialect(section.separator, section.quoting, section.encoding, section.columns),
-    )
-
-
-def with_columns(settings: ReadingSettings, columns: Columns) -> ReadingSettings:
-    """Return settings in which whatever a caller names stands in the place of the run's."""
-    return replace(
-        settings,
-        text_column=columns.text or settings.text_column,
-        label_column=columns.label or settings.label_column,
-        dialect=columns.dialect or settings.dialect,
     )

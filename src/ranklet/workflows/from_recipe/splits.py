@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 from types import MappingProxyType
 
 from ranklet.data.cleaning import clean, count_words, filter_by_words, is_within
@@ -40,6 +41,8 @@ def read_splits(data: DataSection, seed: int, in_memory: InMemoryBySplit = NOTHI
         MissingExtraError: A parquet file without the extra for it.
     """
     train = _read_cleaned(data, in_memory.get("train", data.train), "train")
+    if train.label_values is not None:
+        data = data.model_copy(update={"label_values": train.label_values})
     test = (
         None if data.test is None else _read_cleaned(data, in_memory.get("test", data.test), "test")
     )
@@ -62,6 +65,10 @@ def read_splits(data: DataSection, seed: int, in_memory: InMemoryBySplit = NOTHI
         duplicates=duplicates,
         filtered_words=_words_outside(train, data.min_words, data.max_words),
         sha256={split: rows.sha256 for split, rows in read.items() if rows and rows.sha256},
+        label_values=train.label_values,
+        spellings=train.spellings,
+        traits=_all_of(rows.traits for rows in read.values() if rows),
+        notes=_all_of(rows.notes for rows in read.values() if rows),
     )
 
 
@@ -125,6 +132,10 @@ def _read_cleaned(data: DataSection, source: Data, split: Split) -> Examples:
 def _words_outside(train: Examples, low: int | None, high: int | None) -> tuple[int, ...]:
     words = map(count_words, train.texts)
     return tuple(count for count in words if not is_within(count, low, high))
+
+
+def _all_of(words: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(words)))
 
 
 def _label_set(train: Examples) -> LabelSet:

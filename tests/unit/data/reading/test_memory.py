@@ -139,7 +139,7 @@ REFUSED = {
     "no text": (([None, "a"], ["x", "y"]), "in memory:0: .* found a null where a text"),
     "an empty text": ((["a", " "], ["x", "y"]), "in memory:1: .* empty text"),
     "no label": ((["a", "b"], ["x", None]), "in memory:1: .* found a null where a label"),
-    "a missing number": ((["a", "b"], [1.0, float("nan")]), "in memory:0: .* found a fraction"),
+    "a missing number": ((["a", "b"], [1.0, float("nan")]), "in memory:1: .* found NaN"),
     "one text": (("a text", ["x"]), "are without labels"),
     "a dict of splits": ({"train": ROWS, "test": ROWS}, "are a dict of 'train', 'test'; give"),
     "texts alone": (TEXTS, "are without labels; give"),

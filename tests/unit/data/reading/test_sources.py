@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ranklet.data.examples import Examples, encode_labels
+from ranklet.data.reading.dialect import Dialect
 from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_examples, stream_texts
 from ranklet.errors import DataError, HubError
@@ -46,7 +47,7 @@ def test_every_format_gives_the_same_examples(tmp_path: Path, suffix: str) -> No
         quoted = ['"' + text.replace('"', '""') + '"' for text in texts]
         lines = [mark.join(pair) for pair in zip(labels, quoted, strict=True)]
         path.write_bytes("\n".join([f"label{mark}text", *lines, "", ""]).encode("utf-8-sig"))
-    found = read_examples(str(path), "test", ReadingSettings("text", "label", None))
+    found = read_examples(str(path), "test", ReadingSettings(dialect=Dialect(quoting="double")))
     lines_by_suffix = {"parquet": (1, 2, 3), "jsonl": (1, 2, 3)}
     expected_lines = lines_by_suffix.get(suffix, (2, 3, 5))
     assert found == Examples(tuple(texts), tuple(labels), expected_lines, str(path))
@@ -116,7 +117,7 @@ def test_nothing_is_split_unless_the_recipe_says_so(tmp_path: Path) -> None:
 
 
 def test_a_label_set_outside_the_names_or_the_training_labels_is_refused(tmp_path: Path) -> None:
-    source = write_csv(tmp_path, "one,0|3", "two,1|9")
+    source = write_csv(tmp_path, "one,0|3", "two,1|9", "three,2")
     with pytest.raises(DataError, match=r"a\.csv:3: label '9' is not one of"):
         read_examples(source, "train", ReadingSettings("text", "label", NAMES, MULTI))
     found = read_examples(source, "train", ReadingSettings("text", "label", None, MULTI))

@@ -15,6 +15,7 @@ BUNDLED_SAMPLE = "newsbites"
 Quoting = Literal["double", "single", "none"]
 CleaningStep = Literal["html", "ag_news", "whitespace"]
 DuplicatePolicy = Literal["drop", "refuse", "keep"]
+EmptyPolicy = Literal["drop", "refuse", "keep"]
 LongTextMode = Literal["head", "head_tail", "windows"]
 Aggregation = Literal["mean", "max", "vote"]
 Sampling = Literal["shuffled", "square_root", "balanced"]

@@ -252,7 +252,7 @@ def test_a_pair_and_dicts_of_it_are_the_same(rows: list[tuple[str, str]]) -> Non
     texts, labels = [text for text, _ in rows], [label for _, label in rows]
     dicts = [{"text": text, "label": label} for text, label in rows]
     pair, records = (
-        read_examples(data, "train", ReadingSettings("text", "label", None, allow_empty=True))
+        read_examples(data, "train", ReadingSettings("text", "label", None, empty="keep"))
         for data in ((texts, labels), dicts)
     )
     assert pair == records

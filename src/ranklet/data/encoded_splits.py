@@ -37,6 +37,7 @@ class Splits:
         validation: What chooses.
         test: What is reported, or None.
         duplicates: Duplicates found and dropped.
+        empty: Training rows that were left out because their text is empty.
         filtered_words: Words of each training row outside the word limits.
         sha256: Of what was read, by split: the bytes of a local file, or texts in memory.
     """
@@ -46,6 +47,7 @@ class Splits:
     validation: EncodedSplit
     test: EncodedSplit | None
     duplicates: DuplicateReport
+    empty: int = 0
     filtered_words: tuple[int, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
 

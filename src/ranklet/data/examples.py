@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ranklet.data.hints import listed, nearest
+from ranklet.data.texts import Text
 from ranklet.errors import DataError
 from ranklet.labels import Label, LabelSet, names_of
 
@@ -20,7 +21,7 @@ class Examples:
     """Rows of one split, in the order of their source.
 
     Attributes:
-        texts: One text per row.
+        texts: One text per row, or a pair of them.
         labels: One label name per row, or in multi-label data one sorted tuple of names; None where
             the source has no labels.
         lines: Line on which each row starts, counted from 1 (parquet: row number); of texts in
@@ -30,14 +31,16 @@ class Examples:
             source or its reader says so.
         sha256: Of the bytes of the file that was read, or of texts and labels in memory; None of a
             named set and of a data set of the hub.
+        blank: Rows with neither text nor label, which were left out.
     """
 
-    texts: tuple[str, ...]
+    texts: tuple[Text, ...]
     labels: tuple[Label, ...] | None
     lines: tuple[int, ...]
     source: str
     label_names: tuple[str, ...] | None = None
     sha256: str | None = field(default=None, compare=False)
+    blank: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         lengths = {len(self.texts), len(self.lines), len(self.labels or self.texts)}

@@ -64,6 +64,7 @@ def describe_training(
             for windows in [np.diff(corpus.text_starts)]
         },
         "duplicates": {name: n for name, n in duplicates.items() if isinstance(n, int)},
+        "empty": splits.empty,
         "filtered": splits.filtered,
         "best_step": result.best_step,
         "best_validation": dict(result.best_metrics),

@@ -178,7 +178,7 @@ def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Re
         settings,
         label_column=None if columns.label == "" else settings.label_column,
         label_names=model.label_names or settings.label_names,
-        allow_empty=True,
+        empty="keep",
     )
     encoder = model.encoder or (_minilm() if recipe is None else recipe.encoder)
     precision = model.precision

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ranklet.data.cleaning import clean, count_words, filter_by_words
+from ranklet.data.cleaning import clean, filter_by_words
 from ranklet.data.duplicates import DuplicatePair, normal_form, resolve_duplicates
 from ranklet.data.examples import Examples
 from ranklet.data.splits import split_validation
+from ranklet.data.words import count_words
 from ranklet.errors import DataError
 from ranklet.vocabulary import CleaningStep
 

@@ -10,6 +10,7 @@ from ranklet.errors import DataError
 from ranklet.labels import SEPARATOR
 
 MAX_CELL_CHARACTERS = 1_000_000
+MISSING = "a null"
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,16 @@ def value_kind(value: object) -> str | None:
         return _text_defect(value)
     if isinstance(value, bool):
         return "a boolean"
-    names = {int: "an integer", float: "a fraction", type(None): "a null", list: "a list"}
+    if is_missing(value):
+        return MISSING
+    names = {int: "an integer", float: "a fraction", list: "a list"}
     return names.get(type(value), "an object" if isinstance(value, dict) else "no text")
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a value stands for none: None, NaN, and what pandas has in their place."""
+    nan = isinstance(value, float) and value != value
+    return value is None or nan or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _text_defect(text: str) -> str | None:
@@ -67,12 +76,14 @@ def _text_defect(text: str) -> str | None:
 
 
 def read_text(row: Row, column: str, source: str) -> str:
-    """Return the text of a column.
+    """Return the text of a column; a missing value is an empty text.
 
     Raises:
         DataError: The column is missing in this row, or its value is no text.
     """
     kind = row.kinds.get(column)
+    if kind == MISSING:
+        return ""
     if kind is not None:
         raise DataError(f"found {kind} where a text must stand", source, row.line, column)
     return _present(row, column, source)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ranklet.data.reading.dialect import AS_WRITTEN, Dialect
-from ranklet.vocabulary import ProblemType
+from ranklet.vocabulary import EmptyPolicy, ProblemType
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class ReadingSettings:
         label_names: Names of the labels 0 .. n-1; None: labels are names already. Parquet files and
             tables in memory that carry class names use those.
         problem_type: Whether a text has one label or any number of them.
-        allow_empty: Take empty texts as they are; otherwise they are refused.
+        empty: `refuse`: an empty text is an error; `keep`: it is a text; `drop`: so too, since its
+            label counts, but one without a label is left out.
         dialect: How delimited files are written.
     """
 
@@ -27,7 +28,7 @@ class ReadingSettings:
     label_column: str | None = "label"
     label_names: Sequence[str] | None = None
     problem_type: ProblemType = "single_label_classification"
-    allow_empty: bool = False
+    empty: EmptyPolicy = "keep"
     dialect: Dialect = AS_WRITTEN
 
 

@@ -30,7 +30,7 @@ from ranklet.data.reading.named_sets import (
     bundled_file,
 )
 from ranklet.data.reading.parquet import class_names
-from ranklet.data.reading.row import Row, read_label, read_label_set, read_text
+from ranklet.data.reading.row import MISSING, Row, read_label, read_label_set, read_text
 from ranklet.data.reading.rows import SUFFIXES, read_rows
 from ranklet.data.reading.settings import PLAIN, ReadingSettings
 from ranklet.errors import DataError
@@ -119,9 +119,13 @@ def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN)
     texts: list[str] = []
     labels: list[Label] = []
     lines: list[int] = []
+    blank = 0
     for part in parts:
-        before = len(texts)
+        before = len(texts) + blank
         for line, text, label in _records(part, settings):
+            if text is None:
+                blank += 1
+                continue
             texts.append(text)
             labels.append(label)
             lines.append(before + line if len(parts) > 1 else line)
@@ -135,7 +139,10 @@ def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN)
         lines=tuple(lines),
         source=name,
         sha256=_sha256(parts, texts, labels),
+        blank=blank,
     )
+    if not texts:
+        raise DataError("no row has a text; fill some in, or set data.empty to keep", name)
     return _with_label_names(read, tuple(names)) if names else read
 
 
@@ -253,8 +260,8 @@ def _near_files(path: Path) -> str:
     return f"; that folder holds {listed(names)}" if names else "; that folder holds no data file"
 
 
-def _records(part: Part, settings: ReadingSettings) -> Iterator[tuple[int, str, Label]]:
-    """Yield (line, text, label); the label is empty where there is no label column."""
+def _records(part: Part, settings: ReadingSettings) -> Iterator[tuple[int, str | None, Label]]:
+    """Yield (line, text, label): text None of a blank row, label empty without a label column."""
     columns = part.text_columns(settings.text_column)
     label_column = part.label_column(settings.label_column)
     wanted = [*columns, label_column] if label_column else columns
@@ -262,10 +269,18 @@ def _records(part: Part, settings: ReadingSettings) -> Iterator[tuple[int, str, 
     read = read_label if has_one else read_label_set
     for row in part.rows(wanted, settings.dialect):
         text = _joined(row, columns, part.name)
-        if not text.strip() and not settings.allow_empty:
-            message = "empty text; delete the row or fill it in"
+        is_empty = not text.strip()
+        if is_empty and settings.empty == "refuse":
+            message = "empty text; delete the row, fill it in, or set data.empty to drop or keep"
             raise DataError(message, part.name, row.line, " + ".join(columns))
+        if is_empty and settings.empty == "drop" and label_column and _is_blank(row, label_column):
+            yield row.line, None, ""
+            continue
         yield row.line, text, read(row, label_column, part.name) if label_column else ""
+
+
+def _is_blank(row: Row, column: str) -> bool:
+    return row.kinds.get(column) == MISSING or not row.cells.get(column, "-").strip()
 
 
 def _joined(row: Row, columns: Sequence[str], source: str) -> str:

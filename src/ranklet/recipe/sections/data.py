@@ -11,6 +11,7 @@ from ranklet.vocabulary import (
     Aggregation,
     CleaningStep,
     DuplicatePolicy,
+    EmptyPolicy,
     LongTextMode,
     ProblemType,
     Quoting,
@@ -99,3 +100,8 @@ class DataSection(BaseModel):
     duplicates: DuplicatePolicy = "drop"
     """Training texts that equal another training, validation or test text but for case and
     punctuation: leave them out, stop with an error, or train on them. Default: drop."""
+
+    empty: EmptyPolicy = "drop"
+    """Training rows without a text, also once cleaned: leave them out, stop with an error, or train
+    on them. Missing values (null, NaN) are empty texts. Everything that is evaluated or predicted
+    gets an answer, unless it is refuse. Default: drop."""

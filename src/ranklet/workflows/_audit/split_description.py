@@ -9,9 +9,10 @@ import numpy as np
 
 from ranklet.data.audit.oddities import find_oddities
 from ranklet.data.audit.result import Finding, Lengths, SplitAudit
-from ranklet.data.cleaning import clean, count_words
+from ranklet.data.cleaning import clean
 from ranklet.data.examples import Examples
 from ranklet.data.tokens.tokenizer import load_tokenizer, tokenize
+from ranklet.data.words import count_words
 from ranklet.encoder.source import EncoderSource
 from ranklet.labels import LabelSet, names_of
 from ranklet.vocabulary import CleaningStep

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.data.cleaning import count_words
 from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.corpus import TokenCorpus
+from ranklet.data.words import count_words
 from ranklet.evaluation.data_description import DataDescription, count_labels, count_lengths
 from ranklet.recipe import DataSection
 

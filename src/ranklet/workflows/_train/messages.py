@@ -65,11 +65,17 @@ def _describe_fit(plan: ParameterPlan, recipe: Recipe) -> str:
 
 def _describe_data(splits: Splits) -> str:
     test = "none" if splits.test is None else f"{len(splits.test.texts):,}"
-    dropped = splits.duplicates.dropped
+    duplicates = splits.duplicates
     return (
         f"data: {len(splits.train.texts):,} train, {len(splits.validation.texts):,} validation, "
         f"{test} test texts, {len(splits.labels)} labels"
-        + (f"; {dropped:,} duplicates dropped from train" if dropped else "")
+        + (f"; {splits.empty:,} without a text dropped from train" if splits.empty else "")
+        + (f"; {duplicates.dropped:,} duplicates dropped from train" if duplicates.dropped else "")
+        + (
+            f", {duplicates.conflicting_labels:,} of them with another label"
+            if duplicates.dropped and duplicates.conflicting_labels
+            else ""
+        )
         + (f"; {splits.filtered:,} outside the word limits" if splits.filtered else "")
     )
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ranklet.batch import Batch
-from ranklet.data.cleaning import clean
+from ranklet.data.cleaning import clean, drop_empty
 from ranklet.data.duplicates import normal_form
 from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.reading.sources import read_examples
@@ -115,7 +115,7 @@ def _unlabelled_texts(recipe: Recipe, splits: Splits) -> tuple[str, ...]:
     if source is None:
         return ()
     settings = replace(reading_settings(recipe.data), label_column=None, label_names=None)
-    examples = read_examples(source, "train", settings)
+    examples, _ = drop_empty(read_examples(source, "train", settings), recipe.data.empty)
     used = (splits.train, splits.validation, *([] if splits.test is None else [splits.test]))
     seen = {normal_form(text) for split in used for text in split.texts}
     texts: list[str] = []

@@ -15,7 +15,7 @@ from ranklet.errors import DataError
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run.model_source import Model, as_model_source, name_of, run_of
 from ranklet.text_classifier import TextClassifier
-from ranklet.workflows.from_recipe.reading_settings import reading_settings, with_columns
+from ranklet.workflows.from_recipe.reading_settings import every_row, reading_settings, with_columns
 
 
 def read_labelled(
@@ -91,4 +91,4 @@ def reading_as_run(model: Model, columns: Columns = AS_IN_RUN) -> ReadingSetting
     settings = ReadingSettings() if section is None else reading_settings(section)
     if section is None and not isinstance(model, TextClassifier):
         settings = replace(settings, label_names=as_model_source(model).label_names)
-    return with_columns(settings, columns)
+    return every_row(with_columns(settings, columns))

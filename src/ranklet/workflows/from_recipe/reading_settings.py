@@ -17,8 +17,14 @@ def reading_settings(section: DataSection) -> ReadingSettings:
         label_column=section.label_column,
         label_names=section.label_names,
         problem_type=section.problem_type,
+        empty=section.empty,
         dialect=Dialect(section.separator, section.quoting, section.encoding, section.columns),
     )
+
+
+def every_row(settings: ReadingSettings) -> ReadingSettings:
+    """Return settings that leave out no row: an answer is owed to each, and counts."""
+    return replace(settings, empty="refuse" if settings.empty == "refuse" else "keep")
 
 
 def with_columns(settings: ReadingSettings, columns: Columns) -> ReadingSettings:

@@ -49,8 +49,8 @@ class DuplicateReport:
         train_validation: Training rows that also occur in validation.
         train_test: Training rows that also occur in test.
         validation_test: Validation rows that also occur in test; never dropped.
-        conflicting_labels: Those of `within_train` whose label differs from the earlier row's, while
-            their texts are equal to the letter.
+        conflicting_labels: Those of `within_train` whose label differs from the earlier row's, with
+            texts equal to the letter.
         dropped: Training rows that were dropped.
         pairs: The first few pairs of each kind.
     """
@@ -101,7 +101,7 @@ def resolve_duplicates(
         DataError: The policy is `refuse` and something was found, or nothing would be left.
     """
     own, of_validation, of_test = _identities(train), _identities(validation), _identities(test)
-    repeats = {row: first for row, first in first_matches(own, own).items() if first < row}
+    repeats = repeats_within(own)
     in_validation, in_test = first_matches(own, of_validation), first_matches(own, of_test)
     leaked = first_matches(of_validation, of_test)
     lost = repeats.keys() | in_validation.keys() | in_test.keys() if policy == "drop" else set()
@@ -143,6 +143,21 @@ def identities(
 def _to_the_letter(text: Text) -> str:
     stripped = each_part(text, lambda part: " ".join(part.split()))
     return stripped if isinstance(stripped, str) else "\n".join(stripped)
+
+
+def repeats_within(rows: Sequence[Sequence[Identity]]) -> dict[int, int]:
+    """Map each row that is a duplicate of an earlier one to the first of them."""
+    first: dict[Identity, int] = {}
+    repeats: dict[int, int] = {}
+    for row, keys in enumerate(rows):
+        matches = [first[key] for key in keys if key in first]
+        if matches:
+            repeats[row] = min(matches)
+        # With another label than the text has already, a row speaks for no other spelling of it.
+        if not matches or rows[min(matches)][-1][1] == keys[-1][1]:
+            for key in keys:
+                first.setdefault(key, row)
+    return repeats
 
 
 def first_matches(

@@ -9,6 +9,7 @@ import numpy as np
 
 from ranklet.data.duplicates import DuplicateReport
 from ranklet.data.examples import Examples, encode_labels
+from ranklet.data.texts import Text
 from ranklet.labels import LabelSet
 
 
@@ -17,12 +18,12 @@ class EncodedSplit:
     """One split, ready to be tokenized.
 
     Attributes:
-        texts: Cleaned texts.
+        texts: Cleaned texts, or pairs of them.
         labels: (texts,) int64 class indices, or (texts, labels) int64 of 0 and 1.
         source: Where it came from.
     """
 
-    texts: tuple[str, ...]
+    texts: tuple[Text, ...]
     labels: np.ndarray
     source: str
 

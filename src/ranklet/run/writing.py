@@ -14,6 +14,7 @@ from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.audit.label_errors import pruned
 from ranklet.data.encoded_splits import Splits
+from ranklet.data.texts import in_one
 from ranklet.data.tokens.corpus import Corpora, num_texts
 from ranklet.errors import RunError
 from ranklet.evaluation.answers import (
@@ -23,7 +24,7 @@ from ranklet.evaluation.answers import (
     predictions_of,
     probabilities_of,
 )
-from ranklet.evaluation.baselines import evaluate_baselines
+from ranklet.evaluation.baselines import Baseline, evaluate_baselines
 from ranklet.evaluation.predictions import (
     Predictions,
     write_error_rows,
@@ -149,7 +150,8 @@ def write_errors(
     probabilities = probabilities_of(model, answers)
     true = probabilities[np.arange(len(answers.labels)), answers.labels]
     suspects = pruned(answers.labels, probabilities.astype(np.float64))
-    write_error_rows(path, answers.texts, predictions, true, suspects)
+    texts = [in_one(text) for text in answers.texts]
+    write_error_rows(path, texts, predictions, true, suspects)
 
 
 def write_importance(run: Run, model: ClassifierNetwork, answers: Mapping[str, Answers]) -> None:
@@ -163,7 +165,7 @@ def write_importance(run: Run, model: ClassifierNetwork, answers: Mapping[str, A
         write_json(run.importance(split), to_values(explain_errors(model, answers[split])))
 
 
-def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> None:
+def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> dict[str, tuple[Baseline, ...]]:
     """Fit what needs no encoder on the training texts and write its figures on the others.
 
     Args:
@@ -171,16 +173,24 @@ def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> None:
         splits: As they were read, without what a teacher labelled.
         recipe: Names the problem and the seed.
 
+    Returns:
+        What was written: for each split its baselines.
+
     Raises:
         RunError: The file cannot be written.
     """
     others = {"test": splits.test, "validation": splits.validation}
     baselines = evaluate_baselines(
-        splits.train.texts,
+        [in_one(text) for text in splits.train.texts],
         splits.train.labels,
-        {name: (split.texts, split.labels) for name, split in others.items() if split is not None},
+        {
+            name: ([in_one(text) for text in split.texts], split.labels)
+            for name, split in others.items()
+            if split is not None
+        },
         splits.labels.names,
         recipe.data.problem_type,
         recipe.seed,
     )
     write_json(run.baselines, to_values(baselines))
+    return baselines

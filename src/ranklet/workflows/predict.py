@@ -17,6 +17,7 @@ from ranklet.classifier import CHUNK_TEXTS, ClassifierNetwork
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import stream_texts
+from ranklet.data.texts import Text
 from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import AdapterError, DataError, RunError
@@ -103,7 +104,7 @@ def _check_output(output: Path, source: str | RowsInMemory) -> None:
         raise RunError(f"{output}: there is no folder {output.parent}; create it first")
 
 
-def _chunks(first: Sequence[str], rest: Iterator[str]) -> Iterator[Sequence[str]]:
+def _chunks(first: Sequence[Text], rest: Iterator[Text]) -> Iterator[Sequence[Text]]:
     chunk = first
     while chunk:
         yield chunk

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ranklet.data.audit.near_duplicates import nearest_duplicates, shingle_sets
 from ranklet.data.audit.oddities import is_empty
-from ranklet.data.duplicates import Identity, first_matches, identities, normal_form
+from ranklet.data.duplicates import Identity, first_matches, identities, normal_form, repeats_within
 from ranklet.data.examples import Examples
 from ranklet.data.texts import in_one
 
@@ -106,9 +106,9 @@ def _fingerprints(split: Examples, sets: csr_array) -> Fingerprints:
         () if nothing else pair
         for pair, nothing in zip(identities(split.texts, labels), blank, strict=True)
     )
-    matches = first_matches(keys, keys)
+    repeats = repeats_within(keys)
     return Fingerprints(
-        forms, keys, tuple(matches.get(row, row) for row in range(len(split))), sets
+        forms, keys, tuple(repeats.get(row, row) for row in range(len(split))), sets
     )
 
 

@@ -21,6 +21,7 @@ class ReadingSettings:
         problem_type: Whether a text has one label or any number of them.
         empty: `refuse`: an empty text is an error; `keep`: it is a text; `drop`: so too, since its
             label counts, but one without a label is left out.
+        pair: Whether a row holds two texts that are read together, of two text columns.
         dialect: How delimited files are written.
     """
 
@@ -29,6 +30,7 @@ class ReadingSettings:
     label_names: Sequence[str] | None = None
     problem_type: ProblemType = "single_label_classification"
     empty: EmptyPolicy = "keep"
+    pair: bool = False
     dialect: Dialect = AS_WRITTEN
 
 

@@ -21,7 +21,15 @@ from ranklet.data.hints import listed, nearest
 from ranklet.data.reading.dialect import AS_WRITTEN, Dialect
 from ranklet.data.reading.hub_dataset import split_files
 from ranklet.data.reading.lines import open_binary
-from ranklet.data.reading.memory import IN_MEMORY, LABEL, TEXT, Data, RowsInMemory, as_source
+from ranklet.data.reading.memory import (
+    IN_MEMORY,
+    LABEL,
+    TEXT,
+    Data,
+    RowsInMemory,
+    as_source,
+    pair_of,
+)
 from ranklet.data.reading.named_sets import (
     BUNDLED_SETS,
     HUB_SETS,
@@ -33,6 +41,7 @@ from ranklet.data.reading.parquet import class_names
 from ranklet.data.reading.row import MISSING, Row, read_label, read_label_set, read_text
 from ranklet.data.reading.rows import SUFFIXES, read_rows
 from ranklet.data.reading.settings import PLAIN, ReadingSettings
+from ranklet.data.texts import Text, is_blank
 from ranklet.errors import DataError
 from ranklet.files import sha256_json
 from ranklet.labels import Label, names_of
@@ -116,7 +125,7 @@ def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN)
     """
     data = as_source(source)
     parts, name = _parts(data, split)
-    texts: list[str] = []
+    texts: list[Text] = []
     labels: list[Label] = []
     lines: list[int] = []
     blank = 0
@@ -146,7 +155,7 @@ def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN)
     return _with_label_names(read, tuple(names)) if names else read
 
 
-def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tuple[int, str]]:
+def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tuple[int, Text]]:
     """Yield the line and text of each row, in constant memory; empty texts are allowed.
 
     A `.txt` file and texts that are in no table have no columns.
@@ -161,7 +170,7 @@ def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tu
         _check_file(part.origin)
     columns = part.text_columns(settings.text_column)
     for row in part.rows(columns, settings.dialect):
-        yield row.line, _joined(row, columns, part.name)
+        yield row.line, _text_of(row, columns, settings.pair, part.name)
 
 
 def read_column(
@@ -232,7 +241,7 @@ def _read_bytes(path: Path) -> bytes:
         return file.read()
 
 
-def _sha256(parts: Sequence[Part], texts: Sequence[str], labels: Sequence[Label]) -> str | None:
+def _sha256(parts: Sequence[Part], texts: Sequence[Text], labels: Sequence[Label]) -> str | None:
     if isinstance(parts[0].origin, RowsInMemory):
         return sha256_json([list(texts), list(labels)])
     content = parts[0].content
@@ -260,7 +269,7 @@ def _near_files(path: Path) -> str:
     return f"; that folder holds {listed(names)}" if names else "; that folder holds no data file"
 
 
-def _records(part: Part, settings: ReadingSettings) -> Iterator[tuple[int, str | None, Label]]:
+def _records(part: Part, settings: ReadingSettings) -> Iterator[tuple[int, Text | None, Label]]:
     """Yield (line, text, label): text None of a blank row, label empty without a label column."""
     columns = part.text_columns(settings.text_column)
     label_column = part.label_column(settings.label_column)
@@ -268,8 +277,8 @@ def _records(part: Part, settings: ReadingSettings) -> Iterator[tuple[int, str |
     has_one = settings.problem_type == "single_label_classification"
     read = read_label if has_one else read_label_set
     for row in part.rows(wanted, settings.dialect):
-        text = _joined(row, columns, part.name)
-        is_empty = not text.strip()
+        text = _text_of(row, columns, settings.pair, part.name)
+        is_empty = is_blank(text)
         if is_empty and settings.empty == "refuse":
             message = "empty text; delete the row, fill it in, or set data.empty to drop or keep"
             raise DataError(message, part.name, row.line, " + ".join(columns))
@@ -283,8 +292,17 @@ def _is_blank(row: Row, column: str) -> bool:
     return row.kinds.get(column) == MISSING or not row.cells.get(column, "-").strip()
 
 
-def _joined(row: Row, columns: Sequence[str], source: str) -> str:
-    return " ".join(read_text(row, column, source) for column in columns)
+def _text_of(row: Row, columns: Sequence[str], pair: bool, source: str) -> Text:
+    """Return the text of a row: its columns joined by a space, or the two of a pair."""
+    if pair and columns == [TEXT] and TEXT in row.lists:
+        return pair_of(row.lists[TEXT], source, row.line)
+    texts = [read_text(row, column, source) for column in columns]
+    if not pair:
+        return " ".join(texts)
+    if len(texts) != 2:
+        message = "a pair needs two texts a row; name two text columns, or give pairs in Python"
+        raise DataError(message, source, row.line, " + ".join(columns))
+    return texts[0], texts[1]
 
 
 def _with_label_names(examples: Examples, names: tuple[str, ...]) -> Examples:

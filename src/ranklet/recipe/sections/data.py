@@ -105,3 +105,7 @@ class DataSection(BaseModel):
     """Training rows without a text, also once cleaned: leave them out, stop with an error, or train
     on them. Missing values (null, NaN) are empty texts. Everything that is evaluated or predicted
     gets an answer, unless it is refuse. Default: drop."""
+
+    pair: bool = False
+    """Read the two columns of `text_column` as a pair, with the encoder's separator between them,
+    as a premise and a hypothesis; the longer one is cut first. Default: false."""

@@ -18,6 +18,7 @@ def reading_settings(section: DataSection) -> ReadingSettings:
         label_names=section.label_names,
         problem_type=section.problem_type,
         empty=section.empty,
+        pair=section.pair,
         dialect=Dialect(section.separator, section.quoting, section.encoding, section.columns),
     )
 

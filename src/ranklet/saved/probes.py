@@ -127,7 +127,9 @@ def texts_of(values: Iterable[Any]) -> tuple[Text, ...]:
     Raises:
         TypeError: A pair of another number of texts than two.
     """
-    return tuple(_pair(*value) if isinstance(value, list) else str(value) for value in values)
+    return tuple(
+        _pair(*value) if isinstance(value, list | tuple) else str(value) for value in values
+    )
 
 
 def _pair(first: object, second: object) -> Text:

@@ -136,7 +136,7 @@ def drop_empty(examples: Examples, policy: EmptyPolicy) -> tuple[Examples, int]:
     if policy == "keep" or not empty:
         return examples, examples.blank
     if policy == "refuse":
-        message = "the text is empty after cleaning; delete the row, or set data.empty to drop"
+        message = "empty text after cleaning; delete the row, or set data.empty to drop or keep"
         raise DataError(message, examples.source, examples.lines[min(empty)])
     if len(empty) == len(examples):
         raise DataError(

@@ -196,7 +196,7 @@ def test_empty_texts_are_dropped_or_kept(policy: EmptyPolicy, kept: str, dropped
 
 
 def test_empty_texts_are_refused_with_their_line() -> None:
-    with pytest.raises(DataError, match=r"train.csv:3: the text is empty after cleaning; delete"):
+    with pytest.raises(DataError, match=r"train.csv:3: empty text after cleaning; delete"):
         drop_empty(examples(["a", ""], "xy"), "refuse")
     with pytest.raises(DataError, match=r"every text is empty; .* set data.empty to keep"):
         drop_empty(examples(["", " "], "xy"), "drop")

@@ -54,7 +54,10 @@ def terms(text: str) -> list[str]:
     They are the runs of letters and digits; where a script puts no spaces, its characters and
     every two and three of them in a row.
     """
-    return list(chain.from_iterable(map(_terms_of_run, TERM.findall(text.lower()))))
+    runs: list[str] = TERM.findall(text.lower())
+    if text.isascii() or not UNSPACED.search(text):
+        return runs
+    return list(chain.from_iterable(map(_terms_of_run, runs)))
 
 
 def terms_and_pairs(text: str) -> list[str]:
@@ -64,8 +67,6 @@ def terms_and_pairs(text: str) -> list[str]:
 
 
 def _terms_of_run(run: str) -> list[str]:
-    if run.isascii() or not UNSPACED.search(run):
-        return [run]
     grams: list[str] = OTHER_RUN.findall(run)
     for part in UNSPACED_RUN.findall(run):
         lengths = range(1, min(LONGEST_GRAM, len(part)) + 1)

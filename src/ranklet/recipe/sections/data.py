@@ -98,8 +98,9 @@ class DataSection(BaseModel):
     """Training texts with more words are left out; null: no limit. Default: null."""
 
     duplicates: DuplicatePolicy = "drop"
-    """Training texts that equal another training, validation or test text but for case and
-    punctuation: leave them out, stop with an error, or train on them. Default: drop."""
+    """Training texts that equal another training, validation or test text, where the labels agree
+    but for case and punctuation: leave them out, stop with an error, or train on them.
+    Default: drop."""
 
     empty: EmptyPolicy = "drop"
     """Training rows without a text, also once cleaned: leave them out, stop with an error, or train

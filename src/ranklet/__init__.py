@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     from ranklet.workflows.estimate import estimate
     from ranklet.workflows.evaluate import evaluate
     from ranklet.workflows.fit_ranks import fit_ranks
+    from ranklet.workflows.init import FirstRecipe, init
     from ranklet.workflows.load import load
     from ranklet.workflows.plan import plan
-    from ranklet.workflows.predict import predict
+    from ranklet.workflows.predict import Submission, predict
     from ranklet.workflows.shrink import ShrinkResult, shrink
     from ranklet.workflows.stress import stress
     from ranklet.workflows.train import train
@@ -66,6 +67,7 @@ __all__ = [
     "DataError",
     "Estimate",
     "Evaluation",
+    "FirstRecipe",
     "Fix",
     "HubError",
     "LabelSet",
@@ -84,6 +86,7 @@ __all__ = [
     "SeedRuns",
     "ShrinkResult",
     "Stress",
+    "Submission",
     "TextClassifier",
     "TrainingDivergedError",
     "TrainingStoppedError",
@@ -94,6 +97,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "fit_ranks",
+    "init",
     "load",
     "load_recipe",
     "open_run",
@@ -115,6 +119,7 @@ _HOMES = {
     "Comparison": "ranklet.evaluation.comparison.verdicts",
     "Estimate": "ranklet.evaluation.unlabelled.result",
     "Evaluation": "ranklet.evaluation.result",
+    "FirstRecipe": "ranklet.workflows.init",
     "Fix": "ranklet.workflows.audit",
     "LabelSet": "ranklet.labels",
     "LabelledTexts": "ranklet.data.reading.memory",
@@ -126,6 +131,7 @@ _HOMES = {
     "SeedRuns": "ranklet.workflows.train_seeds",
     "ShrinkResult": "ranklet.workflows.shrink",
     "Stress": "ranklet.evaluation.stress",
+    "Submission": "ranklet.workflows.predict",
     "TextClassifier": "ranklet.text_classifier",
     "load_recipe": "ranklet.recipe",
     "open_run": "ranklet.run.folder",

@@ -12,6 +12,9 @@ LABELLED_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 BUNDLED_SAMPLE = "newsbites"
 """The named set that comes with the package."""
 
+LabelForm = Literal["name", "value", "position", "probability", "indicator"]
+"""How a submission writes labels; value: as the training file does, position: that of the logit."""
+
 Quoting = Literal["double", "single", "none"]
 CleaningStep = Literal["html", "ag_news", "whitespace"]
 DuplicatePolicy = Literal["drop", "refuse", "keep"]

@@ -94,6 +94,7 @@ FURTHER_READERS = {
     f"{WORKFLOWS}._verify.checks",  # compares a recipe with what its run states
     f"{WORKFLOWS}._verify.claims",  # counts again what a recipe trains
     f"{WORKFLOWS}.audit",  # reads texts as a run does
+    f"{WORKFLOWS}.init",  # its task: data to a recipe
     f"{WORKFLOWS}.fit_ranks",  # its task: `adapter.fit` to ranks
     f"{WORKFLOWS}.shrink",  # measures on a run's data, with its seed
     f"{WORKFLOWS}.train_seeds",  # compares texts in memory with what its runs were trained on

@@ -13,6 +13,7 @@ from ranklet.cli.verbs.classify import classify
 from ranklet.cli.verbs.compare import compare
 from ranklet.cli.verbs.estimate import estimate
 from ranklet.cli.verbs.evaluate import evaluate
+from ranklet.cli.verbs.init import init
 from ranklet.cli.verbs.plan import plan
 from ranklet.cli.verbs.predict import predict
 from ranklet.cli.verbs.recipes import recipes_app
@@ -29,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 VERBS = (
+    init,
     plan,
     train,
     evaluate,

@@ -28,6 +28,16 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a field, such as adapter.rank=4."),
 ]
+TextOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Column of the text (repeat for several); default: found."),
+]
+LabelOption = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column of the label; default: found.")
+]
+TestOption = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Test texts, for the final figures only.")
+]
 DataOption = Annotated[
     str | None, typer.Option(help="Labelled data; default: the test data of the run.")
 ]
@@ -73,6 +83,11 @@ def columns(text_column: list[str] | None, label_column: str | None = None) -> C
     from ranklet.data.reading.columns import Columns
 
     return Columns(text_column or None, label_column)
+
+
+def stem_of(source: str) -> str:
+    """Return what a run or a recipe is called after a file, a folder or a name."""
+    return Path(source).resolve().stem or "data"
 
 
 def names_of(text: str | None) -> list[str] | None:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ranklet.data.examples import Examples, required_labels
-from ranklet.data.hints import listed
 from ranklet.errors import DataError
 from ranklet.labels import Label, names_of
 
@@ -19,42 +18,33 @@ def split_validation(train: Examples, size: float | int, seed: int) -> tuple[Exa
     """Split rows off for validation.
 
     Each class gives rows in proportion to its size, rounded by largest remainders (Hamilton's
-    method), and keeps at least one. In multi-label data each label does so as nearly as the others
-    let it, see `_choose_sets`. Both parts keep the order of the source.
+    method), and keeps at least one, so that a class with a single row gives none. In multi-label
+    data each label does so as nearly as the others let it, see `_choose_sets`. Both parts keep the
+    order of the source.
 
     Args:
         train: Rows with labels.
-        size: Share of the rows (a float between 0 and 1) or number of rows (an int).
+        size: Share of the rows (a float between 0 and 1), but a row for every class that can give
+            one; or number of rows (an int).
         seed: Decides which rows are taken.
 
     Returns:
         (train, validation).
 
     Raises:
-        DataError: No labels, a size that the rows cannot give, or a class with a single row.
+        DataError: No labels, or a size that the rows cannot give.
     """
     if train.multi_label:
         sets = [names_of(label) for label in required_labels(train)]
-        validation = _choose_sets(sets, _validation_count(train, size, 1), seed)
+        validation = _choose_sets(sets, _validation_count(train, size, 1, 1), seed)
     else:
-        rows = _rows_by_label(train)
-        count = _validation_count(train, size, len(rows))
+        rows = dict(sorted(_rows_by_name(required_labels(train)).items()))
+        giving = sum(len(members) > 1 for members in rows.values())
+        count = _validation_count(train, size, max(giving, 1), len(rows))
         taken = _apportion({label: len(members) for label, members in rows.items()}, count)
         validation = _choose(rows, taken, seed)
     rest = [row for row in range(len(train)) if row not in validation]
     return train.select(rest), train.select(sorted(validation))
-
-
-def _rows_by_label(train: Examples) -> dict[str, list[int]]:
-    rows = _rows_by_name(required_labels(train))
-    lonely = sorted(label for label, members in rows.items() if len(members) == 1)
-    if lonely:
-        message = (
-            f"one row only for {listed(lonely)}, and a stratified split needs 2 per label; add "
-            "rows, drop the label, or give data.validation a file"
-        )
-        raise DataError(message, train.source, train.lines[rows[lonely[0]][0]])
-    return dict(sorted(rows.items()))
 
 
 def _rows_by_name(labels: Sequence[Label]) -> dict[str, list[int]]:
@@ -65,17 +55,23 @@ def _rows_by_name(labels: Sequence[Label]) -> dict[str, list[int]]:
     return rows
 
 
-def _validation_count(train: Examples, size: float | int, least: int) -> int:
+def _validation_count(train: Examples, size: float | int, least: int, kept: int) -> int:
     total = len(train)
     if isinstance(size, bool) or not (0 < size < (1 if isinstance(size, float) else math.inf)):
         message = f"data.validation is {size!r}; give a share between 0 and 1, or a number of rows"
         raise DataError(message, train.source)
-    count = round(size * total) if isinstance(size, float) else size
-    if not least <= count <= total - least:
-        whose = f"with {least} labels " if least > 1 else ""
+    if total - kept < least:
+        raise DataError(
+            "no label has two rows, one to learn and one to check; add rows, or give "
+            "data.validation a file (--set data.validation=FILE)",
+            train.source,
+        )
+    count = max(round(size * total), least) if isinstance(size, float) else size
+    if not least <= count <= total - kept:
+        whose = f"with {kept} labels " if kept > 1 else ""
         raise DataError(
             f"data.validation {size!r} takes {count} of {total} rows; {whose}take "
-            f"{least} to {total - least}, so that both parts can hold every label",
+            f"{least} to {total - kept}, so that both parts can hold every label",
             train.source,
         )
     return count

@@ -38,6 +38,7 @@ class DataDescription:
         labels: Names of the labels in the order of the logits.
         rows: Split to its number of texts.
         label_rows: Split to the texts that have each label.
+        label_values: How the training file writes the labels, where not by their names.
     """
 
     words: Lengths
@@ -45,6 +46,7 @@ class DataDescription:
     labels: tuple[str, ...]
     rows: Mapping[str, int]
     label_rows: Mapping[str, tuple[int, ...]]
+    label_values: tuple[str, ...] | None = None
 
 
 def count_lengths(

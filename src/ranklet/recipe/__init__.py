@@ -10,7 +10,7 @@ from ranklet.recipe.sections.data import DataSection
 from ranklet.recipe.sections.distillation import DistillationSection
 from ranklet.recipe.sections.engine import EngineSection
 from ranklet.recipe.sections.training import TrainingSection
-from ranklet.recipe.yaml_file import as_recipe, load_recipe, to_yaml
+from ranklet.recipe.yaml_file import as_recipe, load_recipe, names_recipe, to_yaml
 
 __all__ = [
     "AdapterSection",
@@ -23,6 +23,7 @@ __all__ = [
     "as_recipe",
     "builtin_names",
     "load_recipe",
+    "names_recipe",
     "recipe_hash",
     "to_yaml",
 ]

@@ -40,6 +40,11 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     return parse_recipe(text, name, overrides)
 
 
+def names_recipe(source: str | Path) -> bool:
+    """Tell whether a name is that of a recipe, built in or a YAML file, and not of data."""
+    return Path(source).suffix in (".yaml", ".yml") or str(source) in builtin_names()
+
+
 def as_recipe(recipe: Recipe | str | Path) -> Recipe:
     """Return a recipe as it is, or load the one that is named; see `load_recipe`."""
     return recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
@@ -68,13 +73,15 @@ def _line(issue: RecipeIssue, name: str) -> int:
     return int(line) if line.isdecimal() else sys.maxsize
 
 
-def to_yaml(recipe: Recipe) -> str:
+def to_yaml(recipe: Recipe, with_defaults: bool = True) -> str:
     """Write a recipe with all its defaults; `parse_recipe` gives an equal recipe back.
 
-    Left out are only the fields that another one replaces: `training.batch_size` where
-    `batch_tokens` is set, and `training.warmup_ratio` where `warmup_steps` is.
+    Without them, it holds what it was made from and no more. Else left out are only the fields that
+    another one replaces: `training.batch_size` where `batch_tokens` is set, and
+    `training.warmup_ratio` where `warmup_steps` is.
     """
-    return "".join(_lines(recipe.model_dump(mode="json"), ""))
+    values = recipe.model_dump(mode="json", exclude_unset=not with_defaults)
+    return "".join(_lines(values, ""))
 
 
 def _lines(pairs: Mapping[str, object], indent: str) -> Iterator[str]:

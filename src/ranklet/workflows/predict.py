@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranklet.classifier import CHUNK_TEXTS, ClassifierNetwork
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
@@ -23,8 +25,14 @@ from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import AdapterError, DataError, RunError
 from ranklet.files import open_atomically
 from ranklet.labels import SEPARATOR
-from ranklet.problem import MultiLabel
 from ranklet.run.model_source import Model, name_of
+from ranklet.workflows._predict.sample import SubmittedLabels
+from ranklet.workflows._predict.submission import Submission as Submission
+from ranklet.workflows._predict.submission import (
+    prepare_submission,
+    spellings,
+    write_submission,
+)
 from ranklet.workflows.from_recipe.labelled_texts import reading_as_run
 from ranklet.workflows.load import loaded
 
@@ -40,7 +48,7 @@ def predict(
     *,
     columns: Columns = AS_IN_RUN,
     all_probabilities: bool = False,
-    submission: bool = False,
+    submission: bool | Submission = False,
     compile: bool = False,
     progress: Callable[[int], None] = lambda texts: None,
 ) -> int:
@@ -54,8 +62,10 @@ def predict(
             text may have several labels, both hold several: with `|` between them, lists in jsonl.
         columns: Where the texts stand in a file or table.
         all_probabilities: Write the probability of every label too.
-        submission: Write two columns instead, `ID` (row, counted from 0) and `Label` (integer, in
-            the order of the classifier's labels); there must be one label a text.
+        submission: Write two columns instead, `ID` (row, counted from 0) and `Label` (the integer
+            that the training file has for it, else the position of the label); there must be one
+            label a text. A `Submission`: write what a contest asks for in its sample, and
+            `NAME.json` beside it, which says how labels were written.
         compile: Have `torch.compile` write the layers' kernels; for long files.
         progress: Receives the number of texts done so far.
 
@@ -70,26 +80,46 @@ def predict(
     """
     source, output = as_source(data), Path(output)
     _check_output(output, source)
-    texts = (text for _, text in stream_texts(source, reading_as_run(model, columns)))
+    settings = reading_as_run(model, columns)
+    texts = (text for _, text in stream_texts(source, settings))
     first = list(islice(texts, CHUNK_TEXTS))
     if not first:
         raise DataError("holds no texts", str(source))
     prepare_memory()
     network = loaded(model, merge=True, compile=compile).network
-    if submission and isinstance(network.problem, MultiLabel):
+    labels = spellings(model, network)
+    if isinstance(submission, Submission):
+        draft = prepare_submission(submission, labels, source, settings)
+        answers = np.concatenate(list(_probabilities(network, first, texts, progress)))
+        write_submission(output, draft, labels, network.problem, answers, model)
+        return len(answers)
+    if submission and labels.several:
         raise AdapterError(
-            f"{name_of(model)}: gives a text several labels, and submission writes one; omit it"
+            f"{name_of(model)}: gives a text several labels, and submission writes one; omit it, or"
+            " name the contest's --sample"
         )
-    rows = _submission_rows if submission else _label_rows(all_probabilities)
+    rows = _numbered_rows(labels) if submission else _label_rows(all_probabilities)
     done = 0
     with open_atomically(output) as stream:
         write = _writer(stream, output)
-        for corpus in _ahead(map(network.corpus, _chunks(first, texts))):
-            probabilities = network.problem.probabilities(network.predict_logits(corpus)).numpy()
+        for probabilities in _probabilities(network, first, texts, progress):
             write(rows(network, probabilities, done))
             done += len(probabilities)
-            progress(done)
     return done
+
+
+def _probabilities(
+    network: ClassifierNetwork,
+    first: Sequence[str],
+    texts: Iterator[str],
+    progress: Callable[[int], None],
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the probabilities (texts, labels) of one chunk of texts after another."""
+    done = 0
+    for corpus in _ahead(map(network.corpus, _chunks(first, texts))):
+        yield network.problem.probabilities(network.predict_logits(corpus)).numpy()
+        done += len(corpus)
+        progress(done)
 
 
 def _check_output(output: Path, source: str | RowsInMemory) -> None:
@@ -139,11 +169,16 @@ def _label_rows(
     return rows
 
 
-def _submission_rows(
-    network: ClassifierNetwork, probabilities: np.ndarray, start: int
-) -> Iterator[Row]:
-    for number, best in enumerate(probabilities.argmax(-1), start):
-        yield {"ID": number, "Label": int(best)}
+def _numbered_rows(
+    labels: SubmittedLabels,
+) -> Callable[[ClassifierNetwork, np.ndarray, int], Iterable[Row]]:
+    are_integers = all(re.fullmatch(r"-?[0-9]+", value) for value in labels.values)
+
+    def rows(network: ClassifierNetwork, probabilities: np.ndarray, start: int) -> Iterator[Row]:
+        for number, best in enumerate(probabilities.argmax(-1), start):
+            yield {"ID": number, "Label": int(labels.values[best] if are_integers else best)}
+
+    return rows
 
 
 def _writer(stream: TextIO, output: Path) -> Callable[[Iterable[Row]], None]:

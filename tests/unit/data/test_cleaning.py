@@ -99,8 +99,8 @@ def test_a_filter_that_leaves_nothing_is_refused() -> None:
         ("xxyy", 1, "takes 1 of 4 rows; with 2 labels take 2 to 2"),
         ("xxyy", 3, "takes 3 of 4 rows"),
         ("xxyy", 99, "takes 99 of 4 rows"),
-        ("xxxxxyy", 0.1, "takes 1 of 7 rows"),
-        ("xxyyz", 2, "train.csv:6: one row only for 'z'"),
+        ("xxyyz", 3, "takes 3 of 5 rows; with 3 labels take 2 to 2"),
+        ("xyz", 0.5, "no label has two rows"),
     ],
 )
 def test_a_split_that_cannot_be_made_is_refused(labels: str, size: float | int, hint: str) -> None:
@@ -108,6 +108,12 @@ def test_a_split_that_cannot_be_made_is_refused(labels: str, size: float | int, 
         split_validation(examples(list("abcdefg"[: len(labels)]), labels), size, 0)
     assert hint in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_share_has_a_row_of_each_label_and_a_single_row_stays_in_train() -> None:
+    train, validation = split_validation(examples(list("abcdefgh"), "xxxxxyyz"), 0.1, 0)
+    assert sorted(validation.labels or ()) == ["x", "y"]
+    assert set(train.labels or ()) == {"x", "y", "z"}
 
 
 def test_a_split_needs_labels() -> None:

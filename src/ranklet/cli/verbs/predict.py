@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ranklet.cli import options
-from ranklet.cli.terminal import progress_bar, report
+from ranklet.cli.terminal import print_line, progress_bar, report
+from ranklet.vocabulary import LabelForm
 
 
 def predict(
@@ -26,6 +28,21 @@ def predict(
     submission: Annotated[
         bool, typer.Option("--submission", help="Write ID,Label with integer labels.")
     ] = False,
+    sample: Annotated[
+        Path | None,
+        typer.Option(help="Write what a contest asks for, after its sample submission."),
+    ] = None,
+    label_form: Annotated[
+        LabelForm | None, typer.Option(help="How labels are written; default: as in the sample.")
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="Label of a single column of probabilities."),
+    ] = None,
+    rows: Annotated[
+        Literal["sample", "test"] | None,
+        typer.Option(help="Whose rows to write where the sample lacks some of the test file's."),
+    ] = None,
     device: options.DeviceOption = "auto",
     precision: options.PrecisionOption = "auto",
     compile: Annotated[
@@ -33,7 +50,11 @@ def predict(
     ] = False,
 ) -> None:
     """Predict a label for every text of a file, in its order."""
-    from ranklet.workflows.predict import predict
+    from ranklet.workflows.predict import Submission, predict
+
+    if sample is None and (label_form or positive or rows):
+        raise typer.BadParameter("--label-form, --positive and --rows go with --sample")
+    contest = None if sample is None else Submission(str(sample), label_form, positive, rows)
 
     with progress_bar("{task.completed:,} texts") as bar:
         task = bar.add_task("predicting", total=None)
@@ -43,8 +64,21 @@ def predict(
             output,
             columns=options.columns(text_column),
             all_probabilities=probabilities,
-            submission=submission,
+            submission=contest or submission,
             compile=compile,
             progress=lambda texts: bar.update(task, completed=texts),
         )
     report(f"{output}: {texts:,} texts")
+    if contest is not None:
+        print_submission(output)
+
+
+def print_submission(output: Path) -> None:
+    """Print how a submission writes the labels, and the command that hands it in."""
+    from ranklet.run.folder import read_json
+
+    record = read_json(output.with_suffix(".json"))
+    for name, written in record["labels"].items():
+        print_line(f"{name} is written {written}")
+    file = shlex.quote(str(output))
+    print_line(f"next: kaggle competitions submit -c COMPETITION -f {file} -m MESSAGE")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,16 +12,26 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ranklet.cli import options
-from ranklet.cli.terminal import print_line, print_table, progress_bar
+from ranklet.cli.terminal import print_line, print_table, progress_bar, report
 
 if TYPE_CHECKING:
+    from ranklet.recipe import Recipe
     from ranklet.run.folder import Run
     from ranklet.run.observer import Observer
     from ranklet.workflows.train_seeds import SeedRuns
 
 
 def train(
-    recipe: options.RecipeArgument,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="Your own data (file, folder, hub data set), or a recipe (built-in or .yaml).",
+        ),
+    ],
+    text: options.TextOption = None,
+    label: options.LabelOption = None,
+    test: options.TestOption = None,
     set_: options.SetOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default: a new one below runs/.")
@@ -36,7 +47,6 @@ def train(
 ) -> None:
     """Train a classifier under its budget and write the run."""
     from ranklet.launch import read_launch
-    from ranklet.recipe import load_recipe
     from ranklet.run.folder import Run, free_folder
     from ranklet.workflows.train import RUNS_FOLDER, train
 
@@ -45,11 +55,13 @@ def train(
         launch.refuse_several("a folder of its own for each start", "name one with --out")
     if seeds is not None:
         launch.refuse_several("--seeds", "start one training for each seed")
-    resolved = load_recipe(recipe, set_ or [])
+    resolved, seen = _recipe_of(source, text or [], label, test, set_ or [])
     if launch.index:
         train(resolved, out)  # process 0 does the talking
         return
-    folder = free_folder(RUNS_FOLDER, Path(recipe).stem) if out is None else out
+    for line in seen:
+        report(line)
+    folder = free_folder(RUNS_FOLDER, options.stem_of(source)) if out is None else out
     observe = partial(training_observer, track=track)
     if seeds is not None:
         from ranklet.workflows.train_seeds import train_seeds
@@ -63,12 +75,37 @@ def train(
         raise typer.Exit(130)
 
 
+def _recipe_of(
+    source: str, text: Sequence[str], label: str | None, test: str | None, overrides: Sequence[str]
+) -> tuple[Recipe, Sequence[str]]:
+    """Return the recipe that is named, or one for data; and what was seen in these."""
+    from ranklet.data.reading.sources import names_data
+    from ranklet.recipe import load_recipe, names_recipe
+    from ranklet.workflows.init import init
+
+    if not names_recipe(source) and names_data(source):
+        first = init(source, test, text=text, label=label, overrides=overrides)
+        return first.recipe, first.seen
+    columns = text[0] if len(text) == 1 else list(text) or None
+    named = {"text_column": columns, "label_column": label, "test": test}
+    given = [f"data.{key}={json.dumps(value)}" for key, value in named.items() if value is not None]
+    return load_recipe(source, [*given, *overrides]), ()
+
+
 def print_run(run: Run) -> None:
-    """Print where a finished run lies and what it reached."""
+    """Print what a finished run reached, what would help it, and what to do next."""
+    from ranklet.run.advice import advice_of, next_commands, standing_of
     from ranklet.run.reading import read_evaluations
 
     for name, evaluation in read_evaluations(run).items():
         print_line(f"{name} {evaluation.accuracy_name}  {evaluation.accuracy}")
+    standing = standing_of(run)
+    if standing is not None:
+        print_line(standing)
+    for line in advice_of(run):
+        print_line(f"may help: {line}")
+    for command in next_commands(run):
+        print_line(f"next: {command}")
     print_line(f"run: {run.folder}")
     print_line(f"report: {run.report}")
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from hashlib import sha256
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -173,6 +174,31 @@ def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tu
         yield row.line, _text_of(row, columns, settings.pair, part.name)
 
 
+def columns_of(source: Data, settings: ReadingSettings) -> tuple[str, ...]:
+    """Return the columns of the first row of a source; none of texts that are in no table.
+
+    Raises:
+        DataError: A file that cannot be read, with its line.
+    """
+    data = as_source(source)
+    part = Part(Path(data) if isinstance(data, str) else data)
+    if part.text_columns("") == [TEXT]:
+        return ()
+    return tuple(next(iter(part.rows(None, settings.dialect))).cells)
+
+
+def first_rows(source: str, settings: ReadingSettings, count: int) -> list[Row]:
+    """Read the first rows of the training split of a source, whatever their columns are.
+
+    Raises:
+        DataError: A file that cannot be read, with its line.
+        HubError: A hub data set that cannot be had.
+        MissingExtraError: A format without the extra for it.
+    """
+    parts, _ = _parts(source, "train", whole=False)
+    return list(islice(parts[0].rows(None, settings.dialect), count))
+
+
 def read_column(
     source: Data, split: Split, column: str, dialect: Dialect = AS_WRITTEN
 ) -> list[str]:
@@ -199,6 +225,13 @@ def read_column(
     if column not in columns:
         raise DataError(f"no column {column!r}; the columns are {listed(sorted(columns))}", name)
     return cells
+
+
+def names_data(source: str) -> bool:
+    """Tell whether a name is one of data: a set, a file or folder, or a data set of the hub."""
+    path = Path(source)
+    is_there = source in NAMED_SETS or os.path.exists(path)
+    return is_there or path.suffix.lower() in (*SUFFIXES, *FOREIGN_SUFFIXES) or is_on_hub(source)
 
 
 def is_on_hub(source: str) -> bool:

@@ -10,6 +10,7 @@ import torch
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.encoded_splits import Splits
+from ranklet.data.hints import listed
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus
 from ranklet.data.tokens.sampling import draws_per_class
 from ranklet.data.tokens.tokenizer import MANY_UNKNOWN
@@ -80,7 +81,16 @@ def _describe_data(splits: Splits) -> str:
             else ""
         )
         + (f"; {splits.filtered:,} outside the word limits" if splits.filtered else "")
+        + _describe_unchecked(splits)
     )
+
+
+def _describe_unchecked(splits: Splits) -> str:
+    """Say which labels validation knows nothing about."""
+    seen = splits.validation.labels
+    counts = seen.sum(0) if seen.ndim == 2 else np.bincount(seen, minlength=len(splits.labels))
+    names = [name for name, count in zip(splits.labels.names, counts, strict=True) if not count]
+    return f"; no validation text of {listed(names)}" if names else ""
 
 
 def _describe_sampling(splits: Splits, sampling: Sampling) -> str:

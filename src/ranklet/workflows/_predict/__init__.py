@@ -1,0 +1,1 @@
+"""Parts of predict: the submission of a contest, made after its sample."""

@@ -1,0 +1,106 @@
+"""From somebody's data to the recipe that a first training takes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from ranklet.data.cleaning import count_words
+from ranklet.data.reading.find_columns import FoundColumns, find_columns
+from ranklet.data.reading.row import Row
+from ranklet.data.reading.sources import first_rows
+from ranklet.recipe import Recipe, load_recipe, to_yaml
+from ranklet.workflows.from_recipe.reading_settings import reading_settings
+
+BEGINNING = "default"
+"""The built-in recipe that it begins with."""
+
+ROWS = 1000
+SHOWN_LABELS = 12
+
+
+@dataclass(frozen=True)
+class FirstRecipe:
+    """A recipe for data that nobody wrote one for.
+
+    Attributes:
+        recipe: The built-in `default` with the data in it.
+        seen: What was seen in the data, a line each.
+    """
+
+    recipe: Recipe
+    seen: tuple[str, ...]
+
+    def to_yaml(self) -> str:
+        """Write the recipe without its defaults, what was seen as comments."""
+        comments = "".join(f"# {line}\n" for line in self.seen)
+        return comments + to_yaml(self.recipe, with_defaults=False)
+
+
+def init(
+    data: str | Path,
+    test: str | Path | None = None,
+    *,
+    text: Sequence[str] = (),
+    label: str | None = None,
+    overrides: Sequence[str] = (),
+) -> FirstRecipe:
+    """Make the recipe of a first training: find the columns of the data, and name them.
+
+    Only the first 1,000 rows are looked at.
+
+    Args:
+        data: Training texts: file, folder, named set or hub data set.
+        test: Test texts; None: none.
+        text: Columns of the text; empty: found.
+        label: Column of the label; None: found.
+        overrides: Texts such as `training.epochs=5`, as of `load_recipe`.
+
+    Raises:
+        DataError: The data cannot be read, or their columns are in doubt.
+        RecipeError: An override is wrong.
+    """
+    sources = [f"data.train={json.dumps(str(data))}"]
+    if test is not None:
+        sources.append(f"data.test={json.dumps(str(test))}")
+    recipe = load_recipe(BEGINNING, [*sources, *overrides])
+    section = recipe.data
+    stated = section.model_fields_set
+    if "text_column" in stated and not text:
+        column = section.text_column
+        text = [column] if isinstance(column, str) else column
+    if "label_column" in stated and label is None:
+        label = section.label_column
+    rows = first_rows(section.train, reading_settings(section), ROWS)
+    columns = find_columns(rows, section.train, text, label)
+    text_column = list(columns.text) if len(columns.text) > 1 else columns.text[0]
+    named = [
+        f"data.text_column={json.dumps(text_column)}",
+        f"data.label_column={json.dumps(columns.label)}",
+    ]
+    if columns.are_lists and "problem_type" not in stated:
+        named.append("data.problem_type=multi_label_classification")
+    recipe = load_recipe(BEGINNING, [*sources, *named, *overrides])
+    return FirstRecipe(recipe, tuple(_seen(rows, columns)))
+
+
+def _seen(rows: Sequence[Row], columns: FoundColumns) -> list[str]:
+    texts = [" ".join(row.cells.get(name, "") for name in columns.text) for row in rows]
+    words = [count_words(text) for text in texts]
+    labels = Counter(
+        str(item)
+        for row in rows
+        for item in row.lists.get(columns.label, [row.cells.get(columns.label, "")])
+    )
+    shown = ", ".join(f"{name} {count}" for name, count in labels.most_common(SHOWN_LABELS))
+    more = f" and {len(labels) - SHOWN_LABELS} more" if len(labels) > SHOWN_LABELS else ""
+    first = "all" if len(rows) < ROWS else f"the first {ROWS:,}"
+    return [
+        f"text: {' + '.join(columns.text)}, label: {columns.label}",
+        f"in {first} {len(rows):,} rows: {min(words)} to {max(words)} words a text, half of them "
+        f"at most {median(words):.0f}; {len(labels)} labels: {shown}{more}",
+    ]

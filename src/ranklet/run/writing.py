@@ -24,7 +24,7 @@ from ranklet.evaluation.answers import (
     predictions_of,
     probabilities_of,
 )
-from ranklet.evaluation.baselines import Baseline, evaluate_baselines
+from ranklet.evaluation.baselines import evaluate_baselines
 from ranklet.evaluation.predictions import (
     Predictions,
     write_error_rows,
@@ -165,16 +165,13 @@ def write_importance(run: Run, model: ClassifierNetwork, answers: Mapping[str, A
         write_json(run.importance(split), to_values(explain_errors(model, answers[split])))
 
 
-def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> dict[str, tuple[Baseline, ...]]:
+def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> None:
     """Fit what needs no encoder on the training texts and write its figures on the others.
 
     Args:
         run: Whose evaluations they stand beside.
         splits: As they were read, without what a teacher labelled.
         recipe: Names the problem and the seed.
-
-    Returns:
-        What was written: for each split its baselines.
 
     Raises:
         RunError: The file cannot be written.
@@ -193,4 +190,3 @@ def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> dict[str, tuple
         recipe.seed,
     )
     write_json(run.baselines, to_values(baselines))
-    return baselines

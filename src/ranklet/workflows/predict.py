@@ -110,8 +110,8 @@ def predict(
 
 def _probabilities(
     network: ClassifierNetwork,
-    first: Sequence[str],
-    texts: Iterator[str],
+    first: Sequence[Text],
+    texts: Iterator[Text],
     progress: Callable[[int], None],
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the probabilities (texts, labels) of one chunk of texts after another."""

@@ -37,7 +37,7 @@ from ranklet.training.fit import FitResult
 from ranklet.training.processes import Processes, join_processes
 from ranklet.workflows._train.data_description import describe_data
 from ranklet.workflows._train.learn import fit_model
-from ranklet.workflows._train.messages import describe_baselines, describe_result
+from ranklet.workflows._train.messages import describe_result
 from ranklet.workflows._train.other_processes import (
     NoCheckpoints,
     NoRecords,
@@ -148,9 +148,7 @@ def _train(
         write_evaluations(run, evaluations)
         write_answers(run, model, answers)
         write_importance(run, model, answers)
-        baselines = write_baselines(run, prepared.splits, resolved)
-        for line in describe_baselines(evaluations, baselines):
-            observer.report(line)
+        write_baselines(run, prepared.splits, resolved)
         data = prepared.splits.sha256
         certificate = certify_run(run, resolved, plan, model, saved, prepared.encoder, data)
         write_run_report(run, certificate["sha256"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -15,8 +15,6 @@ from ranklet.data.tokens.corpus import Corpora, TokenCorpus
 from ranklet.data.tokens.sampling import draws_per_class
 from ranklet.data.tokens.tokenizer import MANY_UNKNOWN
 from ranklet.encoder.quantization import frozen_bytes
-from ranklet.evaluation.baselines import Baseline
-from ranklet.evaluation.result import Evaluation
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
@@ -129,20 +127,6 @@ def describe_unknown(share: float) -> Iterator[str]:
         yield (
             f"unknown: {share:.0%} of the tokens are unknown to this encoder; choose one that was "
             "trained on such texts, such as xlm-roberta-base"
-        )
-
-
-def describe_baselines(
-    evaluations: Mapping[str, Evaluation], baselines: Mapping[str, Sequence[Baseline]]
-) -> Iterator[str]:
-    """Say which simple classifier is better than the run, if one is, on test or else validation."""
-    split = "test" if "test" in evaluations else "validation"
-    own, name = evaluations[split].accuracy.value, evaluations[split].accuracy_name
-    best = max(baselines[split], key=lambda baseline: baseline.accuracy.value)
-    if best.accuracy.value > own:
-        yield (
-            f"baseline: {best.name} has {best.accuracy.value:.4f} {split} {name} and this run "
-            f"{own:.4f}; train longer or with another encoder, or use that"
         )
 
 

@@ -46,6 +46,7 @@ class SplitAudit:
         tokens: Lengths in tokens, special ones included; None without a tokenizer.
         truncated: Rows that are longer than the longest text; None without a tokenizer.
         oddities: Rows of each oddity that occurs.
+        unknown: Share of the tokens that the encoder does not know; None without a tokenizer.
     """
 
     name: str
@@ -56,6 +57,7 @@ class SplitAudit:
     tokens: Lengths | None
     truncated: int | None
     oddities: Mapping[str, int]
+    unknown: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ class LabelCheck:
         likely_wrong: Rows whose label is likely to be wrong.
         noise: Estimated share of wrong labels among `checked`.
         confusions: Number of rows found by (given label, suggested label), most first.
+        left_out: Those of the views that know no more than how frequent the labels are, and so had
+            no say.
     """
 
     views: Mapping[str, float]
@@ -107,6 +111,7 @@ class LabelCheck:
     likely_wrong: int
     noise: float
     confusions: Mapping[tuple[str, str], int]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

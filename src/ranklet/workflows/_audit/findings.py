@@ -31,9 +31,9 @@ class Copies:
 def compare(train: Examples, test: Examples | None) -> Copies:
     """Find the copies within train and, where there is a test split, across both."""
     if test is None:
-        (own,) = fingerprints(train.texts)
+        (own,) = fingerprints(train)
         return Copies(find_copies(own), {}, {})
-    own, held_out = fingerprints(train.texts, test.texts)
+    own, held_out = fingerprints(train, test)
     return Copies(find_copies(own), find_copies(own, held_out), find_copies(held_out, own))
 
 

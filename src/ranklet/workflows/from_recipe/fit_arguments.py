@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.perturbations import TextNoise
+from ranklet.data.texts import Text
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus, text_labels
 from ranklet.data.tokens.noisy_corpus import NoisyCorpus
 from ranklet.encoder.families import AnyEncoder
@@ -187,7 +188,7 @@ def choose_dropout(
 
 
 def choose_text_noise(
-    model: ClassifierNetwork, corpus: TokenCorpus, texts: Sequence[str], recipe: Recipe
+    model: ClassifierNetwork, corpus: TokenCorpus, texts: Sequence[Text], recipe: Recipe
 ) -> NoisyCorpus | None:
     """Return the training texts as they change from step to step; None where they do not.
 

@@ -4,8 +4,13 @@ import pytest
 
 from ranklet.data.audit.copies import Copy, find_copies, fingerprints
 from ranklet.data.audit.near_duplicates import nearest_duplicates, shingle_sets
+from ranklet.data.examples import Examples
 
 TEN = "one two three four five six seven eight nine ten"
+
+
+def split(*texts: str) -> Examples:
+    return Examples(texts, None, tuple(range(len(texts))), "a.csv")
 
 
 def test_shingles_are_pairs_of_words_without_markup_case_and_punctuation() -> None:
@@ -56,7 +61,7 @@ def test_at_the_threshold_is_a_near_duplicate_and_below_it_is_none() -> None:
 
 def test_the_nearest_is_taken_and_only_earlier_rows_within_a_split() -> None:
     near, nearer = TEN.replace("five", "5"), TEN.replace("one", "1")
-    own, others = fingerprints([TEN, near, "something else"], [near, nearer, TEN.upper()])
+    own, others = fingerprints(split(TEN, near, "something else"), split(near, nearer, TEN.upper()))
     assert find_copies(own) == {1: Copy(0, False, 7 / 11, 7 / 9)}
     across = find_copies(own, others)
     assert across[0] == Copy(2, True)
@@ -66,12 +71,12 @@ def test_the_nearest_is_taken_and_only_earlier_rows_within_a_split() -> None:
 
 def test_a_repeated_text_is_near_to_what_its_first_copy_is_near_to() -> None:
     near = TEN.replace("five", "5")
-    own, others = fingerprints([near, near.upper()], [TEN])
+    own, others = fingerprints(split(near, near.upper()), split(TEN))
     assert {row: copy.other for row, copy in find_copies(own, others).items()} == {0: 0, 1: 0}
     assert not any(copy.exact for copy in find_copies(own, others).values())
     assert find_copies(own) == {1: Copy(0, True)}
 
 
 def test_texts_without_words_are_copies_of_nothing() -> None:
-    own, others = fingerprints(["...", "...", ""], ["...", ""])
+    own, others = fingerprints(split("...", "...", ""), split("...", ""))
     assert find_copies(own) == find_copies(own, others) == {}

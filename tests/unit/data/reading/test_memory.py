@@ -136,8 +136,6 @@ REFUSED = {
     "no texts": (([], []), "there are none; give at least one"),
     "no rows": ([], "there are none"),
     "a number for a text": ((["a", 1], ["x", "y"]), "in memory:1: .* found an integer where a t"),
-    "no text": (([None, "a"], ["x", "y"]), "in memory:0: .* found a null where a text"),
-    "an empty text": ((["a", " "], ["x", "y"]), "in memory:1: .* empty text"),
     "no label": ((["a", "b"], ["x", None]), "in memory:1: .* found a null where a label"),
     "a missing number": ((["a", "b"], [1.0, float("nan")]), "in memory:1: .* found NaN"),
     "one text": (("a text", ["x"]), "are without labels"),

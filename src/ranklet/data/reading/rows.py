@@ -17,8 +17,7 @@ from ranklet.data.reading.row import MAX_CELL_CHARACTERS, Row
 from ranklet.errors import DataError
 from ranklet.vocabulary import LABELLED_SUFFIXES
 
-PICKLES = (".pkl", ".pickle")
-SUFFIXES = (*LABELLED_SUFFIXES, *PICKLES, ".txt")
+SUFFIXES = (*LABELLED_SUFFIXES, ".txt")
 
 
 def read_rows(
@@ -56,7 +55,7 @@ def _reader(file: BinaryIO, path: Path, columns: Sequence[str] | None) -> Iterat
         return read_json_lines(file, source)
     if suffix == ".parquet":
         return read_parquet(file, source, columns)
-    if suffix in PICKLES:
+    if suffix in (".pkl", ".pickle"):
         return read_pickle(file, source)
     if suffix == ".txt":
         return _read_text_lines(file, source)

@@ -11,9 +11,10 @@ import numpy as np
 
 from ranklet.data.reading.pickles.machine import Global, Instance, RefusedPickleError
 
-CELLS_PER_BYTE = 16
+CELLS_PER_BYTE = 8
 FREE_CELLS = 1_000_000
 CHARACTERS_PER_CELL = 256
+BYTES_PER_CELL = 8
 MAX_DIMENSIONS = 2
 
 PLAIN_DTYPES = re.compile(r"[biufOSU]\d*|[mM]8")
@@ -57,14 +58,20 @@ def is_array(value: object) -> bool:
 def as_bytes(value: Any, allowance: Allowance) -> bytes | bytearray:
     """Return bytes, which protocol 2 writes as a text and pyarrow as a buffer."""
     if isinstance(value, bytes | bytearray):
+        allowance.take(len(value) // BYTES_PER_CELL)
         return value
     if value.kind == "encode" and value.arguments[1] == "latin1":
-        text = str(value.arguments[0])
-        allowance.take(weight([text]))  # encoded anew wherever it is used
-        return text.encode("latin1")
+        return as_bytes(bytes(value.arguments[0], "latin1"), allowance)
     if value.kind in ("bytes", "bytearray", "py_buffer"):
         return as_bytes(value.arguments[0], allowance) if value.arguments else b""
     raise RefusedPickleError(f"has a {value.kind} where bytes must stand")
+
+
+def as_text(value: Any) -> str:
+    """Return what must be a text: anything else could be endlessly long as one."""
+    if not isinstance(value, str):
+        raise RefusedPickleError(f"has a {type(value).__name__} where a name must stand")
+    return value
 
 
 def to_array(value: Any, allowance: Allowance) -> np.ndarray[Any, Any]:
@@ -81,10 +88,11 @@ def to_array(value: Any, allowance: Allowance) -> np.ndarray[Any, Any]:
     if not 1 <= len(shape) <= MAX_DIMENSIONS:
         raise RefusedPickleError(f"has an array of {len(shape)} dimensions; 1 or 2 are read")
     count = math.prod(shape)
-    allowance.take(count)
+    allowance.take(count + max(shape))
     kind = to_dtype(dtype)
     if kind.hasobject:
         array = np.fromiter(data, dtype=object, count=len(data))
+        order = "C"  # whatever is stated of it
     else:
         array = np.frombuffer(as_bytes(data, allowance), kind)
     if min(shape) < 0 or len(array) != count:

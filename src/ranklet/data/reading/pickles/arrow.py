@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ranklet.data.reading.pickles.arrays import Allowance, as_bytes, cells
-from ranklet.data.reading.pickles.machine import RefusedPickleError
+from ranklet.data.reading.pickles.arrays import Allowance, as_bytes, as_text, cells
+from ranklet.data.reading.pickles.machine import Instance, RefusedPickleError
 
 BITS = (8, 16, 32, 64)
 NUMBERS = {
@@ -45,7 +45,7 @@ def _values(parts: tuple[Any, ...], allowance: Allowance) -> list[Any]:
     if not 0 <= length < 2**40 or not 0 <= offset < 2**40:
         raise RefusedPickleError("has an Arrow array of a length that cannot be")
     allowance.take(length)
-    name = kind.arguments[0] if kind.kind == "type_for_alias" else kind.kind
+    name = _name(kind)
     if not length or name == "null":
         return [None] * length
     if name in OFFSETS:
@@ -58,9 +58,7 @@ def _values(parts: tuple[Any, ...], allowance: Allowance) -> list[Any]:
             items = [inner[start:end] for start, end in pairwise(starts)]
     elif name == "dictionary":
         words = arrow_cells(dictionary, allowance)
-        codes = _numbers(
-            NUMBERS[kind.arguments[0].arguments[0]], buffers[1], offset, length, allowance
-        )
+        codes = _numbers(NUMBERS[_name(kind.arguments[0])], buffers[1], offset, length, allowance)
         items = [words[code] if 0 <= code < len(words) else None for code in codes.tolist()]
     elif name == "bool":
         items = [bool(bit) for bit in _bits(buffers[1], offset, length, allowance)]
@@ -72,6 +70,10 @@ def _values(parts: tuple[Any, ...], allowance: Allowance) -> list[Any]:
         return list(items)
     valid = _bits(buffers[0], offset, length, allowance)
     return [item if is_valid else None for item, is_valid in zip(items, valid, strict=True)]
+
+
+def _name(kind: Instance) -> str:
+    return as_text(kind.arguments[0]) if kind.kind == "type_for_alias" else kind.kind
 
 
 def _numbers(

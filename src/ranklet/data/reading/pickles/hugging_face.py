@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ranklet.data.reading.pickles.arrays import Allowance
+from ranklet.data.reading.pickles.arrays import Allowance, as_text
 from ranklet.data.reading.pickles.arrow import UnreadableColumnError, arrow_cells
 from ranklet.data.reading.pickles.frames import Column
 from ranklet.data.reading.pickles.machine import IN_DATASETS, Instance, RefusedPickleError
 
 
-def dataset_columns(dataset: Instance, allowance: Allowance) -> list[tuple[Any, Column]]:
+def dataset_columns(dataset: Instance, allowance: Allowance) -> list[tuple[str, Column]]:
     """Return the names and the columns of a Dataset, in the order of its rows.
 
     Raises:
@@ -31,17 +31,18 @@ def dataset_columns(dataset: Instance, allowance: Allowance) -> list[tuple[Any, 
 
 def class_names_in(dataset: Instance, column: str) -> tuple[str, ...] | None:
     """Return the class names of a column of integers, or of lists of them, if it has any."""
-    feature = dataset.state["_info"].state["features"].entries.get(column)
+    (features,) = dataset.state["_info"].state["features"].arguments
+    feature = features.get(column)
     if isinstance(feature, list):  # how `datasets` described lists once
         feature = feature[0]
     if isinstance(feature, Instance) and feature.kind in ("Sequence", "List", "LargeList"):
         feature = feature.state["feature"]
     if not isinstance(feature, Instance) or feature.kind != "ClassLabel":
         return None
-    return tuple(str(name) for name in feature.state["names"])
+    return tuple(as_text(name) for name in feature.state["names"])
 
 
-def _table_columns(table: Instance, allowance: Allowance) -> list[tuple[Any, Column]]:
+def _table_columns(table: Instance, allowance: Allowance) -> list[tuple[str, Column]]:
     if table.kind == "ConcatenationTable":
         return _concatenated(table.state["blocks"], allowance)
     if table.kind != "InMemoryTable":
@@ -51,13 +52,14 @@ def _table_columns(table: Instance, allowance: Allowance) -> list[tuple[Any, Col
         )
     schema, arrays = _schema_and_arrays(table.state)
     fields = schema.arguments[0]
-    columns: list[tuple[Any, Column]] = []
-    for field, array in zip(fields, arrays, strict=True):
+    names = [as_text(field.arguments[0]) for field in fields]
+    columns: list[Column] = []
+    for array in arrays:
         try:
-            columns.append((field.arguments[0], arrow_cells(array, allowance)))
+            columns.append(arrow_cells(array, allowance))
         except UnreadableColumnError as error:
-            columns.append((field.arguments[0], str(error)))
-    return columns
+            columns.append(str(error))
+    return list(zip(names, columns, strict=True))
 
 
 def _schema_and_arrays(state: dict[str, Any]) -> tuple[Instance, list[Instance]]:
@@ -69,10 +71,10 @@ def _schema_and_arrays(state: dict[str, Any]) -> tuple[Instance, list[Instance]]
     return state["_schema"], [Instance("chunked_array", (column,)) for column in chunks]
 
 
-def _concatenated(blocks: list[list[Instance]], allowance: Allowance) -> list[tuple[Any, Column]]:
+def _concatenated(blocks: list[list[Instance]], allowance: Allowance) -> list[tuple[str, Column]]:
     """Join tables below one another, each of tables side by side."""
-    whole: dict[Any, list[Any]] = {}
-    unreadable: dict[Any, Column] = {}
+    whole: dict[str, list[Any]] = {}
+    unreadable: dict[str, Column] = {}
     for row in blocks:
         if any(block.kind == "ConcatenationTable" for block in row):
             raise RefusedPickleError("has tables joined of joined tables")

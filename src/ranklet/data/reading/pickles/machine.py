@@ -29,7 +29,7 @@ class RefusedPickleError(ValueError):
         super().__init__(f"the pickle {problem}; {way_out}")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Global:
     """A name that the pickle would import.
 
@@ -40,7 +40,7 @@ class Global:
     kind: str
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Instance:
     """What the pickle would make by calling a name.
 

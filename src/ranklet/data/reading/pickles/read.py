@@ -65,23 +65,25 @@ def class_names(file: BinaryIO, source: str, column: str) -> tuple[str, ...] | N
 
 
 def _parsed(content: bytes, source: str) -> Any:
-    start = content.lstrip()[:1]
     if not content:
         raise DataError("is empty; write or fetch it again", source)
     for mark, message in OTHER_STARTS.items():
         if content.startswith(mark):
             raise DataError(f"the file {message}", source)
+    if content[:100].lstrip().startswith(b"<"):
+        message = "the file is an HTML page, as of a page that asks for a login; fetch it again"
+        raise DataError(message, source)
+    if not content.startswith(PROTOCOL) and not content.endswith(END):
+        raise DataError("the file neither begins nor ends as a pickle; rename it", source)
     try:
         return parse(content)
     except RefusedPickleError:
         raise
     except ValueError as error:
-        if start == b"<":
-            message = "the file is an HTML page, as a page that asks for a login; fetch it again"
-        elif content.startswith(PROTOCOL) and not content.endswith(END):
-            message = "the pickle is cut off: it has no end mark; write or fetch it again"
-        else:
-            message = f"not a sound pickle: {first_line(error)}; write or fetch it again"
+        defect = (
+            first_line(error) if content.endswith(END) else "it is cut off, without an end mark"
+        )
+        message = f"the pickle is damaged: {defect}; write or fetch it again"
         raise DataError(message, source) from error
 
 

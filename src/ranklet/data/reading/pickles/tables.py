@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ranklet.data.hints import listed
 from ranklet.data.reading.memory import LABEL, TEXT
-from ranklet.data.reading.pickles.arrays import Allowance, cells, is_array, plain, to_array, weight
+from ranklet.data.reading.pickles.arrays import (
+    Allowance,
+    as_text,
+    cells,
+    is_array,
+    plain,
+    to_array,
+    weight,
+)
 from ranklet.data.reading.pickles.frames import Column, frame_columns, series_column
 from ranklet.data.reading.pickles.hugging_face import dataset_columns
 from ranklet.data.reading.pickles.machine import Instance, RefusedPickleError
@@ -69,17 +78,14 @@ def _array_columns(value: Instance, allowance: Allowance) -> list[tuple[Any, Col
     return [(name, cells(array[:, at], allowance)) for at, name in enumerate((TEXT, LABEL))]
 
 
-def _column(value: Any, allowance: Allowance) -> list[Any]:
+def _column(value: Any, allowance: Allowance) -> Column:
     """Return one column of a dict: a list, an array or a Series."""
-    if isinstance(value, Instance) and value.kind == "Series":
-        _, column = series_column(value, allowance)
-        value = column
-    if is_array(value):
-        return cells(to_array(value, allowance), allowance)
-    if not isinstance(value, list | tuple):
-        raise RefusedPickleError("holds a dict of what is no column; no table")
-    column = plain(value, allowance)
-    return list(column)
+    if _is_series(value):
+        return series_column(value, allowance)[1]
+    if not is_array(value) and not isinstance(value, list | tuple):
+        raise RefusedPickleError("holds a dict of what are no columns")
+    column: list[Any] = plain(value, allowance)
+    return column
 
 
 def _are_two_columns(value: Any) -> bool:
@@ -100,13 +106,13 @@ def _dict_of(value: Any) -> Any:
 def _rows_of_columns(
     columns: Sequence[tuple[Any, Column]], allowance: Allowance
 ) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
-    names = [str(name) for name, _ in columns]
-    refused = {str(name): column for name, column in columns if isinstance(column, str)}
-    for name in names:
-        if names.count(name) > 1:
-            refused[name] = "one of several columns of that name"
-    readable = {str(name): column for name, column in columns if isinstance(column, list)}
-    readable = {name: column for name, column in readable.items() if name not in refused}
+    named = [(_name(name), column) for name, column in columns]
+    refused = {name: column for name, column in named if isinstance(column, str)}
+    counts = Counter(name for name, _ in named)
+    refused |= {name: "one of several columns of that name" for name in counts if counts[name] > 1}
+    readable = {
+        name: column for name, column in named if isinstance(column, list) and name not in refused
+    }
     lengths = {len(column) for column in readable.values()}
     if len(lengths) > 1:
         raise RefusedPickleError("has columns of different lengths")
@@ -115,6 +121,10 @@ def _rows_of_columns(
     for row in zip(*readable.values(), strict=True):
         allowance.take(weight(row))
         yield dict(zip(readable, row, strict=True)), refused
+
+
+def _name(name: object) -> str:
+    return str(name) if isinstance(name, int | float | None) else as_text(name)
 
 
 def _rows_of_items(
@@ -127,7 +137,7 @@ def _rows_of_items(
 def _record(item: Any, line: int, allowance: Allowance) -> dict[str, Any]:
     if isinstance(item, Mapping):
         allowance.take(weight(item.values()))
-        return {str(name): plain(value, allowance) for name, value in item.items()}
+        return {_name(name): plain(value, allowance) for name, value in item.items()}
     value = plain(item, allowance)
     if isinstance(value, str | int | None):
         allowance.take(weight((value,)))

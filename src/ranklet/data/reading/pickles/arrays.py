@@ -12,7 +12,7 @@ import numpy as np
 from ranklet.data.reading.pickles.machine import Global, Instance, RefusedPickleError
 
 CELLS_PER_BYTE = 8
-FREE_CELLS = 1_000_000
+FREE_CELLS = 100_000
 CHARACTERS_PER_CELL = 256
 BYTES_PER_CELL = 8
 MAX_DIMENSIONS = 2

@@ -81,7 +81,9 @@ def _parsed(content: bytes, source: str) -> Any:
         raise
     except ValueError as error:
         defect = (
-            first_line(error) if content.endswith(END) else "it is cut off, without an end mark"
+            first_line(error)[:100]
+            if content.endswith(END)
+            else "it is cut off, without an end mark"
         )
         message = f"the pickle is damaged: {defect}; write or fetch it again"
         raise DataError(message, source) from error

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ranklet.data.reading.pickles.arrays import Allowance, as_bytes, as_text, cells
-from ranklet.data.reading.pickles.machine import Instance, RefusedPickleError
+from ranklet.data.reading.pickles.machine import RefusedPickleError
 
 BITS = (8, 16, 32, 64)
 NUMBERS = {
@@ -41,25 +41,24 @@ def arrow_cells(value: Any, allowance: Allowance) -> list[Any]:
 
 
 def _values(parts: tuple[Any, ...], allowance: Allowance) -> list[Any]:
-    kind, length, _, offset, buffers, children, dictionary = parts
+    kind, length, _, offset, buffers, children, _ = parts
     if not 0 <= length < 2**40 or not 0 <= offset < 2**40:
         raise RefusedPickleError("has an Arrow array of a length that cannot be")
     allowance.take(length)
-    name = _name(kind)
+    name = as_text(kind.arguments[0]) if kind.kind == "type_for_alias" else kind.kind
     if not length or name == "null":
         return [None] * length
     if name in OFFSETS:
         starts = _offsets(buffers[1], OFFSETS[name], offset, length, allowance)
-        if name in ("string", "large_string"):
-            items: Any = _texts(as_bytes(buffers[2], allowance) if buffers[2] else b"", starts)
-        else:
-            inner = _values(children[0], allowance)
-            _check_end(starts, len(inner))
-            items = [inner[start:end] for start, end in pairwise(starts)]
-    elif name == "dictionary":
-        words = arrow_cells(dictionary, allowance)
-        codes = _numbers(NUMBERS[_name(kind.arguments[0])], buffers[1], offset, length, allowance)
-        items = [words[code] if 0 <= code < len(words) else None for code in codes.tolist()]
+        is_text = name in ("string", "large_string")
+        data = (
+            as_bytes(buffers[2] or b"", allowance) if is_text else _values(children[0], allowance)
+        )
+        if starts[-1] > len(data):
+            raise RefusedPickleError("has an Arrow array that ends beyond its data")
+        items: Any = [data[start:end] for start, end in pairwise(starts)]
+        if is_text:
+            items = [item.decode() for item in items]
     elif name == "bool":
         items = [bool(bit) for bit in _bits(buffers[1], offset, length, allowance)]
     elif name in NUMBERS:
@@ -70,10 +69,6 @@ def _values(parts: tuple[Any, ...], allowance: Allowance) -> list[Any]:
         return list(items)
     valid = _bits(buffers[0], offset, length, allowance)
     return [item if is_valid else None for item, is_valid in zip(items, valid, strict=True)]
-
-
-def _name(kind: Instance) -> str:
-    return as_text(kind.arguments[0]) if kind.kind == "type_for_alias" else kind.kind
 
 
 def _numbers(
@@ -96,22 +91,8 @@ def _offsets(buffer: Any, dtype: str, offset: int, length: int, allowance: Allow
     return offsets
 
 
-def _texts(data: bytes | bytearray, starts: list[int]) -> list[str]:
-    _check_end(starts, len(data))
-    return [data[start:end].decode() for start, end in pairwise(starts)]
-
-
-def _check_end(starts: list[int], end: int) -> None:
-    if starts[-1] > end:
-        raise RefusedPickleError("has an Arrow array that ends beyond its data")
-
-
 def _bits(buffer: Any, offset: int, length: int, allowance: Allowance) -> list[int]:
-    packed = np.frombuffer(as_bytes(buffer, allowance), np.uint8)[
-        offset // 8 : (offset + length + 7) // 8
-    ]
-    bits = np.unpackbits(packed, bitorder="little")[offset % 8 :][:length]
-    if len(bits) != length:
-        raise RefusedPickleError("has an Arrow array shorter than it states")
-    values: list[int] = bits.tolist()
-    return values
+    first, end = offset // 8, (offset + length + 7) // 8
+    packed = _numbers("u1", buffer, first, end - first, allowance)
+    bits: list[int] = np.unpackbits(packed, bitorder="little").tolist()
+    return bits[offset % 8 :][:length]

@@ -17,7 +17,6 @@ from ranklet.data.reading.pickles.names import ALLOWED
 MAX_OPEN_MARKS = 100
 MAX_KEY = 2**60  # below it an integer is its own hash, so that keys cannot be made to collide
 
-
 IN_PANDAS = 'load it where it comes from and write df.to_csv("train.csv", index=False)'
 IN_DATASETS = 'load it where it comes from and write ds.to_parquet("train.parquet")'
 
@@ -102,9 +101,9 @@ class _Machine:
         return self.stack.pop()
 
     def top(self) -> Any:
-        if not self.stack:
-            raise RefusedPickleError("takes a value from an empty stack")
-        return self.stack[-1]
+        value = self.pop()
+        self.push(value)
+        return value
 
     def mark(self) -> None:
         if len(self.outer) == MAX_OPEN_MARKS:
@@ -147,19 +146,15 @@ def _stack_global(machine: _Machine, _: Any) -> None:
 
 def _call(machine: _Machine, _: Any) -> None:
     arguments, called = machine.pop(), machine.pop()
+    # pandas 1.3 calls partial(new_block), a time zone getattr(ZoneInfo, "_unpickle").
     if isinstance(called, Instance) and called.kind in ("partial", "getattr"):
-        called = next(
-            iter(called.arguments), None
-        )  # pandas 1.3: partial(new_block); times: ZoneInfo._unpickle
+        called = called.arguments[0] if called.arguments else None
     if not isinstance(called, Global) or not isinstance(arguments, tuple):
         raise RefusedPickleError("calls something that is no name")
-    if called.kind == "getattr" and _kind_of(arguments[:1]) != "ZoneInfo":
+    owner = arguments[0] if arguments else None
+    if called.kind == "getattr" and not (isinstance(owner, Global) and owner.kind == "ZoneInfo"):
         raise RefusedPickleError("asks for 'builtins.getattr', which no table needs")
     machine.push(Instance(called.kind, arguments))
-
-
-def _kind_of(arguments: tuple[Any, ...]) -> str | None:
-    return arguments[0].kind if arguments and isinstance(arguments[0], Global) else None
 
 
 def _build(machine: _Machine, _: Any) -> None:

@@ -7,10 +7,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from ranklet.data.hints import first_line
-from ranklet.data.reading.pickles.arrays import Allowance
-from ranklet.data.reading.pickles.hugging_face import class_names_in
 from ranklet.data.reading.pickles.machine import IN_PANDAS, Instance, RefusedPickleError, parse
-from ranklet.data.reading.pickles.tables import records
 from ranklet.data.reading.row import Row, typed_row
 from ranklet.errors import DataError
 
@@ -41,9 +38,11 @@ def read_pickle(file: BinaryIO, source: str) -> Iterator[Row]:
     Raises:
         DataError: Another format, a damaged file, a name or value that no table needs.
     """
+    from ranklet.data.reading.pickles.tables import records  # needs NumPy
+
     content = file.read()
     with _refusals(source):
-        rows = records(_parsed(content, source), Allowance(len(content)))
+        rows = records(_parsed(content, source), len(content))
         for line, (values, refused) in enumerate(rows, start=1):
             row = typed_row(line, values)
             yield Row(line, row.cells, {**row.kinds, **refused}, row.lists) if refused else row
@@ -57,6 +56,8 @@ def class_names(file: BinaryIO, source: str, column: str) -> tuple[str, ...] | N
     Raises:
         DataError: As `read_pickle`.
     """
+    from ranklet.data.reading.pickles.hugging_face import class_names_in  # needs NumPy
+
     with _refusals(source):
         table = _parsed(file.read(), source)
         if isinstance(table, Instance) and table.kind == "Dataset":
@@ -80,13 +81,11 @@ def _parsed(content: bytes, source: str) -> Any:
     except RefusedPickleError:
         raise
     except ValueError as error:
+        is_whole = content.endswith(END)
         defect = (
-            first_line(error)[:100]
-            if content.endswith(END)
-            else "it is cut off, without an end mark"
+            f"damaged: {first_line(error)[:100]}" if is_whole else "cut off: it has no end mark"
         )
-        message = f"the pickle is damaged: {defect}; write or fetch it again"
-        raise DataError(message, source) from error
+        raise DataError(f"the pickle is {defect}; write or fetch it again", source) from error
 
 
 @contextmanager

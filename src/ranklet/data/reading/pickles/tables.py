@@ -25,13 +25,17 @@ TABLES = ("DataFrame", "Dataset")
 DICTS = ("OrderedDict", "defaultdict")
 
 
-def records(value: Any, allowance: Allowance) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+def records(value: Any, length: int) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
     """Yield the readable cells of each row, and what the unreadable ones are.
+
+    Args:
+        value: What the pickle holds.
+        length: Its length in bytes, which bounds how many cells it may stand for.
 
     Raises:
         RefusedPickleError: It is no table, or none that is understood.
     """
-    value = _dict_of(value)
+    value, allowance = _dict_of(value), Allowance(length)
     if isinstance(value, Instance | dict) or _are_two_columns(value):
         return _rows_of_columns(_columns(value, allowance), allowance)
     if isinstance(value, list | tuple):

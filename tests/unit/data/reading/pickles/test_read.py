@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -218,6 +219,12 @@ def test_a_refused_name_is_said_with_the_way_out(asked_for: str, way_out: str) -
     message = refusal(f"c{module}\n{name}\n.".encode())
     assert f"asks for '{module}.{name}'" in message
     assert way_out in message
+
+
+def test_a_file_of_joblib_is_refused_by_name(tmp_path: Path) -> None:
+    joblib.dump({"text": np.array(TEXTS)}, tmp_path / "a.pkl")
+    content = (tmp_path / "a.pkl").read_bytes()
+    assert "asks for 'joblib.numpy_pickle.NumpyArrayWrapper'" in refusal(content)
 
 
 def test_neither_pandas_nor_pyarrow_is_imported() -> None:

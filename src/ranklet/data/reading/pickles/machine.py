@@ -79,7 +79,7 @@ def parse(content: bytes) -> Any:
                 raise RefusedPickleError(f"uses the opcode {opcode.name}, which no table needs")
             step(machine, argument)
     if end != len(content):
-        raise RefusedPickleError("is followed by something else in the file")
+        raise RefusedPickleError("is followed by another, as by a second dump or of torch.save")
     return machine.pop()
 
 

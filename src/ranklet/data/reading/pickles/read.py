@@ -11,7 +11,8 @@ from ranklet.data.reading.pickles.machine import IN_PANDAS, Instance, RefusedPic
 from ranklet.data.reading.row import Row, typed_row
 from ranklet.errors import DataError
 
-OTHER_STARTS = {
+ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+OTHER_STARTS: dict[bytes | tuple[bytes, ...], str] = {
     b"version https://git-lfs": "is a Git-LFS pointer, not the file; fetch that by: git lfs pull",
     b"PAR1": "is a Parquet file; name it .parquet",
     b"PK": "is a zip archive, as torch.save and numpy.savez write; write the table as CSV",
@@ -19,7 +20,7 @@ OTHER_STARTS = {
     b"BZh": "is compressed with bzip2; name it .pkl.bz2",
     b"\xfd7zXZ": "is compressed with xz; name it .pkl.xz",
     b"\x28\xb5\x2f\xfd": "is compressed with zstandard; name it .pkl.zst",
-    b"\x78\x9c": "is compressed with zlib, as joblib does; write the table as CSV",
+    ZLIB: "is compressed with zlib, as joblib does; write the table as CSV",
     b"\x93NUMPY": "is a NumPy array (.npy); write the table as CSV",
     b"ARROW1": "is an Arrow file; name it .arrow",
     b"\x89HDF": "is an HDF5 file; write the table as CSV",

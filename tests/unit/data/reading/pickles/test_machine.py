@@ -114,12 +114,16 @@ def marshalled(code: str) -> bytes:
     return marshal.dumps(compile(f"__import__('builtins').{code}", "x", "eval"))
 
 
+def mapped_dataset() -> Call:
+    state = {"path": "/etc/passwd", "replays": []}
+    mapped = call("datasets.table:MemoryMappedTable", state=state)
+    return call("datasets.arrow_dataset:Dataset", state={"_data": mapped, "_indices": None})
+
+
 def tricks() -> dict[str, bytes]:
     """Return pickles that reach for the reader itself, or for what lies outside of the file."""
     changed = opcodes((None, {"__defaults__": ("x",), "__doc__": "x"})) + b"b"
     frame = call("pandas:DataFrame")
-    mapped = call("datasets.table:MemoryMappedTable", state={"path": "/etc/passwd", "replays": []})
-    dataset = call("datasets.arrow_dataset:Dataset", state={"_data": mapped, "_indices": None})
     built = (
         "numpy:ndarray numpy._core.multiarray:_reconstruct pandas:DataFrame _codecs:encode"
         " builtins:slice builtins:bytearray pandas._libs.internals:_unpickle_block"
@@ -140,7 +144,7 @@ def tricks() -> dict[str, bytes]:
         "persistent id": raw(b"Pan id\n"),
         "persistent id on the stack": raw(b"Van id\nQ"),
         "buffer out of band": raw(b"\x97"),
-        "mapped file": dataset,
+        "mapped file": mapped_dataset(),
         "getattr of a class": call("builtins:getattr", name("pandas:DataFrame"), "from_dict"),
         "beginning of a name": call("datasets.arrow_dataset:Dataset.from_file", "/etc/passwd"),
         "name across the dot": raw(b"cpandas.core\nframe.DataFrame\n)R"),
@@ -173,11 +177,19 @@ def arrow(alias: str, length: int, *buffers: object) -> Call:
     return call("pyarrow.lib:_restore_array", (kind, length, 0, 0, list(buffers), [], None))
 
 
-def frame_of(values: object, names: object) -> Call:
-    place = call("builtins:slice", 0, 1, 1)
-    block = call("pandas._libs.internals:_unpickle_block", values, place, 2)
-    manager = call("pandas.core.internals.managers:BlockManager", (block,), [names, names])
+def block(values: object, first: int, end: int) -> Call:
+    places = call("builtins:slice", first, end, 1)
+    return call("pandas._libs.internals:_unpickle_block", values, places, 2)
+
+
+def frame_of(values: object, names: object, *more: Call) -> Call:
+    blocks = (block(values, 0, 1), *more)
+    manager = call("pandas.core.internals.managers:BlockManager", blocks, [names, names])
     return call("pandas:DataFrame", state={"_mgr": manager})
+
+
+def index_of(values: object, kind: str = "Index") -> Call:
+    return call("pandas.core.indexes.base:_new_Index", name(f"pandas:{kind}"), {"data": values})
 
 
 def range_of(stop: int) -> Call:
@@ -310,6 +322,38 @@ def test_attacks_are_refused_in_little_memory(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=120
     )
     assert (done.stdout, done.stderr) == (f"{len(contents)}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (
+            frame_of(array(b"", "i8", (1, 0)), index_of(None, "MultiIndex")),
+            "in several levels; flat",
+        ),
+        ({"train": frame_of(None, None)}, "holds several tables: 'train'; write one of them"),
+        (call("datasets.dataset_dict:DatasetDict"), "a DatasetDict with the splits"),
+        (mapped_dataset(), "no rows, only the path of a file on the machine that wrote it"),
+        (mapped_dataset(), 'ds.to_parquet("train.parquet")'),
+        (call("pandas:Index"), "holds a Index, no table"),
+    ],
+)
+def test_a_table_that_is_refused_says_how_to_write_it(value: object, said: str) -> None:
+    assert said in outcome(whole(value))
+
+
+def test_columns_that_cannot_be_read_are_refused_by_their_own_name() -> None:
+    names = array(["text", "n", "x", "x", "when"], "O8", (5,))
+    numbers = block(array([1] * 6, "O8", (3, 2)), 1, 4)
+    period = block(call("pandas.arrays:PeriodArray"), 4, 5)
+    frame = frame_of(array(["a", "b"], "O8", (1, 2)), index_of(names), numbers, period)
+    row, _ = read_pickle(io.BytesIO(whole(frame)), "a.pkl")
+    assert row.cells == {"text": "a", "n": "1"}
+    assert row.kinds == {
+        "n": "an integer",
+        "x": "one of several columns of that name",
+        "when": "a pandas PeriodArray",
+    }
 
 
 def mutated(content: bytes, generator: random.Random) -> bytes:

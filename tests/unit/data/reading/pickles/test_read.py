@@ -7,6 +7,7 @@ import json
 import pickle
 import subprocess
 import sys
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -192,11 +193,12 @@ def test_what_is_no_table_is_called_by_its_name(value: object, said: str) -> Non
         (b"\n <!DOCTYPE html><html></html>", "is an HTML page"),
         (b"PAR1\x15\x04\x15 PAR1", "is a Parquet file; name it .parquet"),
         (b"PK\x03\x04\x14\x00", "is a zip archive, as torch.save"),
+        (zlib.compress(pickle.dumps(RECORDS)), "is compressed with zlib, as joblib does"),
         (b"\x1f\x8b\x08\x00", "compressed with gzip; name it .pkl.gz"),
         (b"text,label\na,b\n", "neither begins nor ends as a pickle"),
         (b"\x80\x04\xff.", "is damaged"),
         (pickle.dumps(RECORDS, 4)[:-5], "is cut off"),
-        (pickle.dumps(RECORDS) * 2, "is followed by something else"),
+        (pickle.dumps(RECORDS) * 2, "is followed by another"),
         (FRAMES[-1].read_bytes()[:1000], "is cut off"),
     ],
     ids=lambda value: value[:12] if isinstance(value, str) else "",

@@ -11,7 +11,7 @@ _NUMPY_PRIVATE = {
     "multiarray": "_reconstruct scalar",
     "numeric": "_frombuffer",
 }
-_BUILTINS = "slice bytes bytearray set getattr"
+_BUILTINS = "slice bytes bytearray set list getattr"
 _INTEGERS = " ".join(f"{sign}Int{bits}Dtype" for sign in ("", "U") for bits in (8, 16, 32, 64))
 
 _MODULES = {

@@ -172,7 +172,7 @@ def array(data: object, code: str, shape: tuple[object, ...]) -> Call:
     return call("numpy._core.multiarray:_reconstruct", *start, state=state)
 
 
-def arrow(alias: str, length: int, *buffers: object) -> Call:
+def arrow(alias: object, length: int, *buffers: object) -> Call:
     kind = call("pyarrow.lib:type_for_alias", alias)
     return call("pyarrow.lib:_restore_array", (kind, length, 0, 0, list(buffers), [], None))
 
@@ -240,7 +240,10 @@ def bombs() -> dict[str, bytes]:
         "nested cells": [("a", raw(b"]" * 50_000, b"a" * 49_999))],
         "nested bytes": array(raw(nested, b"C\0", b"\x85R" * 20_000), "b1", (1,)),
         "cells doubled": [("a", doubled([], b"](", b"e"))],
-        "names doubled": frame_of(array([1], "O8", (1, 1)), doubled((), b"(", b"t")),
+        "names doubled": frame_of(
+            array([1], "O8", (1, 1)), index_of(array([doubled((), b"(", b"t")], "O8", (1,)))
+        ),
+        "types doubled": arrow_frame(arrow(doubled((), b"(", b"t"), 1, None, b"12345678")),
         "cyclic cells": [("a", raw(b"]\x94h\0a"))],
         "range of names": frame_of(array(b"a", "b1", (1, 1)), range_of(10**12)),
         "range beyond C": frame_of(array(b"a", "b1", (1, 1)), range_of(10**30)),

@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 import zlib
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -135,6 +135,7 @@ TEXTS, LABELS = ["a", "b"], [0, 1]
         (TEXTS, LABELS),
         (np.array(TEXTS), np.array(LABELS)),
         {"text": TEXTS, "label": LABELS},
+        defaultdict(list, text=TEXTS, label=LABELS),
         {"text": tuple(TEXTS), "label": np.array(LABELS, ">i2")},
         np.array([["a", 0], ["b", 1]], dtype=object),
         np.asfortranarray(np.array([["a", 0], ["b", 1]], dtype=object)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -94,10 +95,18 @@ def to_array(value: Any, allowance: Allowance) -> np.ndarray[Any, Any]:
         array = np.fromiter(data, dtype=object, count=len(data))
         order = "C"  # whatever is stated of it
     else:
-        array = np.frombuffer(as_bytes(data, allowance), kind)
+        array = _from_buffer(data, kind, allowance)
     if min(shape) < 0 or len(array) != count:
         raise RefusedPickleError(f"has an array of {len(array)} values where {count} are stated")
     return array.reshape(shape, order=order)
+
+
+def _from_buffer(data: Any, dtype: np.dtype[Any], allowance: Allowance) -> np.ndarray[Any, Any]:
+    array = np.frombuffer(as_bytes(data, allowance), dtype)
+    # Beyond Unicode, CPython raises a SystemError, which says that the interpreter is broken.
+    if dtype.kind == "U" and array.view(f"{dtype.byteorder}u4").max(initial=0) > sys.maxunicode:
+        raise RefusedPickleError("has an array of texts that are none")
+    return array
 
 
 def to_dtype(value: Any) -> np.dtype[Any]:
@@ -142,7 +151,7 @@ def plain(value: Any, allowance: Allowance) -> Any:
         return value
     if value.kind == "scalar":
         dtype, data = value.arguments
-        (only,) = cells(np.frombuffer(as_bytes(data, allowance), to_dtype(dtype)), allowance)
+        (only,) = cells(_from_buffer(data, to_dtype(dtype), allowance), allowance)
         return only
     if value.kind in ARRAYS:
         return [plain(item, allowance) for item in to_array(value, allowance).tolist()]

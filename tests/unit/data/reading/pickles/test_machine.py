@@ -254,6 +254,7 @@ def bombs() -> dict[str, bytes]:
         "stated shape of objects": array(["a"], "O8", (10**12,)),
         "texts of no size": array(b"\0", "U0", (10**12,)),
         "texts of any size": array(b"\0", "U999999999", (1,)),
+        "texts beyond Unicode": array(b"\xff" * 8, "U2", (1,)),
         "structured": array(b"\0" * 16, "f8,f8", (1,)),
         "nulls": arrow_frame(arrow("null", 10**12, None)),
         "texts that overlap": arrow_frame(

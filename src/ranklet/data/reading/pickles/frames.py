@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ranklet.data.reading.pickles.arrays import Allowance, cells, is_array, to_array
+from ranklet.data.reading.pickles.arrays import ARRAYS, Allowance, cells, is_array, to_array
 from ranklet.data.reading.pickles.arrow import UnreadableColumnError, arrow_cells
 from ranklet.data.reading.pickles.machine import Instance, RefusedPickleError
 
@@ -80,7 +80,7 @@ def block_columns(values: Instance, allowance: Allowance) -> Sequence[Column]:
 def _arrays(values: Instance, allowance: Allowance) -> list[list[Any]]:
     kind = values.arguments[0].kind if values.kind.startswith("__pyx") else values.kind
     if is_array(values) or kind in BACKED:
-        array = to_array(values if is_array(values) else _array_in(values), allowance)
+        array = to_array(values if is_array(values) else _part(values.state, ARRAYS), allowance)
         return [cells(row, allowance) for row in (array if array.ndim > 1 else [array])]
     if kind == "Categorical":
         return [_categories(values, allowance)]
@@ -120,21 +120,14 @@ def _only_row(array: Instance, allowance: Allowance) -> list[Any]:
 
 
 def _categories(values: Instance, allowance: Allowance) -> list[Any]:
-    dtype = next(part for part in _parts(values.state) if _is_kind(part, "CategoricalDtype"))
+    dtype = _part(values.state, ("CategoricalDtype",))
     words = index_values(dtype.state["categories"], allowance)
-    codes = _only_row(_array_in(values), allowance)
+    codes = _only_row(_part(values.state, ARRAYS), allowance)
     return [words[code] if code >= 0 else None for code in codes]
 
 
-def _array_in(values: Instance) -> Instance:
-    array: Instance = next(part for part in _parts(values.state) if is_array(part))
-    return array
-
-
-def _parts(state: Any) -> list[Any]:
-    """Return what a state holds, which is a dict or a tuple in an order that differs."""
-    return list(state.values() if isinstance(state, dict) else state)
-
-
-def _is_kind(value: object, kind: str) -> bool:
-    return isinstance(value, Instance) and value.kind == kind
+def _part(state: Any, kinds: Sequence[str]) -> Any:
+    """Return the first part of such a kind of a state, a dict or a tuple whose order differs."""
+    parts = state.values() if isinstance(state, dict) else state
+    fitting = (part for part in parts if isinstance(part, Instance) and part.kind in kinds)
+    return next(fitting, None)

@@ -144,6 +144,7 @@ def tricks() -> dict[str, bytes]:
         "persistent id": raw(b"Pan id\n"),
         "persistent id on the stack": raw(b"Van id\nQ"),
         "buffer out of band": raw(b"\x97"),
+        "array without data": frame_of(call("pandas.arrays:StringArray", state={}), range_of(1)),
         "mapped file": mapped_dataset(),
         "getattr of a class": call("builtins:getattr", name("pandas:DataFrame"), "from_dict"),
         "beginning of a name": call("datasets.arrow_dataset:Dataset.from_file", "/etc/passwd"),

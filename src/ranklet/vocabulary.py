@@ -6,7 +6,7 @@ from typing import Literal
 
 ProblemType = Literal["single_label_classification", "multi_label_classification"]
 
-LABELLED_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+LABELLED_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".pkl", ".pickle")
 """Files whose rows can have labels."""
 
 BUNDLED_SAMPLE = "newsbites"

@@ -111,7 +111,7 @@ BAD_LINES: list[tuple[str, str, bytes, int | None, str]] = [
     ("CR text file", "a.txt", b"one\rtwo\r", 1, "save the file with LF"),
     ("huge text line", "a.txt", b"x" * 1_000_001, 1, "at most 1,000,000"),
     ("NUL in text file", "a.txt", b"t\0wo", 1, "NUL byte at byte 2"),
-    ("suffix", "a.xlsx", b"PK", None, "allowed are .csv, .tsv, .jsonl, .parquet, .txt"),
+    ("suffix", "a.xlsx", b"PK", None, "allowed are .csv, .tsv, .jsonl, .parquet, .pkl"),
     ("compressed", "a.csv.gz", b"\x1f\x8b", None, "unknown suffix '.gz'"),
     ("no suffix", "data", b"text\n", None, "unknown suffix ''"),
 ]
@@ -256,7 +256,7 @@ def test_a_missing_file_names_its_neighbours(
         ("newsbite", "no such data; .. did you mean 'newsbites'?"),
         (
             "nothing",
-            "no such data; give a file (.csv, .tsv, .jsonl, .parquet, .txt), "
+            "no such data; give a file (.csv, .tsv, .jsonl, .parquet, .pkl, .pickle, .txt), "
             "a hub data set (owner/name)",
         ),
         ("https://host/x y", "no such data"),

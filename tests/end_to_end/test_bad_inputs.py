@@ -42,7 +42,7 @@ COMMANDS = [
     ("train recipe.yaml --out run", "run: holds a finished run; choose another --out, or remove"),
     (
         "train recipe.yaml --out encoder",
-        "encoder: holds files that are not a run's; choose another",
+        "encoder: holds files that are not an unfinished run's; choose another",
     ),
     ("train recipe.yaml --out train.csv/x", "train.csv/x: .. train.csv is a file; choose another"),
     (f"train recipe.yaml --out a/{LONG}", f"cannot write a/{LONG}: file name too long; choose"),
@@ -171,7 +171,10 @@ SIZES, WEIGHTS = "encoder/config.json", "encoder/model.safetensors"
 WORDS = "bert.embeddings.word_embeddings.weight"
 DIFFERS = f"{ADAPTER}: the model answers differently from when it was saved"
 ADAPTERS = [
-    (lambda b: b.remove("run/certificate.json"), "run: holds an unfinished run; name the folder"),
+    (
+        lambda b: b.remove("run/certificate.json"),
+        "run: holds no run (there is no certificate.json); name the folder",
+    ),
     (lambda b: b.remove(CONFIG), f"{ADAPTER}: no adapter_config.json; name a ranklet run"),
     (lambda b: b.cut(CONFIG), f"{CONFIG}: not readable as JSON"),
     (lambda b: b.put(CONFIG, "[" * 100_000), f"{CONFIG}: not readable as JSON (Recursion"),

@@ -410,10 +410,16 @@ def test_a_folder_with_other_files_is_never_emptied(workplace: Path, ranklet: Co
     assert (own / "notes.txt").read_text() == "mine"
 
 
-def test_an_unfinished_run_is_replaced(workplace: Path, ranklet: Command) -> None:
+@pytest.mark.parametrize("recipe", ["recipe.yaml", "run/recipe.yaml", "quickstart"])
+def test_a_finished_run_that_lost_its_certificate_is_not_emptied(
+    recipe: str, workplace: Path, ranklet: Command
+) -> None:
     (workplace / "run" / "certificate.json").unlink()
-    train(ranklet, "run")
-    assert library.Run(workplace / "run").is_finished
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    done = ranklet("train", recipe, "--out", "run")
+    assert done.returncode == 2
+    assert "run: holds files that are not an unfinished run's; choose another" in done.stderr
+    assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
 
 
 def test_classify_does_not_load_the_compiler(workplace: Path) -> None:

@@ -305,6 +305,25 @@ def test_a_bad_model(command: str, spoil: Any, problem: str, bench: Any, is_refu
     is_refused(command, problem)
 
 
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("rows.csv", "predict run rows.csv --output new.csv"),
+        ("rows.jsonl", "train recipe.yaml --out out --set data.train=rows.jsonl"),
+        ("rows.txt", "audit rows.txt"),
+        ("pipe.yaml", "train pipe.yaml --out out"),
+    ],
+)
+def test_a_pipe_in_place_of_a_file(name: str, command: str, workplace: Path, ranklet: Any) -> None:
+    os.mkfifo(name)
+    answer = ranklet(*command.split())
+    problem = f"error: {name}: is a pipe, not a file; write what it gives to a file first and name"
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith(problem)
+    assert len(answer.stderr.splitlines()) == 1
+
+
 def test_all_problems_of_a_recipe_have_a_line_each(bench: Any, is_refused: Any) -> None:
     bench.put("a.yaml", f"{DATA}pooling: mean\nrank: 4\ntraining: {{epochs: 0}}\n")
     problems = "a.yaml:2: pooling: mean", "a.yaml:3: rank: unknown", "a.yaml:4: training.epochs"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import re
@@ -19,6 +20,7 @@ import torch
 from safetensors.torch import load_file
 
 import ranklet as library
+from ranklet.cli.main import run as run_command_line
 from ranklet.encoder.compiled_layers import COMPILERS
 from ranklet.files import sha256_file
 from ranklet.run.observer import Observer
@@ -420,6 +422,16 @@ def test_a_finished_run_that_lost_its_certificate_is_not_emptied(
     assert done.returncode == 2
     assert "run: holds files that are not an unfinished run's; choose another" in done.stderr
     assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
+
+
+def test_classify_writes_to_a_pipe_that_is_ascii_only(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ranklet", "classify", "run", "the team"])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    with pytest.raises(SystemExit) as ended:
+        run_command_line()
+    assert ended.value.code == 0
 
 
 def test_classify_does_not_load_the_compiler(workplace: Path) -> None:

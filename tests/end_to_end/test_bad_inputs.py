@@ -84,6 +84,11 @@ OVERRIDES = [
     ("budget=200", "budget: .. 290 parameters, 90 over .. adapter.rank 1 .. fits (162)"),
     ("budget=9", "budget: .. not even rank 1 on these modules fits"),
     ("adapter.layers=[0,2]", "adapter.layers: layer 2 holds no .. allowed: 0 to 1"),
+    # Each of these was refused only after it had filled the memory, or not at all.
+    ("adapter.layers=0-999999999", "adapter.layers: layer 2 holds no .. allowed: 0 to 1"),
+    ("adapter.layers=7-999999999", "adapter.layers: layer 7 holds no .. allowed: 0 to 1"),
+    (f"adapter.layers=0-{'9' * 5000}", "--set .. adapter.layers: got .. range such as 0-5"),
+    ("training.epochs=1_000_000", "--set .. training.epochs: got 1000000; allowed: .. <= 10000"),
     ("adapter.target_modules=[querry]", "adapter.target_modules: 'querry' .. did you mean .. quer"),
     ("adapter.target_modules=[pooler]", "adapter.target_modules: 'pooler' matches no module;"),
     (

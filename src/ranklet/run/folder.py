@@ -157,8 +157,9 @@ class SeedFolder:
     @property
     def is_begun(self) -> bool:
         """Whether the folder holds the recipe of several runs, and is not that of a single one."""
-        of_one = Run(self.folder).own_names - {self.recipe.name}
-        return self.recipe.is_file() and not any((self.folder / name).exists() for name in of_one)
+        single = Run(self.folder)
+        of_single = (single.mark, single.plan, single.adapter, single.certificate)
+        return self.recipe.is_file() and not any(path.exists() for path in of_single)
 
     def run(self, seed: int) -> Run:
         """The run of one seed."""

@@ -64,5 +64,5 @@ def test_as_comparing_every_pair(first: list[str], second: list[str]) -> None:
 def test_an_exact_copy_is_always_found(texts: list[str], others: list[str], row: int) -> None:
     text = texts[row % len(texts)]
     own, there = fingerprints(split(*texts), split(*others, f"  {text.upper()}!"))
-    copy = find_copies(own, there).get(row % len(texts))
+    copy = find_copies(own, there).copies.get(row % len(texts))
     assert (copy is not None and copy.exact) == bool(text.split())

@@ -151,6 +151,7 @@ def audit(
             *label_findings(suspects, train),
             *(finding for _, findings in described for finding in findings),
         ),
+        not_compared=copies.open,
     )
     if fix is not None:
         assert isinstance(source, str), "check_fix refuses everything else"

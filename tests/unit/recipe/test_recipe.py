@@ -98,3 +98,12 @@ def test_package_is_light_and_its_names_are_sorted() -> None:
     code = "import sys, ranklet.recipe; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert heavy.isdisjoint(done.stdout.split())
+
+
+@pytest.mark.timeout(20)
+def test_many_names_are_compared_in_one_go() -> None:
+    """Each with each before it took minutes."""
+    names = [f"label {number}" for number in range(100_000)]
+    assert DataSection(train="a.csv", label_names=names).label_names == tuple(names)
+    with pytest.raises(ValidationError, match="lists 'label 7' twice"):
+        DataSection(train="a.csv", label_names=[*names, "label 7"])

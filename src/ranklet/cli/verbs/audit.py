@@ -119,6 +119,10 @@ def print_audit(audit: Audit) -> None:
     print_line(f"duplicates  within train {own.exact:,} exact, {own.near:,} near")
     if own.conflicting:
         print_line(f"            {own.conflicting:,} of them have another label than their copy")
+    if audit.not_compared:
+        print_line(
+            f"            {audit.not_compared:,} texts not compared with all that share their words"
+        )
     if audit.leakage is not None:
         print_line(f"leakage     {audit.leakage.verdict}")
         conflicting = audit.leakage.test.conflicting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -52,6 +53,21 @@ class Copy:
     containment: float = 1.0
 
 
+@dataclass(frozen=True)
+class CopySearch:
+    """What came of a search for copies.
+
+    Attributes:
+        copies: What each row that is a copy copies: the first exact copy if there is one, else the
+            nearest.
+        open: Rows that were not compared with every text that shares words with them, and for which
+            nothing turned up.
+    """
+
+    copies: Mapping[int, Copy]
+    open: frozenset[int] = frozenset()
+
+
 def fingerprints(*splits: Examples) -> list[Fingerprints]:
     """Prepare splits for comparison with themselves and each other."""
     sets = shingle_sets([in_one(text) for split in splits for text in split.texts])
@@ -62,15 +78,12 @@ def fingerprints(*splits: Examples) -> list[Fingerprints]:
     ]
 
 
-def find_copies(texts: Fingerprints, others: Fingerprints | None = None) -> dict[int, Copy]:
-    """Map each row that is a copy to what it copies.
+def find_copies(texts: Fingerprints, others: Fingerprints | None = None) -> CopySearch:
+    """Find the rows that are copies, and what they copy.
 
     Args:
         texts: A split.
         others: Where to look, of the same call of `fingerprints`; None: among the earlier rows.
-
-    Returns:
-        One entry for each copied row: the first exact copy if there is one, else the nearest.
     """
     copies: dict[int, Copy] = {}
     exact = {} if others is None else first_matches(texts.identities, others.identities)
@@ -92,7 +105,9 @@ def find_copies(texts: Fingerprints, others: Fingerprints | None = None) -> dict
             copies[row] = Copy(exact[row], True)
         elif first in near:
             copies[row] = near[first]
-    return copies
+    is_open = dict(zip(own, nearest.is_open, strict=True))
+    rows = (row for row, first in enumerate(texts.firsts) if is_open[first] and row not in copies)
+    return CopySearch(copies, frozenset(rows))
 
 
 def _fingerprints(split: Examples, sets: csr_array) -> Fingerprints:

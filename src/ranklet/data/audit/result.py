@@ -173,6 +173,8 @@ class Audit:
         label_check: Likely label errors; None where they were not looked for.
         findings: Every row that something is wrong with.
         fixed: The cleaned copy, where it was asked for.
+        not_compared: Rows without a copy that were not compared with all others, because more than
+            1,000 texts share their rarest words.
     """
 
     splits: tuple[SplitAudit, ...]
@@ -184,6 +186,7 @@ class Audit:
     label_check: LabelCheck | None
     findings: tuple[Finding, ...]
     fixed: CleanedCopy | None = None
+    not_compared: int = 0
 
     @property
     def defects(self) -> tuple[Defect, ...]:

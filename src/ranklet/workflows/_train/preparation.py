@@ -36,7 +36,7 @@ from ranklet.workflows._train.resume import AT_ITS_START, Beginning, find_beginn
 from ranklet.workflows._train.teachers import Lesson, consult_teachers
 from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.from_recipe.checks import check_before_download
-from ranklet.workflows.from_recipe.fit_arguments import check_class_weights
+from ranklet.workflows.from_recipe.fit_arguments import check_class_weights, check_steps
 from ranklet.workflows.from_recipe.model import build_model
 from ranklet.workflows.from_recipe.placement import encoder_of, plan_for_labels
 from ranklet.workflows.from_recipe.splits import InMemoryBySplit, read_splits
@@ -109,6 +109,7 @@ def prepare(
     # The data, hashed as it is read; what teachers say of them.
     splits = read_splits(recipe.data, recipe.seed, in_memory)
     check_class_weights(recipe.training, splits.labels)
+    check_steps(recipe.training, len(splits.train.texts))
     prepare_memory()
     lesson = consult_teachers(recipe, splits, report)
     targets = None if lesson is None else lesson.targets

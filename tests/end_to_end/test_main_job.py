@@ -424,6 +424,16 @@ def test_a_finished_run_that_lost_its_certificate_is_not_emptied(
     assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
 
 
+def test_without_out_every_start_has_a_folder_of_its_own(workplace: Path, ranklet: Command) -> None:
+    assert ranklet("train", "recipe.yaml", "--set", "data.train=none.csv").returncode == 2
+    assert not Path("runs").exists()
+    Path("runs/recipe").mkdir(parents=True)  # another start has just made it
+    done = ranklet("train", "recipe.yaml")
+    assert done.returncode == 0, done.stderr
+    assert library.Run(Path("runs/recipe-2")).is_finished
+    assert list(Path("runs/recipe").iterdir()) == []
+
+
 def test_classify_writes_to_a_pipe_that_is_ascii_only(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

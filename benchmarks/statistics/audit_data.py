@@ -38,6 +38,7 @@ from ranklet.data.audit.label_errors import (
     out_of_sample_probabilities,
     word_view,
 )
+from ranklet.data.examples import Examples
 from ranklet.workflows._audit.labels import frozen_states
 
 KINDS = {"exact": 200, "near": 200, "truncated": 50}
@@ -76,8 +77,12 @@ def plant(test: list[str], words: list[str], seed: int) -> list[tuple[str, int, 
     ]
 
 
+def unlabelled(texts: list[str]) -> Examples:
+    return Examples(tuple(texts), None, tuple(range(len(texts))), "")
+
+
 def measure_copies(train: list[str], test: list[str], seed: int, out: Path) -> dict[str, object]:
-    before = find_copies(*fingerprints(train, test))
+    before = find_copies(*fingerprints(*map(unlabelled, (train, test))))
     own = sorted(before.items(), key=lambda item: max(item[1].resemblance, item[1].containment))
     with (out / "own_pairs.txt").open("w", encoding="utf-8") as stream:
         for row, copy in own:
@@ -86,7 +91,8 @@ def measure_copies(train: list[str], test: list[str], seed: int, out: Path) -> d
     words = sorted({word for text in train for word in text.split()})
     planted = plant(test, words, seed)
     start = time.perf_counter()
-    prints = fingerprints([*train, *(text for _, _, text in planted)], test)
+    everything = [*train, *(text for _, _, text in planted)]
+    prints = fingerprints(*map(unlabelled, (everything, test)))
     found = find_copies(*prints)
     held_out = find_copies(prints[1], prints[0])
     seconds = time.perf_counter() - start

@@ -29,6 +29,7 @@ class Batch:
         targets: (texts, classes) float32, the probabilities that a teacher gives, softened by the
             temperature; None without one.
         weights: (texts,) float32, how much the loss of each labelled text counts; None: 1 each.
+        token_types: (tokens,) int64, 1 in the second text of a pair, else 0; None: 0 everywhere.
     """
 
     token_ids: Tensor
@@ -39,6 +40,7 @@ class Batch:
     first_layer: int = 0
     targets: Tensor | None = None
     weights: Tensor | None = None
+    token_types: Tensor | None = None
 
     @property
     def num_texts(self) -> int:
@@ -65,4 +67,5 @@ class Batch:
             hidden_states=None if self.hidden_states is None else self.hidden_states.to(device),
             targets=None if self.targets is None else self.targets.to(device),
             weights=None if self.weights is None else self.weights.to(device),
+            token_types=None if self.token_types is None else self.token_types.to(device),
         )

@@ -13,13 +13,15 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
-from ranklet.data.cleaning import clean
+from ranklet.data.cleaning import clean_text
+from ranklet.data.texts import Text
 from ranklet.data.tokens.batching import Indices, sorted_batches
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus, corpus_of
 from ranklet.data.tokens.long_texts import LongTexts, aggregate, aggregate_each
 from ranklet.data.tokens.tokenizer import BEGINNING_ONLY, tokenize
 from ranklet.encoder.config import EncoderConfig
 from ranklet.encoder.families import AnyEncoder, build_encoder
+from ranklet.errors import DataError
 from ranklet.head import (
     DEFAULT_RANK,
     LAST,
@@ -36,6 +38,8 @@ from ranklet.problem import Problem, SingleLabel
 from ranklet.vocabulary import CleaningStep, HeadKind, Pooling
 
 PREDICTION_BATCH_TOKENS = 4096
+WANTS_PAIRS = "the classifier reads pairs of texts (data.pair); give two for each row"
+WANTS_SINGLES = "the classifier reads single texts; train one with data.pair for pairs"
 # Texts that are tokenized and answered at once where they may be more than memory holds.
 CHUNK_TEXTS = 1024
 
@@ -49,16 +53,24 @@ class Preprocessing:
         cleaning: Cleaning steps, in order.
         max_length: Tokens kept of a text, special ones included.
         long_texts: What happens to longer texts.
+        pair: Whether it reads pairs of texts.
     """
 
     tokenizer: Tokenizer
     cleaning: tuple[CleaningStep, ...]
     max_length: int
     long_texts: LongTexts = BEGINNING_ONLY
+    pair: bool = False
 
-    def corpus(self, texts: Sequence[str], labels: NDArray[np.int64] | None = None) -> TokenCorpus:
-        """Clean and tokenize texts; labels, (texts,) class indices, go with them."""
-        cleaned = [clean(text, self.cleaning) for text in texts]
+    def corpus(self, texts: Sequence[Text], labels: NDArray[np.int64] | None = None) -> TokenCorpus:
+        """Clean and tokenize texts; labels, (texts,) class indices, go with them.
+
+        Raises:
+            DataError: Single texts where pairs are read, or the other way round.
+        """
+        if texts and isinstance(texts[0], tuple) != self.pair:
+            raise DataError(WANTS_PAIRS if self.pair else WANTS_SINGLES, "texts")
+        cleaned = [clean_text(text, self.cleaning) for text in texts]
         tokens = tokenize(self.tokenizer, cleaned, self.max_length, self.long_texts)
         return corpus_of(tokens, labels)
 
@@ -189,17 +201,17 @@ class ClassifierNetwork(nn.Module):
                 features[torch.from_numpy(indices)] = self.features(batch).cpu()
         return features
 
-    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+    def predict_proba(self, texts: Sequence[Text]) -> np.ndarray:
         """Return class probabilities (texts, classes) float32 in the order of `labels`."""
         logits = self.predict_logits(self.corpus(texts))
         probabilities: np.ndarray = self.problem.probabilities(logits).numpy()
         return probabilities
 
-    def predict(self, texts: Sequence[str]) -> list[Label]:
+    def predict(self, texts: Sequence[Text]) -> list[Label]:
         """Return the label of each text; a tuple of its labels where it may have several."""
         return self.problem.answers(self.predict_proba(texts), self.labels.names)
 
-    def corpus(self, texts: Sequence[str], labels: NDArray[np.int64] | None = None) -> TokenCorpus:
+    def corpus(self, texts: Sequence[Text], labels: NDArray[np.int64] | None = None) -> TokenCorpus:
         """Clean and tokenize texts as in training; labels, (texts,) indices, go with them."""
         assert self.preprocessing is not None, "this classifier was built without a tokenizer"
         return self.preprocessing.corpus(texts, labels)

@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,6 +34,12 @@ _FIXES = {
     errno.ENOENT: "create the folder first or mend the path",
     errno.ENOTDIR: "a part of the path is a file; mend the path",
     errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+_ENDLESS: Mapping[str, Callable[[int], bool]] = {
+    "pipe": stat.S_ISFIFO,
+    "socket": stat.S_ISSOCK,
+    "device": lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode),
 }
 
 
@@ -80,12 +87,28 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
+def check_regular_file(path: Path, error: Callable[[str], RankletError]) -> None:
+    """Refuse to read what may never end: a pipe, a socket or a device.
+
+    Raises:
+        RankletError: As `error` makes it of what is wrong; the path is not in it.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return  # whoever opens it says why
+    kind = next((kind for kind, is_kind in _ENDLESS.items() if is_kind(mode)), None)
+    if kind is not None:
+        raise error(f"is a {kind}, not a file; write what it gives to a file first and name that")
+
+
 def read_json_object(path: Path, error: Callable[[str], RankletError]) -> dict[str, Any]:
     """Read a JSON file that holds an object.
 
     Raises:
         RankletError: As `error` makes it: the file is missing or broken, or holds something else.
     """
+    check_regular_file(path, lambda problem: error(f"{path}: {problem}"))
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as cause:
@@ -101,6 +124,7 @@ def sha256_file(path: Path) -> str:
     Raises:
         RunError: The file cannot be read.
     """
+    check_regular_file(path, lambda problem: RunError(f"{path}: {problem}"))
     with _reported("read", path), path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -140,8 +164,9 @@ def _replacement(path: Path) -> Iterator[BinaryIO]:
     with _reported("write", path):
         target = _regular_target(path)
         temporary = target.with_name(_temporary_name())
-        stream: BinaryIO = io.BufferedWriter(_Output(temporary, path))
     try:
+        with _reported("write", path):
+            stream: BinaryIO = io.BufferedWriter(_Output(temporary, path))
         with stream:
             yield stream
             with _reported("write", path):

@@ -18,6 +18,9 @@ TIMEOUT_VARIABLE = "RANKLET_COLLECTIVE_TIMEOUT"
 # only a process that is stopped or cut off misses it.
 DEFAULT_TIMEOUT_S = 120.0
 
+# The same at the start: not all machines load libraries equally fast.
+DEFAULT_JOIN_S = 300.0
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -30,6 +33,7 @@ class Launch:
         attempt: Times that the launcher has started them again.
         shares_store: The launcher keeps the store of addresses across attempts.
         timeout_s: Seconds that a process waits for another one inside a step.
+        join_s: Seconds that a process waits for the others to start.
     """
 
     index: int = 0
@@ -38,6 +42,7 @@ class Launch:
     attempt: int = 0
     shares_store: bool = False
     timeout_s: float = DEFAULT_TIMEOUT_S
+    join_s: float = DEFAULT_JOIN_S
 
     def refuse_several(self, what: str, instead: str) -> None:
         """Refuse what several processes cannot do together.
@@ -69,7 +74,8 @@ def read_launch(environment: Mapping[str, str] | None = None) -> Launch:
         local_index=_number(variables, "LOCAL_RANK"),
         attempt=_number(variables, "TORCHELASTIC_RESTART_COUNT", default=0),
         shares_store=variables.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
-        timeout_s=_seconds(variables),
+        timeout_s=_seconds(variables, DEFAULT_TIMEOUT_S),
+        join_s=_seconds(variables, DEFAULT_JOIN_S),
     )
     restarts = _number(variables, "TORCHELASTIC_MAX_RESTARTS", default=0)
     several_machines = _number(variables, "LOCAL_WORLD_SIZE", default=count) < count
@@ -108,8 +114,8 @@ def _number(
     return number
 
 
-def _seconds(variables: Mapping[str, str]) -> float:
-    text = variables.get(TIMEOUT_VARIABLE, str(DEFAULT_TIMEOUT_S))
+def _seconds(variables: Mapping[str, str], default: float) -> float:
+    text = variables.get(TIMEOUT_VARIABLE) or str(default)
     try:
         seconds = float(text)
     except ValueError:

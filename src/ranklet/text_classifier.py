@@ -16,12 +16,13 @@ import torch
 from numpy.typing import NDArray
 
 from ranklet.classifier import ClassifierNetwork
-from ranklet.data.cleaning import clean
+from ranklet.data.cleaning import clean_text
 from ranklet.data.examples import encode_labels
 from ranklet.data.reading.columns import AS_IN_RUN, Columns, with_columns
 from ranklet.data.reading.memory import IN_MEMORY, Data, as_source, plain_texts
 from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_column, read_examples
+from ranklet.data.texts import Text
 from ranklet.encoder.compiled_layers import compile_layers
 from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.packed_linear import can_pack, pack_linear_maps
@@ -37,7 +38,14 @@ from ranklet.lora.merge import merge_adapters
 from ranklet.problem import Problem
 from ranklet.saved.assembly import ClassifierSettings, assemble
 from ranklet.saved.model import save_model
-from ranklet.saved.probes import PROBES_FILE, Probes, check_probes, compute_dtype, probe_record
+from ranklet.saved.probes import (
+    PROBES_FILE,
+    Probes,
+    check_probes,
+    compute_dtype,
+    probe_record,
+    texts_of,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,36 +76,36 @@ class TextClassifier:
         """Whether a text has one label or any number of them, with temperature or thresholds."""
         return self.network.problem
 
-    def predict(self, texts: Iterable[str]) -> list[Label]:
+    def predict(self, texts: Iterable[Text]) -> list[Label]:
         """Return the label of each text; a tuple of its labels where it may have several.
 
         Args:
-            texts: A list, NumPy array or pandas Series of str.
+            texts: A list, NumPy array or pandas Series of str, or of pairs of them.
 
         Raises:
             DataError: Something else than texts.
         """
         return self.network.predict(plain_texts(texts))
 
-    def predict_proba(self, texts: Iterable[str]) -> NDArray[np.float32]:
+    def predict_proba(self, texts: Iterable[Text]) -> NDArray[np.float32]:
         """Return class probabilities (texts, classes) float32 in the order of `labels`.
 
         Args:
-            texts: A list, NumPy array or pandas Series of str.
+            texts: A list, NumPy array or pandas Series of str, or of pairs of them.
 
         Raises:
             DataError: Something else than texts.
         """
         return self.network.predict_proba(plain_texts(texts))
 
-    def explain(self, texts: Iterable[str]) -> list[Words]:
+    def explain(self, texts: Iterable[Text]) -> list[Words]:
         """Find the words that the most probable label of each text hangs on.
 
         Each of the first 64 words is left out once (erasure of Li, Monroe & Jurafsky 2016,
         arXiv:1612.08220, section 3), so a text of n words takes as long as n + 1 texts.
 
         Args:
-            texts: A list, NumPy array or pandas Series of str.
+            texts: A list, NumPy array or pandas Series of str, or of pairs of them.
 
         Returns:
             For each text (word, importance) in the order of the cleaned text; the importance is
@@ -109,7 +117,7 @@ class TextClassifier:
         """
         preprocessing = self.network.preprocessing
         assert preprocessing is not None, "a loaded classifier has a tokenizer"
-        cleaned = [clean(text, preprocessing.cleaning) for text in plain_texts(texts)]
+        cleaned = [clean_text(text, preprocessing.cleaning) for text in plain_texts(texts)]
         predicted = self.network.predict_proba(cleaned).argmax(-1).tolist()
         return occlude(cleaned, predicted, self.network.predict_proba)
 
@@ -141,7 +149,8 @@ class TextClassifier:
             MissingExtraError: A parquet file without the extra for it.
         """
         source = as_source(data if labels is None else (data, labels))
-        settings = with_columns(ReadingSettings(problem_type=self.problem.problem_type), columns)
+        plain = ReadingSettings(problem_type=self.problem.problem_type, pair=self.settings.pair)
+        settings = with_columns(plain, columns)
         examples = read_examples(source, "test", settings)
         cells = {name: read_column(source, "test", name, settings.dialect) for name in slice_by}
         name = Path(source).name if isinstance(source, str) else IN_MEMORY
@@ -232,6 +241,6 @@ def _unpickled(
     network = assemble(settings, encoder, labels, adapter, dtype=dtype, device=where)
     if is_merged:
         merge_network(network)
-    texts, logits = tuple(probes["texts"]), torch.tensor(probes["logits"])
+    texts, logits = texts_of(probes["texts"]), torch.tensor(probes["logits"])
     check_probes(network, Probes(Path("pickle") / PROBES_FILE, texts, logits, dtype))
     return TextClassifier(network, settings, adapter, card, is_merged)

@@ -6,7 +6,7 @@ from typing import Literal
 
 ProblemType = Literal["single_label_classification", "multi_label_classification"]
 
-LABELLED_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+LABELLED_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".pkl", ".pickle")
 """Files whose rows can have labels."""
 
 BUNDLED_SAMPLE = "newsbites"
@@ -18,6 +18,7 @@ LabelForm = Literal["name", "value", "position", "probability", "indicator"]
 Quoting = Literal["double", "single", "none"]
 CleaningStep = Literal["html", "ag_news", "whitespace"]
 DuplicatePolicy = Literal["drop", "refuse", "keep"]
+EmptyPolicy = Literal["drop", "refuse", "keep"]
 LongTextMode = Literal["head", "head_tail", "windows"]
 Aggregation = Literal["mean", "max", "vote"]
 Sampling = Literal["shuffled", "square_root", "balanced"]

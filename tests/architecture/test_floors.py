@@ -17,6 +17,7 @@ FLOORS = (
         "labels",
         "batch",
         "files",
+        "termination",
         "json_values",
         "hub",
         "launch",

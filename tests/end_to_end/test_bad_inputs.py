@@ -42,7 +42,7 @@ COMMANDS = [
     ("train recipe.yaml --out run", "run: holds a finished run; choose another --out, or remove"),
     (
         "train recipe.yaml --out encoder",
-        "encoder: holds files that are not a run's; choose another",
+        "encoder: holds files that are not an unfinished run's; choose another",
     ),
     ("train recipe.yaml --out train.csv/x", "train.csv/x: .. train.csv is a file; choose another"),
     (f"train recipe.yaml --out a/{LONG}", f"cannot write a/{LONG}: file name too long; choose"),
@@ -84,6 +84,11 @@ OVERRIDES = [
     ("budget=200", "budget: .. 290 parameters, 90 over .. adapter.rank 1 .. fits (162)"),
     ("budget=9", "budget: .. not even rank 1 on these modules fits"),
     ("adapter.layers=[0,2]", "adapter.layers: layer 2 holds no .. allowed: 0 to 1"),
+    # Each of these was refused only after it had filled the memory, or not at all.
+    ("adapter.layers=0-999999999", "adapter.layers: layer 2 holds no .. allowed: 0 to 1"),
+    ("adapter.layers=7-999999999", "adapter.layers: layer 7 holds no .. allowed: 0 to 1"),
+    (f"adapter.layers=0-{'9' * 5000}", "--set .. adapter.layers: got .. range such as 0-5"),
+    ("training.epochs=1_000_000", "--set .. training.epochs: got 1000000; allowed: .. <= 10000"),
     ("adapter.target_modules=[querry]", "adapter.target_modules: 'querry' .. did you mean .. quer"),
     ("adapter.target_modules=[pooler]", "adapter.target_modules: 'pooler' matches no module;"),
     (
@@ -170,7 +175,10 @@ SIZES, WEIGHTS = "encoder/config.json", "encoder/model.safetensors"
 WORDS = "bert.embeddings.word_embeddings.weight"
 DIFFERS = f"{ADAPTER}: the model answers differently from when it was saved"
 ADAPTERS = [
-    (lambda b: b.remove("run/certificate.json"), "run: holds an unfinished run; name the folder"),
+    (
+        lambda b: b.remove("run/certificate.json"),
+        "run: holds no run (there is no certificate.json); name the folder",
+    ),
     (lambda b: b.remove(CONFIG), f"{ADAPTER}: no adapter_config.json; name a ranklet run"),
     (lambda b: b.cut(CONFIG), f"{CONFIG}: not readable as JSON"),
     (lambda b: b.put(CONFIG, "[" * 100_000), f"{CONFIG}: not readable as JSON (Recursion"),
@@ -299,6 +307,25 @@ def test_a_bad_file(
 def test_a_bad_model(command: str, spoil: Any, problem: str, bench: Any, is_refused: Any) -> None:
     spoil(bench)
     is_refused(command, problem)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("rows.csv", "predict run rows.csv --output new.csv"),
+        ("rows.jsonl", "train recipe.yaml --out out --set data.train=rows.jsonl"),
+        ("rows.txt", "audit rows.txt"),
+        ("pipe.yaml", "train pipe.yaml --out out"),
+    ],
+)
+def test_a_pipe_in_place_of_a_file(name: str, command: str, workplace: Path, ranklet: Any) -> None:
+    os.mkfifo(name)
+    answer = ranklet(*command.split())
+    problem = f"error: {name}: is a pipe, not a file; write what it gives to a file first and name"
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith(problem)
+    assert len(answer.stderr.splitlines()) == 1
 
 
 def test_all_problems_of_a_recipe_have_a_line_each(bench: Any, is_refused: Any) -> None:

@@ -194,7 +194,7 @@ WITH_A_SETTING: dict[str, tuple[str, str | bytes, list[str], list[str]]] = {
         [],
     ),
     "Cyrillic": ("a.csv", in_place_of_goal("гол и мяч", "cp1251"), ["data.encoding=cp1251"], []),
-    "Chinese": ("a.csv", in_place_of_goal("\u4f53\u80b2", "gbk"), ["data.encoding=gb18030"], []),
+    "Chinese": ("a.csv", in_place_of_goal("体育", "gb18030"), ["data.encoding=gb18030"], []),
     "UTF-16, no mark": ("a.csv", table().encode("utf-16-le"), ["data.encoding=utf-16-le"], []),
     "UTF-16, big": ("a.csv", table().encode("utf-16-be"), ["data.encoding=utf-16-be"], []),
     "two columns of one name": (

@@ -191,7 +191,6 @@ def test_a_checkpoint_of_another_training_is_refused(
         assert sorted(str(path) for path in run.folder.rglob("*")) == held
         return start.removeprefix("error: begun: holds an unfinished training of ")
 
-    assert refusal("training.learning_rate=1e-4") == "another recipe"
     with monkeypatch.context() as patch:
         versions = {"torch": "2.0.1"}
         real = environment.environment
@@ -206,7 +205,19 @@ def test_a_checkpoint_of_another_training_is_refused(
     assert refusal() == "another data"
     Path("train.csv").write_text(rows)
     shutil.rmtree(run.checkpoints)
-    trained("begun", "training.learning_rate=1e-4")
+    trained("begun")
+
+
+def test_the_beginning_of_another_recipe_is_left_alone(workplace: Path) -> None:
+    run = interrupted("begun")
+    other = recipe("training.learning_rate=1e-4")
+    for checkpoints in (True, False):
+        if not checkpoints:
+            shutil.rmtree(run.checkpoints)
+        held = sorted(str(path) for path in run.folder.rglob("*"))
+        with pytest.raises(RunError, match="begun: holds an unfinished run of another recipe; "):
+            library.train(other, "begun")
+        assert sorted(str(path) for path in run.folder.rglob("*")) == held
 
 
 def test_missing_records_are_refused(workplace: Path) -> None:
@@ -299,6 +310,82 @@ def test_a_signal_outside_of_a_step_ends_it_at_once(
             library.train(recipe(), "again")
     assert Path("again").exists() == (moment != "read_splits")
     assert trained("again")[0] == expected
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_while_the_certificate_is_written_finds_the_run_finished(
+    number: signal.Signals,
+    workplace: Path,
+    ranklet: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signal_at_the_certificate(number, monkeypatch)
+    answer = ranklet("train", "recipe.yaml", "--out", "again")
+    assert answer.returncode == 0, answer.stderr
+    assert_finished("again", ranklet)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before its rename", "after it"])
+def test_ctrl_c_once_the_adapter_is_written_is_130(
+    late: bool, workplace: Path, ranklet: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        signal_at_the_certificate(signal.SIGINT, patch, late)
+        # A shell that starts the tests in the background has Ctrl-C ignored.
+        ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            answer = ranklet("train", "recipe.yaml", "--out", "again")
+        finally:
+            signal.signal(signal.SIGINT, ignored)
+    assert answer.returncode == 130
+    state = "the run is finished: again" if late else "the trained adapter is whole: again/adapter"
+    assert answer.stderr.endswith(f"error: interrupted; {state}\n")
+    if not late:
+        assert ranklet("train", "recipe.yaml", "--out", "again").returncode == 0
+    assert_finished("again", ranklet)
+
+
+def signal_at_the_certificate(
+    number: signal.Signals, patch: pytest.MonkeyPatch, late: bool = False
+) -> None:
+    write = workflow.write_json
+
+    def signalled(path: Path, content: Any) -> None:
+        is_last = path.name == "certificate.json"
+        if is_last and not late:
+            signal.raise_signal(number)
+        write(path, content)
+        if is_last and late:
+            signal.raise_signal(number)
+
+    patch.setattr(workflow, "write_json", signalled)
+
+
+def assert_finished(folder: str, ranklet: Command) -> None:
+    assert ranklet("verify", folder).returncode == 0
+    assert not Path(folder, "checkpoints").exists()
+    assert not Path(folder, "unfinished.json").exists()
+
+
+def test_ctrl_c_ends_all_seeds(
+    workplace: Path, ranklet: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: CheckpointSchedule, checkpoint: Checkpoint) -> None:
+        if checkpoint.step == 4:  # the first epoch was validated
+            raise KeyboardInterrupt
+
+    several = ("train", "recipe.yaml", "--out", "several", "--seeds", "0,1",
+               "--set", "training.epochs=2", "--set", "training.checkpoint_every=4")  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckpointSchedule, "keep", interrupt)
+        answer = ranklet(*several)
+    assert answer.returncode == 130, answer.stderr
+    assert answer.stderr.endswith(
+        "interrupted; several/seed-0 is finished; the same command trains what is missing\n"
+    )
+    assert not Path("several/seed-1").exists()
+    assert ranklet(*several).returncode == 0
+    assert Path("several/seeds.json").is_file()
 
 
 def test_listening_ends_with_the_first_signal_and_with_the_training() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import re
@@ -19,6 +20,7 @@ import torch
 from safetensors.torch import load_file
 
 import ranklet as library
+from ranklet.cli.main import run as run_command_line
 from ranklet.encoder.compiled_layers import COMPILERS
 from ranklet.files import sha256_file
 from ranklet.run.observer import Observer
@@ -410,10 +412,26 @@ def test_a_folder_with_other_files_is_never_emptied(workplace: Path, ranklet: Co
     assert (own / "notes.txt").read_text() == "mine"
 
 
-def test_an_unfinished_run_is_replaced(workplace: Path, ranklet: Command) -> None:
+@pytest.mark.parametrize("recipe", ["recipe.yaml", "run/recipe.yaml", "quickstart"])
+def test_a_finished_run_that_lost_its_certificate_is_not_emptied(
+    recipe: str, workplace: Path, ranklet: Command
+) -> None:
     (workplace / "run" / "certificate.json").unlink()
-    train(ranklet, "run")
-    assert library.Run(workplace / "run").is_finished
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    done = ranklet("train", recipe, "--out", "run")
+    assert done.returncode == 2
+    assert "run: holds files that are not an unfinished run's; choose another" in done.stderr
+    assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
+
+
+def test_classify_writes_to_a_pipe_that_is_ascii_only(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ranklet", "classify", "run", "the team"])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    with pytest.raises(SystemExit) as ended:
+        run_command_line()
+    assert ended.value.code == 0
 
 
 def test_classify_does_not_load_the_compiler(workplace: Path) -> None:

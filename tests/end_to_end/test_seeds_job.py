@@ -66,3 +66,12 @@ def test_bad_seeds_and_other_recipes_are_refused(ranklet: Command, workplace: Pa
     refused = ranklet("train", "recipe.yaml", "--out", "one", "--seeds", "0", *other)
     assert refused.returncode == 2
     assert "another recipe" in refused.stderr
+
+
+def test_the_folder_of_a_single_run_takes_no_seeds(ranklet: Command, workplace: Path) -> None:
+    Path("run/certificate.json").unlink()
+    before = sorted(map(str, Path("run").rglob("*")))
+    refused = ranklet("train", "run/recipe.yaml", "--out", "run", "--seeds", "0")
+    assert refused.returncode == 2
+    assert "run: holds files that are not an unfinished run's" in refused.stderr
+    assert sorted(map(str, Path("run").rglob("*"))) == before

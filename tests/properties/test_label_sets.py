@@ -193,7 +193,7 @@ def test_a_split_keeps_the_share_of_every_label() -> None:
 
 def test_equal_texts_with_other_label_sets_conflict() -> None:
     train = Examples(
-        ("One!", "one", "ONE", "two"), (("a", "b"), ("a", "b"), ("a",), ()), (2, 3, 4, 5), "a.csv"
+        ("One!", "one", "one", "two"), (("a", "b"), ("a", "b"), ("a",), ()), (2, 3, 4, 5), "a.csv"
     )
     kept, report = resolve_duplicates(train, None, None, "drop")
     assert kept.labels == (("a", "b"), ())

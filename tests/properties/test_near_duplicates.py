@@ -15,10 +15,15 @@ from ranklet.data.audit.near_duplicates import (
     nearest_duplicates,
     shingle_sets,
 )
+from ranklet.data.examples import Examples
 
 # Few letters, so that texts share many pairs of words.
 TEXTS = st.lists(st.sampled_from("abcde"), max_size=24).map(" ".join)
 SPLITS = st.lists(TEXTS, min_size=1, max_size=8)
+
+
+def split(*texts: str) -> Examples:
+    return Examples(texts, None, tuple(range(len(texts))), "a.csv")
 
 
 def shingles(text: str) -> set[tuple[str, ...]]:
@@ -58,6 +63,6 @@ def test_as_comparing_every_pair(first: list[str], second: list[str]) -> None:
 @given(texts=SPLITS, others=SPLITS, row=st.integers(0, 7))
 def test_an_exact_copy_is_always_found(texts: list[str], others: list[str], row: int) -> None:
     text = texts[row % len(texts)]
-    own, there = fingerprints(texts, [*others, f"  {text.upper()}!"])
-    copy = find_copies(own, there).get(row % len(texts))
+    own, there = fingerprints(split(*texts), split(*others, f"  {text.upper()}!"))
+    copy = find_copies(own, there).copies.get(row % len(texts))
     assert (copy is not None and copy.exact) == bool(text.split())

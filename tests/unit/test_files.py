@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import resource
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,14 @@ from pathlib import Path
 import pytest
 
 from ranklet.errors import RunError
-from ranklet.files import open_atomically, sha256_file, sha256_json, write_atomically
+from ranklet.files import (
+    check_regular_file,
+    open_atomically,
+    read_json_object,
+    sha256_file,
+    sha256_json,
+    write_atomically,
+)
 
 
 def stream_lines(path: Path, data: str) -> None:
@@ -224,3 +232,62 @@ def test_sha256_of_a_missing_file(tmp_path: Path) -> None:
 def test_hash_of_json_is_that_of_its_sorted_keys_without_blanks() -> None:
     expected = hashlib.sha256(b'{"a":[1,2.5],"b":null}').hexdigest()
     assert sha256_json({"b": None, "a": [1, 2.5]}) == expected
+
+
+# What is no file
+
+
+@pytest.fixture(params=["pipe", "socket", "device"])
+def endless(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Something that is read without an end, or whose opening waits for another program."""
+    path = tmp_path / request.param
+    if request.param == "pipe":
+        os.mkfifo(path)
+        yield path
+    elif request.param == "device":
+        path.symlink_to("/dev/zero")
+        yield path
+    else:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+            yield path
+
+
+@pytest.mark.timeout(20)
+def test_what_never_ends_is_refused_by_name(endless: Path) -> None:
+    expected = f"is a {endless.name}, not a file; write what it gives to a file first and name that"
+    with pytest.raises(RunError) as caught:
+        check_regular_file(endless, RunError)
+    assert str(caught.value) == expected
+    for read in (sha256_file, lambda path: read_json_object(path, RunError)):
+        with pytest.raises(RunError) as caught:
+            read(endless)
+        assert str(caught.value) == f"{endless}: {expected}"
+
+
+def test_files_and_what_is_missing_pass(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(Path(__file__))
+    for path in (Path(__file__), tmp_path / "link", tmp_path, tmp_path / "none", Path("a\0b")):
+        check_regular_file(path, RunError)
+
+
+def test_a_signal_leaves_nothing_behind(tmp_path: Path) -> None:
+    """SIGTERM ends a program in the middle of its output."""
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from ranklet.cli.exit_codes import exit_code_of\n"
+        "from ranklet.files import open_atomically\n"
+        "def command():\n"
+        "    with open_atomically(Path('out.csv')) as stream:\n"
+        "        stream.write('half')\n        stream.flush()\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        stream.write('whole')\n"
+        "sys.exit(exit_code_of(command, with_traceback=False))\n"
+    )
+    (tmp_path / "out.csv").write_text("earlier")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (143, "error: stopped by SIGTERM\n")
+    assert os.listdir(tmp_path) == ["out.csv"]
+    assert (tmp_path / "out.csv").read_text() == "earlier"

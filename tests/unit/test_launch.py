@@ -29,7 +29,8 @@ def test_a_process_by_itself() -> None:
 def test_what_torchrun_sets() -> None:
     assert read_launch(TORCHRUN) == Launch(3, 4, 1, attempt=2)
     limited = read_launch({**TORCHRUN, "RANKLET_COLLECTIVE_TIMEOUT": "7.5"})
-    assert limited.timeout_s == 7.5
+    assert (limited.timeout_s, limited.join_s) == (7.5, 7.5)
+    assert read_launch({**TORCHRUN, "RANKLET_COLLECTIVE_TIMEOUT": ""}) == read_launch(TORCHRUN)
     one_machine = {**TORCHRUN, "LOCAL_WORLD_SIZE": "4", "TORCHELASTIC_USE_AGENT_STORE": "True"}
     assert read_launch(one_machine).shares_store
 

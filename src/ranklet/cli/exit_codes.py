@@ -11,6 +11,7 @@ import typer
 
 from ranklet.cli.terminal import print_error
 from ranklet.errors import RankletError, RecipeError
+from ranklet.termination import TerminatedError, sigterm_raises
 
 # Any mistake in the command line; typer publishes this class of its parser only through a child.
 UsageError = cast("type[Exception]", typer.BadParameter.__base__)
@@ -19,8 +20,9 @@ UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 def exit_code_of(command: Callable[[], None], with_traceback: bool) -> int:
     """Call a command; return its exit code after printing what went wrong, if anything did."""
     try:
-        command()
-        sys.stdout.flush()
+        with sigterm_raises():
+            command()
+            sys.stdout.flush()
     except typer.Exit as ending:
         return ending.exit_code
     except (Exception, KeyboardInterrupt) as error:
@@ -38,8 +40,11 @@ def _report(error: BaseException) -> int:
         return _failed(error.exit_code, *map(str, issues))
     if isinstance(error, UsageError):
         return _failed(2, _usage_message(error))
+    # As a shell names the end by a signal: 128 and its number.
+    if isinstance(error, TerminatedError):
+        return _failed(143, _with_state("stopped by SIGTERM", error))
     if isinstance(error, KeyboardInterrupt):
-        return _failed(130, "interrupted; no run was finished")
+        return _failed(130, _with_state("interrupted", error))
     if isinstance(error, MemoryError):
         return _failed(1, "out of memory; lower training.batch_size or data.max_length")
     if isinstance(error, BrokenPipeError):
@@ -56,6 +61,11 @@ def _report(error: BaseException) -> int:
         f"internal error: {type(error).__name__}: {str(error).partition(chr(10))[0]}; "
         "run again as `ranklet --debug ...` to see where",
     )
+
+
+def _with_state(message: str, error: BaseException) -> str:
+    """Add what an error says there is now."""
+    return f"{message}; {error}" if str(error) else message
 
 
 def _failed(exit_code: int, *messages: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -34,7 +35,23 @@ def print_line(line: str = "") -> None:
 
 def print_json(content: Any) -> None:
     """Print JSON to stdout."""
-    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    sys.stdout.write((text if can_show(text) else json.dumps(content, indent=2)) + "\n")
+
+
+def allow_any_encoding() -> None:
+    """Let stdout write with backslashes what its encoding has no sign for, rather than fail."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def can_show(text: str) -> bool:
+    """Tell whether the encoding of stdout has a sign for every character of a text."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def show(result: T, print_result: Callable[[T], None], as_json: bool) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from ranklet.data.examples import Examples
+from ranklet.data.texts import Text, each_part, in_one, is_blank
+from ranklet.data.words import count_words
 from ranklet.errors import DataError
-from ranklet.vocabulary import CleaningStep
+from ranklet.vocabulary import CleaningStep, EmptyPolicy
 
 MAX_PASSES = 32
 ENTITY = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
@@ -29,6 +31,11 @@ BARE_ENTITY = re.compile(r"(?: |(?<![\w&]))(?:#(?P<code>\d{2,4})|(?P<name>quot|a
 QUOTING_CODES = frozenset({34, 36, 37, 38, 39})
 BACKSLASHES = re.compile(r"\\+")
 UNDECIDED = re.compile(r"[&<>;\\]")
+
+
+def clean_text(text: Text, steps: Sequence[CleaningStep]) -> Text:
+    """Apply cleaning steps to a text, or to both of a pair, see `clean`."""
+    return each_part(text, lambda part: clean(part, steps))
 
 
 def clean(text: str, steps: Sequence[CleaningStep]) -> str:
@@ -86,11 +93,6 @@ STEPS: Mapping[CleaningStep, Callable[[str], str]] = MappingProxyType(
 )
 
 
-def count_words(text: str) -> int:
-    """Count the runs of characters between white space."""
-    return len(text.split())
-
-
 def is_within(words: int, min_words: int | None, max_words: int | None) -> bool:
     """Tell whether a text has at least `min_words` and at most `max_words`; None bounds nothing."""
     return (min_words or 0) <= words and (max_words is None or words <= max_words)
@@ -110,7 +112,7 @@ def filter_by_words(
     rows = [
         row
         for row, text in enumerate(examples.texts)
-        if is_within(count_words(text), min_words, max_words)
+        if is_within(count_words(in_one(text)), min_words, max_words)
     ]
     if not rows:
         high = float("inf") if max_words is None else max_words
@@ -119,3 +121,26 @@ def filter_by_words(
             examples.source,
         )
     return examples.select(rows), len(examples) - len(rows)
+
+
+def drop_empty(examples: Examples, policy: EmptyPolicy) -> tuple[Examples, int]:
+    """Leave out the rows whose text is empty, such as one that cleaning has left empty.
+
+    Returns:
+        The rows kept, and how many were dropped, blank ones that a reader left out included.
+
+    Raises:
+        DataError: The policy is `refuse` and a text is empty, or no row is left.
+    """
+    empty = {row for row, text in enumerate(examples.texts) if is_blank(text)}
+    if policy == "keep" or not empty:
+        return examples, examples.blank
+    if policy == "refuse":
+        message = "empty text after cleaning; delete the row, or set data.empty to drop or keep"
+        raise DataError(message, examples.source, examples.lines[min(empty)])
+    if len(empty) == len(examples):
+        raise DataError(
+            "every text is empty; fill them in, or set data.empty to keep", examples.source
+        )
+    rows = [row for row in range(len(examples)) if row not in empty]
+    return examples.select(rows), len(empty) + examples.blank

@@ -1,16 +1,24 @@
-"""Duplicates within train and across splits, ignoring case and punctuation."""
+"""Duplicates within train and across splits, ignoring case and punctuation.
+
+Texts that differ by these alone are the same only while their labels agree: `C` and `C++` may be
+two classes, and where they are, case and punctuation tell them apart.
+"""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ranklet.data.examples import Examples
+from ranklet.data.texts import Text, each_part
 from ranklet.errors import DataError
+from ranklet.labels import Label
 from ranklet.vocabulary import DuplicatePolicy
 
 MAX_PAIRS = 3
+Identity = tuple[str, Label | None]
+"""What makes a row the duplicate of another that has it too."""
 # Everything in ASCII that is neither letter, digit nor white space.
 ASCII_PUNCTUATION = {
     code: None for code in range(128) if not (chr(code).isalnum() or chr(code).isspace())
@@ -19,7 +27,7 @@ ASCII_PUNCTUATION = {
 
 @dataclass(frozen=True)
 class DuplicatePair:
-    """Two rows that hold the same text.
+    """Two rows that hold the same text, but for case and punctuation where their labels agree.
 
     Attributes:
         kind: The count of the report it belongs to, such as `train_test`.
@@ -41,7 +49,8 @@ class DuplicateReport:
         train_validation: Training rows that also occur in validation.
         train_test: Training rows that also occur in test.
         validation_test: Validation rows that also occur in test; never dropped.
-        conflicting_labels: Those of `within_train` whose label differs from the earlier row's.
+        conflicting_labels: Those of `within_train` whose label differs from the earlier row's, with
+            texts equal to the letter.
         dropped: Training rows that were dropped.
         pairs: The first few pairs of each kind.
     """
@@ -55,18 +64,22 @@ class DuplicateReport:
     pairs: tuple[DuplicatePair, ...]
 
 
-def normal_form(text: str) -> str:
+def normal_form(text: Text) -> str:
     """Reduce a text to what makes it the same text: its letters and digits.
 
     Case folded (after Unicode NFKC), everything but letters, their marks and digits removed, white
-    space collapsed. A text without any of them is compared as it stands, stripped.
+    space collapsed. A text without letters and digits is compared as it stands, stripped. The two
+    of a pair have a line each.
     """
+    if not isinstance(text, str):
+        return "\n".join(map(normal_form, text))
     if text.isascii():
         form = text.lower().translate(ASCII_PUNCTUATION)
     else:
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
         form = "".join(character for character in folded if _counts(character))
-    return " ".join(form.split()) or text.strip()
+    # Marks alone are what is left of emoji.
+    return " ".join(form.split()) if any(map(str.isalnum, form)) else text.strip()
 
 
 def _counts(character: str) -> bool:
@@ -87,12 +100,10 @@ def resolve_duplicates(
     Raises:
         DataError: The policy is `refuse` and something was found, or nothing would be left.
     """
-    forms = [normal_form(text) for text in train.texts]
-    first_train, first_validation, first_test = first_rows(forms), _index(validation), _index(test)
-    repeats = {row: first_train[form] for row, form in enumerate(forms) if first_train[form] < row}
-    in_validation, in_test = _shared(forms, first_validation), _shared(forms, first_test)
-    held_out = [] if validation is None else [normal_form(text) for text in validation.texts]
-    leaked = _shared(held_out, first_test)
+    own, of_validation, of_test = _identities(train), _identities(validation), _identities(test)
+    repeats = repeats_within(own)
+    in_validation, in_test = first_matches(own, of_validation), first_matches(own, of_test)
+    leaked = first_matches(of_validation, of_test)
     lost = repeats.keys() | in_validation.keys() | in_test.keys() if policy == "drop" else set()
     report = DuplicateReport(
         within_train=len(repeats),
@@ -115,21 +126,54 @@ def resolve_duplicates(
     return train.select([row for row in range(len(train)) if row not in lost]), report
 
 
-def first_rows(forms: Iterable[str]) -> dict[str, int]:
-    """Map each normal form to the first row that has it."""
-    first: dict[str, int] = {}
-    for row, form in enumerate(forms):
-        first.setdefault(form, row)
-    return first
+def identities(
+    texts: Iterable[Text], labels: Iterable[Label | None]
+) -> list[tuple[Identity, Identity]]:
+    """Return what two rows share, one of both, that are duplicates.
+
+    They are the text to the letter but for white space, with any label; and its normal form with
+    the label of the row.
+    """
+    return [
+        (("=" + _to_the_letter(text), None), ("~" + normal_form(text), label))
+        for text, label in zip(texts, labels, strict=True)
+    ]
 
 
-def _index(examples: Examples | None) -> dict[str, int]:
-    return first_rows(normal_form(text) for text in examples.texts) if examples else {}
+def _to_the_letter(text: Text) -> str:
+    stripped = each_part(text, lambda part: " ".join(part.split()))
+    return stripped if isinstance(stripped, str) else "\n".join(stripped)
 
 
-def _shared(forms: Iterable[str], other: Mapping[str, int]) -> dict[int, int]:
-    """Map each row whose form occurs in the other split to the first such row there."""
-    return {row: other[form] for row, form in enumerate(forms) if form in other}
+def repeats_within(rows: Sequence[Sequence[Identity]]) -> dict[int, int]:
+    """Map each row that is a duplicate of an earlier one to the first of them."""
+    first: dict[Identity, int] = {}
+    repeats: dict[int, int] = {}
+    for row, keys in enumerate(rows):
+        matches = [first[key] for key in keys if key in first]
+        if matches:
+            repeats[row] = min(matches)
+        # With another label than the text has already, a row speaks for no other spelling of it.
+        if not matches or rows[min(matches)][-1][1] == keys[-1][1]:
+            for key in keys:
+                first.setdefault(key, row)
+    return repeats
+
+
+def first_matches(
+    rows: Sequence[Sequence[Identity]], others: Sequence[Sequence[Identity]]
+) -> dict[int, int]:
+    """Map each row that has a duplicate among others to the first of them."""
+    first: dict[Identity, int] = {}
+    for row, keys in enumerate(others):
+        for key in keys:
+            first.setdefault(key, row)
+    missing = len(others)
+    matches = {
+        row: min((first.get(key, missing) for key in keys), default=missing)
+        for row, keys in enumerate(rows)
+    }
+    return {row: match for row, match in matches.items() if match < missing}
 
 
 def _conflicts(train: Examples, repeats: Mapping[int, int]) -> int:
@@ -137,6 +181,12 @@ def _conflicts(train: Examples, repeats: Mapping[int, int]) -> int:
     return (
         0 if labels is None else sum(labels[row] != labels[seen] for row, seen in repeats.items())
     )
+
+
+def _identities(examples: Examples | None) -> list[tuple[Identity, Identity]]:
+    if examples is None:
+        return []
+    return identities(examples.texts, examples.labels or [None] * len(examples))
 
 
 def _pairs(

@@ -9,6 +9,7 @@ import numpy as np
 
 from ranklet.data.duplicates import DuplicateReport
 from ranklet.data.examples import Examples, encode_labels
+from ranklet.data.texts import Text
 from ranklet.labels import LabelSet
 
 
@@ -17,12 +18,12 @@ class EncodedSplit:
     """One split, ready to be tokenized.
 
     Attributes:
-        texts: Cleaned texts.
+        texts: Cleaned texts, or pairs of them.
         labels: (texts,) int64 class indices, or (texts, labels) int64 of 0 and 1.
         source: Where it came from.
     """
 
-    texts: tuple[str, ...]
+    texts: tuple[Text, ...]
     labels: np.ndarray
     source: str
 
@@ -37,6 +38,7 @@ class Splits:
         validation: What chooses.
         test: What is reported, or None.
         duplicates: Duplicates found and dropped.
+        empty: Training rows that were left out because their text is empty.
         filtered_words: Words of each training row outside the word limits.
         sha256: Of what was read, by split: the bytes of a local file, or texts in memory.
         label_values: Integers that stand for the labels in the training source, where these are
@@ -51,6 +53,7 @@ class Splits:
     validation: EncodedSplit
     test: EncodedSplit | None
     duplicates: DuplicateReport
+    empty: int = 0
     filtered_words: tuple[int, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
     label_values: tuple[int, ...] | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ranklet.data.hints import listed, nearest
+from ranklet.data.texts import Text
 from ranklet.errors import DataError
 from ranklet.labels import Label, LabelSet, likeness, names_of
 
@@ -20,7 +21,7 @@ class Examples:
     """Rows of one split, in the order of their source.
 
     Attributes:
-        texts: One text per row.
+        texts: One text per row, or a pair of them.
         labels: One label name per row, or in multi-label data one sorted tuple of names; None where
             the source has no labels.
         lines: Line on which each row starts, counted from 1 (parquet: row number); of texts in
@@ -35,9 +36,10 @@ class Examples:
         spellings: How the source mostly writes each label.
         traits: How the source is written, where that is unusual, in words.
         notes: What was read otherwise than it is written, in words.
+        blank: Rows with neither text nor label, which were left out.
     """
 
-    texts: tuple[str, ...]
+    texts: tuple[Text, ...]
     labels: tuple[Label, ...] | None
     lines: tuple[int, ...]
     source: str
@@ -47,6 +49,7 @@ class Examples:
     spellings: Mapping[str, str] = field(default_factory=dict, compare=False)
     traits: tuple[str, ...] = field(default=(), compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
+    blank: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         lengths = {len(self.texts), len(self.lines), len(self.labels or self.texts)}

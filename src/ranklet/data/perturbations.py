@@ -17,6 +17,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ranklet.data.texts import Text
+
 Perturbation = Callable[[Sequence[str], float, int], list[str]]
 """(texts, strength, seed) -> as many texts."""
 
@@ -108,6 +110,16 @@ PERTURBATIONS: Mapping[str, Perturbation] = MappingProxyType(
         "reverse": reverse,
     }
 )
+
+
+def perturb(kind: str, texts: Sequence[Text], strength: float, seed: int) -> list[Text]:
+    """Perturb texts, or either text of pairs, see `PERTURBATIONS`."""
+    change = PERTURBATIONS[kind]
+    pairs = [text for text in texts if isinstance(text, tuple)]
+    if not pairs:
+        return [*change([text for text in texts if isinstance(text, str)], strength, seed)]
+    first, second = (change(part, strength, seed) for part in zip(*pairs, strict=True))
+    return [*zip(first, second, strict=True)]
 
 
 def _change_texts(

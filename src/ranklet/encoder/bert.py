@@ -64,15 +64,19 @@ class Embeddings(nn.Module):
         self.position_embeddings = table(config.max_position_embeddings, width)
         if config.type_vocab_size:
             self.token_type_embeddings = table(config.type_vocab_size, width)
-        self.has_token_types = config.type_vocab_size > 0
+        self.num_token_types = config.type_vocab_size
         self.LayerNorm = LayerNorm(width, config.layer_norm_eps)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Embed a batch: (tokens, width of the tables). Every token is of type 0."""
+        """Embed a batch: (tokens, width of the tables)."""
         positions = positions_in_text(batch.cu_seqlens, batch.num_tokens) + self.position_offset
         words = self.word_embeddings(batch.token_ids)
-        if self.has_token_types:
-            words = words + self.token_type_embeddings(torch.zeros_like(positions))
+        if self.num_token_types:
+            # Where the table has one row, as in RoBERTa, the texts of a pair are not told apart.
+            types = batch.token_types if self.num_token_types > 1 else None
+            words = words + self.token_type_embeddings(
+                torch.zeros_like(positions) if types is None else types
+            )
         hidden: Tensor = self.LayerNorm(words + self.position_embeddings(positions))
         return hidden
 

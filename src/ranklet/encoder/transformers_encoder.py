@@ -92,7 +92,9 @@ class TransformersEncoder(nn.Module):
         pad = self.config.pad_token_id
         token_ids = layout.pad(batch.token_ids - pad) + pad  # (texts, max_seqlen)
         is_token = layout.pad(torch.ones_like(batch.token_ids))
-        return self._with(layers)(input_ids=token_ids, attention_mask=is_token)
+        types = batch.token_types if self.config.type_vocab_size > 1 else None
+        told_apart = {} if types is None else {"token_type_ids": layout.pad(types)}
+        return self._with(layers)(input_ids=token_ids, attention_mask=is_token, **told_apart)
 
     @cached_property
     def _answer_of_a_layer(self) -> Any:

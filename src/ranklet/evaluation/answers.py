@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ranklet.classifier import ClassifierNetwork
-from ranklet.data.cleaning import clean
+from ranklet.data.cleaning import clean_text
 from ranklet.data.encoded_splits import EncodedSplit, Splits
+from ranklet.data.texts import Text, in_one
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, text_labels
 from ranklet.evaluation import problem_metrics, slices
 from ranklet.evaluation.curves import Curves
@@ -37,13 +38,13 @@ class Answers:
         lengths: (texts,) int64 tokens read of each, or of the first window of it.
     """
 
-    texts: Sequence[str]
+    texts: Sequence[Text]
     labels: NDArray[np.int64]
     logits: Tensor
     lengths: NDArray[np.int64]
 
 
-def answer(model: ClassifierNetwork, texts: Sequence[str], corpus: TokenCorpus) -> Answers:
+def answer(model: ClassifierNetwork, texts: Sequence[Text], corpus: TokenCorpus) -> Answers:
     """Ask a classifier about texts.
 
     Args:
@@ -93,7 +94,7 @@ def evaluate_answers(
     evaluation = problem_metrics.evaluate_probabilities(
         problem, probabilities, labels, model.labels.names, name, seed
     )
-    groupings = [slices.by_words(answers.texts)]
+    groupings = [slices.by_words([in_one(text) for text in answers.texts])]
     if model.preprocessing is not None:
         groupings.append(slices.by_tokens(answers.lengths, model.preprocessing.max_length))
     if isinstance(problem, SingleLabel):
@@ -159,8 +160,9 @@ def explain_errors(model: ClassifierNetwork, answers: Answers) -> Importance:
     probabilities = probabilities_of(model, answers)
     predicted = probabilities.argmax(1)
     wrong = surest_errors(*confidence_of(probabilities, answers.labels))
-    texts = [clean(answers.texts[row], model.preprocessing.cleaning) for row in wrong.tolist()]
-    questions = accumulate(min(len(text.split()), MOST_WORDS) for text in texts)
+    cleaning = model.preprocessing.cleaning
+    texts = [clean_text(answers.texts[row], cleaning) for row in wrong.tolist()]
+    questions = accumulate(min(len(in_one(text).split()), MOST_WORDS) for text in texts)
     count = sum(total <= MOST_TEXTS for total in questions)
     rows = wrong[:count]
     words = occlude(texts[:count], predicted[rows].tolist(), model.predict_proba)

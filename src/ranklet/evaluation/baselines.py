@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranklet.data.words import terms_and_pairs
 from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.problem_metrics import evaluate_probabilities
 from ranklet.problem import choose_problem
@@ -16,7 +17,6 @@ from ranklet.vocabulary import ProblemType
 
 MAJORITY = "majority class"
 LINEAR = "TF-IDF + linear SVM"
-WORD = r"(?u)\w+"
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ def _fitted(texts: Sequence[str], labels: NDArray[np.int64], seed: int) -> dict[
     from sklearn.svm import LinearSVC
 
     models: dict[str, Any] = {MAJORITY: DummyClassifier(strategy="most_frequent")}
-    features = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=WORD)
-    if any(map(features.build_analyzer(), texts)) and len(np.unique(labels)) > 1:
+    features = TfidfVectorizer(sublinear_tf=True, analyzer=terms_and_pairs)
+    if any(map(terms_and_pairs, texts)) and len(np.unique(labels)) > 1:
         machine = LinearSVC(random_state=seed)
         machine = OneVsRestClassifier(machine) if labels.ndim == 2 else machine
         models[LINEAR] = make_pipeline(features, machine)

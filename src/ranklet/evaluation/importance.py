@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranklet.data.texts import Text, in_one
+
 METHOD = "occlusion: by how much the probability of the predicted label falls without the word"
 MOST_WORDS = 64
 """Of a text; what comes later has no importance."""
@@ -29,9 +31,9 @@ class Importance:
 
 
 def occlude(
-    texts: Sequence[str],
+    texts: Sequence[Text],
     predicted: Sequence[int],
-    predict_proba: Callable[[Sequence[str]], NDArray[np.floating]],
+    predict_proba: Callable[[Sequence[Text]], NDArray[np.floating]],
 ) -> list[Words]:
     """Find the importance of every word by leaving it out.
 
@@ -39,7 +41,7 @@ def occlude(
     as a difference of probabilities.
 
     Args:
-        texts: Texts to explain; words are what white space parts.
+        texts: Texts to explain, or pairs; words are what white space parts.
         predicted: Class index of each text's answer.
         predict_proba: Maps n texts to (n, classes) probabilities; called once.
 
@@ -47,11 +49,11 @@ def occlude(
         For each text its first 64 words, each with the probability of the answer less that without
         the word, -1..1; no words where a text has only one, which leaves nothing without it.
     """
-    words = [text.split() for text in texts]
+    words = [in_one(text).split() for text in texts]
     words = [own if len(own) > 1 else [] for own in words]
     shortened = [
-        " ".join([*own[:place], *own[place + 1 :]])
-        for own in words
+        _without(text, place)
+        for text, own in zip(texts, words, strict=True)
         for place in range(min(len(own), MOST_WORDS))
     ]
     probabilities = predict_proba([*texts, *shortened])
@@ -60,6 +62,22 @@ def occlude(
         tuple((word, float(whole[row, label] - next(without)[label])) for word in own[:MOST_WORDS])
         for row, (own, label) in enumerate(zip(words, predicted, strict=True))
     ]
+
+
+def _without(text: Text, place: int) -> Text:
+    """Leave a word out of a text, or of a pair, whose words are counted through."""
+    if isinstance(text, str):
+        return _without_word(text, place)
+    first, second = text
+    words = len(first.split())
+    if place < words:
+        return _without_word(first, place), second
+    return first, _without_word(second, place - words)
+
+
+def _without_word(text: str, place: int) -> str:
+    words = text.split()
+    return " ".join([*words[:place], *words[place + 1 :]])
 
 
 def importance_of(words: Mapping[int, Words]) -> Importance:

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ranklet.data.words import count_words
 from ranklet.evaluation.intervals import Metric, share_with_interval
 
 CONFIDENCE_EDGES = (0.5, 0.7, 0.9, 0.99)
@@ -68,11 +69,11 @@ def slice_rows(grouping: Grouping, right: NDArray[np.bool_]) -> tuple[Slice, ...
 
 
 def by_words(texts: Sequence[str]) -> Grouping:
-    """Tell texts apart by the quarter their number of words falls into; words lie between blanks.
+    """Tell texts apart by the quarter their number of words falls into, see `count_words`.
 
     Texts of equally many words stay together, so quarters may differ in size, and be fewer.
     """
-    words = np.array([len(text.split()) for text in texts])
+    words = np.array([count_words(text) for text in texts])
     edges = np.unique(np.quantile(words, [0.25, 0.5, 0.75, 1.0], method="lower"))
     lowest = [int(words.min()), *(int(edge) + 1 for edge in edges[:-1])]
     names = tuple(

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 LayerSelection = str | Sequence[int | str]
 """Layers by index and range, see `layer_indices`."""
 
-_RANGE = re.compile(r"(\d+)-(\d*)")
+_RANGE = re.compile(r"(\d{1,9})-(\d{0,9})")
 
 
 def matches(module: str, pattern: str) -> bool:
@@ -42,15 +42,18 @@ def layer_indices(layers: LayerSelection, last: int) -> tuple[int, ...]:
 
     Args:
         layers: Indices and ranges: `3`, `0-5` (5 included), `8-` (to the last), or one range.
-        last: Index of the last layer, where an open range ends.
+        last: Index of the last layer, where an open range ends; of a range that goes on, one more
+            is written out, which whoever needs all of them refuses.
     """
     indices: list[int] = []
     for item in (layers,) if isinstance(layers, str) else layers:
         if isinstance(item, int):
             indices.append(item)
         else:
-            first, _, end = item.partition("-")
-            indices += range(int(first), (int(end) if end else max(last, int(first))) + 1)
+            begin, _, end = item.partition("-")
+            first = int(begin)
+            wanted = min(int(end), last + 1) if end else last
+            indices += range(first, max(first, wanted) + 1)
     return tuple(dict.fromkeys(indices))
 
 

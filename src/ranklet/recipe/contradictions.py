@@ -50,6 +50,7 @@ def data_contradictions(data: DataSection) -> Iterator[Contradiction]:
             f"{data.label_column!r} is also a text column; the model would read its answer",
         )
     yield from _label_contradictions(data, columns)
+    yield from _pair_contradictions(data)
     yield from _shared_files(data)
     yield from _sample_as_test(data)
 
@@ -70,6 +71,40 @@ def _label_contradictions(data: DataSection, texts: Sequence[str]) -> Iterator[C
         yield Contradiction(
             ("data.label_values", "data.label_names"),
             f"{len(data.label_values)} integers for {len(data.label_names or ())} names",
+        )
+
+
+def _pair_contradictions(data: DataSection) -> Iterator[Contradiction]:
+    """Yield what a pair of texts cannot have."""
+    if not data.pair:
+        return
+    columns = (data.text_column,) if isinstance(data.text_column, str) else data.text_column
+    if len(columns) != 2:
+        yield Contradiction(
+            ("data.pair", "data.text_column"),
+            "needs two text columns; set data.text_column to a list of two, such as [premise, "
+            "hypothesis]",
+        )
+    if data.long_texts != "head":
+        yield Contradiction(
+            ("data.pair", "data.long_texts"),
+            f"{data.long_texts} is for single texts; set data.long_texts to head, which cuts the "
+            "longer of both",
+        )
+
+
+def pair_contradictions(
+    pair: bool, token_dropout: float, distillation: DistillationSection
+) -> Iterator[Contradiction]:
+    """Yield what takes the two texts of a row for one."""
+    if pair and token_dropout:
+        yield Contradiction(
+            ("training.token_dropout", "data.pair"),
+            "may drop the separator between the texts of a pair; leave it out",
+        )
+    if pair and distillation.teacher is not None:
+        yield Contradiction(
+            ("distillation.teacher", "data.pair"), "reads single texts; leave it out"
         )
 
 

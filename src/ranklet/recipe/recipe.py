@@ -16,6 +16,7 @@ from ranklet.recipe.contradictions import (
     dropout_contradictions,
     head_contradictions,
     multi_label_contradictions,
+    pair_contradictions,
     training_contradictions,
     window_contradictions,
 )
@@ -133,4 +134,5 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
         *dropout_contradictions(training, dropouts),
         *distillation_contradictions(recipe.distillation, training.r_drop),
         *window_contradictions(data, recipe.augmentation),
+        *pair_contradictions(data.pair, training.token_dropout, recipe.distillation),
     )

@@ -25,10 +25,12 @@ def _list_to_tuple(value: object) -> object:
 
 
 def _refuse_repeats(items: tuple[Item, ...]) -> tuple[Item, ...]:
-    for position, item in enumerate(items):
-        if item in items[:position]:
+    seen: set[Item] = set()
+    for item in items:
+        if item in seen:
             message = f"lists {item!r} twice; name each once"
             raise PydanticCustomError("repeat", "{message}", {"message": message})
+        seen.add(item)
     return items
 
 
@@ -75,7 +77,9 @@ Separator = Annotated[
 Encoding = Annotated[Text, AfterValidator(_known_encoding)]
 # Layers from one to another, both included: `0-5`; `8-` goes to the last.
 LayerRange = Annotated[
-    str, Field(pattern=r"^[0-9]+-[0-9]*$", title="range such as 0-5"), AfterValidator(_upwards)
+    str,
+    Field(pattern=r"^[0-9]{1,9}-[0-9]{0,9}$", title="range such as 0-5"),
+    AfterValidator(_upwards),
 ]
 Distinct = Annotated[
     tuple[Item, ...], BeforeValidator(_list_to_tuple), AfterValidator(_refuse_repeats)

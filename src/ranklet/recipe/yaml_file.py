@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ranklet.errors import RecipeError, RecipeIssue
+from ranklet.files import check_regular_file
 from ranklet.recipe.builtin import builtin_names, read_builtin
 from ranklet.recipe.issues import check_tree
 from ranklet.recipe.overrides import apply_overrides, parse_overrides
@@ -148,6 +149,7 @@ def _read(source: str | Path) -> tuple[str, str]:
 
 def _read_file(path: Path) -> str:
     name = one_line(str(path), 200)
+    check_regular_file(path, lambda problem: _error(name, problem))
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ranklet.display import Display, shows_itself
 from ranklet.errors import RunError
-from ranklet.files import is_temporary, read_json_object, write_atomically
-from ranklet.training.checkpoints import checkpoint_folders
+from ranklet.files import read_json_object, write_atomically
+
+RUNS_FOLDER = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -68,6 +63,9 @@ class Run:
     """The page to look at."""
     checkpoints = _PathBelow("checkpoints")
     """What an interrupted training continues from; a finished run has none."""
+    mark = _PathBelow("unfinished.json")
+    """Whose beginning this is; written first, so that nothing is emptied but an unfinished run of
+    one's own, and removed once the certificate is there."""
     lock = _PathBelow(".ranklet-lock.tmp")
     """Held while a process trains here; by its name a temporary file, as it is."""
 
@@ -92,18 +90,17 @@ class Run:
         return self.evaluation / f"{split}_importance.json"
 
     @property
-    def is_unfinished(self) -> bool:
-        """Whether the folder holds the beginning of a run and nothing that is not a run's.
-
-        The plan is what is written first and removed last, so that a run which ended at any moment
-        is known as one.
-        """
-        files = (self.recipe, self.plan, self.environment, self.data, self.metrics, self.report)
+    def own_names(self) -> frozenset[str]:
+        """What a training writes into the folder, by name."""
+        files = (self.mark, self.recipe, self.plan, self.environment, self.data, self.metrics)
         folders = (self.adapter, self.evaluation, self.figures, self.events, self.checkpoints)
-        names = {path.name for path in (*files, *folders)}
-        listed = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()
-        lasting = {name for name in listed if not is_temporary(name)}
-        return bool(listed) and lasting <= names and (self.plan.name in lasting or not lasting)
+        ends = (self.report, self.certificate)
+        return frozenset(path.name for path in (*files, *folders, *ends))
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a run was begun here and not ended."""
+        return self.mark.is_file() and not self.is_finished
 
     @property
     def is_finished(self) -> bool:
@@ -126,138 +123,6 @@ class Run:
         return Display(f"Run {self.folder}, {state}", ("file", "holds"), rows)
 
 
-def check_vacant(folder: Path) -> None:
-    """Refuse a folder that a new run must not use.
-
-    Raises:
-        RunError: It holds a finished run or anything that is not a run.
-    """
-    # os.path, unlike Path, answers False for names that no file system takes.
-    run = Run(folder)
-    if os.path.isfile(run.certificate):
-        raise RunError(f"{folder}: holds a finished run; choose another --out, or remove it")
-    if os.path.exists(folder) and not os.path.isdir(folder):
-        raise RunError(f"{folder}: is a file; choose another --out")
-    if os.path.isdir(folder) and os.listdir(folder) and not run.is_unfinished:
-        raise RunError(f"{folder}: holds files that are not a run's; choose another --out")
-    parent = _outermost_missing(folder).parent
-    if not parent.is_dir():
-        raise RunError(f"{folder}: {parent} is a file; choose another --out")
-
-
-@contextmanager
-def new_run(folder: Path, continued: bool = False) -> Iterator[Run]:
-    """Create the folder of a new run; what an unfinished run left there is removed.
-
-    Where the disk refuses a file, or Ctrl-C comes before there is anything to keep, everything
-    that was written is removed again. A checkpoint or an adapter that is already whole stays. While
-    the block runs, the folder is locked, so that the same command given twice harms no training.
-
-    Args:
-        folder: Its folder, which may exist.
-        continued: The run goes on from its checkpoints: they stay, and what they build on.
-
-    Yields:
-        The run to fill.
-
-    Raises:
-        RunError: The folder is taken or cannot be created.
-    """
-    check_vacant(folder)
-    existed = os.path.exists(folder)
-    outermost = _outermost_missing(folder)
-    run = Run(folder)
-    reused = (run.checkpoints, run.metrics, run.events, run.recipe, run.plan)
-    try:
-        with _locked(run):
-            try:
-                _make_empty(run, reused if continued else ())
-                yield run
-            except (RunError, KeyboardInterrupt) as error:
-                _leave(run, error)
-                raise
-    except (RunError, KeyboardInterrupt):
-        if not existed:
-            _remove_empty(folder, outermost)
-        raise
-
-
-@contextmanager
-def _locked(run: Run) -> Iterator[None]:
-    """Make the folder of a run and lock it; a lock opens when its process ends, however it ends."""
-    try:
-        run.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _not_writable(run.folder, error) from error
-    lock = FileLock(run.lock)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        message = f"{run.folder}: another process trains there; wait for it or choose another --out"
-        raise RunError(message) from error
-    except (OSError, NotImplementedError):
-        pass  # a folder that takes no file says so at the first one; a file system without locks
-    try:
-        yield
-    finally:
-        # Before it opens: a file with this name may be another's afterwards.
-        with suppress(OSError):  # Windows removes it when it opens
-            run.lock.unlink()
-        lock.release()
-
-
-def _leave(run: Run, error: BaseException) -> None:
-    """Remove what a training wrote that ended early, unless there is something whole to keep.
-
-    Raises:
-        RunError: There is; says what, and how to go on.
-    """
-    if os.path.exists(run.adapter):
-        stopped_by = str(error) or "interrupted"
-        raise RunError(f"{stopped_by}; the trained adapter is whole: {run.adapter}") from error
-    if checkpoint_folders(run.checkpoints):
-        if isinstance(error, RunError):
-            raise RunError(f"{error}; the same command then continues the training") from error
-        return
-    with suppress(RunError):
-        _make_empty(run)
-
-
-def _remove_empty(folder: Path, outermost: Path) -> None:
-    """Remove a folder and those above it up to another, as far as they are empty."""
-    for path in (folder.absolute(), *folder.absolute().parents):
-        with suppress(OSError):
-            path.rmdir()
-        if path == outermost:
-            return
-
-
-def _outermost_missing(folder: Path) -> Path:
-    missing = folder.absolute()
-    while not os.path.lexists(missing.parent):
-        missing = missing.parent
-    return missing
-
-
-def _make_empty(run: Run, reused: Sequence[Path] = ()) -> None:
-    try:
-        # The plan goes last, see `is_unfinished`.
-        for path in sorted(run.folder.iterdir(), key=lambda path: path == run.plan):
-            if path in (*reused, run.lock):
-                continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-    except OSError as error:
-        raise _not_writable(run.folder, error) from error
-
-
-def _not_writable(folder: Path, error: OSError) -> RunError:
-    reason = (error.strerror or str(error)).lower()
-    return RunError(f"cannot write {folder}: {reason}; choose another --out")
-
-
 def open_run(folder: Path) -> Run:
     """Open the folder of a finished run.
 
@@ -268,7 +133,8 @@ def open_run(folder: Path) -> Run:
     if not folder.is_dir():
         raise RunError(f"{folder}: no such folder; name the folder of a run (ranklet train --out)")
     if not run.is_finished:
-        content = "an unfinished run" if run.is_unfinished else "no run"
+        lacking = f"no run (there is no {run.certificate.name})"
+        content = "an unfinished run" if run.is_unfinished else lacking
         raise RunError(f"{folder}: holds {content}; name the folder of a finished run")
     return run
 
@@ -288,18 +154,16 @@ class SeedFolder:
     summary = _PathBelow("seeds.json")
     """Seeds and figures of all runs; written last, so that it marks such a folder."""
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether the folder holds the recipe of several runs, and is not that of a single one."""
+        single = Run(self.folder)
+        of_single = (single.mark, single.plan, single.adapter, single.certificate)
+        return self.recipe.is_file() and not any(path.exists() for path in of_single)
+
     def run(self, seed: int) -> Run:
         """The run of one seed."""
         return Run(self.folder / f"seed-{seed}")
-
-
-def free_folder(parent: Path, name: str) -> Path:
-    """Return the first of `name`, `name-2`, `name-3`, ... that does not exist below a folder."""
-    number, folder = 1, parent / name
-    while folder.exists():
-        number += 1
-        folder = parent / f"{name}-{number}"
-    return folder
 
 
 def write_json(path: Path, content: Any) -> None:

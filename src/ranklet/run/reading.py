@@ -66,6 +66,15 @@ def read_stress(run: Run) -> Stress | None:
     return _where_it_is(Stress, run.stress, "stress the run again")
 
 
+def was_interrupted(run: Run) -> bool:
+    """Tell whether Ctrl-C ended the training of a finished run.
+
+    Raises:
+        RunError: The file that says so is missing or broken.
+    """
+    return read_json(run.environment).get("ended_by") == "interrupt"
+
+
 def read_values(kind: type[T], path: Path, remedy: str) -> T:
     """Read a JSON file of a run as a dataclass, or as a container of some.
 

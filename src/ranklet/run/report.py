@@ -103,7 +103,8 @@ def _errors(run: Run, split: str) -> ErrorTable | None:
 def _data_section(about: Mapping[str, Any], recipe: Recipe) -> run_page.DataSummary:
     duplicates, policy = about["duplicates"], recipe.data.duplicates
     named = {text: duplicates[name] for name, text in _DUPLICATES.items() if name in duplicates}
-    filtered = {"outside the word limits": about["filtered"]} if about["filtered"] else {}
+    counts = {"without a text": about.get("empty"), "outside the word limits": about["filtered"]}
+    filtered = {name: count for name, count in counts.items() if count}
     leakage = _leakage(duplicates, policy, has_test="test" in about["rows"])
     return run_page.DataSummary(about["rows"], about["truncated"], named, filtered, leakage)
 

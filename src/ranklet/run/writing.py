@@ -14,6 +14,7 @@ from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.audit.label_errors import pruned
 from ranklet.data.encoded_splits import Splits
+from ranklet.data.texts import in_one
 from ranklet.data.tokens.corpus import Corpora, num_texts
 from ranklet.errors import RunError
 from ranklet.evaluation.answers import (
@@ -64,6 +65,7 @@ def describe_training(
             for windows in [np.diff(corpus.text_starts)]
         },
         "duplicates": {name: n for name, n in duplicates.items() if isinstance(n, int)},
+        "empty": splits.empty,
         "filtered": splits.filtered,
         "best_step": result.best_step,
         "best_validation": dict(result.best_metrics),
@@ -148,7 +150,8 @@ def write_errors(
     probabilities = probabilities_of(model, answers)
     true = probabilities[np.arange(len(answers.labels)), answers.labels]
     suspects = pruned(answers.labels, probabilities.astype(np.float64))
-    write_error_rows(path, answers.texts, predictions, true, suspects)
+    texts = [in_one(text) for text in answers.texts]
+    write_error_rows(path, texts, predictions, true, suspects)
 
 
 def write_importance(run: Run, model: ClassifierNetwork, answers: Mapping[str, Answers]) -> None:
@@ -175,9 +178,13 @@ def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> None:
     """
     others = {"test": splits.test, "validation": splits.validation}
     baselines = evaluate_baselines(
-        splits.train.texts,
+        [in_one(text) for text in splits.train.texts],
         splits.train.labels,
-        {name: (split.texts, split.labels) for name, split in others.items() if split is not None},
+        {
+            name: ([in_one(text) for text in split.texts], split.labels)
+            for name, split in others.items()
+            if split is not None
+        },
         splits.labels.names,
         recipe.data.problem_type,
         recipe.seed,

@@ -52,6 +52,7 @@ class ClassifierSettings:
             order of the labels; None: 0.5 each.
         temperature: Where it has one: what logits are divided by before the softmax.
         long_texts: What happens to texts of more tokens.
+        pair: Whether it reads pairs of texts.
     """
 
     encoder: str
@@ -65,6 +66,7 @@ class ClassifierSettings:
     thresholds: tuple[float, ...] | None = None
     long_texts: LongTexts = BEGINNING_ONLY
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    pair: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,9 @@ def _preprocessing(
             f"{config.vocab_size}; the files do not belong together"
         )
     max_length = min(settings.max_length, config.max_length)
-    return Preprocessing(tokenizer, settings.cleaning, max_length, settings.long_texts)
+    return Preprocessing(
+        tokenizer, settings.cleaning, max_length, settings.long_texts, settings.pair
+    )
 
 
 def _fill(model: ClassifierNetwork, adapter: AdapterFile, encoder: str) -> None:

@@ -110,7 +110,8 @@ def save_model(
             model.pooling,
             model.encoder.config,
         )
-        write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length)
+        told_apart = settings.pair and model.encoder.config.type_vocab_size > 1
+        write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length, told_apart)
         write_atomically(unfinished / LABELS_FILE, label_json + "\n")
         write_atomically(
             unfinished / CLASSIFIER_FILE, json.dumps(asdict(settings), indent=2) + "\n"
@@ -216,6 +217,12 @@ def read_saved(
     tensors = sort_tensors(folder, adapter.tensors, settings.head)
     adapter = replace(adapter, tensors={**tensors.trained, **tensors.frozen})
     return SavedClassifier(folder, settings, source, labels, adapter, tensors)
+
+
+def reads_pairs(folder: Path) -> bool:
+    """Tell whether a saved classifier reads pairs of texts; nothing else of it is read."""
+    path = folder / CLASSIFIER_FILE
+    return path.exists() and read_json_object(path, AdapterError).get("pair") is True
 
 
 def build_saved(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ranklet.classifier import ClassifierNetwork, Preprocessing
+from ranklet.data.texts import Text
 from ranklet.errors import AdapterError, RunError
 from ranklet.files import read_json_object
 
@@ -26,6 +28,11 @@ PROBE_TEXTS = (
     "one two three four five six seven eight nine ten " * 6,
 )
 """Texts whose logits identify a model; they need not resemble its data."""
+
+PROBE_PAIRS: tuple[Text, ...] = tuple(
+    zip(PROBE_TEXTS, (*PROBE_TEXTS[2:], *PROBE_TEXTS[:2]), strict=True)
+)
+"""The same for a model of pairs."""
 
 # Largest accepted difference of a probe logit, relative to the largest logit. Kernels of another
 # processor round differently: 1e-3 is far above that in float32, 5e-2 in bfloat16, and a head that
@@ -45,7 +52,7 @@ class Probes:
     """
 
     path: Path
-    texts: tuple[str, ...]
+    texts: tuple[Text, ...]
     logits: Tensor
     dtype: torch.dtype
 
@@ -64,8 +71,12 @@ def read_probes(folder: Path) -> Probes | None:
     try:
         dtype = getattr(torch, record["dtype"])
         _ = PROBE_TOLERANCE[dtype]
-        texts = tuple(str(text) for text in record["texts"])
-        return Probes(path, texts, torch.tensor(record["logits"], dtype=torch.float32), dtype)
+        return Probes(
+            path,
+            texts_of(record["texts"]),
+            torch.tensor(record["logits"], dtype=torch.float32),
+            dtype,
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{path}: not a probe file ({error!r}); save the model again") from error
 
@@ -103,9 +114,26 @@ def compute_dtype(model: ClassifierNetwork) -> torch.dtype:
 
 def probe_record(model: ClassifierNetwork) -> dict[str, Any]:
     """Return the probe texts with the logits that a classifier gives them, as JSON types."""
-    logits = model.predict_logits(_preprocessing(model).corpus(PROBE_TEXTS))
+    preprocessing = _preprocessing(model)
+    texts = PROBE_PAIRS if preprocessing.pair else PROBE_TEXTS
+    logits = model.predict_logits(preprocessing.corpus(texts))
     dtype = str(compute_dtype(model)).removeprefix("torch.")
-    return {"texts": list(PROBE_TEXTS), "dtype": dtype, "logits": logits.tolist()}
+    return {"texts": list(texts), "dtype": dtype, "logits": logits.tolist()}
+
+
+def texts_of(values: Iterable[Any]) -> tuple[Text, ...]:
+    """Return texts as they were before they were JSON, in which a pair is a list.
+
+    Raises:
+        TypeError: A pair of another number of texts than two.
+    """
+    return tuple(
+        _pair(*value) if isinstance(value, list | tuple) else str(value) for value in values
+    )
+
+
+def _pair(first: object, second: object) -> Text:
+    return str(first), str(second)
 
 
 def _preprocessing(model: ClassifierNetwork) -> Preprocessing:

@@ -80,13 +80,14 @@ def fill_up(batch: Batch, bucket: Bucket) -> Batch:
     extra = bucket.tokens - batch.num_tokens
     turns = torch.arange(1, bucket.fillers + 1, device=batch.cu_seqlens.device)
     ends = batch.num_tokens + turns * extra // bucket.fillers
-    states = batch.hidden_states
+    states, types = batch.hidden_states, batch.token_types
     return replace(
         batch,
         token_ids=F.pad(batch.token_ids, (0, extra)),
         cu_seqlens=torch.cat([batch.cu_seqlens, ends.int()]),
         max_seqlen=bucket.max_seqlen,
         hidden_states=None if states is None else F.pad(states, (0, 0, 0, extra)),
+        token_types=None if types is None else F.pad(types, (0, extra)),
     )
 
 
@@ -202,7 +203,8 @@ def _take(parameters: Sequence[nn.Parameter]) -> list[Tensor | None]:
 
 
 def _tensors(batch: Batch) -> list[Tensor]:
-    every = (batch.token_ids, batch.cu_seqlens, batch.labels, batch.hidden_states, batch.weights)
+    of_tokens = (batch.token_ids, batch.token_types, batch.hidden_states)
+    every = (*of_tokens, batch.cu_seqlens, batch.labels, batch.weights)
     return [tensor for tensor in every if tensor is not None]
 
 

@@ -190,7 +190,9 @@ def _key(encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int) -> str:
     for tensor in (tensor for module in frozen for tensor in module.state_dict().values()):
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
-    for array in (corpus.token_ids, corpus.offsets):
+    for array in (corpus.token_ids, corpus.offsets, corpus.token_types):
+        if array is None:
+            continue
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

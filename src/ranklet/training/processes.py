@@ -31,9 +31,6 @@ from ranklet.launch import Launch
 
 Value = TypeVar("Value")
 
-# How long processes wait for each other to start: not all machines load libraries equally fast.
-JOIN_S = 300.0
-
 # How often a process that works by itself tells the others that it lives.
 BEAT_S = 0.2
 
@@ -279,7 +276,7 @@ def join_processes(launch: Launch) -> Iterator[Processes]:
 
 def _store(launch: Launch) -> Any:
     """Return the store of addresses, after waiting for all processes."""
-    patience = timedelta(seconds=JOIN_S)
+    patience = timedelta(seconds=launch.join_s)
     store, _, _ = next(rendezvous("env://", launch.index, launch.count, timeout=patience))
     if launch.shares_store:
         # The launcher's store outlives an attempt, and restarted processes would read the

@@ -26,6 +26,7 @@ class ResidentCorpus(DerivedCorpus):
         offsets: (texts + 1,) int64 on the device.
         classes: (texts,) int64 on the device, or None.
         weights: (texts,) float32 on the device, or None.
+        token_types: (tokens,) int32 on the device, or None.
     """
 
     tokens: TokenCorpus
@@ -33,6 +34,7 @@ class ResidentCorpus(DerivedCorpus):
     offsets: Tensor
     classes: Tensor | None
     weights: Tensor | None = None
+    token_types: Tensor | None = None
 
     def batch(self, indices: NDArray[np.integer]) -> Batch:
         """Pack some texts on the device, in the order given; only their indices travel there."""
@@ -52,16 +54,18 @@ class ResidentCorpus(DerivedCorpus):
             max_seqlen=int(host_lengths.max(initial=0)),
             labels=None if self.classes is None else self.classes[texts],
             weights=None if self.weights is None else self.weights[texts],
+            token_types=None if self.token_types is None else self.token_types[rows].long(),
         )
 
 
 def resident(corpus: TokenCorpus, device: torch.device) -> ResidentCorpus:
     """Bring a split to a device as a whole."""
-    labels, weights = corpus.labels, corpus.weights
+    labels, weights, types = corpus.labels, corpus.weights, corpus.token_types
     return ResidentCorpus(
         tokens=corpus,
         token_ids=torch.from_numpy(corpus.token_ids).to(device),
         offsets=torch.from_numpy(corpus.offsets).to(device),
         classes=None if labels is None else torch.from_numpy(labels).to(device),
         weights=None if weights is None else torch.from_numpy(weights).to(device),
+        token_types=None if types is None else torch.from_numpy(types).to(device),
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 Indices = np.ndarray
+
+# All steps are laid out before the first, at about 600 bytes each.
+MOST_STEPS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Step:
 
 
 def training_steps(
-    epochs: Sequence[Sequence[Indices]],
+    epochs: Iterable[Sequence[Indices]],
     accumulation: int,
     max_steps: int | None,
     evaluate_every: int | None,
@@ -36,8 +39,8 @@ def training_steps(
     """Lay out a training.
 
     Each epoch gives its batches, as row indices; its last step may have fewer of them than
-    `accumulation`. Without `evaluate_every` a validation follows each epoch, and always the last
-    step.
+    `accumulation`. Epochs after `max_steps` are not asked for. Without `evaluate_every` a
+    validation follows each epoch, and always the last step.
     """
     steps: list[Step] = []
     for epoch, batches in enumerate(epochs):
@@ -47,5 +50,7 @@ def training_steps(
             due = end == len(batches) if evaluate_every is None else number % evaluate_every == 0
             progress = epoch + end / len(batches)
             steps.append(Step(number, progress, tuple(batches[start:end]), due))
+        if max_steps is not None and len(steps) >= max_steps:
+            break
     *earlier, last = steps[:max_steps]
     return [*earlier, replace(last, validate=True)]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ranklet.classifier import CHUNK_TEXTS, ClassifierNetwork
 from ranklet.data.encoded_splits import EncodedSplit
-from ranklet.data.perturbations import PERTURBATIONS
+from ranklet.data.perturbations import perturb
+from ranklet.data.texts import Text
 from ranklet.data.tokens.sampling import draw_rows
 from ranklet.evaluation.calibration import fit_temperature
 from ranklet.evaluation.unlabelled.from_shifts import ExpectedAccuracy, expect
@@ -102,14 +103,14 @@ def learn_shifts(
     perturbed = list[PerturbedOutputs]()
     for kind, strength in ways:
         report(f"asking about {len(drawn):,} of them, {kind.replace('_', ' ')} {strength:g}")
-        changed = PERTURBATIONS[kind]([texts[row] for row in drawn.tolist()], strength, seed)
+        changed = perturb(kind, [texts[row] for row in drawn.tolist()], strength, seed)
         answers = _probabilities(_compute(network, changed), temperature, outputs, drawn)
         perturbed.append(PerturbedOutputs(kind, drawn, answers))
     return Basis(labels, temperature, outputs, tuple(perturbed), seed)
 
 
 def expect_on_new(
-    network: ClassifierNetwork, basis: Basis, texts: Sequence[str], report: Callable[[str], None]
+    network: ClassifierNetwork, basis: Basis, texts: Sequence[Text], report: Callable[[str], None]
 ) -> EstimatedOutputs:
     """Ask a classifier about new texts, and estimate how many of them it labels right.
 
@@ -150,7 +151,7 @@ def _probabilities(
     return ModelOutputs(probabilities, remoteness(known.states, outputs.states, own))
 
 
-def _compute(network: ClassifierNetwork, texts: Sequence[str]) -> LogitsAndStates:
+def _compute(network: ClassifierNetwork, texts: Sequence[Text]) -> LogitsAndStates:
     corpus = network.corpus(texts)
     states = network.predict_features(corpus, np.arange(len(corpus)))
     last = network.last_module.last_map

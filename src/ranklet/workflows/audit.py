@@ -12,12 +12,13 @@ from typing import Literal
 
 from ranklet.data.audit.result import Audit, Finding, to_json
 from ranklet.data.audit.train_test_shift import find_shift
-from ranklet.data.cleaning import clean
+from ranklet.data.cleaning import clean_text
 from ranklet.data.examples import Examples
 from ranklet.data.reading.columns import AS_IN_RUN, Columns, with_columns
 from ranklet.data.reading.memory import TEXT, Data, RowsInMemory, as_source
 from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import Split, read_examples
+from ranklet.data.texts import in_one
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
@@ -143,13 +144,14 @@ def audit(
         tokenizer=reading.encoder,
         duplicates=count_copies(copies.within, train, train),
         leakage=None if held_out is None else leakage(copies, train, held_out),
-        shift=None if cleaned_test is None else find_shift(cleaned.texts, cleaned_test.texts),
+        shift=None if cleaned_test is None else find_shift(_plain(cleaned), _plain(cleaned_test)),
         label_check=check,
         findings=(
             *copy_findings(copies, train, held_out),
             *label_findings(suspects, train),
             *(finding for _, findings in described for finding in findings),
         ),
+        not_compared=copies.open,
     )
     if fix is not None:
         assert isinstance(source, str), "check_fix refuses everything else"
@@ -188,7 +190,7 @@ def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Re
         settings,
         label_column=None if columns.label == "" else settings.label_column,
         label_names=model.label_names or settings.label_names,
-        allow_empty=True,
+        empty="keep",
     )
     encoder = model.encoder or (_minilm() if recipe is None else recipe.encoder)
     precision = model.precision
@@ -217,7 +219,11 @@ def _read(reading: Reading, source: str | RowsInMemory, split: Split) -> Example
 
 def _cleaned(examples: Examples, reading: Reading) -> Examples:
     steps = reading.section.cleaning
-    return replace(examples, texts=tuple(clean(text, steps) for text in examples.texts))
+    return replace(examples, texts=tuple(clean_text(text, steps) for text in examples.texts))
+
+
+def _plain(examples: Examples) -> list[str]:
+    return [in_one(text) for text in examples.texts]
 
 
 def _text_columns(settings: ReadingSettings, source: str) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ranklet.data.reading.memory import plain_texts
+from ranklet.data.texts import Text
 from ranklet.labels import Label
 from ranklet.run.model_source import Model
 from ranklet.workflows.load import loaded
@@ -21,17 +22,17 @@ class Classification:
         probabilities: Probability of every label, in the classifier's order.
     """
 
-    text: str
+    text: Text
     label: Label
     probabilities: dict[str, float]
 
 
-def classify(model: Model, texts: Iterable[str]) -> list[Classification]:
+def classify(model: Model, texts: Iterable[Text]) -> list[Classification]:
     """Classify a few texts.
 
     Args:
         model: A run, an adapter folder, a `ModelSource`, or a loaded classifier.
-        texts: A list, NumPy array or pandas Series of str.
+        texts: A list, NumPy array or pandas Series of str, or of pairs of them.
 
     Raises:
         DataError: Something else than texts.

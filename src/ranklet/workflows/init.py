@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from ranklet.data.cleaning import count_words
 from ranklet.data.reading.find_columns import FoundColumns, find_columns
 from ranklet.data.reading.row import Row
 from ranklet.data.reading.sources import first_rows
+from ranklet.data.words import count_words
 from ranklet.recipe import Recipe, load_recipe, to_yaml
 from ranklet.workflows.from_recipe.reading_settings import reading_settings
 

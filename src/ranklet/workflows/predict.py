@@ -19,6 +19,7 @@ from ranklet.classifier import CHUNK_TEXTS, ClassifierNetwork
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import stream_texts
+from ranklet.data.texts import Text
 from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import AdapterError, DataError, RunError
@@ -109,8 +110,8 @@ def predict(
 
 def _probabilities(
     network: ClassifierNetwork,
-    first: Sequence[str],
-    texts: Iterator[str],
+    first: Sequence[Text],
+    texts: Iterator[Text],
     progress: Callable[[int], None],
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the probabilities (texts, labels) of one chunk of texts after another."""
@@ -133,7 +134,7 @@ def _check_output(output: Path, source: str | RowsInMemory) -> None:
         raise RunError(f"{output}: there is no folder {output.parent}; create it first")
 
 
-def _chunks(first: Sequence[str], rest: Iterator[str]) -> Iterator[Sequence[str]]:
+def _chunks(first: Sequence[Text], rest: Iterator[Text]) -> Iterator[Sequence[Text]]:
     chunk = first
     while chunk:
         yield chunk

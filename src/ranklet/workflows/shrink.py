@@ -35,10 +35,10 @@ from ranklet.lora.shrink import (
     spectra,
     truncate_adapter,
 )
-from ranklet.recipe import Recipe, load_recipe, to_yaml
+from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
 from ranklet.run.certificate import certified_data, certify_run
 from ranklet.run.environment import environment, peak_memory_bytes
-from ranklet.run.folder import Run, check_vacant, new_run, write_json
+from ranklet.run.folder import Run, write_json
 from ranklet.run.model_card import cut_adapter_card
 from ranklet.run.model_source import (
     ModelSource,
@@ -47,6 +47,7 @@ from ranklet.run.model_source import (
     dtype_of_trained,
     run_of,
 )
+from ranklet.run.new_run import check_vacant, new_run
 from ranklet.run.writing import write_adapter, write_evaluations
 from ranklet.saved.assembly import assemble
 from ranklet.saved.model import SavedClassifier, build_saved, read_saved, save_and_reload
@@ -100,7 +101,7 @@ def shrink(
     Args:
         model: A run, an adapter folder, or a `ModelSource`.
         budget: Most trained parameters of the result, the head included.
-        out: Folder to write; must be vacant.
+        out: Folder to write; must be vacant, but for the unfinished beginning of this very run.
         data: Data with labels to measure on, a source or in memory; None: the validation texts of
             the run.
         columns: Where texts and labels of `data` stand.
@@ -116,7 +117,8 @@ def shrink(
     run = run_of(options)
     recipe = None if run is None else load_recipe(run.recipe)
     hashes = None if run is None else certified_data(run)
-    _check_out(folder, recipe)
+    mark = None if recipe is None else {"shrunk": recipe_hash(recipe), "budget": budget}
+    _check_out(folder, mark)
     prepare_memory()
     place = choose_device(options.device)
     dtype = dtype_of_trained(run, options.precision, place)
@@ -156,19 +158,19 @@ def shrink(
         before=before,
         after=after,
     )
-    if recipe is None:
+    if mark is None or recipe is None:
         card = cut_adapter_card(saved.settings.encoder, *shrunk.parameters, shrunk.kept_energy)
         save_and_reload(folder, smaller, saved.settings, cut, card)
     else:
         same = recipe.model_copy(update={"encoder": saved.encoder.name})
         smaller_recipe = cut_recipe(same, adapter.placements, cut, budget)
-        _write_run(shrunk, smaller_recipe, smaller, saved, cut, hashes or {})
+        _write_run(shrunk, mark, smaller_recipe, smaller, saved, cut, hashes or {})
     return shrunk
 
 
-def _check_out(folder: Path, recipe: Recipe | None) -> None:
-    check_vacant(folder)
-    if recipe is None and folder.exists():
+def _check_out(folder: Path, mark: Mapping[str, Any] | None) -> None:
+    check_vacant(folder, mark)
+    if mark is None and folder.exists():
         raise RunError(f"{folder}: exists already; choose another --out")
 
 
@@ -210,6 +212,7 @@ def _own_validation(run: Run | None) -> tuple[EncodedSplit | None, str]:
 
 def _write_run(
     shrunk: ShrinkResult,
+    mark: Mapping[str, Any],
     recipe: Recipe,
     model: ClassifierNetwork,
     parent: SavedClassifier,
@@ -219,7 +222,7 @@ def _write_run(
     plan = plan_for_labels(recipe, parent.encoder, len(model.labels))
     enforce_budget(plan)
     evaluations = {} if shrunk.after is None else {"validation": shrunk.after}
-    with new_run(shrunk.folder) as run:
+    with new_run(shrunk.folder, mark) as run:
         write_atomically(run.recipe, to_yaml(recipe))
         write_json(run.plan, plan.to_json())
         saved = write_adapter(run, recipe, plan, model, parent.settings, adapter, evaluations)

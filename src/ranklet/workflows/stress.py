@@ -9,11 +9,12 @@ import numpy as np
 
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.hints import listed, nearest
-from ranklet.data.perturbations import PERTURBATIONS, reverse_parts
+from ranklet.data.perturbations import PERTURBATIONS, perturb, reverse_parts
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import Data, RowsInMemory
 from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_column
+from ranklet.data.texts import Text
 from ranklet.data.tokens.sampling import draw_rows
 from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import DataError
@@ -94,9 +95,9 @@ def stress(
     for kind in names:
         for strength in levels:
             if kind == "reverse" and parts is not None:
-                perturbed = reverse_parts(parts, strength, seed)
+                perturbed: list[Text] = [*reverse_parts(parts, strength, seed)]
             else:
-                perturbed = PERTURBATIONS[kind](texts, strength, seed)
+                perturbed = perturb(kind, texts, strength, seed)
             changed, after = _answer_changed(network, answers, perturbed)
             point = stress_point(kind, strength, changed, clean, predictions_of(network, after))
             points.append(point)
@@ -137,16 +138,16 @@ def _strengths(strengths: Sequence[float]) -> tuple[float, ...]:
 def _parts(
     source: str | RowsInMemory, settings: ReadingSettings, drawn: Sequence[int]
 ) -> list[tuple[str, ...]] | None:
-    """Read the cells that the drawn texts are joined from; None where it is one column."""
+    """Read the cells that the drawn texts are joined from; None where they are not joined."""
     columns, dialect = settings.text_column, settings.dialect
-    if isinstance(columns, str) or len(columns) < 2:
+    if settings.pair or isinstance(columns, str) or len(columns) < 2:
         return None
     cells = [read_column(source, "test", column, dialect) for column in columns]
     return [tuple(column[row] for column in cells) for row in drawn]
 
 
 def _answer_changed(
-    network: ClassifierNetwork, clean: Answers, texts: Sequence[str]
+    network: ClassifierNetwork, clean: Answers, texts: Sequence[Text]
 ) -> tuple[int, Answers]:
     """Ask about the texts that are others than before; return how many, and all answers."""
     pairs = enumerate(zip(clean.texts, texts, strict=True))

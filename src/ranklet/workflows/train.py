@@ -6,7 +6,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 from ranklet.budget.plan import ParameterPlan
@@ -15,10 +14,11 @@ from ranklet.evaluation.answers import evaluate_splits
 from ranklet.files import write_atomically
 from ranklet.json_values import to_values
 from ranklet.launch import Launch, read_launch
-from ranklet.recipe import Recipe, as_recipe, to_yaml
+from ranklet.recipe import Recipe, as_recipe, recipe_hash, to_yaml
 from ranklet.run.certificate import certify_run
-from ranklet.run.folder import Run, check_vacant, free_folder, new_run, write_json
+from ranklet.run.folder import Run, write_json
 from ranklet.run.model_card import model_card
+from ranklet.run.new_run import check_vacant, chosen_folder, new_run
 from ranklet.run.observer import Observer
 from ranklet.run.records import open_records
 from ranklet.run.report import write_run_report
@@ -50,8 +50,6 @@ from ranklet.workflows._train.signals import StopRequest, stop_on_signals
 from ranklet.workflows.from_recipe.model import classifier_settings
 from ranklet.workflows.from_recipe.splits import InMemoryBySplit, with_sources
 
-RUNS_FOLDER = Path("runs")
-
 
 def train(
     recipe: Recipe | str | Path,
@@ -70,8 +68,8 @@ def train(
 
     Args:
         recipe: What to do: a recipe, the name of a built-in one, or a file.
-        out: Folder of the run, vacant or with an unfinished run, which is continued if it has a
-            checkpoint; None: a new one below `runs/`.
+        out: Folder of the run, vacant or with an unfinished run of this recipe, which is continued
+            if it has a checkpoint; None: a new one below `runs/`.
         data: Training texts in place of the recipe's: `LabelledTexts`, (texts, labels), a
             DataFrame, a `datasets.Dataset`, dicts, or the name of a source. The recipe's own test
             and validation data, being others', are left out with them.
@@ -94,11 +92,11 @@ def train(
     """
     recipe, in_memory = with_sources(as_recipe(recipe), data, validation, test)
     observer = observer or Observer()
-    folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
     launch = read_launch()
     if out is None:
         launch.refuse_several("a folder of its own for each start", "name one (--out)")
     with (
+        chosen_folder(out, name) as folder,
         join_processes(launch) as processes,
         stop_on_signals(interrupt=processes.count > 1) as stop,
     ):
@@ -120,10 +118,11 @@ def _train(
     stop: StopRequest,
     processes: Processes,
 ) -> Run:
-    check_vacant(folder)
+    mark = {"recipe": recipe_hash(recipe)}
+    check_vacant(folder, mark)
     prepared = prepare(recipe, in_memory, Run(folder), processes, observer.report)
     resolved, plan, model = prepared.recipe, prepared.plan, prepared.model
-    with new_run(folder, continued=prepared.beginning.checkpoint is not None) as run:
+    with new_run(folder, mark, continued=prepared.beginning.checkpoint is not None) as run:
         # Only now, so that a training that cannot begin says nothing but why.
         prepared.describe(observer.report)
         write_json(run.plan, plan.to_json())
@@ -152,8 +151,8 @@ def _train(
         data = prepared.splits.sha256
         certificate = certify_run(run, resolved, plan, model, saved, prepared.encoder, data)
         write_run_report(run, certificate["sha256"])
+        stop.ignore()  # what is left takes no time, and nobody could continue it
         write_json(run.certificate, certificate)  # last: it marks a finished run
-    rmtree(run.checkpoints, ignore_errors=True)
     observer.finish(run)
     return run
 

@@ -12,16 +12,17 @@ from typing import Any
 from ranklet.data.reading.memory import Data, as_source
 from ranklet.errors import RunError
 from ranklet.evaluation.comparison.across_seeds import AcrossSeeds, summarise_seeds
-from ranklet.files import write_atomically
+from ranklet.files import make_folder, write_atomically
 from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
 from ranklet.run.certificate import certified_data
-from ranklet.run.folder import Run, SeedFolder, check_vacant, free_folder, write_json
+from ranklet.run.folder import Run, SeedFolder, write_json
+from ranklet.run.new_run import check_vacant, chosen_folder
 from ranklet.run.observer import Observer
-from ranklet.run.reading import read_evaluations
+from ranklet.run.reading import read_evaluations, was_interrupted
 from ranklet.workflows.from_recipe.checks import check_before_download
 from ranklet.workflows.from_recipe.placement import encoder_of
 from ranklet.workflows.from_recipe.splits import InMemoryBySplit, read_splits, with_sources
-from ranklet.workflows.train import RUNS_FOLDER, train
+from ranklet.workflows.train import train
 
 
 @dataclass(frozen=True)
@@ -70,21 +71,40 @@ def train_seeds(
         RunError: A seed stands there twice, or the folder holds the run of another recipe, or of
             other texts in memory.
         RankletError: Any problem of a training.
+        KeyboardInterrupt: Ctrl-C; the run of its seed is finished where a validation had been done.
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise RunError(f"seeds {list(seeds)}: name at least one, and each once")
-    folder = free_folder(RUNS_FOLDER, name) if out is None else Path(out)
-    seed_folder = SeedFolder(folder)
-    data, validation, test = _read_once(data), _read_once(validation), _read_once(test)
+    with chosen_folder(out, name) as folder:
+        return _train_each(
+            recipe,
+            seeds,
+            SeedFolder(folder),
+            data=_read_once(data),
+            validation=_read_once(validation),
+            test=_read_once(test),
+            open_observer=open_observer,
+        )
+
+
+def _train_each(
+    recipe: Recipe,
+    seeds: Sequence[int],
+    folder: SeedFolder,
+    *,
+    data: Data | None,
+    validation: Data | float | None,
+    test: Data | None,
+    open_observer: Callable[[Run], AbstractContextManager[Observer]] | None,
+) -> SeedRuns:
     changed, in_memory = with_sources(recipe, data, validation, test)
     check_before_download(changed, encoder_of(changed))
     _open_folder(folder, changed.model_copy(update={"seed": 0}))
     if in_memory:
-        _check_texts(changed, in_memory, map(seed_folder.run, seeds))
+        _check_texts(changed, in_memory, map(folder.run, seeds))
     train_on = partial(train, data=data, validation=validation, test=test)
     runs = {
-        seed: _run_of(recipe, seed, seed_folder.run(seed), train_on, open_observer)
-        for seed in seeds
+        seed: _run_of(recipe, seed, folder.run(seed), train_on, open_observer) for seed in seeds
     }
     figures = summarise_seeds([read_evaluations(run) for run in runs.values()])
     summary = {
@@ -94,8 +114,8 @@ def train_seeds(
             for split, entries in figures.items()
         },
     }
-    write_json(seed_folder.summary, summary)
-    return SeedRuns(folder, runs, figures)
+    write_json(folder.summary, summary)
+    return SeedRuns(folder.folder, runs, figures)
 
 
 def _read_once(data: Data | float | None) -> Any:
@@ -112,15 +132,13 @@ def _check_texts(recipe: Recipe, in_memory: InMemoryBySplit, runs: Iterable[Run]
             raise RunError(f"{run.folder}: was trained on other texts; choose another --out")
 
 
-def _open_folder(folder: Path, recipe: Recipe) -> None:
-    path = SeedFolder(folder).recipe
-    if path.is_file() and not Run(folder).is_finished:
-        if recipe_hash(load_recipe(path)) != recipe_hash(recipe):
-            raise RunError(f"{folder}: holds the seeds of another recipe; choose another --out")
-        return
-    check_vacant(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, to_yaml(recipe))
+def _open_folder(seeds: SeedFolder, recipe: Recipe) -> None:
+    if not seeds.is_begun:
+        check_vacant(seeds.folder)
+        make_folder(seeds.folder)
+        write_atomically(seeds.recipe, to_yaml(recipe))
+    elif recipe_hash(load_recipe(seeds.recipe)) != recipe_hash(recipe):
+        raise RunError(f"{seeds.folder}: holds the seeds of another recipe; choose another --out")
 
 
 def _run_of(
@@ -135,4 +153,9 @@ def _run_of(
     context = nullcontext(Observer()) if open_observer is None else open_observer(run)
     with context as observer:
         observer.report(f"seed {seed}")
-        return train_on(recipe.model_copy(update={"seed": seed}), run.folder, observer=observer)
+        train_on(recipe.model_copy(update={"seed": seed}), run.folder, observer=observer)
+    if was_interrupted(run):
+        raise KeyboardInterrupt(
+            f"{run.folder} is finished; the same command trains what is missing"
+        )
+    return run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -15,6 +16,7 @@ import ranklet
 from ranklet.cli import exit_codes
 from ranklet.cli.exit_codes import exit_code_of
 from ranklet.errors import BudgetExceededError, DataError, RecipeError, RecipeIssue
+from ranklet.termination import TerminatedError
 
 
 def raising(error: BaseException) -> Callable[[], NoReturn]:
@@ -38,7 +40,9 @@ TWO_ISSUES = RecipeError([RecipeIssue("r.yaml", "seed", "no"), RecipeIssue("r.ya
         ),
         (TWO_ISSUES, RecipeError.exit_code, [f"error: {issue}" for issue in TWO_ISSUES.issues]),
         (typer.BadParameter("no such\nthing."), 2, ["error: Invalid value: no such thing"]),
-        (KeyboardInterrupt(), 130, ["error: interrupted; no run was finished"]),
+        (KeyboardInterrupt(), 130, ["error: interrupted"]),
+        (KeyboardInterrupt("all is lost"), 130, ["error: interrupted; all is lost"]),
+        (TerminatedError(), 143, ["error: stopped by SIGTERM"]),
         (
             MemoryError(),
             1,
@@ -66,6 +70,15 @@ def test_every_failure_is_its_lines_and_its_code(
     captured = capsys.readouterr()
     assert captured.err.splitlines() == lines
     assert captured.out == ""
+
+
+def test_sigterm_is_an_error_while_a_command_works() -> None:
+    def command() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("the signal must end it before")
+
+    assert exit_code_of(command, with_traceback=False) == 143
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_what_goes_well_is_0_and_what_ends_itself_has_its_own_code() -> None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import json
+import sys
+
 import pytest
 
-from ranklet.cli.terminal import cell_text, print_table
+from ranklet.cli.terminal import (
+    allow_any_encoding,
+    cell_text,
+    print_json,
+    print_line,
+    print_table,
+)
+from ranklet.cli.verbs.classify import print_classifications
 from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report import page
 from ranklet.evaluation.report.table import Cell, Difference, Share, Table
+from ranklet.workflows.classify import Classification
 
 SPACE, DASH = "\N{NARROW NO-BREAK SPACE}", "\N{EN DASH}"
 SCORE = Metric(0.5, (0.125, 0.875))
@@ -59,3 +71,36 @@ def test_what_moves_a_cursor_or_marks_text_up_is_shown_as_it_is(
     print_table(Table("", ("[red]name", "\x1b[2J"), [("[bold]", "a\rb")]))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines == [["[red]name", "?[2J"], ["[bold]", "a?b"]]
+
+
+def ascii_stdout(patch: pytest.MonkeyPatch) -> io.BytesIO:
+    """Make standard output one of a terminal that knows 128 signs; return what is written."""
+    written = io.BytesIO()
+    # In the test itself: pytest puts its own in place after every fixture.
+    patch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    allow_any_encoding()
+    return written
+
+
+def test_signs_that_a_terminal_lacks_are_written_with_backslashes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written = ascii_stdout(monkeypatch)
+    print_line("café")
+    print_table(Table("…", ("naïve",), [("日本",)]))
+    assert [line.strip() for line in written.getvalue().decode("ascii").splitlines()] == [
+        r"caf\xe9",
+        r"\u2026",
+        r"na\xefve",
+        r"\u65e5\u672c",
+    ]
+
+
+def test_bars_and_json_need_no_sign_that_a_terminal_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = ascii_stdout(monkeypatch)
+    print_classifications([Classification("a", "é", {"é": 0.9, "b": 0.1})])
+    lines = written.getvalue().decode("ascii").splitlines()
+    assert lines == [r"\xe9", rf"  \xe9   90.0%  {'#' * 27}", "  b   10.0%  ###"]
+    written = ascii_stdout(monkeypatch)
+    print_json({"label": "é"})
+    assert json.loads(written.getvalue()) == {"label": "é"}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from ranklet.data.cleaning import clean, count_words, filter_by_words
+from ranklet.data.cleaning import clean, drop_empty, filter_by_words
 from ranklet.data.duplicates import DuplicatePair, normal_form, resolve_duplicates
 from ranklet.data.examples import Examples
 from ranklet.data.splits import split_validation
+from ranklet.data.words import count_words
 from ranklet.errors import DataError
-from ranklet.vocabulary import CleaningStep
+from ranklet.vocabulary import CleaningStep, EmptyPolicy
 
 ALL: tuple[CleaningStep, ...] = ("ag_news", "html", "whitespace")
 
@@ -138,9 +141,9 @@ def test_different_texts_stay_different(one: str, other: str) -> None:
     assert normal_form(one) != normal_form(other)
 
 
-TRAIN = examples(["One.", "two", "ONE", "three", "one!", "four", "five"], "xxxyyxx")
+TRAIN = examples(["One.", "two", "ONE", "three", "One.", "four", "five"], "xxxyyxx")
 VALIDATION = examples(["Four?", "six"], "xy", "valid.csv")
-TEST = examples(["six.", "three!"], "xy", "test.csv")
+TEST = examples(["six.", "three!"], "yy", "test.csv")
 
 
 def test_duplicates_are_dropped_from_train_and_counted() -> None:
@@ -155,6 +158,54 @@ def test_duplicates_are_dropped_from_train_and_counted() -> None:
         DuplicatePair("train_test", "train.csv:5", "test.csv:3"),
         DuplicatePair("validation_test", "valid.csv:3", "test.csv:2"),
     )
+
+
+SPELLINGS = ["C", "C++", "C#", "+1.0 %", "-1.0 %", "😀 ok", "😡 ok"]
+EMOJI = ["\u2764\ufe0f", "\u2639\ufe0f", "\U0001f44d\U0001f3fd", "\U0001f44e\U0001f3fd"]
+
+
+def test_texts_that_differ_stay_apart_while_their_labels_differ() -> None:
+    train = examples([*SPELLINGS, *EMOJI], "abcdefghijk")
+    other = examples([text.lower() + "." for text in SPELLINGS], "lmnopqr", "test.csv")
+    assert resolve_duplicates(train, None, other, "refuse")[0] == train
+
+
+def test_texts_that_differ_by_case_and_punctuation_alone_are_one_while_their_labels_agree() -> None:
+    kept, report = resolve_duplicates(examples(SPELLINGS, "aaabbcc"), None, None, "drop")
+    assert kept.texts == ("C", "+1.0 %", "😀 ok")
+    assert (report.within_train, report.conflicting_labels) == (4, 0)
+
+
+def test_emoji_are_no_marks() -> None:
+    assert len({normal_form(text) for text in EMOJI}) == 4
+
+
+def test_a_row_with_another_label_speaks_for_no_other_spelling() -> None:
+    # The second is the first with another label; the third is neither.
+    kept, report = resolve_duplicates(examples(["C", "C", "c"], "abb"), None, None, "drop")
+    assert (kept.texts, report.conflicting_labels) == (("C", "c"), 1)
+
+
+def test_the_halves_of_a_pair_stay_apart() -> None:
+    pairs = (("a b", "c"), ("a", "b c"), ("A b!", "c"))
+    train = Examples(pairs, ("x", "x", "x"), (2, 3, 4), "a.csv")
+    assert resolve_duplicates(train, None, None, "drop")[0].texts == pairs[:2]
+
+
+@pytest.mark.parametrize(("policy", "kept", "dropped"), [("drop", "ac", 2), ("keep", "a  c", 1)])
+def test_empty_texts_are_dropped_or_kept(policy: EmptyPolicy, kept: str, dropped: int) -> None:
+    train = replace(examples(["a", " ", "c"], "xyx"), blank=1)
+    filled, count = drop_empty(train, policy)
+    assert ("".join(filled.texts), count) == (kept.replace("  ", " "), dropped)
+    none, count = drop_empty(examples(["a"], "x"), "refuse")
+    assert (none.texts, count) == (("a",), 0)
+
+
+def test_empty_texts_are_refused_with_their_line() -> None:
+    with pytest.raises(DataError, match=r"train.csv:3: empty text after cleaning; delete"):
+        drop_empty(examples(["a", ""], "xy"), "refuse")
+    with pytest.raises(DataError, match=r"every text is empty; .* set data.empty to keep"):
+        drop_empty(examples(["", " "], "xy"), "drop")
 
 
 def test_keep_counts_and_changes_nothing() -> None:

@@ -24,7 +24,8 @@ KEYS = {
     "encoder_dropout budget seed data adapter training augmentation distillation engine",
     "data": "train validation test text_column label_column label_columns label_separator "
     "separator quoting encoding columns problem_type label_names label_values max_length "
-    "long_texts window_overlap window_aggregation cleaning min_words max_words duplicates",
+    "long_texts window_overlap window_aggregation cleaning min_words max_words duplicates "
+    "empty pair",
     "adapter": "rank alpha dropout target_modules layers exclude_modules rank_pattern "
     "alpha_pattern bias use_rslora use_dora init train_layer_norm fit fit_mode fit_head",
     "training": "epochs sampling curriculum max_steps batch_size batch_tokens "
@@ -97,3 +98,12 @@ def test_package_is_light_and_its_names_are_sorted() -> None:
     code = "import sys, ranklet.recipe; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert heavy.isdisjoint(done.stdout.split())
+
+
+@pytest.mark.timeout(20)
+def test_many_names_are_compared_in_one_go() -> None:
+    """Each with each before it took minutes."""
+    names = [f"label {number}" for number in range(100_000)]
+    assert DataSection(train="a.csv", label_names=names).label_names == tuple(names)
+    with pytest.raises(ValidationError, match="lists 'label 7' twice"):
+        DataSection(train="a.csv", label_names=[*names, "label 7"])

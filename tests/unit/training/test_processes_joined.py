@@ -211,11 +211,10 @@ def test_a_block_that_fails_ends_the_group_unless_a_gpu_may_wait_for_it(
         assert group.events == expected
 
 
-def test_processes_that_do_not_come_are_lost(group: Group, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "JOIN_S", 0.05)
+def test_processes_that_do_not_come_are_lost(group: Group) -> None:
     with (
         pytest.raises(ProcessLostError, match=r"^process 1: did not come together \("),
-        join_processes(Launch(1, 2)),
+        join_processes(Launch(1, 2, join_s=0.05)),
     ):
         pass
     assert group.events == []

@@ -119,6 +119,10 @@ def print_audit(audit: Audit) -> None:
     print_line(f"duplicates  within train {own.exact:,} exact, {own.near:,} near")
     if own.conflicting:
         print_line(f"            {own.conflicting:,} of them have another label than their copy")
+    if audit.not_compared:
+        print_line(
+            f"            {audit.not_compared:,} texts not compared with all that share their words"
+        )
     if audit.leakage is not None:
         print_line(f"leakage     {audit.leakage.verdict}")
         conflicting = audit.leakage.test.conflicting
@@ -162,8 +166,20 @@ def _print_splits(audit: Audit) -> None:
         rows.append([kind, *counts])
     columns = ["", *(f"{split.name} {split.source}" for split in audit.splits)]
     print_table(Table("", columns, rows, texts=range(1, len(columns))))
+    _print_unknown(audit)
     if audit.tokenizer is None:
         print_line("no encoder at hand: words are counted, tokens are not")
+
+
+def _print_unknown(audit: Audit) -> None:
+    from ranklet.data.tokens.tokenizer import MANY_UNKNOWN
+
+    for split in audit.splits:
+        if split.unknown is not None and split.unknown >= MANY_UNKNOWN:
+            print_line(
+                f"{split.name}: {split.unknown:.0%} of the tokens are unknown to this encoder "
+                f"({audit.tokenizer})"
+            )
 
 
 def _print_labels(audit: Audit) -> None:
@@ -171,11 +187,20 @@ def _print_labels(audit: Audit) -> None:
     if check is None:
         print_line("labels      not judged")
         return
-    views = [f"{name} (agree with {share:.1%} of them)" for name, share in check.views.items()]
-    print_line(
-        f"labels      {_rows_of(check.likely_wrong, check.checked)} likely wrong, judged by "
-        f"{' and '.join(views)}; estimated share of wrong labels {check.noise:.1%}"
-    )
+    views = [
+        f"{name} (agree with {share:.1%} of them)"
+        for name, share in check.views.items()
+        if name not in check.left_out
+    ]
+    if views:
+        print_line(
+            f"labels      {_rows_of(check.likely_wrong, check.checked)} likely wrong, judged by "
+            f"{' and '.join(views)}; estimated share of wrong labels {check.noise:.1%}"
+        )
+    else:
+        print_line("labels      not judged")
+    for name in check.left_out:
+        print_line(f"            {name}: knows nothing of these labels and has no say")
     for (given, suggested), rows in list(check.confusions.items())[:SHOWN_FINDINGS]:
         print_line(f"            {rows:,} of {given} are likely {suggested}")
 

@@ -47,8 +47,10 @@ def train(
 ) -> None:
     """Train a classifier under its budget and write the run."""
     from ranklet.launch import read_launch
-    from ranklet.run.folder import Run, free_folder
-    from ranklet.workflows.train import RUNS_FOLDER, train
+    from ranklet.run.folder import Run
+    from ranklet.run.new_run import chosen_folder
+    from ranklet.run.reading import was_interrupted
+    from ranklet.workflows.train import train
 
     launch = read_launch()
     if out is None:
@@ -61,17 +63,17 @@ def train(
         return
     for line in seen:
         report(line)
-    folder = free_folder(RUNS_FOLDER, options.stem_of(source)) if out is None else out
     observe = partial(training_observer, track=track)
-    if seeds is not None:
-        from ranklet.workflows.train_seeds import train_seeds
+    with chosen_folder(out, options.stem_of(source)) as folder:
+        if seeds is not None:
+            from ranklet.workflows.train_seeds import train_seeds
 
-        print_seeds(train_seeds(resolved, _seeds(seeds), folder, open_observer=observe))
-        return
-    with observe(Run(folder)) as observer:
-        run = train(resolved, folder, observer=observer)
+            print_seeds(train_seeds(resolved, _seeds(seeds), folder, open_observer=observe))
+            return
+        with observe(Run(folder)) as observer:
+            run = train(resolved, folder, observer=observer)
     print_run(run)
-    if _was_interrupted(run):
+    if was_interrupted(run):
         raise typer.Exit(130)
 
 
@@ -177,13 +179,6 @@ def _shown_training() -> Iterator[Observer]:
                 )
 
         yield Observer(lambda line: bar.console.print(line, markup=False), start, record)
-
-
-def _was_interrupted(run: Run) -> bool:
-    """Tell whether Ctrl-C ended the training of a run."""
-    from ranklet.run.folder import read_json
-
-    return bool(read_json(run.environment)["ended_by"] == "interrupt")
 
 
 def _seeds(text: str) -> list[int]:

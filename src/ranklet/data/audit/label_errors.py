@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranklet.data.words import terms
+
 FOLDS = 5
 """A class with fewer rows cannot be judged."""
 
@@ -45,11 +47,31 @@ class LabelErrors:
     noise: float
 
 
-def word_view(texts: Sequence[str]) -> Any:
-    """Return TF-IDF features of words, (texts, words) sparse float64."""
+NO_LABEL_ERRORS = LabelErrors(np.array([], int), np.array([], int), np.array([]), 0.0)
+"""What is found where no view knows the labels."""
+
+
+def word_view(texts: Sequence[str]) -> Any | None:
+    """Return TF-IDF features of words, (texts, terms) sparse float64; None where no text has any.
+
+    Of scripts without spaces the terms are characters and runs of them, see `terms`.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\w+").fit_transform(texts)
+    if not any(map(terms, texts)):
+        return None
+    return TfidfVectorizer(sublinear_tf=True, analyzer=terms).fit_transform(texts)
+
+
+def knows_labels(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> bool:
+    """Tell whether a view says more of the labels than how frequent each is.
+
+    Its Brier score must be below that of the frequencies by more than chance (one-sided, 95 %). A
+    view that knows nothing, as words of an unknown script, takes rare labels for wrong ones.
+    """
+    given = np.eye(probabilities.shape[1])[labels]
+    better = (np.square(given - given.mean(0)) - np.square(given - probabilities)).sum(1)
+    return bool(better.mean() > 1.645 * better.std() / len(labels) ** 0.5)
 
 
 def out_of_sample_probabilities(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal
 
 from ranklet.data.cleaning import clean, restore_entities
 from ranklet.data.duplicates import normal_form
+from ranklet.data.words import count_words
 
 Oddity = Literal["mojibake", "html", "control", "replacement", "empty", "near empty"]
 
@@ -32,13 +34,13 @@ def find_oddities(text: str) -> tuple[Oddity, ...]:
 
     `mojibake`: UTF-8 that was read as Windows-1252 or Latin-1 (`cafÃ©`). `html`: entities or tags,
     those of AG News that lost their ampersand included. `control`: characters that nobody sees.
-    `replacement`: U+FFFD, where a letter is lost. `empty`: neither letter nor digit. `near empty`:
-    one or two words.
+    `replacement`: U+FFFD, where a letter is lost. `empty`: neither letter, digit nor
+    symbol. `near empty`: one or two words.
     """
     oddities: list[Oddity] = [name for name, mend in REPAIRS.items() if mend(text) != text]
     if REPLACEMENT in text:
         oddities.append("replacement")
-    words = len(normal_form(text).split())
+    words = count_words(normal_form(text))
     if is_empty(text):
         oddities.append("empty")
     elif words <= NEAR_EMPTY_WORDS:
@@ -62,8 +64,12 @@ def repair(text: str) -> tuple[str, tuple[Oddity, ...]]:
 
 
 def is_empty(text: str) -> bool:
-    """Tell whether a text has neither letter nor digit."""
-    return not any(character.isalnum() for character in text)
+    """Tell whether a text has neither letter, digit nor symbol, as emoji are."""
+    return not any(_says_something(character) for character in text)
+
+
+def _says_something(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character)[0] == "S"
 
 
 def _undo_mojibake(text: str) -> str:

@@ -46,6 +46,7 @@ class SplitAudit:
         tokens: Lengths in tokens, special ones included; None without a tokenizer.
         truncated: Rows that are longer than the longest text; None without a tokenizer.
         oddities: Rows of each oddity that occurs.
+        unknown: Share of the tokens that the encoder does not know; None without a tokenizer.
     """
 
     name: str
@@ -56,6 +57,7 @@ class SplitAudit:
     tokens: Lengths | None
     truncated: int | None
     oddities: Mapping[str, int]
+    unknown: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ class LabelCheck:
         likely_wrong: Rows whose label is likely to be wrong.
         noise: Estimated share of wrong labels among `checked`.
         confusions: Number of rows found by (given label, suggested label), most first.
+        left_out: Those of the views that know no more than how frequent the labels are, and so had
+            no say.
     """
 
     views: Mapping[str, float]
@@ -107,6 +111,7 @@ class LabelCheck:
     likely_wrong: int
     noise: float
     confusions: Mapping[tuple[str, str], int]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,8 @@ class Audit:
         label_check: Likely label errors; None where they were not looked for.
         findings: Every row that something is wrong with.
         fixed: The cleaned copy, where it was asked for.
+        not_compared: Rows without a copy that were not compared with all others, because more than
+            1,000 texts share their rarest words.
     """
 
     splits: tuple[SplitAudit, ...]
@@ -179,6 +186,7 @@ class Audit:
     label_check: LabelCheck | None
     findings: tuple[Finding, ...]
     fixed: CleanedCopy | None = None
+    not_compared: int = 0
 
     @property
     def defects(self) -> tuple[Defect, ...]:

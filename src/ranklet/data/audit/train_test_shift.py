@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranklet.data.words import UNSPACED, terms
+
 FOLDS = 5
 MOST_TEXTS = 10_000
 FEWEST_TEXTS = 20
 MOST_WORDS = 8
-WORD = r"(?u)\b\w\w+\b"
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,8 @@ def find_shift(first: Sequence[str], second: Sequence[str], seed: int = 0) -> Sh
     generator = np.random.default_rng(seed)
     texts = [*_drawn(first, generator), *_drawn(second, generator)]
     is_second = np.arange(len(texts)) >= min(len(first), MOST_TEXTS)
-    vectorizer = TfidfVectorizer(sublinear_tf=True, token_pattern=WORD)
-    find_words = vectorizer.build_analyzer()
-    if min(len(first), len(second)) < FEWEST_TEXTS or not any(map(find_words, texts)):
+    vectorizer = TfidfVectorizer(sublinear_tf=True, analyzer=_words)
+    if min(len(first), len(second)) < FEWEST_TEXTS or not any(map(_words, texts)):
         return None
     features = vectorizer.fit_transform(texts)
     model = LogisticRegression(class_weight="balanced", max_iter=1000)
@@ -94,6 +94,11 @@ def shift_verdict(auc: float, interval: tuple[float, float]) -> str:
         return "none visible: words do not tell the splits apart"
     degree = "slight" if auc < 0.6 else "clear" if auc < 0.8 else "strong"
     return f"{degree}: words tell the splits apart"
+
+
+def _words(text: str) -> list[str]:
+    # A letter alone, as in "it's", tells nothing; a character of a script without spaces does.
+    return [term for term in terms(text) if len(term) > 1 or UNSPACED.match(term)]
 
 
 def _drawn(texts: Sequence[str], generator: np.random.Generator) -> list[str]:

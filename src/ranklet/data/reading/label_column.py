@@ -100,9 +100,9 @@ def label_sets(
     # Lists say by themselves that they are such.
     if has_several and texts and len(distinct) > 1 and has_none:
         mark = next((mark for mark in RARE_SEPARATORS if _recur(set(texts), mark)), "comma")
-        shown = next(cell for cell in cells if cell)
+        first = next(cell for cell in cells if cell)
         message = (
-            f"no text has two labels, the first is {_shown(shown)}; name what "
+            f"no text has two labels, the first is {_shown(first)}; name what "
             f"stands between them, such as data.label_separator={mark}, or set "
             "data.problem_type=single_label_classification"
         )

@@ -20,6 +20,7 @@ from ranklet.data.reading.encoding import (
     same_encoding,
 )
 from ranklet.errors import DataError
+from ranklet.files import check_regular_file
 
 Content = TypeVar("Content")
 
@@ -84,8 +85,9 @@ def open_binary(path: Path) -> BinaryIO:
     """Open a data file for reading bytes.
 
     Raises:
-        DataError: The file is missing, a folder, or not readable.
+        DataError: The file is missing, a folder, a pipe or a device, or not readable.
     """
+    check_regular_file(path, lambda problem: DataError(problem, str(path)))
     try:
         return path.open("rb")
     except FileNotFoundError as error:

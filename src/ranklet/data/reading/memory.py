@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ranklet.data.reading.row import Row, typed_row, value_kind
+from ranklet.data.texts import Text
 from ranklet.errors import DataError
 
 IN_MEMORY = "texts in memory"
@@ -26,14 +27,14 @@ class LabelledTexts:
     """Texts and their labels in memory, accepted wherever the name of a file is.
 
     Attributes:
-        texts: A list, NumPy array or pandas Series of str.
+        texts: A list, NumPy array or pandas Series of str, or of pairs (`data.pair`).
         labels: One label a text, a str or an int; where a text may have several, a list of them
             for each. None: texts alone, where no labels are needed.
         label_names: Names of the integers 0 .. n-1, where the labels are such; None: labels are
             used as they are.
     """
 
-    texts: Iterable[str]
+    texts: Iterable[Text]
     labels: Iterable[Any] | None = None
     label_names: Sequence[str] | None = None
 
@@ -87,22 +88,40 @@ def as_source(data: Data) -> str | RowsInMemory:
     return _records(_listed(data, "texts"))
 
 
-def plain_texts(texts: Iterable[str]) -> list[str]:
-    """Return a list, NumPy array or pandas Series of str as a list, none read any further.
+def plain_texts(texts: Iterable[Text]) -> list[Text]:
+    """Return a list, NumPy array or pandas Series of str, or of pairs, as a list.
 
     Raises:
         DataError: It is one text, or holds something else than texts.
     """
     plain = [_plain(text) for text in _listed(texts, "texts")]
-    for index, text in enumerate(plain):
-        if not isinstance(text, str):
-            kind = value_kind(text)
-            raise DataError(f"found {kind} where a text must stand", IN_MEMORY, index)
-    return [text for text in plain if isinstance(text, str)]
+    return [_text(text, index) for index, text in enumerate(plain)]
+
+
+def pair_of(values: Sequence[object], source: str, line: int) -> tuple[str, str]:
+    """Return the two texts of a list.
+
+    Raises:
+        DataError: They are not two texts.
+    """
+    texts = [value for value in values if isinstance(value, str)]
+    if len(values) != 2 or len(texts) != 2:
+        message = f"found {len(values)} values where a pair of two texts must stand"
+        raise DataError(message, source, line)
+    return texts[0], texts[1]
+
+
+def _text(value: object, index: int) -> Text:
+    if isinstance(value, list):
+        return pair_of(value, IN_MEMORY, index)
+    if not isinstance(value, str):
+        kind = value_kind(value)
+        raise DataError(f"found {kind} where a text must stand", IN_MEMORY, index)
+    return value
 
 
 def _pair(
-    texts: Iterable[str], labels: Iterable[Any] | None, label_names: Sequence[str] | None = None
+    texts: Iterable[Text], labels: Iterable[Any] | None, label_names: Sequence[str] | None = None
 ) -> RowsInMemory:
     cells = [_plain(text) for text in _listed(texts, "texts")]
     if labels is None:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from ranklet.data.reading.dialect import Dialect
 from ranklet.data.reading.label_cells import RawLabel, read_label, read_one_hot
-from ranklet.data.reading.row import ColumnError, Row, read_text
+from ranklet.data.reading.memory import TEXT, pair_of
+from ranklet.data.reading.row import MISSING, ColumnError, Row, read_text
+from ranklet.data.reading.settings import ReadingSettings
+from ranklet.data.texts import Text, is_blank
 from ranklet.errors import DataError
 
 
@@ -17,15 +20,17 @@ class Record:
 
     Attributes:
         line: See `Row.line`.
-        text: The text, joined out of its columns.
+        text: The text, joined out of its columns, or a pair of them.
         label: What stands in its label columns; empty where none are read.
         dialect: See `Row.dialect`.
+        is_blank: Whether the row has neither text nor label and is to be left out.
     """
 
     line: int
-    text: str
+    text: Text
     label: RawLabel
     dialect: Dialect | None
+    is_blank: bool = False
 
 
 def read_records(
@@ -33,29 +38,34 @@ def read_records(
     text_columns: Sequence[str],
     label_columns: Sequence[str],
     source: str,
-    is_one_hot: bool = False,
-    allow_empty: bool = False,
+    settings: ReadingSettings,
 ) -> Iterator[Record]:
     """Yield the records of rows, in their order.
 
     Args:
         rows: What is read.
-        text_columns: Joined by a space.
+        text_columns: Joined by a space, or the two of a pair.
         label_columns: The column of the label, or one for each label; none: no labels are read.
         source: What messages call it.
-        is_one_hot: Whether there is a column for each label.
-        allow_empty: Take empty texts as they are.
+        settings: Whether texts are pairs and may be empty, and whether each label has a column.
 
     Raises:
         DataError: A column, text or label that cannot be used, with its line.
     """
+    is_one_hot = settings.label_columns is not None and bool(label_columns)
     try:
         for row in rows:
-            text = joined_text(row, text_columns, source)
-            if not text.strip() and not allow_empty:
-                message = "empty text; delete the row or fill it in"
+            text = text_of(row, text_columns, settings.pair, source)
+            is_empty = is_blank(text)
+            if is_empty and settings.empty == "refuse":
+                message = (
+                    "empty text; delete the row, fill it in, or set data.empty to drop or keep"
+                )
                 raise DataError(message, source, row.line, " + ".join(text_columns))
             label: RawLabel = ""
+            if is_empty and settings.empty == "drop" and _have_nothing(row, label_columns):
+                yield Record(row.line, text, label, row.dialect, is_blank=True)
+                continue
             if is_one_hot:
                 label = read_one_hot(row, label_columns, source)
             elif label_columns:
@@ -66,6 +76,26 @@ def read_records(
         raise error.advised({"--text": text_columns, label_option: label_columns}) from error
 
 
-def joined_text(row: Row, columns: Sequence[str], source: str) -> str:
-    """Return the text of a row, of several columns joined by a space."""
-    return " ".join(read_text(row, column, source) for column in columns)
+def text_of(row: Row, columns: Sequence[str], pair: bool, source: str) -> Text:
+    """Return the text of a row: its columns joined by a space, or the two of a pair.
+
+    Raises:
+        DataError: A column is missing, its value is no text, or a pair has not two texts.
+    """
+    if pair and columns == [TEXT] and TEXT in row.lists:
+        return pair_of(row.lists[TEXT], source, row.line)
+    texts = [read_text(row, column, source) for column in columns]
+    if not pair:
+        return " ".join(texts)
+    if len(texts) != 2:
+        message = "a pair needs two texts a row; name two text columns, or give pairs in Python"
+        raise DataError(message, source, row.line, " + ".join(columns))
+    return texts[0], texts[1]
+
+
+def _have_nothing(row: Row, columns: Sequence[str]) -> bool:
+    """Tell whether label columns are there and all empty or missing."""
+    return bool(columns) and all(
+        row.kinds.get(column) == MISSING or not row.cells.get(column, "-").strip()
+        for column in columns
+    )

@@ -12,6 +12,7 @@ from ranklet.errors import DataError
 
 MAX_CELL_CHARACTERS = 1_000_000
 MOST_COMPARED = 1_000
+MISSING = "a null"
 LABEL_KINDS = ("an integer", "a boolean", "a fraction")
 """Values that are no texts and can be labels."""
 
@@ -93,12 +94,20 @@ def value_kind(value: object) -> str | None:
         return _text_defect(value)
     if isinstance(value, bool):
         return "a boolean"
-    if isinstance(value, float) and not isfinite(value):
-        return "NaN" if value != value else "an infinity"
     if value is REPEATED:
         return "a key that stands twice"
-    names = {int: "an integer", float: "a fraction", type(None): "a null", list: "a list"}
+    if is_missing(value):
+        return MISSING
+    if isinstance(value, float) and not isfinite(value):
+        return "an infinity"
+    names = {int: "an integer", float: "a fraction", list: "a list"}
     return names.get(type(value), "an object" if isinstance(value, dict) else "no text")
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a value stands for none: None, NaN, and what pandas has in their place."""
+    nan = isinstance(value, float) and value != value
+    return value is None or nan or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _text_defect(text: str) -> str | None:
@@ -114,12 +123,14 @@ def _text_defect(text: str) -> str | None:
 
 
 def read_text(row: Row, column: str, source: str) -> str:
-    """Return the text of a column.
+    """Return the text of a column; a missing value is an empty text.
 
     Raises:
         DataError: The column is missing in this row, or its value is no text.
     """
     kind = row.kinds.get(column)
+    if kind == MISSING:
+        return ""
     if kind is not None:
         raise DataError(f"found {kind} where a text must stand", source, row.line, column)
     return present_cell(row, column, source)

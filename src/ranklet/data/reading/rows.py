@@ -13,6 +13,7 @@ from ranklet.data.reading.json_lines import read_json_lines
 from ranklet.data.reading.lines import open_binary, read_lines
 from ranklet.data.reading.memory import TEXT
 from ranklet.data.reading.parquet import read_parquet
+from ranklet.data.reading.pickles.read import read_pickle
 from ranklet.data.reading.row import MAX_CELL_CHARACTERS, Row
 from ranklet.errors import DataError
 from ranklet.vocabulary import LABELLED_SUFFIXES
@@ -30,7 +31,8 @@ def read_rows(
     """Yield the rows of a file, in its order and in constant memory.
 
     Args:
-        path: `.csv`, `.tsv`, `.jsonl`, `.parquet`, or `.txt` (one text per line, column `text`).
+        path: `.csv`, `.tsv`, `.jsonl`, `.parquet`, `.pkl`, `.pickle`, or `.txt` (one text per line,
+            column `text`).
         columns: Columns that will be used: formats that name their columns first check them there,
             and parquet reads no others.
         content: Its bytes, where they were read already; None: they are streamed.
@@ -59,6 +61,8 @@ def _reader(
         return read_json_lines(file, source, dialect.encoding)
     if suffix == ".parquet":
         return read_parquet(file, source, columns)
+    if suffix in (".pkl", ".pickle"):
+        return read_pickle(file, source)
     if suffix == ".txt":
         return _read_text_lines(file, source, dialect.encoding)
     raise DataError(f"unknown suffix {suffix!r}; allowed are {', '.join(SUFFIXES)}", source)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ranklet.data.reading.dialect import AS_WRITTEN, Dialect
-from ranklet.vocabulary import ProblemType
+from ranklet.vocabulary import EmptyPolicy, ProblemType
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,9 @@ class ReadingSettings:
         label_names: Names of integer labels; None: labels are names already. Parquet files and
             tables in memory that carry class names use those.
         problem_type: Whether a text has one label or any number of them.
-        allow_empty: Take empty texts as they are; otherwise they are refused.
+        empty: `refuse`: an empty text is an error; `keep`: it is a text; `drop`: so too, since its
+            label counts, but one without a label is left out.
+        pair: Whether a row holds two texts that are read together, of two text columns.
         dialect: How delimited files are written.
         label_columns: One column for each label, in place of `label_column`, which then only says
             whether labels are read.
@@ -32,7 +34,8 @@ class ReadingSettings:
     label_column: str | None = "label"
     label_names: Sequence[str] | None = None
     problem_type: ProblemType = "single_label_classification"
-    allow_empty: bool = False
+    empty: EmptyPolicy = "keep"
+    pair: bool = False
     dialect: Dialect = AS_WRITTEN
     label_columns: Sequence[str] | None = None
     label_separator: str | None = None

@@ -23,7 +23,14 @@ from ranklet.data.reading.dialect import AS_WRITTEN, Dialect, traits
 from ranklet.data.reading.hub_dataset import split_files
 from ranklet.data.reading.labelled import with_labels
 from ranklet.data.reading.lines import open_binary
-from ranklet.data.reading.memory import IN_MEMORY, LABEL, TEXT, Data, RowsInMemory, as_source
+from ranklet.data.reading.memory import (
+    IN_MEMORY,
+    LABEL,
+    TEXT,
+    Data,
+    RowsInMemory,
+    as_source,
+)
 from ranklet.data.reading.named_sets import (
     BUNDLED_SETS,
     HUB_SETS,
@@ -36,6 +43,7 @@ from ranklet.data.reading.records import Record, read_records
 from ranklet.data.reading.row import Row
 from ranklet.data.reading.rows import SUFFIXES, read_rows
 from ranklet.data.reading.settings import PLAIN, ReadingSettings
+from ranklet.data.texts import Text
 from ranklet.errors import DataError
 from ranklet.files import sha256_json
 from ranklet.labels import Label
@@ -79,10 +87,7 @@ class Part:
         columns = self.text_columns(settings.text_column)
         label_columns = self.label_columns(settings)
         rows = self.rows([*columns, *label_columns], settings.dialect)
-        is_one_hot = settings.label_columns is not None and bool(label_columns)
-        return read_records(
-            rows, columns, label_columns, self.name, is_one_hot, settings.allow_empty
-        )
+        return read_records(rows, columns, label_columns, self.name, settings)
 
     def label_columns(self, settings: ReadingSettings) -> list[str]:
         """Return the columns of the label: none, one, or one for each label."""
@@ -137,12 +142,15 @@ def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN)
     data = as_source(source)
     parts, name = _parts(data, split)
     records: list[Record] = []
+    before = 0
     for part in parts:
-        before = len(records) if len(parts) > 1 else 0
-        records += (
-            replace(record, line=before + record.line) if before else record
-            for record in part.records(settings)
-        )
+        own = [replace(record, line=before + record.line) for record in part.records(settings)]
+        before += len(own) if len(parts) > 1 else 0
+        records += own
+    blank = sum(record.is_blank for record in records)
+    records = [record for record in records if not record.is_blank]
+    if not records:
+        raise DataError("no row has a text; fill some in, or set data.empty to keep", name)
     texts = tuple(record.text for record in records)
     read = Examples(
         texts=texts,
@@ -150,6 +158,7 @@ def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN)
         lines=tuple(record.line for record in records),
         source=name,
         traits=next((traits(record.dialect) for record in records if record.dialect), ()),
+        blank=blank,
     )
     if settings.label_column:
         known = parts[0].class_names(parts[0].label_column(settings.label_column))
@@ -159,7 +168,7 @@ def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN)
     return replace(read, sha256=_sha256(parts, texts, read.labels or ()))
 
 
-def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tuple[int, str]]:
+def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tuple[int, Text]]:
     """Yield the line and text of each row, in constant memory; empty texts are allowed.
 
     A `.txt` file and texts that are in no table have no columns.
@@ -172,7 +181,7 @@ def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tu
     part = Part(Path(data) if isinstance(data, str) else data)
     if isinstance(part.origin, Path):
         _check_file(part.origin)
-    unlabelled = replace(settings, label_column=None, allow_empty=True)
+    unlabelled = replace(settings, label_column=None, empty="keep")
     for record in part.records(unlabelled):
         yield record.line, record.text
 
@@ -277,7 +286,7 @@ def _read_bytes(path: Path) -> bytes:
         return file.read()
 
 
-def _sha256(parts: Sequence[Part], texts: Sequence[str], labels: Sequence[Label]) -> str | None:
+def _sha256(parts: Sequence[Part], texts: Sequence[Text], labels: Sequence[Label]) -> str | None:
     if isinstance(parts[0].origin, RowsInMemory):
         return sha256_json([list(texts), list(labels)])
     content = parts[0].content

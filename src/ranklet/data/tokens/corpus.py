@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, final
 
@@ -27,6 +28,7 @@ from safetensors.numpy import save
 from tokenizers import Tokenizer
 
 from ranklet.batch import Batch
+from ranklet.data.texts import Text
 from ranklet.data.tokens.batching import Indices
 from ranklet.data.tokens.long_texts import LongTexts, window_weights
 from ranklet.data.tokens.tokenizer import BEGINNING_ONLY, Tokens, check_texts, tokenize
@@ -76,6 +78,8 @@ class TokenCorpus:
         text_starts: (texts + 1,) int64, text i was split into the windows from `text_starts[i]` up
             to `text_starts[i + 1]`, which the other attributes and `len` count as texts; None
             where texts are not split.
+        token_types: (tokens,) int32, 0 in the first and 1 in the second text of a pair; None of
+            single texts.
     """
 
     token_ids: NDArray[np.int32]
@@ -83,6 +87,7 @@ class TokenCorpus:
     labels: NDArray[np.int64] | None
     truncated: int
     text_starts: NDArray[np.int64] | None = None
+    token_types: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -113,13 +118,14 @@ class TokenCorpus:
         if np.any((texts < 0) | (texts >= len(self))):
             raise IndexError(f"batch indices must lie in 0..{len(self) - 1}")
         lengths = self.lengths[texts]
-        token_ids = self.token_ids[self.rows(texts)]
+        rows, types = self.rows(texts), self.token_types
         return Batch(
-            token_ids=torch.from_numpy(token_ids.astype(np.int64)),
+            token_ids=torch.from_numpy(self.token_ids[rows].astype(np.int64)),
             cu_seqlens=torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)),
             max_seqlen=int(lengths.max(initial=0)),
             labels=None if self.labels is None else torch.from_numpy(self.labels[texts]),
             weights=None if self.weights is None else torch.from_numpy(self.weights[texts]),
+            token_types=None if types is None else torch.from_numpy(types[rows].astype(np.int64)),
         )
 
     def rows(self, indices: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -228,13 +234,18 @@ def corpus_of(tokens: Tokens, labels: NDArray[np.int64] | None) -> TokenCorpus:
     if labels is not None and tokens.text_starts is not None:
         labels = np.repeat(labels, np.diff(tokens.text_starts), axis=0)
     return TokenCorpus(
-        tokens.token_ids, tokens.offsets, labels, tokens.truncated, tokens.text_starts
+        tokens.token_ids,
+        tokens.offsets,
+        labels,
+        tokens.truncated,
+        tokens.text_starts,
+        tokens.token_types,
     )
 
 
 def build_corpus(
     tokenizer: Tokenizer,
-    texts: Sequence[str],
+    texts: Sequence[Text],
     labels: Sequence[int] | NDArray[np.integer] | None,
     max_length: int,
     cache_folder: Path | None,
@@ -273,7 +284,7 @@ def default_cache_folder() -> Path:
 
 def _cached_tokens(
     tokenizer: Tokenizer,
-    texts: Sequence[str],
+    texts: Sequence[Text],
     max_length: int,
     cache_folder: Path | None,
     long_texts: LongTexts,
@@ -291,11 +302,13 @@ def _cached_tokens(
 
 
 def _content_key(
-    tokenizer: Tokenizer, texts: Sequence[str], max_length: int, long_texts: LongTexts
+    tokenizer: Tokenizer, texts: Sequence[Text], max_length: int, long_texts: LongTexts
 ) -> str:
-    cut = f"{max_length} {long_texts.mode} {long_texts.overlap}"
+    is_pair = bool(texts) and isinstance(texts[0], tuple)
+    cut = f"{max_length} {long_texts.mode} {long_texts.overlap}" + (" pairs" if is_pair else "")
     settings = (CACHE_FORMAT, tokenizers.__version__, cut, tokenizer.to_str())
-    return _framed_sha256(part.encode() for part in (*settings, *texts))
+    parts = chain.from_iterable((text,) if isinstance(text, str) else text for text in texts)
+    return _framed_sha256(part.encode() for part in (*settings, *parts))
 
 
 def _framed_sha256(parts: Iterable[bytes]) -> str:
@@ -315,6 +328,8 @@ def _store_tokens(path: Path, tokens: Tokens) -> None:
     }
     if tokens.text_starts is not None:
         arrays["text_starts"] = tokens.text_starts
+    if tokens.token_types is not None:
+        arrays["token_types"] = tokens.token_types
     with suppress(OSError):  # RunError is one
         # Private: token ids are the texts themselves in other letters.
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -327,7 +342,7 @@ def _read_tokens(path: Path) -> Tokens | None:
         with safe_open(path, framework="numpy") as stored:
             seal = (stored.metadata() or {}).get("sha256")
             names = ["token_ids", "offsets", "truncated"]
-            names += ["text_starts"] if "text_starts" in stored.keys() else []  # noqa: SIM118
+            names += [name for name in ("text_starts", "token_types") if name in stored.keys()]  # noqa: SIM118
             arrays: dict[str, NDArray[Any]] = {name: stored.get_tensor(name) for name in names}
     except (OSError, SafetensorError, ValueError, TypeError, KeyError, AttributeError):
         return None
@@ -336,7 +351,8 @@ def _read_tokens(path: Path) -> Tokens | None:
     with suppress(OSError):
         os.utime(path)  # the entries used longest ago are removed first
     truncated = int(arrays["truncated"][0])
-    return Tokens(arrays["token_ids"], arrays["offsets"], truncated, arrays.get("text_starts"))
+    optional = arrays.get("text_starts"), arrays.get("token_types")
+    return Tokens(arrays["token_ids"], arrays["offsets"], truncated, *optional)
 
 
 def _seal(arrays: Mapping[str, NDArray[Any]]) -> str:

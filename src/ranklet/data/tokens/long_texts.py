@@ -73,6 +73,16 @@ def cut_text(
     return [before + part + after for part in parts]
 
 
+def longest_first(first: int, second: int, room: int) -> tuple[int, int]:
+    """Return how many tokens of either text of a pair stay where both have more than `room`.
+
+    Tokens are taken from the end of the longer one until both are equally long, then from both, as
+    `transformers` does by `longest_first`; an odd one stays with the longer, of equals the second.
+    """
+    shorter = min(first, second, room // 2)
+    return (shorter, room - shorter) if first <= second else (room - shorter, shorter)
+
+
 def head_tokens(room: int) -> int:
     """Return how many of `room` tokens are taken from the beginning of a text, not from its end.
 

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from ranklet.batch import Batch
 from ranklet.data.perturbations import TextNoise, add_noise
+from ranklet.data.texts import Text, each_part
 from ranklet.data.tokens.corpus import DerivedCorpus, TokenCorpus, corpus_of
 from ranklet.data.tokens.long_texts import LongTexts
 from ranklet.data.tokens.tokenizer import tokenize
@@ -35,7 +36,7 @@ class NoisyCorpus(DerivedCorpus):
     """
 
     tokens: TokenCorpus
-    texts: Sequence[str]
+    texts: Sequence[Text]
     noise: TextNoise
     tokenizer: Tokenizer
     max_length: int
@@ -49,12 +50,11 @@ class NoisyCorpus(DerivedCorpus):
 
     def batch(self, indices: NDArray[np.integer]) -> Batch:
         """Change, tokenize and pack some texts, in the order given."""
-        texts = [
-            add_noise(
-                self.texts[row], self.noise, np.random.default_rng((self.seed, self.step, row))
-            )
-            for row in indices.tolist()
-        ]
+        texts = [self._noisy(row) for row in indices.tolist()]
         tokens = tokenize(self.tokenizer, texts, self.max_length, self.long_texts)
         labels = None if self.labels is None else self.labels[indices]
         return corpus_of(tokens, labels).batch(np.arange(len(texts)))
+
+    def _noisy(self, row: int) -> Text:
+        generator = np.random.default_rng((self.seed, self.step, row))
+        return each_part(self.texts[row], lambda part: add_noise(part, self.noise, generator))

@@ -1,8 +1,9 @@
 """Texts to token ids: the same call in training, evaluation and prediction.
 
 Reads the tokenizer files of a Hugging Face folder through `tokenizers` alone and writes them back
-for `transformers`. Ids are those of `transformers` with truncation and without padding; padding
-never happens here. Models in SentencePiece files without a tokenizer.json are left out.
+for `transformers`. Ids are those of `transformers` with truncation (of pairs by `longest_first`)
+and without padding; padding never happens here. Models in SentencePiece files without a
+tokenizer.json are left out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from ranklet.data.tokens.long_texts import LongTexts, cut_text
+from ranklet.data.texts import Text
+from ranklet.data.tokens.long_texts import LongTexts, cut_text, longest_first
 from ranklet.data.tokens.tokenizer_files import (
     read_byte_level_bpe,
     read_tokenizer_json,
@@ -40,6 +42,9 @@ CHUNK_TEXTS = 256
 
 BEGINNING_ONLY = LongTexts()
 
+# From this share on, unknown tokens are worth a word: English has next to none.
+MANY_UNKNOWN = 0.05
+
 # Characters looked at per token asked for: first 20, and only where they give too few tokens
 # (white space, very long words) 160, at last 1,280. English has about 4.5 per token; the longest
 # token of RoBERTa is a rule of 128 characters, white space gives BERT no tokens at all.
@@ -61,12 +66,15 @@ class Tokens:
         truncated: Number of texts that lost tokens.
         text_starts: (texts + 1,) int64, text i owns the windows from `text_starts[i]` up to
             `text_starts[i + 1]`; None where texts are not split.
+        token_types: (tokens,) int32, 0 in the first and 1 in the second text of a pair, as the
+            tokenizer has it; None of single texts.
     """
 
     token_ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
     truncated: int
     text_starts: NDArray[np.int64] | None = None
+    token_types: NDArray[np.int32] | None = None
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -92,10 +100,13 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     )
 
 
-def write_tokenizer(tokenizer: Tokenizer, folder: Path, model_max_length: int) -> None:
+def write_tokenizer(
+    tokenizer: Tokenizer, folder: Path, model_max_length: int, with_token_types: bool = False
+) -> None:
     """Write tokenizer.json and tokenizer_config.json as `transformers.AutoTokenizer` reads them.
 
-    `model_max_length` is the longest text that the encoder takes: tokens, special ones included.
+    `model_max_length` is the longest text that the encoder takes: tokens, special ones included;
+    `with_token_types` lets it tell the texts of a pair apart.
 
     Raises:
         RunError: A file cannot be written.
@@ -106,7 +117,11 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path, model_max_length: int) -
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": model_max_length,
         # Token types are all 0 for single texts, and some architectures refuse the argument.
-        "model_input_names": ["input_ids", "attention_mask"],
+        "model_input_names": [
+            "input_ids",
+            *(["token_type_ids"] if with_token_types else []),
+            "attention_mask",
+        ],
         **present,
     }
     write_atomically(folder / "tokenizer.json", _plain(tokenizer).to_str(pretty=True))
@@ -115,7 +130,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path, model_max_length: int) -
 
 def tokenize(
     tokenizer: Tokenizer,
-    texts: Sequence[str],
+    texts: Sequence[Text],
     max_length: int,
     long_texts: LongTexts = BEGINNING_ONLY,
 ) -> Tokens:
@@ -129,16 +144,18 @@ def tokenize(
 
     Args:
         tokenizer: As `load_tokenizer` gives it.
-        texts: Any strings, empty ones included.
+        texts: Any strings, empty ones included; or pairs of them, of which the longer one is cut
+            until both are equally long.
         max_length: Most tokens per text, special ones included; these are kept in a cut text.
         long_texts: What happens to longer ones.
 
     Raises:
-        DataError: A text with a lone surrogate, something that is no text, or a max_length
-            without room for one token.
+        DataError: A text with a lone surrogate, something that is no text, a max_length without
+            room for one token, or pairs that are to be read otherwise than from their beginning.
     """
     plain = _plain(tokenizer)
-    special = plain.num_special_tokens_to_add(False)
+    pairs = [text for text in texts if isinstance(text, tuple)]
+    special = plain.num_special_tokens_to_add(bool(pairs))
     if max_length <= special:
         raise DataError(
             f"{max_length} tokens leave no room for text beside {special} special ones; "
@@ -147,7 +164,13 @@ def tokenize(
         )
     check_texts(texts)
     starts = range(0, len(texts), CHUNK_TEXTS)
-    chunks = (texts[start : start + CHUNK_TEXTS] for start in starts)
+    if pairs:
+        if long_texts.mode != "head":
+            raise DataError("pairs of texts need long_texts head", "long_texts")
+        chunks_of_pairs = (pairs[start : start + CHUNK_TEXTS] for start in starts)
+        return _joined([_tokenize_pairs(plain, chunk, max_length) for chunk in chunks_of_pairs])
+    singles = [text for text in texts if isinstance(text, str)]
+    chunks = (singles[start : start + CHUNK_TEXTS] for start in starts)
     if long_texts.mode == "head":
         return _joined([_tokenize_chunk(plain, chunk, max_length) for chunk in chunks])
     parts = [_tokenize_whole(plain, chunk, max_length, long_texts) for chunk in chunks]
@@ -157,17 +180,37 @@ def tokenize(
     return replace(_joined(parts), text_starts=_starts(counts))
 
 
-def check_texts(texts: Sequence[str]) -> None:
+def unknown_share(
+    tokenizer: Tokenizer, token_ids: NDArray[np.int32], texts: int, pair: bool
+) -> float:
+    """Return the share of the tokens of texts, special ones not counted, that stand for any word.
+
+    Byte-level tokenizers have none of these: they spell what they do not know.
+    """
+    special = tokenizer.num_special_tokens_to_add(pair) * texts
+    ids = [tokenizer.token_to_id(name) for name in _ROLES["unk_token"]]
+    unknown = int(np.isin(token_ids, [index for index in ids if index is not None]).sum())
+    return unknown / max(1, len(token_ids) - special)
+
+
+def check_texts(texts: Sequence[Text]) -> None:
     """Refuse what cannot be tokenized, by the index of its row.
 
     Raises:
-        DataError: A text with a lone surrogate, or something that is no text.
+        DataError: A text with a lone surrogate, something that is no text, or pairs among others.
     """
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise DataError(f"expected text, found {type(text).__name__}", f"texts[{index}]")
-        if text.isascii():
-            continue
+    for index, own in enumerate(texts):
+        if isinstance(own, tuple) != isinstance(texts[0], tuple):
+            message = "pairs of texts and single ones are mixed; give one kind"
+            raise DataError(message, f"texts[{index}]")
+        for text in own if isinstance(own, tuple) else (own,):
+            _check_text(text, index)
+
+
+def _check_text(text: str, index: int) -> None:
+    if not isinstance(text, str):
+        raise DataError(f"expected text, found {type(text).__name__}", f"texts[{index}]")
+    if not text.isascii():
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
@@ -261,6 +304,33 @@ def _num_special(mask: Iterable[int]) -> int:
     return next(place for place, added in enumerate(mask) if not added)
 
 
+def _tokenize_pairs(
+    tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], max_length: int
+) -> Tokens:
+    encodings = tokenizer.encode_batch(list(pairs))
+    places = [_places_kept(encoding, max_length) for encoding in encodings]
+    cut = sum(len(encoding) > max_length for encoding in encodings)
+    each = list(zip(encodings, places, strict=True))
+    ids = [[encoding.ids[place] for place in own] for encoding, own in each]
+    types = [[encoding.type_ids[place] for place in own] for encoding, own in each]
+    return replace(_packed(ids, cut), token_types=_packed(types, cut).token_ids)
+
+
+def _places_kept(encoding: Encoding, max_length: int) -> Sequence[int]:
+    if len(encoding) <= max_length:
+        return range(len(encoding))
+    sides = encoding.sequence_ids
+    both = sides.count(0), sides.count(1)
+    room = dict(enumerate(longest_first(*both, max_length - (len(sides) - sum(both)))))
+    kept = []
+    for place, side in enumerate(sides):
+        if side is not None:
+            room[side] -= 1
+        if side is None or room[side] >= 0:
+            kept.append(place)
+    return kept
+
+
 def _packed(rows: list[list[int]], truncated: int) -> Tokens:
     offsets = _starts([np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))])
     total = int(offsets[-1])
@@ -271,7 +341,9 @@ def _packed(rows: list[list[int]], truncated: int) -> Tokens:
 def _joined(chunks: list[Tokens]) -> Tokens:
     offsets = _starts([np.diff(chunk.offsets) for chunk in chunks])
     token_ids = np.concatenate([np.empty(0, dtype=np.int32), *(c.token_ids for c in chunks)])
-    return Tokens(token_ids, offsets, sum(chunk.truncated for chunk in chunks))
+    types = [chunk.token_types for chunk in chunks if chunk.token_types is not None]
+    truncated = sum(chunk.truncated for chunk in chunks)
+    return Tokens(token_ids, offsets, truncated, None, np.concatenate(types) if types else None)
 
 
 def _starts(counts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from ranklet.vocabulary import (
     Aggregation,
     CleaningStep,
     DuplicatePolicy,
+    EmptyPolicy,
     LongTextMode,
     ProblemType,
     Quoting,
@@ -107,5 +108,15 @@ class DataSection(BaseModel):
     """Training texts with more words are left out; null: no limit. Default: null."""
 
     duplicates: DuplicatePolicy = "drop"
-    """Training texts that equal another training, validation or test text but for case and
-    punctuation: leave them out, stop with an error, or train on them. Default: drop."""
+    """Training texts that equal another training, validation or test text, where the labels agree
+    but for case and punctuation: leave them out, stop with an error, or train on them.
+    Default: drop."""
+
+    empty: EmptyPolicy = "drop"
+    """Training rows without a text, also once cleaned: leave them out, stop with an error, or train
+    on them. Missing values (null, NaN) are empty texts. Everything that is evaluated or predicted
+    gets an answer, unless it is refuse. Default: drop."""
+
+    pair: bool = False
+    """Read the two columns of `text_column` as a pair, with the encoder's separator between them,
+    as a premise and a hypothesis; the longer one is cut first. Default: false."""

@@ -39,7 +39,7 @@ class TrainingSection(BaseModel):
 
     model_config = STRICT
 
-    epochs: Count = 3
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 3
     """Passes over the training texts. Default: 3."""
 
     sampling: Sampling = "shuffled"

@@ -18,6 +18,7 @@ from ranklet.data.reading.named_sets import BUNDLED_SETS, bundled_file
 from ranklet.data.reading.row import Row
 from ranklet.data.reading.rows import SUFFIXES, read_rows
 from ranklet.data.reading.settings import ReadingSettings
+from ranklet.data.texts import in_one
 from ranklet.errors import DataError, RunError
 from ranklet.files import open_atomically
 from ranklet.workflows._audit.findings import Copies
@@ -67,7 +68,7 @@ def decide(
         if copy.exact or drop_near_duplicates:
             why[row] = f"{_nearness(copy)} duplicate of line {train.lines[copy.other]}"
     why |= {row: f"{_nearness(copy)} copy of a test text" for row, copy in copies.in_test.items()}
-    why |= {row: "empty text" for row, text in enumerate(train.texts) if is_empty(text)}
+    why |= {row: "empty text" for row, text in enumerate(train.texts) if is_empty(in_one(text))}
     relabelled = suspects if label_errors == "relabel" else {}
     return Decisions(
         dropped={train.lines[row]: reason for row, reason in why.items()},

@@ -21,20 +21,26 @@ class Copies:
         within: Training rows that copy an earlier one.
         in_test: Training rows with a copy in test.
         in_train: Test rows with a copy in train.
+        open: Rows of both without a copy that were not compared with all others.
     """
 
     within: Mapping[int, Copy]
     in_test: Mapping[int, Copy]
     in_train: Mapping[int, Copy]
+    open: int
 
 
 def compare(train: Examples, test: Examples | None) -> Copies:
     """Find the copies within train and, where there is a test split, across both."""
     if test is None:
-        (own,) = fingerprints(train.texts)
-        return Copies(find_copies(own), {}, {})
-    own, held_out = fingerprints(train.texts, test.texts)
-    return Copies(find_copies(own), find_copies(own, held_out), find_copies(held_out, own))
+        (own,) = fingerprints(train)
+        within = find_copies(own)
+        return Copies(within.copies, {}, {}, len(within.open))
+    own, held_out = fingerprints(train, test)
+    within, in_test = find_copies(own), find_copies(own, held_out)
+    in_train = find_copies(held_out, own)
+    is_open = len(within.open | in_test.open) + len(in_train.open)
+    return Copies(within.copies, in_test.copies, in_train.copies, is_open)
 
 
 def count_copies(copies: Mapping[int, Copy], rows: Examples, others: Examples) -> CopyCounts:

@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from ranklet.data.audit.label_errors import (
     FOLDS,
+    NO_LABEL_ERRORS,
     find_label_errors,
+    knows_labels,
     neighbour_probabilities,
     out_of_sample_probabilities,
     word_view,
 )
 from ranklet.data.audit.result import LabelCheck
 from ranklet.data.examples import Examples
+from ranklet.data.texts import Text, in_one
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import EncoderSource
 from ranklet.labels import LabelSet, as_written
@@ -74,13 +77,15 @@ def check_labels(
     checked = examples.select(rows)
     labels = np.array([names.index(given[row]) for row in rows], dtype=np.int64)
     report(f"judging {len(rows):,} labels by their words")
-    views = {"words": out_of_sample_probabilities(word_view(checked.texts), labels)}
+    words = word_view([in_one(text) for text in checked.texts])
+    views = {} if words is None else {"words": out_of_sample_probabilities(words, labels)}
     if encoder is not None:
         report(f"computing the states of {len(rows):,} texts with {encoder}")
         states = frozen_states(encoder, checked.texts, max_length, device, precision)
         views[encoder] = out_of_sample_probabilities(states, labels)
         views[f"neighbours in {encoder}"] = neighbour_probabilities(states, labels)
-    errors = find_label_errors(labels, list(views.values()))
+    telling = [view for view in views.values() if knows_labels(labels, view)]
+    errors = find_label_errors(labels, telling) if telling else NO_LABEL_ERRORS
     suspects = {
         rows[row]: Suspect(names[label], float(margin))
         for row, label, margin in zip(errors.rows, errors.suggested, errors.margin, strict=True)
@@ -88,6 +93,7 @@ def check_labels(
     pairs = Counter((given[row], found.label) for row, found in suspects.items())
     check = LabelCheck(
         views={name: float((view.argmax(1) == labels).mean()) for name, view in views.items()},
+        left_out=tuple(name for name, view in views.items() if not knows_labels(labels, view)),
         checked=len(rows),
         likely_wrong=len(suspects),
         noise=errors.noise,
@@ -98,7 +104,7 @@ def check_labels(
 
 def frozen_states(
     encoder: str,
-    texts: tuple[str, ...],
+    texts: tuple[Text, ...],
     max_length: int,
     device: Device,
     precision: Precision,
@@ -117,7 +123,8 @@ def frozen_states(
     """
     prepare_memory()
     chosen = choose_device(device)
-    settings = ClassifierSettings(encoder, "linear", "mean", max_length, cleaning=())
+    pair = isinstance(texts[0], tuple)
+    settings = ClassifierSettings(encoder, "linear", "mean", max_length, cleaning=(), pair=pair)
     # A linear head reads the pooled states as they are; its labels play no part.
     unused = LabelSet(("0", "1"))
     dtype = choose_dtype(precision, chosen)

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from ranklet.data.audit.oddities import find_oddities
 from ranklet.data.audit.result import Finding, Lengths, SplitAudit
-from ranklet.data.cleaning import clean, count_words
+from ranklet.data.cleaning import clean_text
 from ranklet.data.examples import Examples
-from ranklet.data.tokens.tokenizer import load_tokenizer, tokenize
+from ranklet.data.texts import Text, in_one
+from ranklet.data.tokens.tokenizer import Tokens, load_tokenizer, tokenize, unknown_share
+from ranklet.data.words import count_words
 from ranklet.encoder.source import EncoderSource
 from ranklet.labels import LabelSet, names_of
 from ranklet.vocabulary import CleaningStep
@@ -40,17 +43,20 @@ def describe_split(
     Returns:
         The figures, and a finding for each odd text.
     """
-    odd = {row: kinds for row, text in enumerate(examples.texts) if (kinds := find_oddities(text))}
-    cleaned = [clean(text, cleaning) for text in examples.texts]
-    tokens = None if encoder is None else _count_tokens(encoder, cleaned)
+    plain = map(in_one, examples.texts)
+    odd = {row: kinds for row, text in enumerate(plain) if (kinds := find_oddities(text))}
+    cleaned = [clean_text(text, cleaning) for text in examples.texts]
+    tokenizer = None if encoder is None else load_tokenizer(EncoderSource(encoder).folder)
+    tokens = None if tokenizer is None else tokenize(tokenizer, cleaned, NO_LIMIT)
     audit = SplitAudit(
         name=name,
         source=examples.source,
         rows=len(examples),
         labels=_label_counts(examples),
-        words=_lengths([count_words(text) for text in cleaned]),
-        tokens=None if tokens is None else _lengths(tokens),
-        truncated=None if tokens is None else sum(n > max_length for n in tokens),
+        words=_lengths([count_words(in_one(text)) for text in cleaned]),
+        tokens=None if tokens is None else _lengths(np.diff(tokens.offsets).tolist()),
+        truncated=None if tokens is None else int((np.diff(tokens.offsets) > max_length).sum()),
+        unknown=None if tokenizer is None or tokens is None else _unknown(tokenizer, tokens),
         oddities=dict(Counter(kind for kinds in odd.values() for kind in kinds)),
     )
     findings = tuple(
@@ -61,15 +67,15 @@ def describe_split(
     return audit, findings
 
 
-def shown(text: str) -> str:
+def shown(text: Text) -> str:
     """Return the start of a text."""
+    text = in_one(text)
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
 
 
-def _count_tokens(encoder: str, texts: Sequence[str]) -> list[int]:
-    tokens = tokenize(load_tokenizer(EncoderSource(encoder).folder), texts, NO_LIMIT)
-    lengths: list[int] = np.diff(tokens.offsets).tolist()
-    return lengths
+def _unknown(tokenizer: Tokenizer, tokens: Tokens) -> float:
+    texts = len(tokens.offsets) - 1
+    return unknown_share(tokenizer, tokens.token_ids, texts, tokens.token_types is not None)
 
 
 def _lengths(lengths: Sequence[int]) -> Lengths:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.data.cleaning import count_words
 from ranklet.data.encoded_splits import Splits
+from ranklet.data.texts import in_one
 from ranklet.data.tokens.corpus import TokenCorpus
+from ranklet.data.words import count_words
 from ranklet.evaluation.data_description import DataDescription, count_labels, count_lengths
 from ranklet.recipe import DataSection
 
@@ -26,7 +27,9 @@ def describe_data(
     """
     all_splits = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     named = {name: split for name, split in all_splits.items() if split is not None}
-    words = {name: [count_words(text) for text in split.texts] for name, split in named.items()}
+    words = {
+        name: [count_words(in_one(text)) for text in split.texts] for name, split in named.items()
+    }
     words["train"] += splits.filtered_words
     classes = len(splits.labels)
     spelled = tuple(splits.spellings.get(name, name) for name in splits.labels.names)

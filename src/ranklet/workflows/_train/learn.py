@@ -140,7 +140,7 @@ def fit_model(
 
 def _steps(recipe: Recipe, corpus: TokenCorpus) -> list[Step]:
     options = recipe.training
-    epochs = [_epoch(recipe, corpus, epoch) for epoch in range(options.epochs)]
+    epochs = (_epoch(recipe, corpus, epoch) for epoch in range(options.epochs))
     return training_steps(
         epochs, options.gradient_accumulation_steps, options.max_steps, options.evaluate_every
     )

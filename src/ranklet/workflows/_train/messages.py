@@ -13,6 +13,7 @@ from ranklet.data.encoded_splits import Splits
 from ranklet.data.hints import listed
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus
 from ranklet.data.tokens.sampling import draws_per_class
+from ranklet.data.tokens.tokenizer import MANY_UNKNOWN
 from ranklet.encoder.quantization import frozen_bytes
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
@@ -67,12 +68,18 @@ def _describe_fit(plan: ParameterPlan, recipe: Recipe) -> str:
 
 def _describe_data(splits: Splits) -> str:
     test = "none" if splits.test is None else f"{len(splits.test.texts):,}"
-    dropped = splits.duplicates.dropped
+    duplicates = splits.duplicates
     return (
         f"data: {len(splits.train.texts):,} train, {len(splits.validation.texts):,} validation, "
         f"{test} test texts, {len(splits.labels)} labels"
         + (f" ({', '.join(splits.traits)})" if splits.traits else "")
-        + (f"; {dropped:,} duplicates dropped from train" if dropped else "")
+        + (f"; {splits.empty:,} without a text dropped from train" if splits.empty else "")
+        + (f"; {duplicates.dropped:,} duplicates dropped from train" if duplicates.dropped else "")
+        + (
+            f", {duplicates.conflicting_labels:,} of them with another label"
+            if duplicates.dropped and duplicates.conflicting_labels
+            else ""
+        )
         + (f"; {splits.filtered:,} outside the word limits" if splits.filtered else "")
         + _describe_unchecked(splits)
     )
@@ -114,6 +121,15 @@ def describe_engine(
         + (f" of each of {processes} processes, " if processes > 1 else ", ")
         + f"{corpus.lengths.mean():.0f} tokens a {_unit(corpus)}, {_describe_long(corpus, recipe)}"
     )
+
+
+def describe_unknown(share: float) -> Iterator[str]:
+    """Say that the encoder does not know much of the texts, if so."""
+    if share >= MANY_UNKNOWN:
+        yield (
+            f"unknown: {share:.0%} of the tokens are unknown to this encoder; choose one that was "
+            "trained on such texts, such as xlm-roberta-base"
+        )
 
 
 def _unit(corpus: TokenCorpus) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ranklet.data.texts import Text
 from ranklet.data.tokens.corpus import Corpora
 from ranklet.encoder.precision import choose_device, prepare_memory
 from ranklet.labels import LabelSet
@@ -41,7 +42,7 @@ class TrainingInputs:
     recipe: Recipe
     labels: LabelSet
     corpora: Corpora
-    texts: Sequence[str]
+    texts: Sequence[Text]
     targets: Tensor | None
     checkpoint: Checkpoint | None
     dtype: torch.dtype

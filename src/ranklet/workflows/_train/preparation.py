@@ -12,6 +12,7 @@ from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, e
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, default_cache_folder
+from ranklet.data.tokens.tokenizer import unknown_share
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import EncoderSource
 from ranklet.evaluation.answers import Answers, answer_splits
@@ -28,13 +29,14 @@ from ranklet.workflows._train.messages import (
     describe_quantization,
     describe_start,
     describe_tuning,
+    describe_unknown,
 )
 from ranklet.workflows._train.other_processes import TrainingInputs
 from ranklet.workflows._train.resume import AT_ITS_START, Beginning, find_beginning, origin_of
 from ranklet.workflows._train.teachers import Lesson, consult_teachers
 from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.from_recipe.checks import check_before_download
-from ranklet.workflows.from_recipe.fit_arguments import check_class_weights
+from ranklet.workflows.from_recipe.fit_arguments import check_class_weights, check_steps
 from ranklet.workflows.from_recipe.model import build_model
 from ranklet.workflows.from_recipe.placement import encoder_of, plan_for_labels
 from ranklet.workflows.from_recipe.splits import InMemoryBySplit, read_splits
@@ -107,6 +109,7 @@ def prepare(
     # The data, hashed as it is read; what teachers say of them.
     splits = read_splits(recipe.data, recipe.seed, in_memory)
     check_class_weights(recipe.training, splits.labels)
+    check_steps(recipe.training, len(splits.train.texts))
     prepare_memory()
     lesson = consult_teachers(recipe, splits, report)
     targets = None if lesson is None else lesson.targets
@@ -154,6 +157,8 @@ def make_ready(
     recipe, model, beginning = prepared.recipe, prepared.model, prepared.beginning
     corpora = _tokenize(model, prepared.taught)
     report(describe_engine(corpora, recipe, prepared.dtype, prepared.device, processes.count))
+    for line in describe_unknown(_unknown_share(model, corpora["train"])):
+        report(line)
     if recipe.engine.quantization != "none":
         report(describe_quantization(model, recipe))
     train = corpora["train"]
@@ -189,6 +194,12 @@ def _tokenize(model: ClassifierNetwork, splits: Splits) -> Corpora:
 
     by_name = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     return {name: corpus(split) for name, split in by_name.items() if split is not None}
+
+
+def _unknown_share(model: ClassifierNetwork, corpus: TokenCorpus) -> float:
+    assert model.preprocessing is not None
+    tokenizer, pair = model.preprocessing.tokenizer, corpus.token_types is not None
+    return unknown_share(tokenizer, corpus.token_ids, len(corpus), pair)
 
 
 def answer_tuned(

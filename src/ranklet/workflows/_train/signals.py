@@ -11,10 +11,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from ranklet.errors import TrainingStoppedError
+from ranklet.termination import raise_terminated
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+# What ends a program, in one way or another; anything else listens for a purpose of its own.
+_ENDINGS = (signal.SIG_DFL, signal.default_int_handler, raise_terminated)
 
 
 class StopRequest:
@@ -27,14 +32,19 @@ class StopRequest:
     def __init__(self) -> None:
         self.signal: str | None = None
         self._at_once = True
+        self._ignored = False
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Note a signal; from here on another one ends the process as if nobody listened."""
         del frame
         _stop_listening()
         self.signal = signal.Signals(number).name
-        if self._at_once:
+        if self._at_once and not self._ignored:
             self.obey()
+
+    def ignore(self) -> None:
+        """Let the training come to its end whatever signal arrives from here on."""
+        self._ignored = True
 
     def obey(self, after: str = "") -> None:
         """End the training.
@@ -100,16 +110,18 @@ def stop_on_signals(interrupt: bool = False) -> Iterator[StopRequest]:
             itself.
     """
     request = StopRequest()
+    before: dict[signal.Signals, Any] = {}
     in_main_thread = threading.current_thread() is threading.main_thread()
     if in_main_thread and multiprocessing.parent_process() is None:
         for number in (*STOP_SIGNALS, *([signal.SIGINT] if interrupt else [])):
-            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                signal.signal(number, request.receive)
+            if signal.getsignal(number) in _ENDINGS:
+                before[number] = signal.signal(number, request.receive)
     try:
         yield request
     finally:
-        if in_main_thread:
-            _stop_listening()
+        for number, ending in before.items():
+            if signal.getsignal(number) == request.receive:
+                signal.signal(number, ending)
 
 
 def _stop_listening() -> None:

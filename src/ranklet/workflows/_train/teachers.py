@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from ranklet.batch import Batch
-from ranklet.data.cleaning import clean
+from ranklet.data.cleaning import clean, drop_empty
 from ranklet.data.duplicates import normal_form
 from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.reading.sources import read_examples
+from ranklet.data.texts import in_one
 from ranklet.data.tokens.batching import Indices
 from ranklet.data.tokens.corpus import default_cache_folder, remove_oldest
 from ranklet.encoder.source import EncoderSource
@@ -78,7 +79,7 @@ def consult_teachers(
         return None
     teachers = (options.teacher,) if isinstance(options.teacher, str) else options.teacher
     labelled, more = len(splits.train.texts), _unlabelled_texts(recipe, splits)
-    texts = (*splits.train.texts, *more)
+    texts = (*map(in_one, splits.train.texts), *more)
     logits = [_logits(teacher, texts, splits.labels, recipe, report) for teacher in teachers]
     targets = _mean_probabilities([answers / options.temperature for answers in logits])
     sure, label = _mean_probabilities(logits).max(-1)
@@ -115,11 +116,11 @@ def _unlabelled_texts(recipe: Recipe, splits: Splits) -> tuple[str, ...]:
     if source is None:
         return ()
     settings = replace(reading_settings(recipe.data), label_column=None, label_names=None)
-    examples = read_examples(source, "train", settings)
+    examples, _ = drop_empty(read_examples(source, "train", settings), recipe.data.empty)
     used = (splits.train, splits.validation, *([] if splits.test is None else [splits.test]))
     seen = {normal_form(text) for split in used for text in split.texts}
     texts: list[str] = []
-    for text in examples.texts:
+    for text in map(in_one, examples.texts):
         cleaned = clean(text, recipe.data.cleaning)
         form = normal_form(cleaned)
         if form not in seen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import ceil
 
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from torch.optim import Optimizer
 
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.perturbations import TextNoise
+from ranklet.data.texts import Text
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus, text_labels
 from ranklet.data.tokens.noisy_corpus import NoisyCorpus
 from ranklet.encoder.families import AnyEncoder
@@ -41,6 +43,7 @@ from ranklet.training.optimizers import LayerDecay, build_optimizer
 from ranklet.training.schedules import dropout_factor, learning_rate_factor
 from ranklet.training.selection import Selection
 from ranklet.training.snapshots import Metrics
+from ranklet.training.steps import MOST_STEPS
 from ranklet.training.techniques.averaging import MovingAverage
 from ranklet.training.techniques.noise import gradient_noise, scheduled_dropout
 from ranklet.vocabulary import ProblemType
@@ -92,6 +95,29 @@ def check_class_weights(options: TrainingSection, labels: LabelSet) -> None:
         if unknown:
             message = f"{unknown[0]!r} is no label; allowed: {', '.join(labels.names)}"
             raise RecipeError([RecipeIssue("", "training.class_weights", message)])
+
+
+def check_steps(options: TrainingSection, texts: int) -> None:
+    """Refuse a training of more steps than are planned.
+
+    Args:
+        options: The training section.
+        texts: Training texts; each has two tokens at least.
+
+    Raises:
+        RecipeError: There are more.
+    """
+    if options.batch_tokens is None:
+        batches = ceil(texts / options.batch_size)
+    else:
+        batches = ceil(2 * texts / options.batch_tokens)
+    steps = options.epochs * ceil(batches / options.gradient_accumulation_steps)
+    if min(steps, options.max_steps or steps) > MOST_STEPS:
+        message = (
+            f"{options.epochs:,} epochs of {texts:,} texts are at least {steps:,} optimizer steps, "
+            f"of at most {MOST_STEPS:,}; lower it, or set training.max_steps"
+        )
+        raise RecipeError([RecipeIssue("", "training.epochs", message)])
 
 
 def choose_loss(
@@ -187,7 +213,7 @@ def choose_dropout(
 
 
 def choose_text_noise(
-    model: ClassifierNetwork, corpus: TokenCorpus, texts: Sequence[str], recipe: Recipe
+    model: ClassifierNetwork, corpus: TokenCorpus, texts: Sequence[Text], recipe: Recipe
 ) -> NoisyCorpus | None:
     """Return the training texts as they change from step to step; None where they do not.
 

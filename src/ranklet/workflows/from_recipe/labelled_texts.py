@@ -13,9 +13,10 @@ from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.errors import DataError
 from ranklet.recipe import DataSection, load_recipe
-from ranklet.run.model_source import Model, as_model_source, name_of, run_of
+from ranklet.run.model_source import Model, adapter_folder, as_model_source, name_of, run_of
+from ranklet.saved.model import reads_pairs
 from ranklet.text_classifier import TextClassifier
-from ranklet.workflows.from_recipe.reading_settings import reading_settings
+from ranklet.workflows.from_recipe.reading_settings import every_row, reading_settings
 
 
 def read_labelled(
@@ -89,6 +90,10 @@ def reading_as_run(model: Model, columns: Columns = AS_IN_RUN) -> ReadingSetting
     """
     section = run_data(model)
     settings = ReadingSettings() if section is None else reading_settings(section)
-    if section is None and not isinstance(model, TextClassifier):
-        settings = replace(settings, label_names=as_model_source(model).label_names)
-    return with_columns(settings, columns)
+    if isinstance(model, TextClassifier):
+        settings = replace(settings, pair=model.settings.pair)
+    elif section is None:
+        source = as_model_source(model)
+        pair = reads_pairs(adapter_folder(source.folder))
+        settings = replace(settings, label_names=source.label_names, pair=pair)
+    return every_row(with_columns(settings, columns))

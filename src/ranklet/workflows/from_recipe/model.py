@@ -32,6 +32,7 @@ def classifier_settings(recipe: Recipe) -> ClassifierSettings:
             DEFAULT_OVERLAP if recipe.data.window_overlap is None else recipe.data.window_overlap,
             recipe.data.window_aggregation or "mean",
         ),
+        pair=recipe.data.pair,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ranklet.data.reading.dialect import Dialect
 from ranklet.data.reading.settings import ReadingSettings
 from ranklet.recipe import DataSection
@@ -17,5 +19,12 @@ def reading_settings(section: DataSection) -> ReadingSettings:
         label_names=section.label_names,
         label_values=section.label_values,
         problem_type=section.problem_type,
+        empty=section.empty,
+        pair=section.pair,
         dialect=Dialect(section.separator, section.quoting, section.encoding, section.columns),
     )
+
+
+def every_row(settings: ReadingSettings) -> ReadingSettings:
+    """Return settings that leave out no row: an answer is owed to each, and counts."""
+    return replace(settings, empty="refuse" if settings.empty == "refuse" else "keep")

@@ -7,18 +7,20 @@ from dataclasses import replace
 from itertools import chain
 from types import MappingProxyType
 
-from ranklet.data.cleaning import clean, count_words, filter_by_words, is_within
+from ranklet.data.cleaning import clean_text, drop_empty, filter_by_words, is_within
 from ranklet.data.duplicates import resolve_duplicates
 from ranklet.data.encoded_splits import Splits, encode
 from ranklet.data.examples import Examples, distinct_labels
 from ranklet.data.reading.memory import IN_MEMORY, Data, RowsInMemory, as_source
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.data.splits import split_validation
-from ranklet.errors import RecipeError, RecipeIssue
-from ranklet.labels import LabelSet
+from ranklet.data.texts import in_one
+from ranklet.data.words import count_words
+from ranklet.errors import DataError, RecipeError, RecipeIssue
+from ranklet.labels import LabelSet, names_of
 from ranklet.recipe import DataSection, Recipe
 from ranklet.recipe.recipe import contradictions
-from ranklet.workflows.from_recipe.reading_settings import reading_settings
+from ranklet.workflows.from_recipe.reading_settings import every_row, reading_settings
 
 InMemoryBySplit = Mapping[Split, RowsInMemory]
 NOTHING: InMemoryBySplit = MappingProxyType({})
@@ -27,7 +29,8 @@ NOTHING: InMemoryBySplit = MappingProxyType({})
 def read_splits(data: DataSection, seed: int, in_memory: InMemoryBySplit = NOTHING) -> Splits:
     """Read, clean, check and split the data of a recipe.
 
-    Duplicates are looked for after cleaning. The validation rows are taken out of the training rows
+    Empty texts and duplicates are looked for after cleaning, and left out of the training rows
+    only; the labels are those of before. The validation rows are taken out of the training rows
     that are left; the word limits then touch the training rows only.
 
     Args:
@@ -49,13 +52,15 @@ def read_splits(data: DataSection, seed: int, in_memory: InMemoryBySplit = NOTHI
     read = {"train": train, "test": test}
     if isinstance(data.validation, str):
         source = in_memory.get("validation", data.validation)
-        read["validation"] = validation = _read_cleaned(data, source, "validation")
-        train, duplicates = resolve_duplicates(train, validation, test, data.duplicates)
-        labels = _label_set(train)
-    else:
-        train, duplicates = resolve_duplicates(train, None, test, data.duplicates)
-        labels = _label_set(train)
-        train, validation = split_validation(train, data.validation, seed)
+        read["validation"] = _read_cleaned(data, source, "validation")
+    labels = _label_set(train)
+    filled, empty = drop_empty(train, data.empty)
+    distinct, duplicates = resolve_duplicates(filled, read.get("validation"), test, data.duplicates)
+    _check_labels_left(train, filled, distinct)
+    train, validation = distinct, read.get("validation")
+    if validation is None:
+        assert not isinstance(data.validation, str)
+        train, validation = split_validation(distinct, data.validation, seed)
     within, _ = filter_by_words(train, data.min_words, data.max_words)
     return Splits(
         labels=labels,
@@ -63,6 +68,7 @@ def read_splits(data: DataSection, seed: int, in_memory: InMemoryBySplit = NOTHI
         validation=encode(validation, labels),
         test=None if test is None else encode(test, labels),
         duplicates=duplicates,
+        empty=empty,
         filtered_words=_words_outside(train, data.min_words, data.max_words),
         sha256={split: rows.sha256 for split, rows in read.items() if rows and rows.sha256},
         label_values=train.label_values,
@@ -125,12 +131,32 @@ def with_sources(
 
 def _read_cleaned(data: DataSection, source: Data, split: Split) -> Examples:
     """Read one split by the column names and cleaning steps of a recipe."""
-    examples = read_examples(source, split, reading_settings(data))
-    return replace(examples, texts=tuple(clean(text, data.cleaning) for text in examples.texts))
+    settings = reading_settings(data)
+    examples = read_examples(source, split, settings if split == "train" else every_row(settings))
+    texts = tuple(clean_text(text, data.cleaning) for text in examples.texts)
+    return replace(examples, texts=texts)
+
+
+def _check_labels_left(train: Examples, filled: Examples, distinct: Examples) -> None:
+    """Refuse a training that would not see a label which its file has."""
+    for before, after, why, field in (
+        (train, filled, "has an empty text", "empty"),
+        (filled, distinct, "is a duplicate or occurs in validation or test", "duplicates"),
+    ):
+        lost = _names(before) - _names(after)
+        if lost:
+            message = (
+                f"every row of label {min(lost)!r} {why}; add rows, or set data.{field} to keep"
+            )
+            raise DataError(message, train.source)
+
+
+def _names(examples: Examples) -> set[str]:
+    return {name for label in set(examples.labels or ()) for name in names_of(label)}
 
 
 def _words_outside(train: Examples, low: int | None, high: int | None) -> tuple[int, ...]:
-    words = map(count_words, train.texts)
+    words = map(count_words, map(in_one, train.texts))
     return tuple(count for count in words if not is_within(count, low, high))
 
 

@@ -57,11 +57,13 @@ def test_everything_that_may_be_wrong(capsys: pytest.CaptureFixture[str]) -> Non
             for row in range(2, 2 + SHOWN_FINDINGS + 1)
         ),
         fixed=CleanedCopy(Path("clean.csv"), Path("clean.changes.csv"), 36, 4, 2, 1),
+        not_compared=1_200,
     )
     lines = printed(audit, capsys)
     assert any(line.startswith("longer than 64 tokens  4 (10.00%)") for line in lines)
     assert any(line.startswith("mojibake") and "2 (5.00%)" in line for line in lines)
     assert "            1 of them have another label than their copy" in lines
+    assert "            1,200 texts not compared with all that share their words" in lines
     assert "leakage     1 test row is in train" in lines
     assert "            1 of them have another label in train" in lines
     assert (

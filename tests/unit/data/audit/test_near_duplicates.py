@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
-from ranklet.data.audit.copies import Copy, find_copies, fingerprints
+from ranklet.data.audit import near_duplicates
+from ranklet.data.audit.copies import Copy, CopySearch, find_copies, fingerprints
 from ranklet.data.audit.near_duplicates import nearest_duplicates, shingle_sets
+from ranklet.data.examples import Examples
 
 TEN = "one two three four five six seven eight nine ten"
+
+
+def split(*texts: str) -> Examples:
+    return Examples(texts, None, tuple(range(len(texts))), "a.csv")
 
 
 def test_shingles_are_pairs_of_words_without_markup_case_and_punctuation() -> None:
@@ -56,9 +65,9 @@ def test_at_the_threshold_is_a_near_duplicate_and_below_it_is_none() -> None:
 
 def test_the_nearest_is_taken_and_only_earlier_rows_within_a_split() -> None:
     near, nearer = TEN.replace("five", "5"), TEN.replace("one", "1")
-    own, others = fingerprints([TEN, near, "something else"], [near, nearer, TEN.upper()])
-    assert find_copies(own) == {1: Copy(0, False, 7 / 11, 7 / 9)}
-    across = find_copies(own, others)
+    own, others = fingerprints(split(TEN, near, "something else"), split(near, nearer, TEN.upper()))
+    assert find_copies(own) == CopySearch({1: Copy(0, False, 7 / 11, 7 / 9)})
+    across = find_copies(own, others).copies
     assert across[0] == Copy(2, True)
     assert across[1] == Copy(0, True)
     assert 2 not in across
@@ -66,12 +75,65 @@ def test_the_nearest_is_taken_and_only_earlier_rows_within_a_split() -> None:
 
 def test_a_repeated_text_is_near_to_what_its_first_copy_is_near_to() -> None:
     near = TEN.replace("five", "5")
-    own, others = fingerprints([near, near.upper()], [TEN])
-    assert {row: copy.other for row, copy in find_copies(own, others).items()} == {0: 0, 1: 0}
-    assert not any(copy.exact for copy in find_copies(own, others).values())
-    assert find_copies(own) == {1: Copy(0, True)}
+    own, others = fingerprints(split(near, near.upper()), split(TEN))
+    assert {row: copy.other for row, copy in find_copies(own, others).copies.items()} == {
+        0: 0,
+        1: 0,
+    }
+    assert not any(copy.exact for copy in find_copies(own, others).copies.values())
+    assert find_copies(own) == CopySearch({1: Copy(0, True)})
 
 
 def test_texts_without_words_are_copies_of_nothing() -> None:
-    own, others = fingerprints(["...", "...", ""], ["...", ""])
-    assert find_copies(own) == find_copies(own, others) == {}
+    own, others = fingerprints(split("...", "...", ""), split("...", ""))
+    assert find_copies(own) == find_copies(own, others) == CopySearch({})
+
+
+# Texts from one template
+
+
+def invoices(count: int) -> list[str]:
+    return [
+        f"hello this is a reminder that your invoice number {row} over {row % 7} euro is due soon"
+        for row in range(count)
+    ]
+
+
+def test_the_work_on_a_template_grows_with_the_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+    compare = near_duplicates._keep_nearest
+
+    def counting(first: Any, second: Any, rows: Any, *others: Any) -> Any:
+        compared.append(len(rows))
+        return compare(first, second, rows, *others)
+
+    monkeypatch.setattr(near_duplicates, "_keep_nearest", counting)
+    found = nearest_duplicates(shingle_sets(invoices(900)))
+    assert (found.match[1:] >= 0).all()
+    assert not found.is_open.any()
+    # Each with each were 404,550.
+    assert sum(compared) <= 900 * near_duplicates.FIRST_COMPARED
+
+
+def test_a_row_that_may_have_a_copy_further_on_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The rarest pair of words of the last text is that of four others.
+    texts = [*(f"p q {row}" for row in range(4)), *(f"{row} q r" for row in range(5)), "p q r"]
+    (own,) = fingerprints(split(*texts))
+    assert find_copies(own) == CopySearch({})
+    monkeypatch.setattr(near_duplicates, "MOST_WITH_SHINGLE", 3)
+    assert find_copies(own) == CopySearch({}, frozenset({9}))
+
+
+def test_other_texts_are_compared_as_if_there_were_no_limits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = np.random.default_rng(0).zipf(1.3, (600, 12)) % 500
+    words[300:] = np.where(np.arange(12) == 5, 7, words[:300])
+    sets = shingle_sets([" ".join(f"w{word}" for word in text) for text in words])
+    limited = nearest_duplicates(sets)
+    monkeypatch.setattr(near_duplicates, "MOST_WITH_SHINGLE", 10**6)
+    monkeypatch.setattr(near_duplicates, "FIRST_COMPARED", 10**6)
+    unlimited = nearest_duplicates(sets)
+    assert (limited.match >= 0).sum() >= 300
+    assert limited.match.tolist() == unlimited.match.tolist()
+    assert limited.resemblance.tolist() == unlimited.resemblance.tolist()

@@ -16,6 +16,7 @@ from ranklet.labels import LabelSet
 from ranklet.recipe import TrainingSection
 from ranklet.workflows.from_recipe.fit_arguments import (
     check_class_weights,
+    check_steps,
     choose_loss,
     choose_schedule,
 )
@@ -105,3 +106,26 @@ def test_the_schedule_of_each_option_by_hand(
     assert [factor(step) for step in range(1, 5)] == pytest.approx(expected)
     half = choose_schedule(TrainingSection(warmup_ratio=0.5, **training), 4)
     assert [half(1), half(2)] == [0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("training", "texts", "steps"),
+    [
+        ({"epochs": 10_000}, 3_200, None),
+        ({"epochs": 10_000}, 3_201, "1,010,000"),
+        ({"epochs": 10_000, "max_steps": 1_000_000}, 10**6, None),
+        ({"epochs": 10_000, "max_steps": 1_000_001}, 10**6, "312,500,000"),
+        ({"epochs": 10_000, "gradient_accumulation_steps": 2}, 6_400, None),
+        ({"epochs": 10_000, "batch_tokens": 64}, 3_200, None),
+        ({"epochs": 10_000, "batch_tokens": 1}, 100, "2,000,000"),
+    ],
+)
+def test_more_steps_than_are_planned_are_refused(
+    training: dict[str, Any], texts: int, steps: str | None
+) -> None:
+    options = TrainingSection(**training)
+    if steps is None:
+        check_steps(options, texts)
+        return
+    with pytest.raises(RecipeError, match=rf"training\.epochs: .* are at least {steps} opt"):
+        check_steps(options, texts)

@@ -49,9 +49,9 @@ def _mark_of_word(value: object) -> object:
 def _known_encoding(name: str) -> str:
     try:
         "".encode(name)
-    except LookupError as error:
-        message = f"no encoding is called {name!r}; allowed: utf-8, cp1252, utf-16, gb18030, ..."
-        raise PydanticCustomError("encoding", "{message}", {"message": message}) from error
+    except (LookupError, ValueError) as error:
+        message = f"no encoding is called {name!r}; name one, such as utf-8, cp1252 or gb18030"
+        raise PydanticCustomError("repeat", "{message}", {"message": message}) from error
     return name
 
 

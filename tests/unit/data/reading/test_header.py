@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from ranklet.data.reading.delimited import read_delimited
-from ranklet.data.reading.dialect import AS_WRITTEN
+from ranklet.data.reading.dialect import AS_WRITTEN, Dialect
 from ranklet.data.reading.header import has_label, looks_like_row, named_columns, without_header
 from ranklet.errors import DataError
 
@@ -78,3 +78,13 @@ def test_very_many_columns_take_seconds_not_minutes() -> None:
         "        assert 'no column' in str(error)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+def test_a_file_of_which_all_columns_are_read_has_a_header_too() -> None:
+    content = b"Great!,pos\nBad!,neg\nFine!,pos\n"
+    with pytest.raises(
+        DataError, match=r"^a:1: looks like a row; .* data\.columns=\[text, label\]"
+    ):
+        list(read_delimited(io.BytesIO(content), "a", AS_WRITTEN))
+    named = read_delimited(io.BytesIO(content), "a", Dialect(columns=("text", "label")))
+    assert [row.cells["label"] for row in named] == ["pos", "neg", "pos"]

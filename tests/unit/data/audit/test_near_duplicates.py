@@ -9,8 +9,9 @@ from ranklet.data.examples import Examples
 TEN = "one two three four five six seven eight nine ten"
 
 
-def split(*texts: str) -> Examples:
-    return Examples(texts, None, tuple(range(len(texts))), "a.csv")
+def split(*texts: str, labels: str | None = None) -> Examples:
+    lines = tuple(range(len(texts)))
+    return Examples(texts, None if labels is None else tuple(labels), lines, "a.csv")
 
 
 def test_shingles_are_pairs_of_words_without_markup_case_and_punctuation() -> None:
@@ -80,3 +81,11 @@ def test_a_repeated_text_is_near_to_what_its_first_copy_is_near_to() -> None:
 def test_texts_without_words_are_copies_of_nothing() -> None:
     own, others = fingerprints(split("...", "...", ""), split("...", ""))
     assert find_copies(own) == find_copies(own, others) == {}
+
+
+def test_of_other_labels_only_equal_texts_are_exact_copies_and_others_give_nothing_away() -> None:
+    own, others = fingerprints(split("C", "C++", "C", labels="xyz"), split("c#", labels="w"))
+    assert find_copies(own) == {1: Copy(0, False), 2: Copy(0, True)}
+    assert find_copies(own, others) == find_copies(others, own) == {}
+    own, others = fingerprints(split("C", "\u2764\ufe0f", labels="xy"), split("c!", labels="x"))
+    assert find_copies(own, others) == {0: Copy(0, True)}

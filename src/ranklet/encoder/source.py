@@ -16,6 +16,8 @@ MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
+    "added_tokens.json",
+    "special_tokens_map.json",
     "vocab.json",
     "merges.txt",
     "vocab.txt",

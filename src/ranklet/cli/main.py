@@ -11,6 +11,7 @@ from ranklet.cli.exit_codes import exit_code_of
 from ranklet.cli.verbs.audit import audit
 from ranklet.cli.verbs.classify import classify
 from ranklet.cli.verbs.compare import compare
+from ranklet.cli.verbs.convert import convert
 from ranklet.cli.verbs.estimate import estimate
 from ranklet.cli.verbs.evaluate import evaluate
 from ranklet.cli.verbs.plan import plan
@@ -40,6 +41,7 @@ VERBS = (
     compare,
     estimate,
     stress,
+    convert,
 )
 for verb in VERBS:
     app.command()(verb)

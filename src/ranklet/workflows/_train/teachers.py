@@ -19,7 +19,7 @@ from ranklet.data.reading.sources import read_examples
 from ranklet.data.tokens.batching import Indices
 from ranklet.data.tokens.corpus import default_cache_folder, remove_oldest
 from ranklet.encoder.source import EncoderSource
-from ranklet.encoder.weights import weight_files
+from ranklet.encoder.weight_files import weight_files
 from ranklet.errors import AdapterError, RankletError, RecipeError, RecipeIssue
 from ranklet.files import sha256_file, sha256_json, write_atomically
 from ranklet.labels import LabelSet

@@ -177,6 +177,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         raise AdapterError(f"{path.parent}: no {path.name}; pickled adapters are refused") from None
     except (SafetensorError, OSError) as error:
         raise AdapterError(f"{path}: not a complete safetensors file ({error})") from error
+    stored = _without_adapter_name(stored, path)
     tensors: dict[str, Tensor] = {}
     for name, tensor in stored.items():
         if not name.startswith(PREFIX):
@@ -185,6 +186,23 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
             raise AdapterError(f"{path}: tensor {name!r} is not all finite numbers")
         if not _WRAPPER_COPY.search(name):
             tensors[name.removeprefix(PREFIX)] = tensor.float()
+    return tensors
+
+
+def _without_adapter_name(stored: Mapping[str, Tensor], path: Path) -> Mapping[str, Tensor]:
+    """Name the tensors of a state_dict as PEFT's own files do: without the adapter, `default`."""
+    if not any(".default" in name for name in stored):
+        return stored
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in stored.items():
+        if ".original_module." in name:  # what the adapter replaces
+            continue
+        plain = name.replace(".modules_to_save.default.", ".")
+        plain = re.sub(r"\.(lora_\w+)\.default(?=\.|$)", r".\1", plain)
+        plain = plain.replace(".lora_magnitude_vector.weight", ".lora_magnitude_vector")
+        if plain in tensors:
+            raise AdapterError(f"{path}: holds {plain!r} twice, once with `.default`; keep one")
+        tensors[plain] = tensor
     return tensors
 
 

@@ -62,7 +62,7 @@ class EncoderSource:
             ["config.json", "model*.safetensors"],
             "model",
             optional_patterns=["model.safetensors.index.json", *TOKENIZER_FILES],
-            remedy=f"if it has pytorch_model.bin: {convert_command(self.name)}",
+            remedy=convert_remedy(self.name),
         )
 
     @cached_property
@@ -73,6 +73,11 @@ class EncoderSource:
 def base_model_name(encoder: str) -> str:
     """Return the name under which other programs find the same encoder."""
     return MINILM_HUB_ID if encoder == "minilm" else encoder
+
+
+def convert_remedy(name: str) -> str:
+    """Say what to do with a hub repository that has no safetensors."""
+    return f"if it has pytorch_model.bin: {convert_command(name)}"
 
 
 def existing_folder(encoder: str) -> Path | None:

@@ -172,12 +172,11 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
-        stored = load_file(path)
+        stored = _without_adapter_name(load_file(path), path)
     except FileNotFoundError:
         raise AdapterError(f"{path.parent}: no {path.name}; pickled adapters are refused") from None
     except (SafetensorError, OSError) as error:
         raise AdapterError(f"{path}: not a complete safetensors file ({error})") from error
-    stored = _without_adapter_name(stored, path)
     tensors: dict[str, Tensor] = {}
     for name, tensor in stored.items():
         if not name.startswith(PREFIX):
@@ -195,9 +194,10 @@ def _without_adapter_name(stored: Mapping[str, Tensor], path: Path) -> Mapping[s
         return stored
     tensors: dict[str, Tensor] = {}
     for name, tensor in stored.items():
-        if ".original_module." in name:  # what the adapter replaces
-            continue
         plain = name.replace(".modules_to_save.default.", ".")
+        is_copy = plain != name and plain in stored  # a bias, which PEFT writes twice
+        if is_copy or ".original_module." in name:  # or what the adapter replaces
+            continue
         plain = re.sub(r"\.(lora_\w+)\.default(?=\.|$)", r".\1", plain)
         plain = plain.replace(".lora_magnitude_vector.weight", ".lora_magnitude_vector")
         if plain in tensors:

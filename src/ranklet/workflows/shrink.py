@@ -42,8 +42,8 @@ from ranklet.run.folder import Run, check_vacant, new_run, write_json
 from ranklet.run.model_card import cut_adapter_card
 from ranklet.run.model_source import (
     ModelSource,
-    adapter_folder,
     as_model_source,
+    classifier_folder,
     dtype_of_trained,
     run_of,
 )
@@ -122,8 +122,13 @@ def shrink(
     dtype = dtype_of_trained(run, options.precision, place)
     compute: dict[str, Any] = {"dtype": dtype, "device": place}
     names = options.label_names
-    saved = read_saved(adapter_folder(source), encoder=options.encoder, label_names=names)
-    _refuse_lengths(saved)
+    saved = read_saved(
+        classifier_folder(source),
+        encoder=options.encoder,
+        label_names=names,
+        problem_type=options.problem_type,
+    )
+    _refuse_what_cannot_shrink(saved)
     network = build_saved(saved, **compute)
     check_probes(network, saved.probes)
 
@@ -172,7 +177,9 @@ def _check_out(folder: Path, recipe: Recipe | None) -> None:
         raise RunError(f"{folder}: exists already; choose another --out")
 
 
-def _refuse_lengths(saved: SavedClassifier) -> None:
+def _refuse_what_cannot_shrink(saved: SavedClassifier) -> None:
+    if not saved.adapter.placements:
+        raise AdapterError(f"{saved.folder}: a whole classifier has no adapter to shrink")
     if saved.adapter.use_dora:
         raise AdapterError(
             f"{saved.folder}: use_dora: trained lengths belong to whole updates, which shrink "

@@ -19,8 +19,9 @@ from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.weight_files import unwrapped_names, weight_files
 from ranklet.errors import AdapterError, HubError, MissingExtraError, WeightsError
 from ranklet.files import read_json_object
-from ranklet.head import LAST, LAST_MAPS, dense_head_tensors, standard_head
+from ranklet.head import HEAD_MODULES, LAST, LAST_MAPS, dense_head_tensors, standard_head
 from ranklet.lora.adapter_file import CONFIG_FILE, TENSORS_FILE, AdapterFile
+from ranklet.saved.assembly import ClassifierSettings
 from ranklet.vocabulary import ProblemType
 
 
@@ -61,6 +62,40 @@ def whole_classifier(folder: Path) -> AdapterFile:
             f"adapter or a classifier of transformers, or train one on it: --set encoder={folder}"
         )
     return AdapterFile(str(folder), 1, 1.0, (), False, "none", 0.0, tensors)
+
+
+def bare_settings(
+    folder: Path, adapter: AdapterFile, encoder: str | None, problem_type: ProblemType | None
+) -> tuple[ClassifierSettings, EncoderSource]:
+    """Say what a classifier is of which only tensors are known: transformers' own, on whole texts.
+
+    Raises:
+        AdapterError: No encoder is named, or the head is not the one that belongs to it.
+        WeightsError: The encoder's files are unusable.
+        HubError: The hub is needed and cannot be had.
+    """
+    if encoder is None and adapter.base_model is None:
+        raise AdapterError(
+            f"{folder}: the adapter names no encoder; name the one it was trained on: --encoder "
+            "FOLDER or a hub id"
+        )
+    name = encoder or str(adapter.base_model)
+    source = EncoderSource(name) if encoder else encoder_named_by(folder, name)
+    heads = tuple(f"{module}." for module in HEAD_MODULES)
+    in_head = {tensor for tensor in adapter.tensors if tensor.startswith(heads)}
+    if in_head != dense_head_tensors(source.config):
+        raise AdapterError(
+            f"{folder}: the adapter's head is not the one transformers has for encoder {name!r}"
+        )
+    settings = ClassifierSettings(
+        encoder=name,
+        head="dense",
+        pooling="cls",
+        max_length=source.config.max_length,
+        cleaning=(),
+        problem_type=problem_type or stated_problem_type(source.folder),
+    )
+    return settings, source
 
 
 def encoder_named_by(folder: Path, name: str) -> EncoderSource:

@@ -22,17 +22,17 @@ from ranklet.data.tokens.tokenizer import write_tokenizer
 from ranklet.encoder.source import EncoderSource, base_model_name
 from ranklet.errors import AdapterError, ParityError
 from ranklet.files import folder_appearing_whole, read_json_object, write_atomically
-from ranklet.head import HEAD_MODULES, dense_head_tensors, module_device
+from ranklet.head import module_device
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import AdapterFile, as_plain_lora, read_adapter
 from ranklet.problem import MultiLabel, SingleLabel
 from ranklet.saved.assembly import ClassifierSettings, assemble
 from ranklet.saved.foreign import (
+    bare_settings,
     count_outputs,
     encoder_named_by,
     is_whole_classifier,
     stated_label_names,
-    stated_problem_type,
     whole_classifier,
     with_two_outputs,
 )
@@ -291,29 +291,7 @@ def _read_settings(
         if encoder is None:
             return settings, encoder_named_by(folder, settings.encoder)
         return replace(settings, encoder=encoder), EncoderSource(encoder)
-    if encoder is None and adapter.base_model is None:
-        raise AdapterError(
-            f"{folder}: the adapter names no encoder; name the one it was trained on: --encoder "
-            "FOLDER or a hub id"
-        )
-    name = encoder or str(adapter.base_model)
-    source = EncoderSource(name) if encoder else encoder_named_by(folder, name)
-    heads = tuple(f"{module}." for module in HEAD_MODULES)
-    in_head = {tensor for tensor in adapter.tensors if tensor.startswith(heads)}
-    if in_head != dense_head_tensors(source.config):
-        raise AdapterError(
-            f"{folder}: the adapter's head is not the one transformers has for encoder {name!r}"
-        )
-    # What transformers has computes its own classifier, which reads whole texts.
-    settings = ClassifierSettings(
-        encoder=name,
-        head="dense",
-        pooling="cls",
-        max_length=source.config.max_length,
-        cleaning=(),
-        problem_type=problem_type or stated_problem_type(source.folder),
-    )
-    return settings, source
+    return bare_settings(folder, adapter, encoder, problem_type)
 
 
 def _check_thresholds(folder: Path, settings: ClassifierSettings, labels: LabelSet) -> None:

@@ -162,7 +162,13 @@ def shrink(
         after=after,
     )
     if recipe is None:
-        card = cut_adapter_card(saved.settings.encoder, *shrunk.parameters, shrunk.kept_energy)
+        card = cut_adapter_card(
+            saved.settings.encoder,
+            saved.labels.names,
+            saved.settings.problem_type,
+            *shrunk.parameters,
+            shrunk.kept_energy,
+        )
         save_and_reload(folder, smaller, saved.settings, cut, card)
     else:
         same = recipe.model_copy(update={"encoder": saved.encoder.name})

@@ -122,6 +122,14 @@ def test_other_labels_are_not_compared(ranklet: Command, whole: Path) -> None:
     assert "whole: has the labels a, b, run " in answer.stderr
 
 
+def test_another_test_file_is_not_compared(ranklet: Command, whole: Path) -> None:
+    path = Path("test.csv")
+    path.write_text(path.read_text().replace("match", "coach"))
+    answer = ranklet("compare", "run", "whole")
+    assert answer.returncode == 2
+    assert "test.csv: holds other rows than when run was evaluated on it" in answer.stderr
+
+
 def test_it_teaches_without_transformers(
     ranklet: Command, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from ranklet.recipe import load_recipe
 from ranklet.run.folder import Run, open_run
 from ranklet.saved.foreign import is_whole_classifier
 from ranklet.saved.head import HEAD_FILE
-from ranklet.saved.model import CLASSIFIER_FILE, LABELS_FILE
+from ranklet.saved.model import CLASSIFIER_FILE, LABELS_FILE, SavedClassifier, read_saved
 from ranklet.saved.probes import PROBES_FILE
 from ranklet.text_classifier import TextClassifier
 from ranklet.vocabulary import Device, Precision, ProblemType
@@ -117,6 +117,23 @@ def classifier_folder(path: Path) -> Path:
     raise RunError(
         f"{path}: holds neither a run (recipe.yaml) nor a PEFT adapter ({CONFIG_FILE}) nor a model "
         "(config.json); name such a folder"
+    )
+
+
+def read_classifier(model: ModelSource) -> SavedClassifier:
+    """Read the files of a classifier; nothing is built of them yet.
+
+    Raises:
+        RunError: There is no such classifier.
+        AdapterError: The adapter is unusable, or does not fit the encoder or the labels.
+        WeightsError: The encoder's files are unusable.
+        HubError: The hub is needed and cannot be had.
+    """
+    return read_saved(
+        classifier_folder(model.folder),
+        encoder=model.encoder,
+        label_names=model.label_names,
+        problem_type=model.problem_type,
     )
 
 

@@ -22,8 +22,7 @@ from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run.folder import Run
-from ranklet.run.model_source import ModelSource, as_model_source, classifier_folder, run_of
-from ranklet.saved.model import read_saved
+from ranklet.run.model_source import ModelSource, as_model_source, read_classifier, run_of
 from ranklet.vocabulary import Precision
 from ranklet.workflows._audit.cleaned_copy import LabelErrorPolicy, check_fix, decide, write_fixed
 from ranklet.workflows._audit.findings import (
@@ -187,8 +186,7 @@ def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Re
 def _encoder_of(model: ModelSource) -> str | None:
     """Return the encoder of a classifier that is no run; without one minilm, if it is installed."""
     if model.path is not None:
-        folder = classifier_folder(model.folder)
-        return read_saved(folder, label_names=model.label_names).encoder.name
+        return read_classifier(model).encoder.name
     with suppress(MissingExtraError):
         _ = EncoderSource("minilm").folder
         return "minilm"

@@ -13,11 +13,11 @@ from ranklet.run.model_source import (
     Model,
     ModelSource,
     as_model_source,
-    classifier_folder,
     dtype_of_trained,
+    read_classifier,
     run_of,
 )
-from ranklet.saved.model import build_saved, read_saved
+from ranklet.saved.model import build_saved
 from ranklet.saved.probes import check_probes
 from ranklet.text_classifier import TextClassifier, merge_network
 from ranklet.vocabulary import AttentionBackend, Device, Precision, ProblemType
@@ -72,20 +72,14 @@ def load(
     }
     given = {name: value for name, value in options.items() if value is not None}
     source = replace(as_model_source(model), **given)
-    folder, where = classifier_folder(source.folder), choose_device(source.device)
-    saved = read_saved(
-        folder,
-        encoder=source.encoder,
-        label_names=source.label_names,
-        problem_type=source.problem_type,
-    )
+    saved, where = read_classifier(source), choose_device(source.device)
     dtype = dtype_of_trained(run_of(source), source.precision, where)
     network = build_saved(saved, dtype=dtype, device=where, attention=attention)
     check_probes(network, saved.probes)
     if merge:
         merge_network(network, compile)
         check_probes(network, saved.probes)
-    card = folder / "README.md"
+    card = saved.folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
     return TextClassifier(network, saved.settings, saved.adapter, text, is_merged=merge)
 

@@ -43,13 +43,13 @@ from ranklet.run.model_card import cut_adapter_card
 from ranklet.run.model_source import (
     ModelSource,
     as_model_source,
-    classifier_folder,
     dtype_of_trained,
+    read_classifier,
     run_of,
 )
 from ranklet.run.writing import write_adapter, write_evaluations
 from ranklet.saved.assembly import assemble
-from ranklet.saved.model import SavedClassifier, build_saved, read_saved, save_and_reload
+from ranklet.saved.model import SavedClassifier, build_saved, save_and_reload
 from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
 from ranklet.workflows.from_recipe.own_validation import own_validation
@@ -112,7 +112,7 @@ def shrink(
         RankletError: The classifier cannot be loaded.
     """
     options = as_model_source(model)
-    source, folder = options.folder, Path(out)
+    folder = Path(out)
     run = run_of(options)
     recipe = None if run is None else load_recipe(run.recipe)
     hashes = None if run is None else certified_data(run)
@@ -121,13 +121,7 @@ def shrink(
     place = choose_device(options.device)
     dtype = dtype_of_trained(run, options.precision, place)
     compute: dict[str, Any] = {"dtype": dtype, "device": place}
-    names = options.label_names
-    saved = read_saved(
-        classifier_folder(source),
-        encoder=options.encoder,
-        label_names=names,
-        problem_type=options.problem_type,
-    )
+    saved = read_classifier(options)
     _refuse_what_cannot_shrink(saved)
     network = build_saved(saved, **compute)
     check_probes(network, saved.probes)

@@ -8,6 +8,7 @@ from ranklet.budget.plan import count_trainable
 from ranklet.errors import RunError
 from ranklet.evaluation.answers import answer, evaluate_answers, predictions_of
 from ranklet.evaluation.comparison.verdicts import Contender
+from ranklet.files import sha256_file
 from ranklet.labels import as_written
 from ranklet.run.folder import Run, SeedFolder
 from ranklet.run.model_source import ModelSource, name_of, run_of
@@ -47,7 +48,10 @@ def ask_like(run: ComparedRun, model: ModelSource) -> Contender:
         evaluate_answers(network, answers, split),
         predictions_of(network, answers),
     )
-    if list(map(as_written, predictions.labels)) != list(map(as_written, run.predictions.labels)):
+    changed = _was_changed(source, run.data_hashes.get("test"))
+    if changed or list(map(as_written, predictions.labels)) != list(
+        map(as_written, run.predictions.labels)
+    ):
         raise RunError(f"{source}: holds other rows than when {run.name} was evaluated on it")
     whole = not classifier.adapter.placements
     parameters = network.encoder.parameters() if whole else ()
@@ -60,3 +64,10 @@ def ask_like(run: ComparedRun, model: ModelSource) -> Contender:
         seconds=None,
         fields={"encoder": classifier.settings.encoder},
     )
+
+
+def _was_changed(source: object, certified: str | None) -> bool:
+    """Tell whether a file is no longer the one that was certified."""
+    if certified is None or not isinstance(source, str) or not Path(source).is_file():
+        return False
+    return sha256_file(Path(source)) != certified

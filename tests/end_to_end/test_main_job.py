@@ -480,3 +480,14 @@ def test_a_model_loads_in_another_precision(workplace: Path, ranklet: Command, s
     expected = load("run2").predict(texts)
     assert library.load("run2", precision="float32").predict(texts) == expected
     assert library.load("run2", precision="bfloat16").predict(texts) == expected
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_code_in_the_card_gives_label_names_to_peft(workplace: Path) -> None:
+    pytest.importorskip("peft")
+    card = Path("run/adapter/README.md").read_text()
+    code = card.split("```python\n")[1].split("```")[0]
+    made: dict[str, Any] = {}
+    exec(code.replace("this/folder", "run/adapter"), made)
+    labels = json.loads(Path("run/adapter/labels.json").read_text())["labels"]
+    assert made["model"].config.id2label == dict(enumerate(labels))

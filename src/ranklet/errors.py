@@ -65,12 +65,18 @@ class DataError(RankletError, ValueError):
         source: File path or data set name.
         line: Line number in the file, counted from 1, or None.
         column: Column name, or None.
+        settings: Settings such as `data.encoding=cp1252` that most likely read it after all.
     """
 
     def __init__(
-        self, message: str, source: str, line: int | None = None, column: str | None = None
+        self,
+        message: str,
+        source: str,
+        line: int | None = None,
+        column: str | None = None,
+        settings: tuple[str, ...] = (),
     ) -> None:
-        self.source, self.line, self.column = source, line, column
+        self.source, self.line, self.column, self.settings = source, line, column, settings
         place = source if line is None else f"{source}:{line}"
         where = place if column is None else f"{place}: column {column!r}"
         super().__init__(f"{where}: {message}")

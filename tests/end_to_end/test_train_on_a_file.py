@@ -114,3 +114,22 @@ def test_lists_of_labels_are_seen(workplace: Path, ranklet: Any) -> None:
     assert answer.returncode == 0, answer.stderr
     resolved = load_recipe(workplace / "mine" / "recipe.yaml").data
     assert resolved.problem_type == "multi_label_classification"
+
+
+def test_what_a_refusal_advises_is_done_and_said(workplace: Path, ranklet: Any) -> None:
+    rows = "".join(f"{label},{text} \x93caf\xe9\x94\n" for text, label, _ in ROWS)
+    (workplace / "mine.csv").write_bytes(rows.encode("latin-1"))
+    answer = ranklet("train", "mine.csv", *TINY, "--out", "mine")
+    assert answer.returncode == 0, answer.stderr
+    said = "read with data.encoding=cp1252 data.columns=[label, text], as the file looks\n"
+    assert said in answer.stderr
+    resolved = load_recipe(workplace / "mine" / "recipe.yaml").data
+    assert (resolved.encoding, resolved.columns) == ("cp1252", ("label", "text"))
+
+
+def test_what_a_refusal_leaves_open_is_refused(workplace: Path, ranklet: Any) -> None:
+    rows = "text,label\n" + "".join(f"гол и мяч {row},{label}\n" for _, label, row in ROWS)
+    (workplace / "mine.csv").write_bytes(rows.encode("cp1251"))
+    answer = ranklet("train", "mine.csv", *TINY)
+    assert answer.returncode == 2
+    assert "data.encoding=cp1251" in answer.stderr

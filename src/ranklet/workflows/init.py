@@ -13,6 +13,7 @@ from ranklet.data.reading.find_columns import FoundColumns, find_columns
 from ranklet.data.reading.row import Row
 from ranklet.data.reading.sources import first_rows
 from ranklet.data.words import count_words
+from ranklet.errors import DataError
 from ranklet.recipe import Recipe, load_recipe, to_yaml
 from ranklet.workflows.from_recipe.reading_settings import reading_settings
 
@@ -75,17 +76,37 @@ def init(
         text = [column] if isinstance(column, str) else column
     if "label_column" in stated and label is None:
         label = section.label_column
-    rows = first_rows(section.train, reading_settings(section), ROWS)
+    rows, found = _first_rows(recipe, [*sources, *overrides])
     columns = find_columns(rows, section.train, text, label)
     text_column = list(columns.text) if len(columns.text) > 1 else columns.text[0]
     named = [
+        *found,
         f"data.text_column={json.dumps(text_column)}",
         f"data.label_column={json.dumps(columns.label)}",
     ]
     if columns.are_lists and "problem_type" not in stated:
         named.append("data.problem_type=multi_label_classification")
     recipe = load_recipe(BEGINNING, [*sources, *named, *overrides])
-    return FirstRecipe(recipe, tuple(_seen(rows, columns)))
+    read_by = [f"read with {' '.join(found)}, as the file looks"] if found else []
+    return FirstRecipe(recipe, (*read_by, *_seen(rows, columns)))
+
+
+def _first_rows(recipe: Recipe, overrides: Sequence[str]) -> tuple[list[Row], list[str]]:
+    """Read the first rows, with the settings that a refusal says most likely help; return both.
+
+    Raises:
+        DataError: They cannot be read with those either.
+    """
+    section, settings = recipe.data, list[str]()
+    while True:
+        try:
+            return first_rows(section.train, reading_settings(section), ROWS), settings
+        except DataError as error:
+            helpful = [setting for setting in error.settings if setting not in settings]
+            if not helpful:
+                raise
+            settings += helpful
+            section = load_recipe(BEGINNING, [*overrides, *settings]).data
 
 
 def _seen(rows: Sequence[Row], columns: FoundColumns) -> list[str]:

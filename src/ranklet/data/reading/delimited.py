@@ -110,11 +110,11 @@ def _positions(
     is_stated = dialect.columns is not None
     if wanted is None:
         if not is_stated and has_label(header, rows):
-            raise DataError(without_header(header, rows, USUAL_COLUMNS), source, line)
+            raise without_header(header, rows, USUAL_COLUMNS, source, line)
         return named_columns(header)
     is_named = is_stated or set(wanted) <= {name.strip() for name in header}
     if not is_named and looks_like_row(header, rows):
-        raise DataError(without_header(header, rows, wanted), source, line)
+        raise without_header(header, rows, wanted, source, line)
     return wanted_columns(header, wanted, source, line)
 
 

@@ -15,6 +15,7 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+WINDOWS = "data.encoding=cp1252"
 OTHERS = (
     "set data.encoding to that of the file, such as data.encoding=cp1251 (Cyrillic), "
     "data.encoding=gb18030 (Chinese) or data.encoding=latin-1"
@@ -60,8 +61,8 @@ def decoded_lines(chunks: Iterable[bytes], encoding: str) -> Iterator[str]:
         yield rest
 
 
-def advice(raw: bytes, encoding: str, has_foreign: bool) -> str:
-    """Say what to do about a line that does not decode.
+def advice(raw: bytes, encoding: str, has_foreign: bool) -> tuple[str, tuple[str, ...]]:
+    """Say what to do about a line that does not decode, and which settings most likely help.
 
     Args:
         raw: The line.
@@ -69,10 +70,12 @@ def advice(raw: bytes, encoding: str, has_foreign: bool) -> str:
         has_foreign: Whether an earlier line holds more than ASCII, and decodes.
     """
     if encoding != UTF8:
-        return "set data.encoding to that of the file"
+        return "set data.encoding to that of the file", ()
     if has_foreign:
-        return "lines before it are; mend this line"
-    return "set data.encoding=cp1252 (Windows)" if _looks_western(raw) else OTHERS
+        return "lines before it are; mend this line", ()
+    if _looks_western(raw):
+        return f"set {WINDOWS} (Windows)", (WINDOWS,)
+    return OTHERS, ()
 
 
 def advice_on_nul(raw: bytes) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ranklet.data.reading.row import ColumnError, require_columns
+from ranklet.errors import DataError
 
 POSITION = re.compile(r"column([1-9]\d*)")
 LONGEST_NAME = 60
@@ -67,8 +68,12 @@ def has_label(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 
 def without_header(
-    header: Sequence[str], rows: Sequence[Sequence[str]], wanted: Sequence[str]
-) -> str:
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    wanted: Sequence[str],
+    source: str,
+    line: int,
+) -> DataError:
     """Say that a first line looks like a row, and the setting that reads it as one."""
     columns = [(name, *column) for name, column in zip(header, _columns(header, rows), strict=True)]
     *texts, label = wanted if len(wanted) > 1 else (*wanted, "")
@@ -78,9 +83,13 @@ def without_header(
     if label and left:
         names[min(left, key=lambda at: (len(set(columns[at])), -at))] = label
     listed = ", ".join(names.get(place, f"column{place + 1}") for place in range(len(columns)))
-    return (
-        f"looks like a row; if it is one, set data.columns=[{listed}], else name the columns: "
-        "--text COLUMN --label COLUMN"
+    setting = f"data.columns=[{listed}]"
+    return DataError(
+        f"looks like a row; if it is one, set {setting}, else name the columns: "
+        "--text COLUMN --label COLUMN",
+        source,
+        line,
+        settings=(setting,),
     )
 
 

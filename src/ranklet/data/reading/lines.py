@@ -128,11 +128,10 @@ def _decode_each(chunks: Iterable[bytes], source: str, encoding: str) -> Iterato
         try:
             yield number, raw.decode(encoding)
         except UnicodeDecodeError as error:
-            message = (
-                f"byte 0x{raw[error.start]:02X} at byte {error.start + 1} of the line is not "
-                f"{encoding.upper()}; {advice(raw, encoding, has_foreign)}"
-            )
-            raise DataError(message, source, number) from error
+            place = f"byte 0x{raw[error.start]:02X} at byte {error.start + 1} of the line"
+            remedy, settings = advice(raw, encoding, has_foreign)
+            message = f"{place} is not {encoding.upper()}; {remedy}"
+            raise DataError(message, source, number, settings=settings) from error
         # The mark alone says nothing of the rest.
         has_foreign = has_foreign or not (raw.isascii() or number == 1)
 
@@ -150,5 +149,6 @@ def _decode_together(
                 raise DataError("NUL character; a text file holds none", source, number)
             yield number, text
     except UnicodeError as error:
-        message = f"is not {encoding.upper()}: {first_line(error)}; {advice(b'', encoding, False)}"
+        remedy, _ = advice(b"", encoding, False)
+        message = f"is not {encoding.upper()}: {first_line(error)}; {remedy}"
         raise DataError(message, source, number + 1) from error

@@ -60,8 +60,8 @@ def test_a_first_line_looks_like_a_row_or_like_names(
 
 def test_the_setting_names_the_longest_column_text_and_the_fewest_values_label() -> None:
     rows = [[str(row), "ab"[row % 2], f"a text {row}"] for row in range(1, 9)]
-    said = without_header(["0", "a", "a text 0"], rows, ["body", "class"])
-    assert "data.columns=[column1, class, body]" in said
+    said = without_header(["0", "a", "a text 0"], rows, ["body", "class"], "a.csv", 1)
+    assert "data.columns=[column1, class, body]" in str(said)
 
 
 def test_very_many_columns_take_seconds_not_minutes() -> None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ranklet.workflows.audit import Fix, audit
     from ranklet.workflows.classify import Classification, classify
     from ranklet.workflows.compare import compare
+    from ranklet.workflows.convert import convert
     from ranklet.workflows.estimate import estimate
     from ranklet.workflows.evaluate import evaluate
     from ranklet.workflows.fit_ranks import fit_ranks
@@ -94,6 +95,7 @@ __all__ = [
     "audit",
     "classify",
     "compare",
+    "convert",
     "estimate",
     "evaluate",
     "fit_ranks",

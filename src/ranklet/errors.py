@@ -20,8 +20,10 @@ can mend it, 75 where the same command goes on later, else 1.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class RankletError(Exception):
@@ -142,3 +144,9 @@ class ParityError(RankletError, RuntimeError):
     def __init__(self, message: str, max_difference: float, tolerance: float) -> None:
         self.max_difference, self.tolerance = max_difference, tolerance
         super().__init__(message)
+
+
+def convert_command(encoder: str | Path) -> str:
+    """Return the command that writes an encoder anew in files that are read."""
+    name = Path(encoder).name or Path(encoder).resolve().name
+    return f"ranklet convert {shlex.quote(str(encoder))} --out {shlex.quote(f'{name}-converted')}"

@@ -38,8 +38,8 @@ _ACTIVATIONS: Mapping[ActivationName, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
 }
 
-# Maps of a head that give the logits, whatever else a head holds.
-_LAST_MAPS = (f"{LAST}.weight", f"{LAST}.bias", f"{LAST}.out_proj.weight", f"{LAST}.out_proj.bias")
+LAST_MAPS = (f"{LAST}.weight", f"{LAST}.bias", f"{LAST}.out_proj.weight", f"{LAST}.out_proj.bias")
+"""Tensors of a head that give the logits, whatever else it holds."""
 
 
 class FrozenLinear(nn.Module):
@@ -264,7 +264,7 @@ def build_head(
 def is_trained(head: HeadKind, tensor: str) -> bool:
     """Tell whether a tensor of a head, by its full name, is one that trains."""
     if head == "frozen_dense":
-        return tensor in _LAST_MAPS
+        return tensor in LAST_MAPS
     return head != "low_rank" or ".base_layer." not in tensor
 
 

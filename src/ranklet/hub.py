@@ -31,6 +31,7 @@ def hub_folder(
     allow_patterns: Sequence[str],
     repo_type: RepoType,
     optional_patterns: Sequence[str] = (),
+    remedy: str = "use another one",
 ) -> Path:
     """Return a local folder with the wanted files of a hub repository.
 
@@ -39,7 +40,7 @@ def hub_folder(
     within 5 seconds, because the hub's client would retry an unreachable one for 23.
 
     Patterns are names or shell patterns; each must match at least one file, but for the optional
-    ones.
+    ones. `remedy` says what else to do where the hub has no such file.
 
     Raises:
         HubError: A bad id, an unknown or gated repository, a pattern without a file, or neither
@@ -64,7 +65,7 @@ def hub_folder(
     if unmatched:
         raise HubError(
             f"{NOUNS[repo_type]} {repo_id!r}: no file named {' or '.join(unmatched)} at "
-            f"{hub_endpoint()}; use another one, or {LOCAL_COPIES[repo_type]}"
+            f"{hub_endpoint()}; {remedy}, or {LOCAL_COPIES[repo_type]}"
         )
     return Path(folder)
 

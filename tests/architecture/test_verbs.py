@@ -18,7 +18,7 @@ IMPORTS = import_graph(MODULES)
 WORKFLOWS = "ranklet.workflows"
 VERBS = {path.stem for path in (PACKAGE / "workflows").glob("[a-z]*.py")}
 # The verb whose part a private file is; a private folder `_VERB` says it itself.
-VERB_OF = {"_compared_runs": "compare", "_learn_shifts": "estimate"}
+VERB_OF = {"_learn_shifts": "estimate"}
 
 
 def test_the_public_contract_is_sorted_and_complete() -> None:
@@ -90,7 +90,7 @@ READERS = (
 # Those that read fields of a recipe besides, and why.
 FURTHER_READERS = {
     "ranklet.cli.verbs.plan",  # prints the budget and `adapter.fit`
-    f"{WORKFLOWS}._compared_runs",  # a field in which recipes differ names a system
+    f"{WORKFLOWS}._compare.runs",  # a field in which recipes differ names a system
     f"{WORKFLOWS}._verify.checks",  # compares a recipe with what its run states
     f"{WORKFLOWS}._verify.claims",  # counts again what a recipe trains
     f"{WORKFLOWS}.audit",  # reads texts as a run does

@@ -14,7 +14,7 @@ import ranklet as package
 LONG = "the minister signed the new border treaty in the capital on {} after long talks"
 TRAIN = [
     ("1", LONG.format("Monday"), "World"),
-    ("2", LONG.format("MONDAY") + "!", "Sports"),
+    ("2", LONG.format("Monday"), "Sports"),
     ("3", LONG.format("Friday"), "World"),
     ("4", "cafÃ© owners &lt;b&gt;protest&lt;/b&gt; in the capital", "World"),
     ("5", "...", "World"),

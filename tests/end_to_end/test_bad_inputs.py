@@ -49,7 +49,10 @@ COMMANDS = [
     # What a run is asked.
     ("classify nowhere text", "nowhere: no such folder; name the folder of a run"),
     ("classify train.csv text", "train.csv: no such folder; name the folder of a run"),
-    ("classify encoder text", "encoder: holds neither a run .. nor a PEFT adapter"),
+    (
+        "classify encoder text",
+        "encoder: holds no trained classifier, it has no classifier.bias; name a run",
+    ),
     (f"classify {LONG} text", f"{LONG} .. file name too long"),
     ("evaluate run --data none.csv", "none.csv: no such file; near names in that folder"),
     ("evaluate run --label-column class", "test.csv:1: no column 'class'"),
@@ -199,7 +202,10 @@ ADAPTERS = [
     (lambda b: b.cut(TENSORS), f"{TENSORS}: not a complete safetensors file"),
     (lambda b: b.drop(TENSORS, DOWN), f"{TENSORS}: .. without its twin"),
     (lambda b: b.drop(TENSORS, "lora"), f"{TENSORS}: holds no LoRA tensors"),
-    (lambda b: b.drop(TENSORS, "classifier"), f"{ADAPTER}: the adapter carries no head .. train"),
+    (
+        lambda b: b.drop(TENSORS, "classifier"),
+        f"{ADAPTER}: adapter_model.safetensors holds adapters alone and no head .. save it again",
+    ),
     (lambda b: b.tensor(TENSORS, DOWN, lambda t: t[:, :4]), "adapter: bert .. has shape (2, 4), b"),
     (lambda b: b.tensor(TENSORS, DOWN, lambda t: t / 0), f"{TENSORS}: tensor '{DOWN}' is not all"),
     (lambda b: b.tensor(TENSORS, DOWN, lambda t: t.int()), f"{TENSORS}: tensor '{DOWN}' is not"),
@@ -217,10 +223,13 @@ ADAPTERS = [
     (lambda b: b.put(LABELS, '{"labels": [1, 2]}'), f"{LABELS}: must hold"),
     (lambda b: b.put(LABELS, "{}"), f"{LABELS}: must hold"),
     (lambda b: b.fields(NAMES, head="deep"), f"{NAMES}: head: Input should be 'dense', "),
-    (lambda b: b.fields(NAMES, encoder="./gone"), "encoder './gone': no such folder; name a Huggi"),
+    (
+        lambda b: b.fields(NAMES, encoder="./gone"),
+        f"{ADAPTER}: its encoder './gone' is not here .. --encoder FOLDER",
+    ),
     (
         lambda b: (b.remove(NAMES), b.fields(CONFIG, base_model_name_or_path=None)),
-        f"{ADAPTER}: the adapter names no encoder; .. base_model_name_or_path",
+        f"{ADAPTER}: the adapter names no encoder .. --encoder FOLDER",
     ),
     (lambda b: b.tensor(TENSORS, TOP, lambda t: -t), DIFFERS),
     (lambda b: b.tensor(WEIGHTS, WORDS, lambda t: -t), DIFFERS),

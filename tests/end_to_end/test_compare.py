@@ -131,7 +131,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(ranklet: Command, here: 
         ("seeds/seed-0",): "1 run is named; name at least two",
         ("seeds/seed-0", "run"): "run: its test rows are not those of seed-0: 6 rows against 60",
         ("seeds/seed-0", "seeds/../seeds/seed-0"): "named twice",
-        ("seeds/seed-0", "encoder"): "holds no run",
+        ("seeds/seed-0", "encoder"): "holds no trained classifier",
         ("seeds/seed-0", "nowhere"): "no such folder",
         ("seeds", "seeds/seed-1"): "has the recipe, the data and the seed of seeds/seed-1",
         ("seeds", "sabotaged", "--target", "nowhere.txt"): "nowhere.txt",

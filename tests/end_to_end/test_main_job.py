@@ -424,6 +424,16 @@ def test_a_finished_run_that_lost_its_certificate_is_not_emptied(
     assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
 
 
+def test_without_out_every_start_has_a_folder_of_its_own(workplace: Path, ranklet: Command) -> None:
+    assert ranklet("train", "recipe.yaml", "--set", "data.train=none.csv").returncode == 2
+    assert not Path("runs").exists()
+    Path("runs/recipe").mkdir(parents=True)  # another start has just made it
+    done = ranklet("train", "recipe.yaml")
+    assert done.returncode == 0, done.stderr
+    assert library.Run(Path("runs/recipe-2")).is_finished
+    assert list(Path("runs/recipe").iterdir()) == []
+
+
 def test_classify_writes_to_a_pipe_that_is_ascii_only(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -470,3 +480,14 @@ def test_a_model_loads_in_another_precision(workplace: Path, ranklet: Command, s
     expected = load("run2").predict(texts)
     assert library.load("run2", precision="float32").predict(texts) == expected
     assert library.load("run2", precision="bfloat16").predict(texts) == expected
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_code_in_the_card_gives_label_names_to_peft(workplace: Path) -> None:
+    pytest.importorskip("peft")
+    card = Path("run/adapter/README.md").read_text()
+    code = card.split("```python\n")[1].split("```")[0]
+    made: dict[str, Any] = {}
+    exec(code.replace("this/folder", "run/adapter"), made)
+    labels = json.loads(Path("run/adapter/labels.json").read_text())["labels"]
+    assert made["model"].config.id2label == dict(enumerate(labels))

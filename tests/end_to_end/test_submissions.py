@@ -68,7 +68,7 @@ def test_order_ids_and_header_are_those_of_the_sample(
     record = json.loads((contest / "submission.json").read_text(encoding="utf-8"))
     assert record["labels"] == {"Sports": "Sports", "World": "World"}
     assert record["label_form"] == "name"
-    assert len(record["adapter_sha256"]) == 64
+    assert len(record["model_sha256"]) == 64
 
 
 @pytest.mark.parametrize(

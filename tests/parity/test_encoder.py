@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from tiny_models import (
 from torch import Tensor
 
 from ranklet.batch import Batch
+from ranklet.encoder import config_fields
 from ranklet.encoder.config import read_config
 from ranklet.encoder.families import AnyEncoder
 from ranklet.encoder.modernbert import ModernBertEncoder
@@ -178,6 +180,59 @@ def test_other_activations_equal_transformers(tmp_path: Path, activation: str) -
     texts = random_texts(LENGTHS, SIZES["vocab_size"])
     theirs = transformers_states(model, texts, 0)
     assert (our_states(load(save(model, tmp_path)), texts) - theirs).abs().max() <= TOLERANCE
+
+
+# Family, and fields of its config.json; ... leaves one out.
+LEFT_OUT = [
+    *[(family, {"layer_norm_eps": ...}) for family in ("bert", "roberta", "electra")],
+    *[(family, {"pad_token_id": ...}) for family in ("bert", "roberta", "distilbert", "electra")],
+    ("xlm-roberta", {"pad_token_id": ..., "layer_norm_eps": ...}),
+    ("bert", {"position_embedding_type": None}),
+    ("roberta", {"position_embedding_type": None, "hidden_act": "gelu_python"}),
+    ("bert", {"hidden_act": ...}),
+    *[("bert", {"hidden_act": name}) for name in ("gelu_fast", "gelu_accurate")],
+    ("distilbert", {"activation": "gelu_python_tanh"}),
+    ("modernbert", {"norm_eps": ..., "local_attention": ..., "layer_types": ...}),
+    ("modernbert", {"rope_parameters": ...}),
+]
+
+
+def with_fields(family: str, fields: dict[str, Any], folder: Path) -> Path:
+    """Write a tiny model whose config.json says other things, or nothing, in some fields."""
+    save(transformers_encoder(family), folder)
+    path = folder / "config.json"
+    stated = json.loads(path.read_text()) | fields
+    path.write_text(json.dumps({key: value for key, value in stated.items() if value is not ...}))
+    return folder
+
+
+def distance_to_transformers(folder: Path) -> float:
+    from transformers import AutoModel
+
+    model = AutoModel.from_pretrained(folder).eval()
+    texts = random_texts(LENGTHS, SIZES["vocab_size"])
+    theirs = transformers_states(model, texts, read_config(folder).pad_token_id % 120)
+    return float((our_states(load(folder), texts) - theirs).abs().max())
+
+
+@pytest.mark.parametrize(("family", "fields"), LEFT_OUT)
+def test_a_sparse_config_is_read_as_transformers_reads_it(
+    family: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    assert distance_to_transformers(with_fields(family, fields, tmp_path)) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "value"),
+    [("roberta", "pad_token_id", 0), ("bert", "layer_norm_eps", 0.01)],
+)
+def test_another_default_is_noticed(
+    family: str, name: str, value: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaults = {**config_fields._ABSENT[family], name: value}
+    monkeypatch.setitem(config_fields._ABSENT, family, defaults)
+    folder = with_fields(family, {name: ...}, tmp_path)
+    assert distance_to_transformers(folder) > 10 * TOLERANCE
 
 
 def test_backends_give_equal_gradients(tiny: Any) -> None:

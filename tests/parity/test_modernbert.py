@@ -142,7 +142,10 @@ YARN = {"rope_type": "yarn", "rope_theta": 1e4}
         ({"norm_bias": True}, "norm_bias True is not supported; allowed: False"),
         ({"rope_parameters": {"full_attention": YARN}}, "rope_parameters: full_attention .*yarn"),
         ({"rope_parameters": {}}, "rope_parameters: full_attention None is not supported"),
-        ({"rope_parameters": ...}, "global_rope_theta must be a number above 1, found None"),
+        (
+            {"rope_parameters": ..., "global_rope_theta": 0.5},
+            "global_rope_theta must be a number above 1, found 0.5",
+        ),
         ({"layer_types": ["full_attention"]}, "layer_types must list .* for each of 3 layers"),
         ({"local_attention": 1}, "local_attention must be an integer from 2"),
         ({"classifier_pooling": "max"}, "classifier_pooling 'max' .* allowed: cls, mean"),

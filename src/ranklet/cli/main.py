@@ -12,6 +12,7 @@ from ranklet.cli.terminal import allow_any_encoding
 from ranklet.cli.verbs.audit import audit
 from ranklet.cli.verbs.classify import classify
 from ranklet.cli.verbs.compare import compare
+from ranklet.cli.verbs.convert import convert
 from ranklet.cli.verbs.estimate import estimate
 from ranklet.cli.verbs.evaluate import evaluate
 from ranklet.cli.verbs.init import init
@@ -43,6 +44,7 @@ VERBS = (
     compare,
     estimate,
     stress,
+    convert,
 )
 for verb in VERBS:
     app.command()(verb)

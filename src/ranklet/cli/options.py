@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
+ProblemType = Literal["single_label_classification", "multi_label_classification"]
 
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="Built-in recipe, or a YAML file.")
 ]
 ModelArgument = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="Folder of a run, or of a PEFT adapter.")
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="Folder of a run, of a PEFT adapter or of a classifier of transformers; or a hub id.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -74,6 +79,10 @@ LabelNamesOption = Annotated[
     str | None,
     typer.Option(metavar="NAME,NAME", help="Label names in order, for an adapter without them."),
 ]
+ProblemTypeOption = Annotated[
+    ProblemType | None,
+    typer.Option(help="One label a text or several, for an adapter that does not say it."),
+]
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
 PrecisionOption = Annotated[
     Precision,
@@ -88,11 +97,12 @@ def model_source(
     label_names: str | None,
     device: Device,
     precision: Precision,
+    problem_type: ProblemType | None = None,
 ) -> ModelSource:
     """Say which classifier is loaded, with which encoder and names, where and how precisely."""
     from ranklet.run.model_source import ModelSource
 
-    return ModelSource(path, encoder, names_of(label_names), device, precision)
+    return ModelSource(path, encoder, names_of(label_names), device, precision, problem_type)
 
 
 def columns(

@@ -12,6 +12,31 @@ Fields = Mapping[str, object]
 
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
 
+# Other names that transformers has for the same functions.
+_SAME_ACTIVATION = {
+    "gelu_python": "gelu",
+    "gelu_fast": "gelu_pytorch_tanh",
+    "gelu_accurate": "gelu_pytorch_tanh",
+    "gelu_python_tanh": "gelu_pytorch_tanh",
+}
+
+# What transformers takes where a file leaves out a field that no tensor shows; null says as little.
+_ABSENT: Mapping[str, Fields] = {
+    "bert": {"layer_norm_eps": 1e-12, "pad_token_id": 0},
+    "roberta": {"layer_norm_eps": 1e-12, "pad_token_id": 1},
+    "xlm-roberta": {"layer_norm_eps": 1e-12, "pad_token_id": 1},
+    "distilbert": {"pad_token_id": 0},
+    "electra": {"layer_norm_eps": 1e-12, "pad_token_id": 0},
+    "modernbert": {
+        "norm_eps": 1e-5,
+        "pad_token_id": 50283,
+        "local_attention": 128,
+        "global_attn_every_n_layers": 3,
+        "global_rope_theta": 160_000.0,
+        "local_rope_theta": 10_000.0,
+    },
+}
+
 # Smallest and largest accepted value of a size; `_SIZES` otherwise.
 _LIMITS = {
     "num_hidden_layers": (1, 1_000),
@@ -28,6 +53,8 @@ def encoder_fields(fields: Fields, model_type: str, path: Path) -> dict[str, Any
     Raises:
         WeightsError: A field is missing, or has a value that is not supported.
     """
+    stated = {name: value for name, value in fields.items() if value is not None}
+    fields = {**_ABSENT[model_type], **stated}
     _refuse_other(fields, "position_embedding_type", "absolute", path)
     arguments = _READERS.get(model_type, _bert)(fields, path)
     hidden, heads = arguments["hidden_size"], arguments["num_attention_heads"]
@@ -47,8 +74,7 @@ def _bert(fields: Fields, path: Path) -> dict[str, Any]:
 
 
 def _electra(fields: Fields, path: Path) -> dict[str, Any]:
-    # Published files leave the padding id out; it is that of BERT's vocabulary.
-    arguments = _bert({"pad_token_id": 0, **fields}, path)
+    arguments = _bert(fields, path)
     width = _integer(fields, "embedding_size", path)
     return {**arguments, "embedding_size": None if width == arguments["hidden_size"] else width}
 
@@ -63,7 +89,7 @@ def _distilbert(fields: Fields, path: Path) -> dict[str, Any]:
         "max_position_embeddings": _integer(fields, "max_position_embeddings", path),
         "type_vocab_size": 0,
         "layer_norm_eps": 1e-12,  # fixed in the architecture
-        "pad_token_id": _integer({"pad_token_id": 0, **fields}, "pad_token_id", path),
+        "pad_token_id": _integer(fields, "pad_token_id", path),
         "hidden_act": _activation(fields, "activation", path),
     }
 
@@ -154,7 +180,9 @@ def _refuse_other(fields: Fields, name: str, allowed: object, path: Path) -> Non
 
 
 def _activation(fields: Fields, name: str, path: Path) -> str:
-    return _one_of(fields, name, ACTIVATIONS, path)
+    value = fields.get(name)
+    same = _SAME_ACTIVATION.get(value, value) if isinstance(value, str) else value
+    return _one_of(fields if value is None else {name: same}, name, ACTIVATIONS, path)
 
 
 def _one_of(fields: Fields, name: str, allowed: Sequence[str], path: Path) -> str:

@@ -9,16 +9,20 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ranklet.encoder.config import KNOWN_ENCODERS, EncoderConfig, read_config
-from ranklet.errors import MissingExtraError, WeightsError
+from ranklet.errors import MissingExtraError, WeightsError, convert_command
 from ranklet.hub import hub_folder
 
 MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+SENTENCEPIECE_FILES = ("spm.model", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
+    "added_tokens.json",
+    "special_tokens_map.json",
     "vocab.json",
     "merges.txt",
     "vocab.txt",
+    *SENTENCEPIECE_FILES,
 )
 
 
@@ -58,11 +62,12 @@ class EncoderSource:
             ["config.json", "model*.safetensors"],
             "model",
             optional_patterns=["model.safetensors.index.json", *TOKENIZER_FILES],
+            remedy=convert_remedy(self.name),
         )
 
     @cached_property
     def _local(self) -> Path | None:
-        return _minilm_folder() if self.name == "minilm" else _existing_folder(self.name)
+        return _minilm_folder() if self.name == "minilm" else existing_folder(self.name)
 
 
 def base_model_name(encoder: str) -> str:
@@ -70,7 +75,17 @@ def base_model_name(encoder: str) -> str:
     return MINILM_HUB_ID if encoder == "minilm" else encoder
 
 
-def _existing_folder(encoder: str) -> Path | None:
+def convert_remedy(name: str) -> str:
+    """Say what to do with a hub repository that has no safetensors."""
+    return f"if it has pytorch_model.bin: {convert_command(name)}"
+
+
+def existing_folder(encoder: str) -> Path | None:
+    """Return the folder of that name; None where it may be a hub id.
+
+    Raises:
+        WeightsError: It can only be a folder, and there is none.
+    """
     # os.path, unlike Path, answers False for names that no file system takes.
     path = Path(encoder).expanduser()
     if os.path.isdir(path):

@@ -31,7 +31,8 @@ from ranklet.encoder.transformers_layers import (
     showing,
     with_layers,
 )
-from ranklet.errors import WeightsError
+from ranklet.encoder.weight_files import WRAPPERS
+from ranklet.errors import WeightsError, convert_command
 from ranklet.vocabulary import AttentionBackend
 
 
@@ -168,10 +169,14 @@ def _check_names(loading_info: dict[str, Iterable[str]], folder: Path, prefix: s
     )
     for names, what in ((missing, "are missing"), (unexpected, "have no place in the encoder")):
         if names:
-            message = (
-                f"{folder}: {len(names)} tensors {what}, such as {names[0]}; "
+            wrapped = next((n for n in loading_info["unexpected_keys"] if WRAPPERS.match(n)), None)
+            why = (
                 "the file is incomplete or of another encoder"
+                if wrapped is None
+                else f"the file names them as in {wrapped}, which torch.compile or DataParallel "
+                f"does; convert it: {convert_command(folder)}"
             )
+            message = f"{folder}: {len(names)} tensors {what}, such as {names[0]}; {why}"
             raise WeightsError(message, missing, unexpected)
 
 

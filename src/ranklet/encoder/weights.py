@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from ranklet.encoder.families import AnyEncoder, build_encoder
 from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.quantization import quantize_frozen
 from ranklet.encoder.transformers_encoder import load_transformers_encoder
+from ranklet.encoder.weight_files import unwrapped_names, weight_files
 from ranklet.errors import WeightsError
 from ranklet.vocabulary import AttentionBackend, Quantization
 
@@ -66,41 +66,13 @@ def load_encoder(
     return encoder.requires_grad_(False).eval()
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """List the safetensors files of a model folder, shards included.
-
-    Raises:
-        WeightsError: There are none, or the index of the shards is broken.
-    """
-    index = folder / "model.safetensors.index.json"
-    if (folder / "model.safetensors").is_file():
-        return [folder / "model.safetensors"]
-    if index.is_file():
-        return [folder / name for name in _shard_names(index)]
-    pickled = next(iter(sorted(folder.glob("pytorch_model*.bin"))), None)
-    hint = (
-        f"{pickled.name} is a pickle, which can run code: convert it to safetensors"
-        if pickled
-        else "name a folder that holds one"
-    )
-    raise WeightsError(f"{folder}: no model.safetensors; {hint}")
-
-
-def _shard_names(index: Path) -> list[str]:
-    try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        outside = [name for name in names if Path(name).name != name]
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-        raise WeightsError(f"{index}: not a safetensors index ({type(error).__name__})") from error
-    if outside:
-        raise WeightsError(f"{index}: shard {outside[0]!r} lies outside the folder")
-    return names
-
-
 def _read_tensors(path: Path, architecture: Architecture, with_pooler: bool) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
-            names = {_encoder_name(name, architecture): name for name in file.keys()}  # noqa: SIM118
+            names = {
+                _encoder_name(plain, architecture): name
+                for plain, name in unwrapped_names(file.keys(), path).items()
+            }
             return {
                 name: file.get_tensor(stored)
                 for name, stored in names.items()

@@ -172,7 +172,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
-        stored = load_file(path)
+        stored = _without_adapter_name(load_file(path), path)
     except FileNotFoundError:
         raise AdapterError(f"{path.parent}: no {path.name}; pickled adapters are refused") from None
     except (SafetensorError, OSError) as error:
@@ -185,6 +185,24 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
             raise AdapterError(f"{path}: tensor {name!r} is not all finite numbers")
         if not _WRAPPER_COPY.search(name):
             tensors[name.removeprefix(PREFIX)] = tensor.float()
+    return tensors
+
+
+def _without_adapter_name(stored: Mapping[str, Tensor], path: Path) -> Mapping[str, Tensor]:
+    """Name the tensors of a state_dict as PEFT's own files do: without the adapter, `default`."""
+    if not any(".default" in name for name in stored):
+        return stored
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in stored.items():
+        plain = name.replace(".modules_to_save.default.", ".")
+        is_copy = plain != name and plain in stored  # a bias, which PEFT writes twice
+        if is_copy or ".original_module." in name:  # or what the adapter replaces
+            continue
+        plain = re.sub(r"\.(lora_\w+)\.default(?=\.|$)", r".\1", plain)
+        plain = plain.replace(".lora_magnitude_vector.weight", ".lora_magnitude_vector")
+        if plain in tensors:
+            raise AdapterError(f"{path}: holds {plain!r} twice, once with `.default`; keep one")
+        tensors[plain] = tensor
     return tensors
 
 

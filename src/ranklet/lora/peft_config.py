@@ -29,13 +29,15 @@ RANKLET_ONLY = "LORA_FOR_RANKLET_ONLY"
 
 # Options that do not change what a loaded adapter computes, or that are read below. Any other is
 # refused unless it is off. eva_config says how A started, layers_pattern which names count layers;
-# fan_in_fan_out is PEFT's word for weights of another layout than nn.Linear, which it takes back
-# for nn.Linear.
+# corda_config, loftq_config and lora_ga_config are read with the starts of their names alone, which
+# are refused; runtime_config says where a training keeps weights; fan_in_fan_out is PEFT's word for
+# weights of another layout than nn.Linear, which it takes back for nn.Linear.
 _KNOWN_OPTIONS = (
-    "alpha_pattern auto_mapping base_model_name_or_path bias eva_config exclude_modules "
-    "fan_in_fan_out inference_mode init_lora_weights layers_pattern layers_to_transform "
-    "lora_alpha lora_dropout megatron_core modules_to_save peft_type peft_version "
-    "qalora_group_size r rank_pattern revision target_modules task_type use_dora use_rslora"
+    "alpha_pattern auto_mapping base_model_name_or_path bias corda_config eva_config "
+    "exclude_modules fan_in_fan_out inference_mode init_lora_weights layers_pattern "
+    "layers_to_transform loftq_config lora_alpha lora_dropout lora_ga_config megatron_core "
+    "modules_to_save peft_type peft_version qalora_group_size r rank_pattern revision "
+    "runtime_config target_modules task_type use_dora use_rslora"
 )
 # Starts that leave the frozen weights alone, and those that can be computed again from them.
 _HARMLESS_INITS = (True, False, None, "gaussian", "orthogonal", "eva", "mica")
@@ -50,9 +52,15 @@ def check_options(config: Mapping[str, Any], path: Path) -> None:
     """
     if config.get("peft_type") not in ("LORA", RANKLET_ONLY):
         raise AdapterError(f"{path}: peft_type {config.get('peft_type')!r} is not LORA")
+    if config.get("task_type") not in ("SEQ_CLS", None):
+        raise AdapterError(
+            f"{path}: task_type {config['task_type']!r} is not SEQ_CLS, one answer for a text; if "
+            'it is one, write "SEQ_CLS" there, else merge the adapter into its encoder with PEFT '
+            "and train a classifier on that folder: --set encoder=FOLDER"
+        )
     known_options = _KNOWN_OPTIONS.split()
     for option, value in config.items():
-        if option not in known_options and value not in (None, False, {}, []):
+        if option not in known_options and not _is_off(value):
             raise AdapterError(f"{path}: option {option}={value!r} is not supported")
     if config.get("bias", "none") not in ("none", "lora_only", "all"):
         raise AdapterError(f"{path}: bias {config['bias']!r}; allowed: none, lora_only, all")
@@ -67,6 +75,12 @@ def check_options(config: Mapping[str, Any], path: Path) -> None:
         _check_names(config.get(option), option, path)
     for option in ("rank_pattern", "alpha_pattern"):
         _check_pattern(config.get(option) or {}, option, path)
+
+
+def _is_off(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_off, value.values()))
+    return value in (None, False, [], "")
 
 
 def _check_values(config: Mapping[str, Any], path: Path) -> None:

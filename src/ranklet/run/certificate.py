@@ -10,7 +10,7 @@ from ranklet.budget.certificate import certify
 from ranklet.budget.plan import ParameterPlan, count_trainable
 from ranklet.classifier import ClassifierNetwork, trainable_state
 from ranklet.encoder.source import EncoderSource
-from ranklet.encoder.weights import weight_files
+from ranklet.encoder.weight_files import weight_files
 from ranklet.files import sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.lora.initial import plain_tensors

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ranklet.budget.plan import ParameterPlan
@@ -12,6 +14,7 @@ from ranklet.evaluation.result import Evaluation
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe, to_yaml
 from ranklet.saved.head import loads_in_transformers
+from ranklet.vocabulary import ProblemType
 
 
 def model_card(
@@ -29,10 +32,8 @@ def model_card(
         evaluations: Figures by split.
     """
     problem, num_labels = model.problem, len(model.labels)
-    options = f"num_labels={num_labels}"
     decision: dict[str, Any] = {"thresholds": (), "temperature": 1.0}
     if isinstance(problem, MultiLabel):
-        options += f', problem_type="{problem.problem_type}"'
         pairs = zip(model.labels.names, problem.thresholds, strict=True)
         decision["thresholds"] = [f"{name} {threshold:.4f}" for name, threshold in pairs]
     else:
@@ -42,7 +43,7 @@ def model_card(
         library="peft" if standard else "ranklet",
         base=base_model_name(recipe.encoder),
         labels=model.labels.names,
-        options=options,
+        problem_type=problem.problem_type,
         plan=plan,
         evaluations=evaluations,
         recipe=recipe,
@@ -51,17 +52,32 @@ def model_card(
     )
 
 
-def cut_adapter_card(encoder: str, before: int, after: int, kept_energy: float) -> str:
+def cut_adapter_card(
+    encoder: str,
+    labels: Sequence[str],
+    problem_type: ProblemType,
+    before: int,
+    after: int,
+    kept_energy: float,
+) -> str:
     """Write the card of an adapter that was cut to a smaller budget and is no run.
 
     Args:
         encoder: Name of its encoder.
+        labels: Its classes, in the order of the logits.
+        problem_type: Whether a text has one label or any number of them.
         before: Trained parameters before the cut.
         after: Trained parameters that are left.
         kept_energy: Share, 0..1, of the squared singular values of all updates.
     """
     cut = {"before": before, "after": after, "kept_energy": kept_energy}
-    return _fill(library="peft", base=base_model_name(encoder), cut=cut)
+    return _fill(
+        library="peft",
+        base=base_model_name(encoder),
+        labels=labels,
+        problem_type=problem_type,
+        cut=cut,
+    )
 
 
 def _fill(**values: Any) -> str:
@@ -74,5 +90,24 @@ def _fill(**values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"count": "{:,}".format, "figure": "{:.4f}".format}
+    environment.filters |= {
+        "count": "{:,}".format,
+        "figure": "{:.4f}".format,
+        "quoted": quoted,
+        "literal": repr,
+        "printable": _printable,
+    }
     return environment.get_template("model_card.md.jinja").render(values)
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def quoted(text: str) -> str:
+    """Write text in double quotes, so that YAML 1.1 and 1.2 read it as this text."""
+    return re.sub(
+        r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|[\u2028\u2029]",
+        lambda match: f"\\U{ord(match[0]):08x}",
+        json.dumps(text, ensure_ascii=False),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,29 @@ from pathlib import Path
 import torch
 
 from ranklet.encoder.precision import choose_dtype
-from ranklet.errors import RunError
-from ranklet.lora.adapter_file import CONFIG_FILE
+from ranklet.encoder.source import TOKENIZER_FILES, convert_remedy
+from ranklet.errors import HubError, RunError
+from ranklet.hub import cached_file_names, hub_folder, listed_file_names
+from ranklet.lora.adapter_file import CONFIG_FILE, TENSORS_FILE
 from ranklet.recipe import load_recipe
 from ranklet.run.folder import Run, open_run
+from ranklet.saved.foreign import is_whole_classifier
+from ranklet.saved.head import HEAD_FILE
+from ranklet.saved.model import CLASSIFIER_FILE, LABELS_FILE, SavedClassifier, read_saved
+from ranklet.saved.probes import PROBES_FILE
 from ranklet.text_classifier import TextClassifier
-from ranklet.vocabulary import Device, Precision
+from ranklet.vocabulary import Device, Precision, ProblemType
+
+# What a classifier of the hub may have beside its weights and its configuration.
+_BESIDE = (
+    "model.safetensors.index.json",
+    "README.md",
+    CLASSIFIER_FILE,
+    HEAD_FILE,
+    LABELS_FILE,
+    PROBES_FILE,
+    *TOKENIZER_FILES,
+)
 
 
 @dataclass(frozen=True)
@@ -22,13 +40,17 @@ class ModelSource:
     """A classifier on disk, and how it is loaded.
 
     Attributes:
-        path: A run, its `adapter` folder, or any PEFT LoRA adapter of a supported encoder; None:
-            no classifier, where only an encoder is needed (`audit`).
+        path: A run, its `adapter` folder, any PEFT LoRA adapter of a supported encoder, a whole
+            classifier of transformers (`...ForSequenceClassification`), or the hub id `owner/name`
+            of either; None: no classifier, where only an encoder is needed (`audit`).
         encoder: Used instead of the encoder that the adapter names.
-        label_names: Label names in the order of the logits, for an adapter that carries none.
+        label_names: Label names in the order of the logits, for an adapter that carries none; two
+            for a head of one output, the one that it speaks for last.
         device: Where it computes.
         precision: Compute dtype of the frozen weights; `auto` is that of the run's recipe, and of a
             bare adapter the fastest of the processor.
+        problem_type: Whether a text has one label or several, for an adapter or a classifier that
+            does not say it; None: as the config.json of its encoder says, else one.
     """
 
     path: str | Path | Run | None = None
@@ -36,6 +58,7 @@ class ModelSource:
     label_names: Sequence[str] | None = None
     device: Device = "auto"
     precision: Precision = "auto"
+    problem_type: ProblemType | None = None
 
     @property
     def folder(self) -> Path:
@@ -74,20 +97,63 @@ def name_of(model: Model) -> str:
     return str(as_model_source(model).folder)
 
 
-def adapter_folder(path: Path) -> Path:
-    """Return the adapter folder of a run, or the folder itself if it is one.
+def classifier_folder(path: Path) -> Path:
+    """Return the folder that a classifier is read from: the adapter of a run, or the folder itself.
+
+    Where there is no such folder, `owner/name` is an id of the hub, unless `owner` is a folder.
 
     Raises:
-        RunError: There is neither a finished run nor an adapter.
+        RunError: There is neither a finished run nor an adapter nor a model.
+        HubError: The hub is needed and cannot be had.
     """
     if (path / CONFIG_FILE).is_file():
         return path
-    if Run(path).recipe.is_file() or not path.is_dir():
+    if Run(path).recipe.is_file() or (not path.is_dir() and not is_hub_id(path)):
         return open_run(path).adapter
+    if not path.is_dir():
+        return _from_hub(path)
+    if is_whole_classifier(path):
+        return path
     raise RunError(
-        f"{path}: holds neither a run (recipe.yaml) nor a PEFT adapter ({CONFIG_FILE}); "
-        "name such a folder"
+        f"{path}: holds neither a run (recipe.yaml) nor a PEFT adapter ({CONFIG_FILE}) nor a model "
+        "(config.json); name such a folder"
     )
+
+
+def read_classifier(model: ModelSource) -> SavedClassifier:
+    """Read the files of a classifier; nothing is built of them yet.
+
+    Raises:
+        RunError: There is no such classifier.
+        AdapterError: The adapter is unusable, or does not fit the encoder or the labels.
+        WeightsError: The encoder's files are unusable.
+        HubError: The hub is needed and cannot be had.
+    """
+    return read_saved(
+        classifier_folder(model.folder),
+        encoder=model.encoder,
+        label_names=model.label_names,
+        problem_type=model.problem_type,
+    )
+
+
+def is_hub_id(path: Path) -> bool:
+    """Tell whether a name is `owner/name` and can be no folder that was mistyped."""
+    parts = path.parts
+    return len(parts) == 2 and parts[0] not in ("/", "..", "~") and not os.path.isdir(parts[0])
+
+
+def _from_hub(path: Path) -> Path:
+    name = path.as_posix()
+    try:
+        files = cached_file_names(name, "model") or listed_file_names(name, "model")
+        is_adapter = CONFIG_FILE in files
+        wanted = (
+            [CONFIG_FILE, TENSORS_FILE] if is_adapter else ["config.json", "model*.safetensors"]
+        )
+        return hub_folder(name, wanted, "model", _BESIDE, convert_remedy(name))
+    except HubError as error:
+        raise HubError(f"{name}: no such folder, and on the hub: {error}") from error
 
 
 def dtype_of_trained(run: Run | None, precision: Precision, device: torch.device) -> torch.dtype:

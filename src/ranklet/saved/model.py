@@ -22,11 +22,20 @@ from ranklet.data.tokens.tokenizer import write_tokenizer
 from ranklet.encoder.source import EncoderSource, base_model_name
 from ranklet.errors import AdapterError, ParityError
 from ranklet.files import folder_appearing_whole, read_json_object, write_atomically
-from ranklet.head import HEAD_MODULES, LAST, dense_head_tensors, module_device
+from ranklet.head import module_device
 from ranklet.labels import LabelSet
-from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, as_plain_lora, read_adapter
+from ranklet.lora.adapter_file import AdapterFile, as_plain_lora, read_adapter
 from ranklet.problem import MultiLabel, SingleLabel
 from ranklet.saved.assembly import ClassifierSettings, assemble
+from ranklet.saved.foreign import (
+    bare_settings,
+    count_outputs,
+    encoder_named_by,
+    is_whole_classifier,
+    stated_label_names,
+    whole_classifier,
+    with_two_outputs,
+)
 from ranklet.saved.head import (
     SavedTensors,
     check_folded,
@@ -44,7 +53,7 @@ from ranklet.saved.probes import (
     probe_record,
     read_probes,
 )
-from ranklet.vocabulary import AttentionBackend, HeadKind
+from ranklet.vocabulary import AttentionBackend, HeadKind, ProblemType
 
 LABELS_FILE = "labels.json"
 CLASSIFIER_FILE = "classifier.json"
@@ -96,7 +105,12 @@ def save_model(
     Raises:
         RunError: The folder cannot be written.
         ParityError: A trained tensor is missing from the files or differs there.
+        AdapterError: It adapts nothing.
     """
+    if not adapter.placements:
+        raise AdapterError(
+            f"{settings.encoder}: a whole classifier has no adapter to save; copy its folder"
+        )
     preprocessing = model.preprocessing
     assert preprocessing is not None
     settings, plain = _as_trained(model, settings, adapter)
@@ -185,14 +199,15 @@ def load_model(
     *,
     encoder: str | None = None,
     label_names: Sequence[str] | None = None,
+    problem_type: ProblemType | None = None,
     dtype: torch.dtype,
     device: torch.device,
     attention: AttentionBackend = "sdpa",
 ) -> ClassifierNetwork:
-    """Read a classifier that ranklet saved, or a bare PEFT adapter.
+    """Read a classifier that ranklet saved, a bare PEFT adapter, or a classifier of transformers.
 
     Another encoder may stand in for the one that the folder names. Label names, in the order of the
-    logits, are for an adapter that carries none.
+    logits, and the problem type are for what carries none.
 
     Raises:
         AdapterError: The adapter is unusable, or does not fit the encoder or the labels.
@@ -200,19 +215,31 @@ def load_model(
         HubError: The hub is needed and cannot be had.
         RunError: The classifier answers its probe texts differently from when it was saved.
     """
-    saved = read_saved(folder, encoder=encoder, label_names=label_names)
+    saved = read_saved(folder, encoder=encoder, label_names=label_names, problem_type=problem_type)
     model = build_saved(saved, dtype=dtype, device=device, attention=attention)
     check_probes(model, saved.probes)
     return model
 
 
 def read_saved(
-    folder: Path, *, encoder: str | None = None, label_names: Sequence[str] | None = None
+    folder: Path,
+    *,
+    encoder: str | None = None,
+    label_names: Sequence[str] | None = None,
+    problem_type: ProblemType | None = None,
 ) -> SavedClassifier:
     """Read a saved classifier; arguments and errors as of `load_model`."""
-    adapter = read_adapter(folder, stored_modules(folder))
-    settings, source = _read_settings(folder, adapter, encoder)
-    labels = _read_labels(folder, adapter, label_names)
+    is_whole = is_whole_classifier(folder)
+    if is_whole and encoder is not None:
+        raise AdapterError(f"{folder}: a whole classifier, encoder included; leave out --encoder")
+    adapter = whole_classifier(folder) if is_whole else read_adapter(folder, stored_modules(folder))
+    if count_outputs(folder, adapter.tensors) < 2:
+        adapter = with_two_outputs(folder, adapter, label_names)
+        problem_type = "single_label_classification"
+    settings, source = _read_settings(folder, adapter, encoder, problem_type)
+    if label_names is None:
+        label_names = stated_label_names(folder) if is_whole else _stored_label_names(folder)
+    labels = _label_set(folder, count_outputs(folder, adapter.tensors), label_names)
     _check_thresholds(folder, settings, labels)
     tensors = sort_tensors(folder, adapter.tensors, settings.head)
     adapter = replace(adapter, tensors={**tensors.trained, **tensors.frozen})
@@ -255,7 +282,7 @@ def build_saved(
 
 
 def _read_settings(
-    folder: Path, adapter: AdapterFile, encoder: str | None
+    folder: Path, adapter: AdapterFile, encoder: str | None, problem_type: ProblemType | None
 ) -> tuple[ClassifierSettings, EncoderSource]:
     path = folder / CLASSIFIER_FILE
     if path.exists():
@@ -266,23 +293,12 @@ def _read_settings(
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise AdapterError(f"{path}: {where}: {first['msg']}") from error
-        settings = settings if encoder is None else replace(settings, encoder=encoder)
-        return settings, EncoderSource(settings.encoder)
-    name = encoder or adapter.base_model
-    if name is None:
-        raise AdapterError(
-            f"{folder}: the adapter names no encoder; write its name into base_model_name_or_path "
-            f"of {CONFIG_FILE}"
-        )
-    source = EncoderSource(name)
-    heads = tuple(f"{module}." for module in HEAD_MODULES)
-    in_head = {tensor for tensor in adapter.tensors if tensor.startswith(heads)}
-    if in_head != dense_head_tensors(source.config):
-        raise AdapterError(
-            f"{folder}: the adapter's head is not the one transformers has for encoder {name!r}"
-        )
-    # A bare PEFT adapter stands on transformers' own classifier, which reads whole texts.
-    return ClassifierSettings(name, "dense", "cls", source.config.max_length, ()), source
+        if problem_type not in (None, settings.problem_type):
+            raise AdapterError(f"{path}: says {settings.problem_type}; leave out --problem-type")
+        if encoder is None:
+            return settings, encoder_named_by(folder, settings.encoder)
+        return replace(settings, encoder=encoder), EncoderSource(encoder)
+    return bare_settings(folder, adapter, encoder, problem_type)
 
 
 def _check_thresholds(folder: Path, settings: ClassifierSettings, labels: LabelSet) -> None:
@@ -298,24 +314,21 @@ def _check_thresholds(folder: Path, settings: ClassifierSettings, labels: LabelS
         )
 
 
-def _read_labels(folder: Path, adapter: AdapterFile, label_names: Sequence[str] | None) -> LabelSet:
+def _stored_label_names(folder: Path) -> list[str] | None:
     path = folder / LABELS_FILE
-    if label_names is None and path.exists():
-        names = read_json_object(path, AdapterError).get("labels")
-        if (
-            not isinstance(names, list)
-            or not all(isinstance(name, str) for name in names)
-            or len(set(names)) < len(names)
-        ):
-            raise AdapterError(f'{path}: must hold {{"labels": [names]}}, each name once')
-        label_names = names
-    biases = [t for name, t in adapter.tensors.items() if name.startswith(f"{LAST}.")]
-    classes = min((len(tensor) for tensor in biases if tensor.ndim == 1), default=0)
-    if classes < 2:
-        raise AdapterError(
-            f"{folder}: the adapter carries no head for two or more labels; train it with "
-            f"modules_to_save: [{LAST}]"
-        )
+    if not path.exists():
+        return None
+    names = read_json_object(path, AdapterError).get("labels")
+    if (
+        not isinstance(names, list)
+        or not all(isinstance(name, str) for name in names)
+        or len(set(names)) < len(names)
+    ):
+        raise AdapterError(f'{path}: must hold {{"labels": [names]}}, each name once')
+    return names
+
+
+def _label_set(folder: Path, classes: int, label_names: Sequence[str] | None) -> LabelSet:
     if label_names is None:
         label_names = [f"LABEL_{index}" for index in range(classes)]
     if len(label_names) != classes:

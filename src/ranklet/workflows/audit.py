@@ -23,8 +23,8 @@ from ranklet.encoder.source import EncoderSource
 from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
 from ranklet.recipe import DataSection, load_recipe
-from ranklet.run.folder import Run, open_run
-from ranklet.run.model_source import ModelSource, as_model_source
+from ranklet.run.folder import Run
+from ranklet.run.model_source import ModelSource, as_model_source, read_classifier, run_of
 from ranklet.vocabulary import Precision
 from ranklet.workflows._audit.cleaned_copy import LabelErrorPolicy, check_fix, decide, write_fixed
 from ranklet.workflows._audit.findings import (
@@ -90,9 +90,10 @@ def audit(
     Args:
         data: Training texts: file, named set or hub data set, or texts in memory.
         test: Test texts, to compare with; None: only the training texts.
-        run: Run whose columns, cleaning, longest text and encoder are used; a `ModelSource` names
-            another encoder or the meaning of integer labels, with a run or without. Where there is
-            neither, the encoder is minilm, if it is installed.
+        run: Run whose columns, cleaning, longest text and encoder are used, or an adapter or whole
+            classifier, whose encoder is; a `ModelSource` names another encoder or the meaning of
+            integer labels, with a run or without. Where there is neither, the encoder is minilm,
+            if it is installed.
         columns: Where texts and labels stand; an empty `label`: there are no labels.
         max_length: Longest text in tokens; None: as in the run, else 128.
         label_views: What labels, or sets of them, are judged by: `auto`, words and the frozen
@@ -182,7 +183,8 @@ def _as_fix(fix: str | Path | Fix | None, settings: ReadingSettings) -> Fix | No
 
 
 def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Reading:
-    recipe = None if model.path is None else load_recipe(open_run(model.folder).recipe)
+    run = None if model.path is None else run_of(model)
+    recipe = None if run is None else load_recipe(run.recipe)
     section = DataSection(train="-") if recipe is None else recipe.data
     section = section.model_copy(update={"max_length": max_length or section.max_length})
     settings = with_columns(reading_settings(section), columns)
@@ -192,14 +194,17 @@ def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Re
         label_names=model.label_names or settings.label_names,
         empty="keep",
     )
-    encoder = model.encoder or (_minilm() if recipe is None else recipe.encoder)
+    encoder = model.encoder or (_encoder_of(model) if recipe is None else recipe.encoder)
     precision = model.precision
     if recipe is not None and precision == "auto":
         precision = recipe.engine.precision
     return Reading(section, settings, encoder, precision)
 
 
-def _minilm() -> str | None:
+def _encoder_of(model: ModelSource) -> str | None:
+    """Return the encoder of a classifier that is no run; without one minilm, if it is installed."""
+    if model.path is not None:
+        return read_classifier(model).encoder.name
     with suppress(MissingExtraError):
         _ = EncoderSource("minilm").folder
         return "minilm"

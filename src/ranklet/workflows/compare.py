@@ -7,17 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from ranklet.data.reading.memory import Data, as_source
+from ranklet.errors import RunError
 from ranklet.evaluation.comparison.verdicts import Comparison, compare_contenders
 from ranklet.files import write_atomically
 from ranklet.run.folder import Run
-from ranklet.run.model_source import as_model_source
+from ranklet.run.model_source import ModelSource, as_model_source, name_of
 from ranklet.run.records import read_records
-from ranklet.workflows._compared_runs import ComparedRun, ComparedSplit, as_contenders, open_groups
+from ranklet.workflows._compare.classifiers import ask_like, is_trained_here
+from ranklet.workflows._compare.runs import ComparedRun, ComparedSplit, as_contenders, open_groups
 from ranklet.workflows.estimate import estimate
 
 
 def compare(
-    runs: Sequence[str | Path | Run],
+    runs: Sequence[str | Path | Run | ModelSource],
     *,
     split: ComparedSplit = "test",
     out: str | Path | None = None,
@@ -25,7 +27,10 @@ def compare(
     seed: int = 0,
     report: Callable[[str], None] = lambda line: None,
 ) -> Comparison:
-    """Compare runs by what they answered to the same texts; only for a target is anything computed.
+    """Compare runs by what they answered to the same texts.
+
+    A classifier that is no run (a PEFT adapter, a whole classifier of transformers) is asked about
+    the test texts of the first run; else only for a target is anything computed.
 
     Runs whose recipes, data and encoders differ by nothing but the seed are one system. Where all
     given runs are of one system, they are compared with each other, and whatever they differ by is
@@ -33,7 +38,7 @@ def compare(
 
     Args:
         runs: Finished runs or their folders, or folders of the runs of several seeds
-            (`train --seeds`).
+            (`train --seeds`), and any classifiers to compare them with.
         split: `test`, or `validation`, by which to choose.
         out: HTML file to write: one page with tables, curves and agreement.
         target: Texts without labels, as `estimate` takes them: which accuracy to expect of each
@@ -44,13 +49,25 @@ def compare(
     Raises:
         RunError: A folder holds no finished run or lacks predictions, there is only one run, one
             is named twice, the texts differ, or the page cannot be written.
-        RankletError: Any problem of `estimate` with the target.
+        RankletError: Any problem of `estimate` with the target, or a classifier cannot be loaded.
     """
-    groups = open_groups([as_model_source(run).folder for run in runs], split)
-    same_recipe = len(groups) == 1
+    models = [as_model_source(run) for run in runs]
+    others = [model for model in models if not is_trained_here(model)]
+    if others and (split, target) != ("test", None):
+        raise RunError(
+            f"{name_of(others[0])}: is no run, so it has no {split} predictions and no estimate; "
+            "compare it on test alone"
+        )
+    folders = [model.folder for model in models if model not in others]
+    groups = open_groups(folders, split, fewest=1 if others else 2)
+    same_recipe = len(groups) == 1 and not others
     if same_recipe:
         groups = [(run.name, [run]) for run in groups[0][1]]
-    comparison = compare_contenders(as_contenders(groups, split), split, same_recipe, seed)
+    contenders = [
+        *as_contenders(groups, split),
+        *(ask_like(groups[0][1][0], model) for model in others),
+    ]
+    comparison = compare_contenders(contenders, split, same_recipe, seed)
     if target is not None:
         texts = as_source(target)
         estimates = {

@@ -12,15 +12,15 @@ from ranklet.run.folder import Run
 from ranklet.run.model_source import (
     Model,
     ModelSource,
-    adapter_folder,
     as_model_source,
     dtype_of_trained,
+    read_classifier,
     run_of,
 )
-from ranklet.saved.model import build_saved, read_saved
+from ranklet.saved.model import build_saved
 from ranklet.saved.probes import check_probes
 from ranklet.text_classifier import TextClassifier, merge_network
-from ranklet.vocabulary import AttentionBackend, Device, Precision
+from ranklet.vocabulary import AttentionBackend, Device, Precision, ProblemType
 
 
 def load(
@@ -30,6 +30,7 @@ def load(
     label_names: Sequence[str] | None = None,
     device: Device | None = None,
     precision: Precision | None = None,
+    problem_type: ProblemType | None = None,
     attention: AttentionBackend = "sdpa",
     merge: bool = False,
     compile: bool = False,
@@ -37,12 +38,15 @@ def load(
     """Load a trained classifier and check that it answers as it did when it was saved.
 
     Args:
-        model: A ranklet run, its `adapter` folder, any PEFT LoRA adapter of a supported encoder,
-            or a `ModelSource`; of that, what is given here too is overridden.
+        model: A ranklet run, its `adapter` folder, any PEFT LoRA adapter of a supported encoder, a
+            whole classifier of transformers, the hub id of either, or a `ModelSource`; of that,
+            what is given here too is overridden.
         encoder: Used instead of the encoder that the adapter names.
-        label_names: Label names in the order of the logits, for an adapter that carries none.
+        label_names: Label names in the order of the logits, for what carries none.
         device: Where it computes; None: `auto`.
         precision: Compute dtype of the frozen weights; None: `auto`, as of a `ModelSource`.
+        problem_type: Whether a text has one label or several, for what does not say it; None: as
+            the config.json of the encoder says, else one.
         attention: Attention backend.
         merge: Add the adapters to the weights, and pack these for the processor beside themselves:
             faster, and the classifier can be neither trained nor moved any more.
@@ -64,18 +68,18 @@ def load(
         "label_names": label_names,
         "device": device,
         "precision": precision,
+        "problem_type": problem_type,
     }
     given = {name: value for name, value in options.items() if value is not None}
     source = replace(as_model_source(model), **given)
-    folder, where = adapter_folder(source.folder), choose_device(source.device)
-    saved = read_saved(folder, encoder=source.encoder, label_names=source.label_names)
+    saved, where = read_classifier(source), choose_device(source.device)
     dtype = dtype_of_trained(run_of(source), source.precision, where)
     network = build_saved(saved, dtype=dtype, device=where, attention=attention)
     check_probes(network, saved.probes)
     if merge:
         merge_network(network, compile)
         check_probes(network, saved.probes)
-    card = folder / "README.md"
+    card = saved.folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
     return TextClassifier(network, saved.settings, saved.adapter, text, is_merged=merge)
 

@@ -42,15 +42,15 @@ from ranklet.run.folder import Run, write_json
 from ranklet.run.model_card import cut_adapter_card
 from ranklet.run.model_source import (
     ModelSource,
-    adapter_folder,
     as_model_source,
     dtype_of_trained,
+    read_classifier,
     run_of,
 )
 from ranklet.run.new_run import check_vacant, new_run
 from ranklet.run.writing import write_adapter, write_evaluations
 from ranklet.saved.assembly import assemble
-from ranklet.saved.model import SavedClassifier, build_saved, read_saved, save_and_reload
+from ranklet.saved.model import SavedClassifier, build_saved, save_and_reload
 from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
 from ranklet.workflows.from_recipe.own_validation import own_validation
@@ -113,7 +113,7 @@ def shrink(
         RankletError: The classifier cannot be loaded.
     """
     options = as_model_source(model)
-    source, folder = options.folder, Path(out)
+    folder = Path(out)
     run = run_of(options)
     recipe = None if run is None else load_recipe(run.recipe)
     hashes = None if run is None else certified_data(run)
@@ -123,9 +123,8 @@ def shrink(
     place = choose_device(options.device)
     dtype = dtype_of_trained(run, options.precision, place)
     compute: dict[str, Any] = {"dtype": dtype, "device": place}
-    names = options.label_names
-    saved = read_saved(adapter_folder(source), encoder=options.encoder, label_names=names)
-    _refuse_lengths(saved)
+    saved = read_classifier(options)
+    _refuse_what_cannot_shrink(saved)
     network = build_saved(saved, **compute)
     check_probes(network, saved.probes)
 
@@ -159,7 +158,13 @@ def shrink(
         after=after,
     )
     if mark is None or recipe is None:
-        card = cut_adapter_card(saved.settings.encoder, *shrunk.parameters, shrunk.kept_energy)
+        card = cut_adapter_card(
+            saved.settings.encoder,
+            saved.labels.names,
+            saved.settings.problem_type,
+            *shrunk.parameters,
+            shrunk.kept_energy,
+        )
         save_and_reload(folder, smaller, saved.settings, cut, card)
     else:
         same = recipe.model_copy(update={"encoder": saved.encoder.name})
@@ -174,7 +179,9 @@ def _check_out(folder: Path, mark: Mapping[str, Any] | None) -> None:
         raise RunError(f"{folder}: exists already; choose another --out")
 
 
-def _refuse_lengths(saved: SavedClassifier) -> None:
+def _refuse_what_cannot_shrink(saved: SavedClassifier) -> None:
+    if not saved.adapter.placements:
+        raise AdapterError(f"{saved.folder}: a whole classifier has no adapter to shrink")
     if saved.adapter.use_dora:
         raise AdapterError(
             f"{saved.folder}: use_dora: trained lengths belong to whole updates, which shrink "

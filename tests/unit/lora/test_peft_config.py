@@ -25,6 +25,7 @@ UNDERSTOOD = {
     "auto_mapping": "says which class PEFT builds",
     "base_model_name_or_path": "read",
     "bias": "read",
+    "corda_config": "of use with that start alone, which is refused",
     "eva_config": "how A started",
     "exclude_modules": "read",
     "fan_in_fan_out": "PEFT takes it back for nn.Linear",
@@ -32,8 +33,10 @@ UNDERSTOOD = {
     "init_lora_weights": "read",
     "layers_pattern": "read",
     "layers_to_transform": "read",
+    "loftq_config": "of use with that start alone, which is refused",
     "lora_alpha": "read",
     "lora_dropout": "read",
+    "lora_ga_config": "of use with that start alone, which is refused",
     "megatron_core": "of use with megatron_config alone, which is refused",
     "modules_to_save": "read",
     "peft_type": "read",
@@ -42,6 +45,7 @@ UNDERSTOOD = {
     "r": "read",
     "rank_pattern": "read",
     "revision": "version of the base model on the hub",
+    "runtime_config": "where a training keeps weights",
     "target_modules": "read",
     "task_type": "says which class PEFT builds",
     "use_dora": "read",
@@ -241,3 +245,42 @@ def test_whole_modules_are_named(tmp_path: Path) -> None:
     assert read.modules_to_save == ("bert.embeddings.LayerNorm",)
     assert read.use_dora
     assert len(read.tensors) == 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"runtime_config": {"ephemeral_gpu_offload": False}},
+        {"corda_config": {"corda_method": "ipm"}, "loftq_config": {"loftq_bits": 4}},
+        {"lora_ga_config": {"stable_gamma": 16}, "eva_config": {"rho": 2.0}},
+        {"arrow_config": {}, "megatron_config": {"tp": None, "more": {"on": False}}},
+        {"lora_bias": False, "layer_replication": [], "use_bdlora": ""},
+        {"task_type": "SEQ_CLS"},
+        {"task_type": None},
+    ],
+    ids=str,
+)
+def test_what_is_switched_off_or_of_no_use_is_read(options: dict[str, Any]) -> None:
+    check_options({**BASIC, **options}, PATH)
+
+
+@pytest.mark.parametrize("task", ["TOKEN_CLS", "CAUSAL_LM", "FEATURE_EXTRACTION", 3])
+def test_adapters_for_other_tasks_are_refused_with_a_way_through(task: Any) -> None:
+    with pytest.raises(AdapterError, match=f'task_type {task!r} .* write "SEQ_CLS" there, else'):
+        check_options({**BASIC, "task_type": task}, PATH)
+
+
+def test_names_of_a_state_dict_are_read_as_those_of_a_file(tmp_path: Path) -> None:
+    names = {
+        f"{QUERY}.lora_A.default.weight": torch.ones(4, 6),
+        f"{QUERY}.lora_B.default.weight": torch.ones(6, 4),
+        f"{QUERY}.lora_magnitude_vector.default.weight": torch.ones(6),
+        "classifier.original_module.weight": torch.zeros(3, 6),
+        "classifier.modules_to_save.default.weight": torch.ones(3, 6),
+    }
+    expected = {**PAIR, **LENGTHS, "classifier.weight": torch.ones(3, 6)}
+    read = read_adapter(write(tmp_path, {"use_dora": True}, names), ("classifier",)).tensors
+    assert read.keys() == expected.keys()
+    assert all(read[name].equal(expected[name]) for name in expected)
+    with pytest.raises(AdapterError, match=r"lora_A\.weight' twice"):
+        read_adapter(write(tmp_path, {"use_dora": True}, names | PAIR), ("classifier",))

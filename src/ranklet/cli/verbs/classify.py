@@ -24,6 +24,7 @@ def classify(
     texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts to classify.")],
     encoder: options.EncoderOption = None,
     label_names: options.LabelNamesOption = None,
+    problem_type: options.ProblemTypeOption = None,
     device: options.DeviceOption = "auto",
     precision: options.PrecisionOption = "auto",
     json: options.JsonOption = False,
@@ -31,7 +32,7 @@ def classify(
     """Print the label and the probabilities of a few texts."""
     from ranklet.workflows.classify import classify
 
-    source = options.model_source(model, encoder, label_names, device, precision)
+    source = options.model_source(model, encoder, label_names, device, precision, problem_type)
     answers = classify(source, texts)
     if json:
         print_json([asdict(answer) for answer in answers])

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN RUN...", help="Folders of runs, or of train --seeds."),
+        typer.Argument(
+            metavar="RUN RUN...",
+            help="Folders of runs or of train --seeds; any other classifier to compare them with.",
+        ),
     ],
     split: Annotated[
         Literal["test", "validation"], typer.Option(help="Whose texts; choose by validation.")

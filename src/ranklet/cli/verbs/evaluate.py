@@ -26,6 +26,7 @@ def evaluate(
     set_: options.ReadingOption = None,
     encoder: options.EncoderOption = None,
     label_names: options.LabelNamesOption = None,
+    problem_type: options.ProblemTypeOption = None,
     details: Annotated[
         bool, typer.Option("--details", help="Print calibration, coverage and parts of the texts.")
     ] = False,
@@ -48,7 +49,7 @@ def evaluate(
     from ranklet.workflows.evaluate import evaluate
 
     evaluation = evaluate(
-        options.model_source(model, encoder, label_names, device, precision),
+        options.model_source(model, encoder, label_names, device, precision, problem_type),
         data,
         columns=options.columns(text_column, label_column, set_),
         slice_by=slice_by or (),

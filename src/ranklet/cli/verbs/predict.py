@@ -23,6 +23,7 @@ def predict(
     set_: options.ReadingOption = None,
     encoder: options.EncoderOption = None,
     label_names: options.LabelNamesOption = None,
+    problem_type: options.ProblemTypeOption = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write the probability of every label.")
     ] = False,
@@ -60,7 +61,7 @@ def predict(
     with progress_bar("{task.completed:,} texts") as bar:
         task = bar.add_task("predicting", total=None)
         texts = predict(
-            options.model_source(model, encoder, label_names, device, precision),
+            options.model_source(model, encoder, label_names, device, precision, problem_type),
             source,
             output,
             columns=options.columns(text_column, settings=set_),

@@ -27,6 +27,7 @@ def shrink(
     set_: options.ReadingOption = None,
     encoder: options.EncoderOption = None,
     label_names: options.LabelNamesOption = None,
+    problem_type: options.ProblemTypeOption = None,
     device: options.DeviceOption = "auto",
     precision: options.PrecisionOption = "auto",
     json: options.JsonOption = False,
@@ -35,7 +36,7 @@ def shrink(
     from ranklet.workflows.shrink import shrink
 
     result = shrink(
-        options.model_source(model, encoder, label_names, device, precision),
+        options.model_source(model, encoder, label_names, device, precision, problem_type),
         budget,
         out,
         data,

@@ -21,6 +21,7 @@ def stress(
     set_: options.ReadingOption = None,
     encoder: options.EncoderOption = None,
     label_names: options.LabelNamesOption = None,
+    problem_type: options.ProblemTypeOption = None,
     kinds: Annotated[
         str | None,
         typer.Option(
@@ -46,7 +47,7 @@ def stress(
     from ranklet.workflows.stress import STRENGTHS, stress
 
     result = stress(
-        options.model_source(model, encoder, label_names, device, precision),
+        options.model_source(model, encoder, label_names, device, precision, problem_type),
         data,
         columns=options.columns(text_column, label_column, set_),
         kinds=options.names_of(kinds),

@@ -25,7 +25,7 @@ from ranklet.data.tokens.tokenizer_files import (
     read_tokenizer_json,
     read_word_piece,
 )
-from ranklet.errors import DataError, WeightsError
+from ranklet.errors import DataError, WeightsError, convert_command
 from ranklet.files import write_atomically
 
 # Roles that transformers asks for by name, and who plays them in either family.
@@ -94,6 +94,12 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         return read_byte_level_bpe(folder)
     if (folder / "vocab.txt").is_file():
         return read_word_piece(folder)
+    sentencepiece = next(iter(sorted(folder.glob("*.model"))), None)
+    if sentencepiece is not None:
+        raise WeightsError(
+            f"{folder}: no tokenizer.json, and {sentencepiece.name} is not read; convert it: "
+            f"{convert_command(folder)}"
+        )
     raise WeightsError(
         f"{folder}: no tokenizer; it must hold tokenizer.json, or vocab.json and merges.txt, "
         "or vocab.txt"

@@ -1,13 +1,13 @@
 """Readers of the three kinds of tokenizer files in Hugging Face folders.
 
-Each gives the ids that `transformers` gives for the same files. A file that is cut short or
-inconsistent is refused by name, as far as the file itself can show it.
+Each gives the ids that `transformers` gives for the same files, with the tokens beyond the
+vocabulary that `added_tokens` reads. A file that is cut short or inconsistent is refused by name,
+as far as the file itself can show it.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,30 @@ from tokenizers import (
     processors,
 )
 
-from ranklet.errors import WeightsError
+from ranklet.data.tokens.added_tokens import (
+    added_tokens,
+    first_of_each_name,
+    json_object,
+    read_text,
+    special_names,
+)
+from ranklet.errors import WeightsError, convert_command
 
-BERT_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-ROBERTA_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+# Who plays which role. A folder that names others needs a tokenizer.json.
+BERT_SPECIAL = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+ROBERTA_SPECIAL = {
+    "cls_token": "<s>",
+    "pad_token": "<pad>",
+    "sep_token": "</s>",
+    "unk_token": "<unk>",
+    "mask_token": "<mask>",
+}
 
 
 def read_tokenizer_json(path: Path) -> Tokenizer:
@@ -33,8 +53,14 @@ def read_tokenizer_json(path: Path) -> Tokenizer:
     Raises:
         WeightsError: A damaged file.
     """
-    text = _text(path)
-    return _working(lambda: Tokenizer.from_str(text), path)
+    text, added = read_text(path), added_tokens(path.parent)
+
+    def build() -> Tokenizer:
+        tokenizer = Tokenizer.from_str(text)
+        tokenizer.add_tokens(added)  # those that it knows stay as they are
+        return tokenizer
+
+    return _working(build, path)
 
 
 def read_byte_level_bpe(folder: Path) -> Tokenizer:
@@ -48,16 +74,18 @@ def read_byte_level_bpe(folder: Path) -> Tokenizer:
     vocab = _vocab(folder / "vocab.json")
     merges = _merges(folder / "merges.txt", vocab)
     _require(vocab, ("<s>", "</s>"), folder / "vocab.json")
+    added = _tokens_to_add(ROBERTA_SPECIAL, vocab, folder)
+    with_space = _flag(folder / "tokenizer_config.json", "add_prefix_space", False)
 
     def build() -> Tokenizer:
         tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges))
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=with_space)
         tokenizer.decoder = decoders.ByteLevel()
         # By position: the argument is called cls at run time and cls_token in the type stubs.
         tokenizer.post_processor = processors.RobertaProcessing(
-            ("</s>", vocab["</s>"]), ("<s>", vocab["<s>"]), True, False
+            ("</s>", vocab["</s>"]), ("<s>", vocab["<s>"]), True, with_space
         )
-        tokenizer.add_special_tokens(_special_tokens(ROBERTA_SPECIAL, vocab))
+        tokenizer.add_tokens(added)
         return tokenizer
 
     return _working(build, folder / "merges.txt")
@@ -73,10 +101,11 @@ def read_word_piece(folder: Path) -> Tokenizer:
     Raises:
         WeightsError: A damaged file, or one without the special tokens.
     """
-    lines = _text(folder / "vocab.txt").removesuffix("\n").split("\n")
+    lines = read_text(folder / "vocab.txt").removesuffix("\n").split("\n")
     vocab = {token: index for index, token in enumerate(lines)}
     _require(vocab, ("[UNK]", "[CLS]", "[SEP]"), folder / "vocab.txt")
     settings = _bert_settings(folder / "tokenizer_config.json")
+    added = _tokens_to_add(BERT_SPECIAL, vocab, folder)
 
     def build() -> Tokenizer:
         tokenizer = Tokenizer(models.WordPiece(vocab=vocab, unk_token="[UNK]"))
@@ -90,14 +119,26 @@ def read_word_piece(folder: Path) -> Tokenizer:
         tokenizer.post_processor = processors.BertProcessing(
             ("[SEP]", vocab["[SEP]"]), ("[CLS]", vocab["[CLS]"])
         )
-        tokenizer.add_special_tokens(_special_tokens(BERT_SPECIAL, vocab))
+        tokenizer.add_tokens(added)
         return tokenizer
 
     return _working(build, folder / "vocab.txt")
 
 
-def _special_tokens(names: Sequence[str], vocab: dict[str, int]) -> list[AddedToken]:
-    return [AddedToken(name, normalized=False, special=True) for name in names if name in vocab]
+def _tokens_to_add(
+    roles: Mapping[str, str], vocab: Mapping[str, int], folder: Path
+) -> list[AddedToken]:
+    """List what is beyond the vocabulary, then its special tokens; the first of a name counts."""
+    for role, name in special_names(folder).items():
+        if roles.get(role, name) != name:
+            raise WeightsError(
+                f"{folder}: {role} is {name!r}, and without a tokenizer.json only {roles[role]!r} "
+                f"is read; write one: {convert_command(folder)}"
+            )
+    special = [
+        AddedToken(name, normalized=False, special=True) for name in roles.values() if name in vocab
+    ]
+    return first_of_each_name([*added_tokens(folder), *special])
 
 
 def _working(build: Callable[[], Tokenizer], path: Path) -> Tokenizer:
@@ -111,17 +152,23 @@ def _working(build: Callable[[], Tokenizer], path: Path) -> Tokenizer:
 
 
 def _bert_settings(path: Path) -> dict[str, Any]:
-    config = _json_object(path) if path.is_file() else {}
-    defaults = {"do_lower_case": True, "strip_accents": None, "tokenize_chinese_chars": True}
-    settings = {name: config.get(name, default) for name, default in defaults.items()}
-    for name, value in settings.items():
-        if not isinstance(value, bool) and (value is not None or defaults[name] is not None):
-            raise WeightsError(f"{path}: {name} is {value!r}; it must be true or false")
-    return settings
+    return {
+        "do_lower_case": _flag(path, "do_lower_case", True),
+        "strip_accents": _flag(path, "strip_accents", None),
+        "tokenize_chinese_chars": _flag(path, "tokenize_chinese_chars", True),
+    }
+
+
+def _flag(path: Path, name: str, default: bool | None) -> Any:
+    config = json_object(path) if path.is_file() else {}
+    value = config.get(name, default)
+    if not isinstance(value, bool) and (value is not None or default is not None):
+        raise WeightsError(f"{path}: {name} is {value!r}; it must be true or false")
+    return value
 
 
 def _vocab(path: Path) -> dict[str, int]:
-    vocab = _json_object(path)
+    vocab = json_object(path)
     ids = set(vocab.values()) if all(type(index) is int for index in vocab.values()) else set()
     if not vocab or ids != set(range(len(vocab))):
         raise WeightsError(
@@ -133,7 +180,7 @@ def _vocab(path: Path) -> dict[str, int]:
 
 def _merges(path: Path, vocab: dict[str, int]) -> list[tuple[str, str]]:
     merges = []
-    for number, line in enumerate(_text(path).split("\n"), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line or (number == 1 and line.startswith("#version")):
             continue
         left, _, right = line.partition(" ")
@@ -165,20 +212,3 @@ def _require(vocab: dict[str, int], names: Sequence[str], path: Path) -> None:
             f"{path}: special tokens {', '.join(missing)} are missing; "
             "get the file again, or give a tokenizer.json"
         )
-
-
-def _json_object(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(_text(path))
-    except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{path}: damaged JSON ({error}); get the file again") from error
-    if not isinstance(value, dict):
-        raise WeightsError(f"{path}: expected a JSON object, found {type(value).__name__}")
-    return value
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{path}: cannot be read ({error}); get the file again") from error

@@ -22,7 +22,7 @@ from ranklet.labels import Label, names_of
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.problem import MultiLabel, Problem
 from ranklet.run.folder import write_json
-from ranklet.run.model_source import Model, adapter_folder, as_model_source, run_of
+from ranklet.run.model_source import Model, as_model_source, classifier_folder, run_of
 from ranklet.run.reading import read_values
 from ranklet.text_classifier import TextClassifier
 from ranklet.vocabulary import LabelForm
@@ -142,11 +142,18 @@ def write_submission(
         "labels": written,
         "rows": len(rows),
         "submission_sha256": sha256_file(output),
-        "adapter_sha256": None
-        if isinstance(model, TextClassifier)
-        else sha256_file(adapter_folder(as_model_source(model).folder) / TENSORS_FILE),
+        "model_sha256": _weights_sha256(model),
     }
     write_json(output.with_suffix(".json"), record)
+
+
+def _weights_sha256(model: Model) -> str | None:
+    """Return the hash of the file that a classifier's trained weights are in; None without one."""
+    if isinstance(model, TextClassifier):
+        return None
+    folder = classifier_folder(as_model_source(model).folder)
+    paths = (folder / name for name in (TENSORS_FILE, "model.safetensors"))
+    return next((sha256_file(path) for path in paths if path.is_file()), None)
 
 
 def submission_rows(

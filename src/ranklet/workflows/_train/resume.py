@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ranklet.data.encoded_splits import Splits
 from ranklet.encoder.source import EncoderSource
-from ranklet.encoder.weights import weight_files
+from ranklet.encoder.weight_files import weight_files
 from ranklet.errors import RunError
 from ranklet.recipe import Recipe, recipe_hash
 from ranklet.run.environment import environment

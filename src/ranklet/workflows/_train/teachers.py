@@ -19,8 +19,8 @@ from ranklet.data.reading.sources import read_examples
 from ranklet.data.texts import in_one
 from ranklet.data.tokens.batching import Indices
 from ranklet.data.tokens.corpus import default_cache_folder, remove_oldest
-from ranklet.encoder.source import EncoderSource
-from ranklet.encoder.weights import weight_files
+from ranklet.encoder.source import TOKENIZER_FILES, EncoderSource
+from ranklet.encoder.weight_files import weight_files
 from ranklet.errors import AdapterError, RankletError, RecipeError, RecipeIssue
 from ranklet.files import sha256_file, sha256_json, write_atomically
 from ranklet.labels import LabelSet
@@ -28,7 +28,8 @@ from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.problem import SingleLabel
 from ranklet.recipe import Recipe
 from ranklet.run.folder import Run
-from ranklet.run.model_source import adapter_folder
+from ranklet.run.model_source import classifier_folder, is_hub_id
+from ranklet.saved.foreign import is_computed_here, is_whole_classifier
 from ranklet.workflows._train.transformers_teacher import Teacher, load_transformers_teacher
 from ranklet.workflows.from_recipe.reading_settings import reading_settings
 from ranklet.workflows.load import load
@@ -138,16 +139,16 @@ def _logits(
 ) -> Tensor:
     """Return the logits of one teacher, (texts, classes) float32, in the order of `labels`."""
     try:
-        own = _own_folder(name)
-        folder = EncoderSource(name).folder if own is None else own
-        key = _key(folder, own is None, texts, recipe)
+        folder = _folder(name)
+        is_own = not is_whole_classifier(folder) or is_computed_here(folder)
+        key = _key(folder, not is_own, texts, recipe)
         path = default_cache_folder() / "teachers" / f"{key}.npy"
         if path.is_file():
             return torch.from_numpy(np.load(path))
-        if own is None:
-            teacher = load_transformers_teacher(folder, recipe.data.max_length)
+        if is_own:
+            teacher = _own(folder, recipe)
         else:
-            teacher = _own(own, recipe)
+            teacher = load_transformers_teacher(folder, recipe.data.max_length)
     except RankletError as error:
         raise _refused(f"{name!r} cannot be used: {error}") from error
     if sorted(teacher.labels) != sorted(labels.names):
@@ -170,18 +171,18 @@ def _own(folder: Path, recipe: Recipe) -> Teacher:
     return Teacher(model.labels.names, lambda texts: model.predict_logits(model.corpus(texts)))
 
 
-def _own_folder(teacher: str) -> Path | None:
-    """Return the adapter folder of a teacher that ranklet loads; None for one of transformers."""
+def _folder(teacher: str) -> Path:
     path = Path(teacher).expanduser()
-    if (path / CONFIG_FILE).is_file() or Run(path).recipe.is_file():
-        return adapter_folder(path)
-    return None
+    if (path / CONFIG_FILE).is_file() or Run(path).recipe.is_file() or is_hub_id(path):
+        return classifier_folder(path)
+    return EncoderSource(teacher).folder
 
 
 def _key(folder: Path, of_transformers: bool, texts: Sequence[str], recipe: Recipe) -> str:
     files = sorted(folder.iterdir())
-    if of_transformers:
-        files = [folder / "config.json", *weight_files(folder)]
+    if is_whole_classifier(folder):
+        names = ("config.json", *TOKENIZER_FILES)
+        files = [*(folder / name for name in names), *weight_files(folder)]
     engine = recipe.engine
     content = {
         "files": [[path.name, sha256_file(path)] for path in files if path.is_file()],

@@ -1,4 +1,4 @@
-"""The logits of a sequence classifier of transformers (extra `hf`), as a teacher."""
+"""The logits of a classifier that only transformers computes (extra `hf`), as a teacher."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import Split, read_examples
 from ranklet.errors import DataError
 from ranklet.recipe import DataSection, load_recipe
-from ranklet.run.model_source import Model, adapter_folder, as_model_source, name_of, run_of
+from ranklet.run.model_source import Model, as_model_source, classifier_folder, name_of, run_of
 from ranklet.saved.model import reads_pairs
 from ranklet.text_classifier import TextClassifier
 from ranklet.workflows.from_recipe.reading_settings import every_row, reading_settings
@@ -94,6 +94,6 @@ def reading_as_run(model: Model, columns: Columns = AS_IN_RUN) -> ReadingSetting
         settings = replace(settings, pair=model.settings.pair)
     elif section is None:
         source = as_model_source(model)
-        pair = reads_pairs(adapter_folder(source.folder))
+        pair = reads_pairs(classifier_folder(source.folder))
         settings = replace(settings, label_names=source.label_names, pair=pair)
     return every_row(with_columns(settings, columns))

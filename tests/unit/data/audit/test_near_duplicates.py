@@ -13,8 +13,9 @@ from ranklet.data.examples import Examples
 TEN = "one two three four five six seven eight nine ten"
 
 
-def split(*texts: str) -> Examples:
-    return Examples(texts, None, tuple(range(len(texts))), "a.csv")
+def split(*texts: str, labels: str | None = None) -> Examples:
+    lines = tuple(range(len(texts)))
+    return Examples(texts, None if labels is None else tuple(labels), lines, "a.csv")
 
 
 def test_shingles_are_pairs_of_words_without_markup_case_and_punctuation() -> None:
@@ -137,3 +138,11 @@ def test_other_texts_are_compared_as_if_there_were_no_limits(
     assert (limited.match >= 0).sum() >= 300
     assert limited.match.tolist() == unlimited.match.tolist()
     assert limited.resemblance.tolist() == unlimited.resemblance.tolist()
+
+
+def test_of_other_labels_only_equal_texts_are_exact_copies_and_others_give_nothing_away() -> None:
+    own, others = fingerprints(split("C", "C++", "C", labels="xyz"), split("c#", labels="w"))
+    assert find_copies(own).copies == {1: Copy(0, False), 2: Copy(0, True)}
+    assert find_copies(own, others) == find_copies(others, own) == CopySearch({})
+    own, others = fingerprints(split("C", "\u2764\ufe0f", labels="xy"), split("c!", labels="x"))
+    assert find_copies(own, others).copies == {0: Copy(0, True)}

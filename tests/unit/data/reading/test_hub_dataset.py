@@ -19,7 +19,9 @@ from ranklet import hub
 from ranklet.data.reading.hub_dataset import matching_files, split_files, split_names
 from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_examples
+from ranklet.encoder.source import EncoderSource
 from ranklet.errors import DataError, HubError
+from ranklet.run.model_source import classifier_folder
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
@@ -242,6 +244,27 @@ def test_each_refusal_of_the_hub_has_its_own_line(
     assert f"'{repo}'" in str(caught.value)
     assert hint in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_encoder_without_safetensors_names_the_command_that_converts_it(
+    stand_in: type[StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"config.json": b"{}", "pytorch_model.bin": b"weights"}
+    monkeypatch.setattr(stand_in, "files", files)
+    command = "ranklet convert owner/name --out name-converted, or name a folder"
+    with pytest.raises(HubError, match=rf"no file named model\*\.safetensors at .*{command}"):
+        _ = EncoderSource("owner/name").folder
+    with pytest.raises(HubError, match=rf"owner/name: no such folder, and on the hub: .*{command}"):
+        classifier_folder(Path("owner/name"))
+
+
+def test_a_classifier_comes_from_the_hub(
+    stand_in: type[StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = {"adapter_config.json": b"{}", "adapter_model.safetensors": b"w", "x.bin": b"more"}
+    monkeypatch.setattr(stand_in, "files", adapter)
+    folder = classifier_folder(Path("owner/name"))
+    assert sorted(path.name for path in folder.iterdir()) == sorted(adapter)[:2]
 
 
 def parquet(texts: list[str], labels: list[int]) -> bytes:

@@ -156,7 +156,7 @@ def test_texts_alone_and_lists_of_labels() -> None:
 def test_a_pickle_is_a_source_like_any_other(tmp_path: Path) -> None:
     path = tmp_path / "train.pickle"
     path.write_bytes(pickle.dumps(RECORDS))
-    read = read_examples(str(path), "train", "text", "label", None)
+    read = read_examples(str(path), "train")
     assert (read.texts, read.labels, read.lines) == (("a", "b"), ("0", "1"), (1, 2))
 
 

@@ -17,7 +17,7 @@ from ranklet.evaluation.comparison.verdicts import Contender
 from ranklet.evaluation.predictions import Predictions, read_predictions
 from ranklet.evaluation.result import Evaluation
 from ranklet.files import sha256_json
-from ranklet.labels import SEPARATOR
+from ranklet.labels import SEPARATOR, Label, as_written
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run.folder import Run, SeedFolder, open_run, read_json
 from ranklet.run.reading import read_evaluations
@@ -55,18 +55,21 @@ class ComparedRun:
         return {field: identity for field, (_, identity) in self.fields.items()}
 
 
-def open_groups(paths: Sequence[Path], split: ComparedSplit) -> list[tuple[str, list[ComparedRun]]]:
+def open_groups(
+    paths: Sequence[Path], split: ComparedSplit, fewest: int = 2
+) -> list[tuple[str, list[ComparedRun]]]:
     """Read runs and group those that differ by nothing but their seed.
 
     Args:
         paths: Folders of runs, or of the runs of several seeds (`train --seeds`).
         split: Whose predictions are read.
+        fewest: Runs that there must be.
 
     Returns:
         Name and runs of each group, in the order given.
 
     Raises:
-        RunError: A folder holds no finished run or lacks predictions, there is only one run, one
+        RunError: A folder holds no finished run or lacks predictions, there are too few runs, one
             is named twice, or the rows of the split differ.
     """
     named = _names(paths)
@@ -75,7 +78,7 @@ def open_groups(paths: Sequence[Path], split: ComparedSplit) -> list[tuple[str, 
         for path in paths
         for name, run in _runs_of(path, named[path])
     ]
-    if len(members) < 2:
+    if len(members) < fewest:
         raise RunError(f"{len(members)} run is named; name at least two to compare")
     runs = [run for _, run in members]
     for run in runs[1:]:
@@ -234,32 +237,43 @@ def _group_name(name: str, runs: Sequence[ComparedRun]) -> str:
     return " + ".join(names) if len(names) <= 3 else f"{names[0]} + {len(names) - 1} other seeds"
 
 
-def _answers(run: ComparedRun, split: str) -> RowAnswers:
-    predictions, evaluation = run.predictions, run.evaluation
-    several = evaluation.label_sets is not None
-    names = sorted(evaluation.labels)
+def row_answers(
+    predictions: Predictions, evaluation: Evaluation, path: Path, drawn: Sequence[object] = ()
+) -> RowAnswers:
+    """Turn what was predicted for each row into what is compared.
+
+    Args:
+        predictions: Labels and answers, as they are written.
+        evaluation: The figures of them.
+        path: Where they lie, for messages.
+        drawn: What tells the rows apart from others of the same labels.
+
+    Raises:
+        RunError: A label is not one of the evaluation's.
+    """
+    several, names = evaluation.label_sets is not None, sorted(evaluation.labels)
     try:
         has, given = (
             _encoded(cells, names, several) for cells in (predictions.labels, predictions.predicted)
         )
     except KeyError as error:
-        path = run.run.predictions(split)
         raise RunError(f"{path}: label {error} is not one of the evaluation's") from error
+    return RowAnswers(sha256_json([list(map(as_written, predictions.labels)), *drawn]), has, given)
+
+
+def _answers(run: ComparedRun, split: str) -> RowAnswers:
     data = run.recipe.data
     drawn = split == "validation" and not isinstance(data.validation, str)
     # The rows of test and of a validation file were compared; a drawn part depends on the seed.
     source = [run.recipe.seed, data.train, run.data_hashes.get("train")] if drawn else []
-    return RowAnswers(sha256_json([list(predictions.labels), *source]), has, given)
+    return row_answers(run.predictions, run.evaluation, run.run.predictions(split), source)
 
 
-def _encoded(
-    cells: Sequence[str | tuple[str, ...]], names: Sequence[str], several: bool
-) -> NDArray[np.bool_]:
+def _encoded(cells: Sequence[Label], names: Sequence[str], several: bool) -> NDArray[np.bool_]:
     """Turn labels as they are written into (n, classes) bool."""
     place = {name: number for number, name in enumerate(names)}
     encoded = np.zeros((len(cells), len(names)), dtype=bool)
-    for row, cell in enumerate(cells):
-        assert isinstance(cell, str), "read_predictions keeps labels as they are written"
+    for row, cell in enumerate(map(as_written, cells)):
         for label in cell.split(SEPARATOR) if several else [cell]:
             if label or not several:
                 encoded[row, place[label]] = True

@@ -89,7 +89,7 @@ BAD_LINES: list[tuple[str, str, bytes, int | None, str]] = [
     ("pretty-printed", "a.jsonl", b'{\n  "text": "a"\n}\n', 1, "write one object per line"),
     ("CR only", "a.jsonl", ROW.strip() + b"\r" + ROW, 1, "Extra data"),
     ("same key", "a.jsonl", b'{"text": "a", "text": "b"}\n', 1, "a key that stands twice where"),
-    ("NaN", "a.jsonl", b'{"text": "a", "label": NaN}\n', 1, "found NaN where a label must"),
+    ("NaN", "a.jsonl", b'{"text": "a", "label": NaN}\n', 1, "found a null where a label must"),
     ("infinity", "a.jsonl", b'{"text": "a", "label": -Infinity}\n', 1, "found an infinity where"),
     ("deep", "a.jsonl", b"[" * 100_000 + b"\n", 1, "nested too deeply"),
     ("endless integer", "a.jsonl", b'{"label": ' + b"1" * 5000 + b"}\n", 1, "4300 digits"),

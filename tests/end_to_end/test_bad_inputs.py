@@ -155,7 +155,7 @@ FILES = [
     ("a.csv", b"txt\na\n", PREDICT, "a.csv:1: no column 'text'; the columns are 'txt'"),
     ("a.tsv", b"text\tlabel\none\ta\tb\n", TRAIN_ON, "a.tsv:2: too many cells: 3"),
     ("a.jsonl", b'{"text": "a", "label": "b"}\n{"text"\n', TRAIN_ON, "a.jsonl:2: not valid JSON"),
-    ("a.jsonl", b'{"text": "a", "label": NaN}\n', TRAIN_ON, "a.jsonl:1: column 'label': found NaN"),
+    ("a.jsonl", b'{"text": "a", "label": NaN}\n', TRAIN_ON, "a.jsonl:1: column 'label': found a n"),
     ("a.jsonl", b'{"text": "a", "text": "b"}\n', TRAIN_ON, "a.jsonl:1: column 'text': found a key"),
     ("a.jsonl", b'{"text": 7, "label": "b"}\n', TRAIN_ON, "a.jsonl:1: column 'text': found an in"),
     ("a.jsonl", MANY + b'{"txt": "a"}\n', PREDICT, "a.jsonl:1501: no column 'text'; .. 'txt'"),

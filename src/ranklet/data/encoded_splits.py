@@ -39,6 +39,7 @@ class Splits:
         duplicates: Duplicates found and dropped.
         filtered_words: Words of each training row outside the word limits.
         sha256: Of what was read, by split: the bytes of a local file, or texts in memory.
+        notes: What a person should know of the reading of each.
     """
 
     labels: LabelSet
@@ -48,6 +49,7 @@ class Splits:
     duplicates: DuplicateReport
     filtered_words: tuple[int, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def filtered(self) -> int:

@@ -30,6 +30,7 @@ class Examples:
             source or its reader says so.
         sha256: Of the bytes of the file that was read, or of texts and labels in memory; None of a
             named set and of a data set of the hub.
+        notes: What a person should know of the reading, such as rows that were left out.
     """
 
     texts: tuple[str, ...]
@@ -38,6 +39,7 @@ class Examples:
     source: str
     label_names: tuple[str, ...] | None = None
     sha256: str | None = field(default=None, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         lengths = {len(self.texts), len(self.lines), len(self.labels or self.texts)}

@@ -1,27 +1,27 @@
 """From what a recipe or a user names, or hands over, to texts and labels.
 
-A name is, in this order: that of a set (`newsbites`, bundled; `ag_news`, from the hub), a file with
-a known suffix, or `owner/name`, a data set of the hub. What is handed over are texts in memory.
+A name is, in this order: that of a set (`newsbites`, bundled; `ag_news`, from the hub), a file or a
+folder, or `owner/name`, a data set of the hub. Behind `#` stands which of several tables in it:
+a split, a sheet, a file of an archive, a configuration. What is handed over are texts in memory.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
-from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
-from typing import Literal
 
 from ranklet.data.examples import Examples
 from ranklet.data.hints import listed, nearest
 from ranklet.data.reading.dialect import AS_WRITTEN, Dialect
+from ranklet.data.reading.folders import parts_of_folder
+from ranklet.data.reading.formats import FOREIGN_SUFFIXES
 from ranklet.data.reading.hub_dataset import split_files
-from ranklet.data.reading.lines import open_binary
-from ranklet.data.reading.memory import IN_MEMORY, LABEL, TEXT, Data, RowsInMemory, as_source
+from ranklet.data.reading.json_document import splits_of_json
+from ranklet.data.reading.memory import IN_MEMORY, Data, RowsInMemory, as_source
 from ranklet.data.reading.named_sets import (
     BUNDLED_SETS,
     HUB_SETS,
@@ -29,73 +29,19 @@ from ranklet.data.reading.named_sets import (
     SET_LABELS,
     bundled_file,
 )
-from ranklet.data.reading.parquet import class_names
+from ranklet.data.reading.parts import Part, label_file_of
 from ranklet.data.reading.row import Row, read_label, read_label_set, read_text
-from ranklet.data.reading.rows import SUFFIXES, read_rows
+from ranklet.data.reading.rows import opened
 from ranklet.data.reading.settings import PLAIN, ReadingSettings
+from ranklet.data.reading.split_names import SPLITS
 from ranklet.errors import DataError
 from ranklet.files import sha256_json
 from ranklet.labels import Label, names_of
-
-Split = Literal["train", "validation", "test"]
+from ranklet.vocabulary import DATA_SUFFIXES, PACKED_SUFFIXES, Split
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-FOREIGN_SUFFIXES = (".json", ".xlsx", ".xls", ".gz", ".zip", ".pkl", ".arrow", ".feather", ".npy")
-
-
-@dataclass(frozen=True)
-class Part:
-    """One file of a source, or all rows in memory.
-
-    Attributes:
-        origin: The file, or the rows.
-        content: Bytes of the file, where they are read at once.
-    """
-
-    origin: Path | RowsInMemory
-    content: bytes | None = None
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return IN_MEMORY if isinstance(self.origin, RowsInMemory) else str(self.origin)
-
-    @property
-    def suffix(self) -> str:
-        """The format of a file; nothing of rows in memory."""
-        return "" if isinstance(self.origin, RowsInMemory) else self.origin.suffix.lower()
-
-    def rows(self, columns: Sequence[str] | None, dialect: Dialect) -> Iterable[Row]:
-        """Return the rows, as `read_rows` does."""
-        if isinstance(self.origin, RowsInMemory):
-            return self.origin.rows
-        return read_rows(self.origin, columns, self.content, dialect)
-
-    def text_columns(self, text_column: str | Sequence[str]) -> list[str]:
-        """Return the columns of the text, of which some formats have one of a fixed name."""
-        in_memory = isinstance(self.origin, RowsInMemory) and not self.origin.has_columns
-        if in_memory or self.suffix == ".txt":
-            return [TEXT]
-        return [text_column] if isinstance(text_column, str) else list(text_column)
-
-    def label_column(self, label_column: str | None) -> str | None:
-        """Return the column of the label; the name is fixed where that of the text is."""
-        if label_column and isinstance(self.origin, RowsInMemory) and not self.origin.has_columns:
-            if self.origin.are_texts_alone:
-                raise DataError("are without labels; give (texts, labels)", IN_MEMORY)
-            return LABEL
-        return label_column
-
-    def class_names(self, label_column: str | None) -> tuple[str, ...] | None:
-        """Return the names that a typed format knows for the integers of a column."""
-        if label_column is None:
-            return None
-        if isinstance(self.origin, RowsInMemory):
-            return self.origin.class_names.get(label_column)
-        if self.suffix != ".parquet":
-            return None
-        with open_binary(self.origin) if self.content is None else BytesIO(self.content) as file:
-            return class_names(file, self.name, label_column)
+FILE_SUFFIXES = (*DATA_SUFFIXES, *PACKED_SUFFIXES)
+ALLOWED = f"{', '.join(DATA_SUFFIXES)}, compressed or not"
 
 
 def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN) -> Examples:
@@ -116,25 +62,27 @@ def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN)
     """
     data = as_source(source)
     parts, name = _parts(data, split)
+    parts = [_read_at_once(part, data) for part in parts]
     texts: list[str] = []
     labels: list[Label] = []
     lines: list[int] = []
+    notes: list[str] = []
     for part in parts:
         before = len(texts)
-        for line, text, label in _records(part, settings):
+        for line, text, label in _records(part, settings, notes):
             texts.append(text)
             labels.append(label)
             lines.append(before + line if len(parts) > 1 else line)
     stated = SET_LABELS.get(data) if isinstance(data, str) else None
-    label_column = settings.label_column
-    known = parts[0].class_names(parts[0].label_column(label_column))
+    known = parts[0].class_names(parts[0].label_column(settings))
     names = settings.label_names or stated or known
     read = Examples(
         texts=tuple(texts),
-        labels=tuple(labels) if label_column else None,
+        labels=tuple(labels) if settings.label_column else None,
         lines=tuple(lines),
         source=name,
         sha256=_sha256(parts, texts, labels),
+        notes=tuple(notes),
     )
     return _with_label_names(read, tuple(names)) if names else read
 
@@ -148,13 +96,13 @@ def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tu
         DataError: A file, column or text that cannot be used, with its line.
         MissingExtraError: A parquet file without pyarrow.
     """
-    data = as_source(source)
-    part = Part(Path(data) if isinstance(data, str) else data)
-    if isinstance(part.origin, Path):
-        _check_file(part.origin)
-    columns = part.text_columns(settings.text_column)
-    for row in part.rows(columns, settings.dialect):
-        yield row.line, _joined(row, columns, part.name)
+    parts, _ = _parts(as_source(source), None)
+    before = 0
+    for part in parts:
+        columns, line = part.text_columns(replace(settings, label_column=None)), 0
+        for line, row in ((row.line, row) for row in part.rows(columns, settings.dialect)):
+            yield before + line, _joined(row, columns, part.name)
+        before += line
 
 
 def read_column(
@@ -169,11 +117,12 @@ def read_column(
         HubError: A hub data set that cannot be had.
         MissingExtraError: A parquet file without pyarrow.
     """
-    parts, name = _parts(as_source(source), split, whole=False)
+    parts, name = _parts(as_source(source), split)
     cells: list[str] = []
     columns: set[str] = set()
     for part in parts:
-        for row in part.rows([column] if part.suffix == ".parquet" else None, dialect):
+        typed = part.format in ("parquet", "arrow")
+        for row in part.rows([column] if typed else None, dialect):
             kind = row.kinds.get(column, "a null")
             if column not in row.cells and kind != "a null":
                 message = f"found {kind} where a text or an integer must stand"
@@ -185,16 +134,50 @@ def read_column(
     return cells
 
 
+def splits_of(source: str) -> dict[Split, str]:
+    """Return the splits that a name holds, each as a source of its own.
+
+    What is one table, whatever split is wanted of it, is `train`.
+
+    Args:
+        source: A file, a folder, a named set or a hub data set.
+
+    Raises:
+        DataError: It holds no training data, or several files might be meant.
+        HubError: A hub data set that cannot be had.
+    """
+    place, part = _place_and_part(source)
+    path = Path(place).expanduser()
+    if part or not os.path.exists(path):
+        return {"train": source}
+    if not path.is_dir():
+        return _splits_of_file(path, source)
+    sources: dict[Split, str] = {}
+    train = _parts(source, "train")[0]
+    for split in SPLITS:
+        parts = parts_of_folder(path, "", split)
+        if parts and (split == "train" or parts != train):
+            is_file = len(parts) == 1 and not parts[0].name.endswith(".arrow")
+            sources[split] = parts[0].name if is_file else f"{source}#{split}"
+    return sources
+
+
+def data_sha256(source: str, split: Split) -> str | None:
+    """Return the hash that `read_examples` gives a split, without reading its rows."""
+    parts, _ = _parts(source, split)
+    return _sha256([_read_at_once(part, source) for part in parts], (), ())
+
+
 def is_on_hub(source: str) -> bool:
     """Tell whether reading a source may need a download."""
-    if source in HUB_SETS:
+    place, _ = _place_and_part(source)
+    if place in HUB_SETS:
         return True
-    is_file = Path(source).suffix.lower() in (*SUFFIXES, *FOREIGN_SUFFIXES)
-    return not is_file and not os.path.exists(source) and bool(HUB_ID.fullmatch(source))
+    return not _is_local(place) and bool(HUB_ID.fullmatch(place))
 
 
-def _parts(data: str | RowsInMemory, split: Split, whole: bool = True) -> tuple[list[Part], str]:
-    """Return the parts of a split, local files read `whole` or not yet, and their common name."""
+def _parts(data: str | RowsInMemory, split: Split | None) -> tuple[list[Part], str]:
+    """Return the parts of a split, of which there is at least one, and their common name."""
     if isinstance(data, RowsInMemory):
         return [Part(data)], IN_MEMORY
     if data == IN_MEMORY:
@@ -202,65 +185,93 @@ def _parts(data: str | RowsInMemory, split: Split, whole: bool = True) -> tuple[
             "a run does not keep them; hand them over again in Python, or name a file with them",
             data,
         )
-    if data in BUNDLED_SETS:
+    if data in BUNDLED_SETS and split is not None:
         return [Part(bundled_file(data, split))], f"{data}/{split}.csv"
-    if data in HUB_SETS:
-        return [Part(path) for path in split_files(HUB_SETS[data], split)], f"{data}/{split}"
-    path = Path(data).expanduser()
-    is_file = path.suffix.lower() in (*SUFFIXES, *FOREIGN_SUFFIXES)
-    if is_file or (data and os.path.exists(path)):
-        _check_file(path)
-        return [Part(path, _read_bytes(path) if whole else None)], data
-    if HUB_ID.fullmatch(data):
-        return [Part(path) for path in split_files(data, split)], f"{data}/{split}"
+    place, part = _place_and_part(data)
+    if place not in HUB_SETS and _is_local(place):
+        return _local_parts(Path(place).expanduser(), part, split), data
+    repo_id = HUB_SETS.get(place, place)
+    if HUB_ID.fullmatch(repo_id) and (split or part):
+        files = split_files(repo_id, split or part, part)
+        return [Part(path) for path in files], data if part else f"{data}/{split}"
     raise DataError(
-        f"no such data; give a file ({', '.join(SUFFIXES)}), a hub data set (owner/name), or one of"
-        f" {listed(NAMED_SETS)}{nearest(data, NAMED_SETS)}",
+        f"no such data; give a file ({ALLOWED}), a folder, a hub data set (owner/name), or one of "
+        f"{listed(NAMED_SETS)}{nearest(data, NAMED_SETS)}",
         data,
     )
 
 
-def _read_bytes(path: Path) -> bytes:
-    with open_binary(path) as file:
-        return file.read()
+def _place_and_part(name: str) -> tuple[str, str]:
+    """Split `PLACE#PART`; a file that is there under the whole name is one."""
+    if "#" not in name or os.path.exists(Path(name).expanduser()):
+        return name, ""
+    place, _, part = name.rpartition("#")
+    return place, part
+
+
+def _is_local(place: str) -> bool:
+    path = Path(place).expanduser()
+    # os.path, unlike Path, answers False for names that no file system takes.
+    is_named_so = path.suffix.lower() in (*FILE_SUFFIXES, *FOREIGN_SUFFIXES)
+    return is_named_so or (bool(place) and os.path.exists(path))
+
+
+def _local_parts(path: Path, part: str, split: Split | None) -> list[Part]:
+    if os.path.isdir(path):
+        parts = parts_of_folder(path, part, split)
+        if not parts:
+            raise DataError(f"the folder has no split {part or split!r}; name a file", str(path))
+        return parts
+    if not os.path.exists(path):
+        suffix = path.suffix.lower()
+        if suffix in FOREIGN_SUFFIXES or suffix not in FILE_SUFFIXES:
+            message = FOREIGN_SUFFIXES.get(suffix, f"allowed are {ALLOWED}")
+            raise DataError(f"unknown suffix {path.suffix!r}; {message}", str(path))
+        raise DataError(f"no such file{_near_files(path)}", str(path))
+    return [Part(path, table=part, split=split, label_file=label_file_of(path))]
+
+
+def _splits_of_file(path: Path, source: str) -> dict[Split, str]:
+    with opened(path) as (file, kind, _):
+        names = splits_of_json(file, str(path)) if kind == "json" else {}
+    return {split: f"{source}#{names[split]}" for split in SPLITS if split in names} or {
+        "train": source
+    }
+
+
+def _read_at_once(part: Part, data: str | RowsInMemory) -> Part:
+    """Return a local part with its bytes; sets and hub data sets have no hash of their own."""
+    is_ours = not isinstance(data, str) or not (data in BUNDLED_SETS or is_on_hub(data))
+    return part.read_at_once() if is_ours else part
 
 
 def _sha256(parts: Sequence[Part], texts: Sequence[str], labels: Sequence[Label]) -> str | None:
     if isinstance(parts[0].origin, RowsInMemory):
         return sha256_json([list(texts), list(labels)])
-    content = parts[0].content
-    return None if content is None else sha256(content).hexdigest()
-
-
-def _check_file(path: Path) -> None:
-    # os.path, unlike Path, answers False for names that no file system takes.
-    if os.path.isdir(path):
-        raise DataError(f"is a folder; name a file in it ({', '.join(SUFFIXES)})", str(path))
-    if path.suffix.lower() not in SUFFIXES:
-        message = f"unknown suffix {path.suffix!r}; allowed are {', '.join(SUFFIXES)}"
-        raise DataError(message, str(path))
-    if not os.path.exists(path):
-        raise DataError(f"no such file{_near_files(path)}", str(path))
+    hashes = [part.sha256() for part in parts]
+    return hashes[0] if len(hashes) == 1 or None in hashes else sha256_json(hashes)
 
 
 def _near_files(path: Path) -> str:
     if not os.path.isdir(path.parent):
         return f"; there is no folder {str(path.parent)!r}"
-    names = sorted(name for name in os.listdir(path.parent) if name.lower().endswith(SUFFIXES))
+    names = sorted(name for name in os.listdir(path.parent) if name.lower().endswith(FILE_SUFFIXES))
     near = get_close_matches(path.name, names, n=3, cutoff=0.5)
     if near:
         return f"; near names in that folder: {listed(near)}"
     return f"; that folder holds {listed(names)}" if names else "; that folder holds no data file"
 
 
-def _records(part: Part, settings: ReadingSettings) -> Iterator[tuple[int, str, Label]]:
+def _records(
+    part: Part, settings: ReadingSettings, notes: list[str]
+) -> Iterator[tuple[int, str, Label]]:
     """Yield (line, text, label); the label is empty where there is no label column."""
-    columns = part.text_columns(settings.text_column)
-    label_column = part.label_column(settings.label_column)
+    columns = part.text_columns(settings)
+    label_column = part.label_column(settings)
     wanted = [*columns, label_column] if label_column else columns
     has_one = settings.problem_type == "single_label_classification"
     read = read_label if has_one else read_label_set
-    for row in part.rows(wanted, settings.dialect):
+    for row in part.rows(wanted, settings.dialect, notes.append):
         text = _joined(row, columns, part.name)
         if not text.strip() and not settings.allow_empty:
             message = "empty text; delete the row or fill it in"

@@ -49,6 +49,7 @@ def describe_beginning(
     if model.pooling != recipe.pooling:
         yield f"pooling: {model.pooling}, as the dense head of this encoder has it"
     yield _describe_data(splits)
+    yield from splits.notes
     if recipe.training.sampling != "shuffled":
         yield _describe_sampling(splits, recipe.training.sampling)
     if lesson is not None:

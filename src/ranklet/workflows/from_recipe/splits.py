@@ -11,12 +11,13 @@ from ranklet.data.duplicates import resolve_duplicates
 from ranklet.data.encoded_splits import Splits, encode
 from ranklet.data.examples import Examples, distinct_labels
 from ranklet.data.reading.memory import IN_MEMORY, Data, RowsInMemory, as_source
-from ranklet.data.reading.sources import Split, read_examples
+from ranklet.data.reading.sources import read_examples
 from ranklet.data.splits import split_validation
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.labels import LabelSet
 from ranklet.recipe import DataSection, Recipe
 from ranklet.recipe.recipe import contradictions
+from ranklet.vocabulary import Split
 from ranklet.workflows.from_recipe.reading_settings import reading_settings
 
 InMemoryBySplit = Mapping[Split, RowsInMemory]
@@ -62,6 +63,7 @@ def read_splits(data: DataSection, seed: int, in_memory: InMemoryBySplit = NOTHI
         duplicates=duplicates,
         filtered_words=_words_outside(train, data.min_words, data.max_words),
         sha256={split: rows.sha256 for split, rows in read.items() if rows and rows.sha256},
+        notes=tuple(f"{split}: {note}" for split, rows in read.items() if rows for note in rows.notes),
     )
 
 

@@ -6,13 +6,15 @@ Texts are invented.
 from __future__ import annotations
 
 import bz2
-import csv
 import gzip
 import io
 import json
 import lzma
+import subprocess
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import openpyxl
@@ -21,8 +23,15 @@ import pyarrow.parquet as pq
 import pytest
 from backports import zstd
 
+from ranklet import load_recipe
+from ranklet.data.reading.settings import ReadingSettings
+from ranklet.data.reading.sources import read_examples, splits_of, stream_texts
+from ranklet.errors import DataError
+from ranklet.workflows.from_recipe.reading_settings import reading_settings
+
 Content = bytes | str
 Files = Mapping[str, Content]
+Answer = subprocess.CompletedProcess[str]
 
 ROWS = [
     (f"the {word} {row}", label)
@@ -306,9 +315,330 @@ def put(workplace: Path, files: Files) -> None:
 
 
 @pytest.mark.parametrize(("source", "files", "given"), AS_IT_IS.values(), ids=AS_IT_IS)
-def test_trains_as_it_is(
-    workplace: Path, trains: Callable[..., object], source: str, files: Files, given: list[str]
+def test_is_read_as_it_was_written(
+    workplace: Path, source: str, files: Files, given: list[str]
 ) -> None:
     put(workplace, files)
+    recipe = load_recipe("recipe.yaml", [f"data.train={source}", *given])
+    read = read_examples(source, "train", reading_settings(recipe.data))
+    texts = [text.split("\n")[0] for text in read.texts]
+    several = {"World": "Sports|World"} if "__label__World __label__" in str(files) else {}
+    labels = [label if isinstance(label, str) else "|".join(label) for label in read.labels or ()]
+    assert sorted(zip(texts, labels, strict=True)) == sorted(
+        (text, several.get(label, label)) for text, label in ROWS
+    )
+
+
+# One of each reader, and of each way to a split.
+TRAINED = [
+    "json lines",
+    "pandas columns",
+    "splits of pairs",
+    "arrow stream",
+    "spreadsheet",
+    "zst",
+    "zip of one",
+    "fastText of several labels",
+    "folders of classes by split",
+    "folder of split files",
+    "saved data sets",
+    "Prodigy's choices",
+    "Label Studio",
+    "hub, a configuration",
+    "texts and labels in two files",
+]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_trains_as_it_is(workplace: Path, trains: Callable[..., Answer], name: str) -> None:
+    source, files, given = AS_IT_IS[name]
+    put(workplace, files)
     answer = trains(source, given=given)
-    assert "8 train" not in str(answer) or "labels" in str(answer)
+    assert "data: 6 train, 2 validation, none test texts, 2 labels" in answer.stderr
+
+
+# Name -> what is trained on, the files, and what its refusal names: a source, or settings.
+WITH_A_FIX: dict[str, tuple[str, Files, str, list[str]]] = {
+    "several sheets": (
+        "a.xlsx",
+        {"a.xlsx": book(Data=ROWS_OF_BOOK, Notes=[["read", "me"]])},
+        "a.xlsx#Data",
+        [],
+    ),
+    "zip of several": (
+        "a.zip",
+        {"a.zip": zipped({"a.csv": PLAIN, "b.txt": "x"})},
+        "a.zip#a.csv",
+        [],
+    ),
+    "several lists of records": (
+        "a.json",
+        {"a.json": json.dumps({"done": RECORDS, "open": RECORDS})},
+        "a.json#done",
+        [],
+    ),
+    "pairs with the label first": (
+        "a.json",
+        {"a.json": json.dumps([[label, text] for text, label in ROWS])},
+        "a.json",
+        ["data.columns=[label, text]"],
+    ),
+    "configurations": (
+        "owner/name",
+        hub({"long/train.csv": PLAIN, "short/train.csv": PLAIN}),
+        "owner/name#long",
+        [],
+    ),
+    "splits of other names": (
+        "owner/name",
+        hub({"data/matched-00000-of-00001.parquet": parquet(arrow_table())}),
+        "owner/name#matched",
+        [],
+    ),
+    "saved splits of other names": (
+        "saved",
+        {**saved_dataset("saved/en"), "saved/dataset_dict.json": json.dumps({"splits": ["en"]})},
+        "saved#en",
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "files", "other", "fixes"), WITH_A_FIX.values(), ids=WITH_A_FIX)
+def test_trains_with_what_its_refusal_names(
+    workplace: Path,
+    ranklet: Callable[..., Answer],
+    trains: Callable[..., Answer],
+    source: str,
+    files: Files,
+    other: str,
+    fixes: list[str],
+) -> None:
+    put(workplace, files)
+    refused = ranklet("train", "recipe.yaml", "--set", f"data.train={source}")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+    assert all(part in refused.stderr for part in (other, *fixes)), refused.stderr
+    trains(other, given=fixes)
+
+
+REFUSED: dict[str, tuple[str, Files, str]] = {
+    "old Excel": ("a.xls", {"a.xls": b"\xd0\xcf\x11\xe0 "}, "save it as .xlsx or .csv"),
+    "old Excel named xlsx": (
+        "a.xlsx",
+        {"a.xlsx": b"\xd0\xcf\x11\xe0 "},
+        "save it as .xlsx or .csv",
+    ),
+    "a web page": ("a.csv", {"a.csv": "<!DOCTYPE html>\n<p>sign in"}, "fetch it again"),
+    "Git LFS": ("a.csv", {"a.csv": "version https://git-lfs.github.com/spec/v1\n"}, "git lfs pull"),
+    "PDF": ("a.pdf", {"a.pdf": "%PDF-1.4"}, "save its table as .csv"),
+    "unknown suffix": ("a.docx", {"a.docx": "text"}, "allowed are .csv, .tsv"),
+    "tar": ("a.tar.gz", {"a.tar.gz": gzip.compress(b"\0" * 257 + b"ustar")}, "unpack it and name"),
+    "cut gz": ("a.csv.gz", {"a.csv.gz": gzip.compress(PLAIN.encode())[:-12]}, "damaged"),
+    "cut zst": ("a.csv.zst", {"a.csv.zst": zstd.compress(PLAIN.encode())[:-3]}, "damaged"),
+    "cut zip": ("a.zip", {"a.zip": zipped({"a.csv": PLAIN})[:60]}, "not a sound zip file"),
+    "cut xz": ("a.csv.xz", {"a.csv.xz": lzma.compress(PLAIN.encode())[:-9]}, "damaged"),
+    "cut spreadsheet": (
+        "a.xlsx",
+        {"a.xlsx": zipped({"xl/workbook.xml": "<workbook"})},
+        "not a sound .xlsx file",
+    ),
+    "cut arrow": (
+        "a.arrow",
+        {"a.arrow": ipc(arrow_table(), pa.ipc.new_file)[:-40]},
+        "not a sound arrow file",
+    ),
+    "cut JSON": ("a.json", {"a.json": json.dumps(RECORDS)[:-5]}, "a.json:1: not valid JSON"),
+    "deep JSON": ("a.json", {"a.json": "[" * 100_000}, "nested too deeply"),
+    "unclear JSON": ("a.json", {"a.json": '{"Sports": ["a"], "World": ["b", "c"]}'}, "an array of"),
+    "JSON of scalars": ("a.json", {"a.json": "[1, 2]"}, "a.json:1: found no object"),
+    "fastText, a line without": (
+        "a.txt",
+        {"a.txt": FASTTEXT + "no label\n"},
+        "a.txt:9: no __label__",
+    ),
+    "fewer labels than texts": (
+        "train_text.txt",
+        {"train_text.txt": "a\nb\n", "train_labels.txt": "0\n"},
+        "train_labels.txt: ends before train_text.txt",
+    ),
+    "empty folder": ("here", {"here/a.md": "x"}, "is a folder without data"),
+    "several files": ("here", {"here/a.csv": PLAIN, "here/b.csv": PLAIN}, "'a.csv', 'b.csv'"),
+    "no training split": ("here", {"here/test.csv": PLAIN}, "has no split 'train'"),
+    "a text that is no text": (
+        "topics",
+        {**class_folders("topics"), "topics/World/1.txt": b"caf\xe9"},
+        "topics/World/1.txt:1: byte 0xE9",
+    ),
+    "an empty text": (
+        "topics",
+        {**class_folders("topics"), "topics/World/1.txt": ""},
+        "topics/World/1.txt:1: column 'text': empty text",
+    ),
+    "a gap in a spreadsheet": (
+        "a.xlsx",
+        {"a.xlsx": book(Data=[*ROWS_OF_BOOK, [], ["a", "b"]])},
+        "a.xlsx:10: blank line",
+    ),
+    "no such column in a spreadsheet": (
+        "a.xlsx",
+        {"a.xlsx": book(Data=[["text", "topic"], *ROWS])},
+        "no column 'label'; the columns are 'text', 'topic'",
+    ),
+    "saved paths that lead away": (
+        "saved",
+        {
+            **saved_dataset("saved"),
+            "saved/state.json": json.dumps({"_data_files": [{"filename": "../a.arrow"}]}),
+        },
+        "names no files of its own",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "files", "problem"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_says_what_to_do(
+    workplace: Path, ranklet: Callable[..., Answer], source: str, files: Files, problem: str
+) -> None:
+    put(workplace, files)
+    answer = ranklet("train", "recipe.yaml", "--set", f"data.train={source}")
+    assert (answer.returncode, answer.stderr.count("\n")) == (2, 1), answer.stderr
+    assert problem in answer.stderr
+
+
+def bomb(pack: Callable[[bytes], bytes]) -> bytes:
+    return pack(b"text,label\n" + b"a,b\n" * 20_000_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("a.csv.gz", lambda content: gzip.compress(content, 9)),
+        ("a.csv.zst", zstd.compress),
+        ("a.zip", lambda content: zipped({"a.csv": content})),
+    ],
+)
+def test_a_bomb_is_refused_in_one_line(
+    workplace: Path, name: str, pack: Callable[[bytes], bytes]
+) -> None:
+    put(workplace, {name: bomb(pack)})
+    with pytest.raises(DataError, match=f"^{name}: unpacks to more than 200 times its size"):
+        for _ in stream_texts(name):
+            pass
+
+
+def test_a_sheet_of_two_far_cells_needs_no_memory(workplace: Path) -> None:
+    file = openpyxl.Workbook()
+    file.active["A1"], file.active["XFD50000"] = "text", "x"
+    file.save("far.xlsx")
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"far\.xlsx:2: blank line"):
+            list(stream_texts("far.xlsx"))
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_cells_of_a_spreadsheet_are_what_its_export_shows(workplace: Path) -> None:
+    rows = [["text", "label"], [2012, 1], [datetime(2026, 11, 27), 1.0], ["a", "0"], [0.5, 0]]
+    put(workplace, {"a.xlsx": book(Data=rows)})
+    read = read_examples("a.xlsx", "train")
+    assert read.texts == ("2012", "2026-11-27", "a", "0.5")
+    assert read.labels == ("1", "1", "0", "0")
+    assert read.lines == (2, 3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "a.jsonl",
+            lines_of(
+                [prodigy("accept", **record) for record in RECORDS]
+                + [prodigy("reject", text="x", label="World"), prodigy("ignore", text="y")]
+            ),
+        ),
+        (
+            "a.json",
+            json.dumps(
+                [labelling_task(text, label) for text, label in ROWS]
+                + [labelling_task("x"), labelling_task("y", "World", was_cancelled=True)]
+            ),
+        ),
+    ],
+)
+def test_rejected_rows_are_left_out_and_counted(
+    workplace: Path, trains: Callable[..., Answer], name: str, content: str
+) -> None:
+    put(workplace, {name: content})
+    answer = trains(name, given=[MANY])
+    assert "train: 2 rows that were rejected or have no answer are left out" in answer.stderr
+    assert "data: 6 train, 2 validation" in answer.stderr
+
+
+def test_answers_that_are_labels_are_no_verdicts(workplace: Path) -> None:
+    put(workplace, {"a.jsonl": lines_of({"text": "a", "answer": "reject"} for _ in range(2))})
+    settings = ReadingSettings(label_column="answer")
+    assert read_examples("a.jsonl", "train", settings).labels == ("reject", "reject")
+
+
+@pytest.mark.parametrize(
+    ("source", "files", "splits"),
+    [
+        (
+            "here",
+            {"here/train.csv": PLAIN, "here/dev.csv": PLAIN, "here/a/test.csv": PLAIN},
+            {"train": "here/train.csv", "validation": "here/dev.csv"},
+        ),
+        ("here", {"here/data.csv": PLAIN}, {"train": "here/data.csv"}),
+        ("a.csv", {"a.csv": PLAIN}, {"train": "a.csv"}),
+        (
+            "a.json",
+            {"a.json": json.dumps({"train": PAIRS, "val": PAIRS, "test": PAIRS, "oos": PAIRS})},
+            {"train": "a.json#train", "validation": "a.json#val", "test": "a.json#test"},
+        ),
+        (
+            "topics",
+            {**class_folders("topics/train"), **class_folders("topics/test")},
+            {"train": "topics#train", "test": "topics#test"},
+        ),
+        ("topics", class_folders("topics"), {"train": "topics#train"}),
+        (
+            "saved",
+            {
+                **saved_dataset("saved/train"),
+                **saved_dataset("saved/test"),
+                "saved/dataset_dict.json": json.dumps({"splits": ["train", "test"]}),
+            },
+            {"train": "saved#train", "test": "saved#test"},
+        ),
+        (
+            "here",
+            {
+                f"here/{split}_{kind}.txt": "0\n"
+                for split in ("train", "val")
+                for kind in ("text", "labels")
+            },
+            {"train": "here/train_text.txt", "validation": "here/val_text.txt"},
+        ),
+    ],
+)
+def test_the_splits_of_a_folder_or_a_file(
+    workplace: Path, source: str, files: Files, splits: dict[str, str]
+) -> None:
+    put(workplace, files)
+    assert splits_of(source) == splits
+    for split, place in splits.items():
+        assert read_examples(place, "train").texts == read_examples(source, split).texts
+
+
+def test_a_run_of_a_folder_is_verified(
+    workplace: Path, trains: Callable[..., Answer], ranklet: Callable[..., Answer]
+) -> None:
+    put(workplace, class_folders("topics"))
+    trains("topics", given=["seed=3"])
+    (run,) = {path.parent for path in Path("runs").rglob("recipe.yaml")} or {Path("run")}
+    assert "train data" in ranklet("verify", str(run)).stdout
+    (workplace / "topics/World/1.txt").write_text("another text")
+    answer = ranklet("verify", str(run))
+    assert "differs" in next(line for line in answer.stdout.splitlines() if "train data" in line)

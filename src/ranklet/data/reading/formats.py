@@ -9,7 +9,9 @@ from typing import Literal
 from ranklet.errors import DataError
 from ranklet.vocabulary import DATA_SUFFIXES
 
-Format = Literal["csv", "tsv", "delimited", "lines", "json", "jsonl", "fasttext", "parquet", "arrow", "xlsx"]
+Format = Literal[
+    "csv", "tsv", "delimited", "lines", "json", "jsonl", "fasttext", "parquet", "arrow", "xlsx"
+]
 
 BY_SUFFIX: dict[str, Format] = {
     ".csv": "csv",

@@ -47,6 +47,8 @@ class Wanted:
 
 
 ALL = Wanted()
+SOUGHT_IN = ("parquet", "arrow", "xlsx")
+"""Formats whose readers jump to and fro; within a compressed file they are unpacked at once."""
 
 
 def read_rows(path: Path, wanted: Wanted = ALL, content: bytes | None = None) -> Iterator[Row]:
@@ -87,6 +89,8 @@ def opened(
         packed = BufferedReader(cast(Any, raw), BUFFER_BYTES)
         stream, name, rest = unpacked(packed, path.name, source, part)
         kind = format_of(name, stream.peek(BUFFER_BYTES), source)
+        if kind in SOUGHT_IN and stream is not packed:
+            stream = BufferedReader(cast(Any, BytesIO(stream.read())))
         yield stream, kind, rest
 
 

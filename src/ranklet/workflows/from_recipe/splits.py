@@ -63,7 +63,9 @@ def read_splits(data: DataSection, seed: int, in_memory: InMemoryBySplit = NOTHI
         duplicates=duplicates,
         filtered_words=_words_outside(train, data.min_words, data.max_words),
         sha256={split: rows.sha256 for split, rows in read.items() if rows and rows.sha256},
-        notes=tuple(f"{split}: {note}" for split, rows in read.items() if rows for note in rows.notes),
+        notes=tuple(
+            f"{split}: {note}" for split, rows in read.items() if rows for note in rows.notes
+        ),
     )
 
 

@@ -12,7 +12,13 @@ from ranklet.data.hints import first_line, listed
 from ranklet.data.reading.formats import PLAIN_SUFFIXES
 from ranklet.data.reading.lines import open_binary
 from ranklet.data.reading.parts import MAPPING, Part, label_file_of
-from ranklet.data.reading.split_names import matching_files, pick_split, split_in, split_of
+from ranklet.data.reading.split_names import (
+    has_split,
+    matching_files,
+    pick_split,
+    split_in,
+    split_of,
+)
 from ranklet.errors import DataError
 from ranklet.vocabulary import DATA_SUFFIXES, PACKED_SUFFIXES
 
@@ -40,6 +46,8 @@ def parts_of_folder(folder: Path, part: str, split: str | None) -> list[Part]:
     source = str(folder)
     saved = _saved_splits(folder)
     if saved is not None:
+        if not part and split is not None and not (has_split(saved, split) or not saved):
+            return []
         return _saved_parts(folder / pick_split(saved, part, split, source) if saved else folder)
     wanted = part or split
     names = _data_files(folder)
@@ -51,6 +59,15 @@ def parts_of_folder(folder: Path, part: str, split: str | None) -> list[Part]:
     if class_parts is not None:
         return class_parts
     return _only_file(folder, names, part, split)
+
+
+def no_such_split(folder: Path, split: str) -> DataError:
+    """Return the error that says what a folder has instead of a split."""
+    saved = _saved_splits(folder)
+    message = f"the folder has no split {split!r}; name a file"
+    if saved:
+        message = f"no split {split!r} but {listed(saved)}; name one as {folder}#{saved[0]}"
+    return DataError(message, str(folder))
 
 
 def _only_file(folder: Path, names: Sequence[str], part: str, split: str | None) -> list[Part]:

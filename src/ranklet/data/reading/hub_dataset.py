@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ranklet.data.hints import listed
-from ranklet.data.reading.split_names import NUMBER, matching_files, split_of
+from ranklet.data.reading.split_names import NUMBER, SPLITS, matching_files, split_of
 from ranklet.errors import DataError, HubError
 from ranklet.hub import cached_file_names, hub_folder, listed_file_names
-from ranklet.vocabulary import DATA_SUFFIXES, PACKED_SUFFIXES
+from ranklet.vocabulary import DATA_SUFFIXES, PACKED_SUFFIXES, Split
 
 FILE_NAME = re.compile(r"([A-Za-z_]+?)" + NUMBER)
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
@@ -44,10 +44,10 @@ def _listed_files(repo_id: str, split: str, part: str, cached: Sequence[str]) ->
     except HubError as error:
         if not cached:
             raise
-        cached_splits = listed(split_names(cached))
-        message = (
-            f"split {part or split!r} is not in the cache, which holds {cached_splits}; {error}"
-        )
+        splits = split_names(cached)
+        other = f" (to be named as {repo_id}#{splits[0]})" if splits else ""
+        message = f"split {part or split!r} is not in the cache, which holds {listed(splits)}"
+        message = f"{message}{other}; {error}"
         raise HubError(message) from error
     matches = files_of_part(names, split, part, repo_id)
     if not matches:
@@ -60,6 +60,17 @@ def _listed_files(repo_id: str, split: str, part: str, cached: Sequence[str]) ->
         )
         raise DataError(message, repo_id)
     return matches
+
+
+def splits_on_hub(repo_id: str) -> list[Split]:
+    """Return which of the three splits a data set has, as far as is known without a download.
+
+    Raises:
+        DataError: Several files might be meant.
+        HubError: The data set cannot be had.
+    """
+    names = cached_file_names(repo_id, "dataset") or listed_file_names(repo_id, "dataset")
+    return [split for split in SPLITS if files_of_part(names, split, "", repo_id)]
 
 
 def files_of_part(names: Sequence[str], split: str, part: str, repo_id: str) -> list[str]:

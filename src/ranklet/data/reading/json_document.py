@@ -141,8 +141,17 @@ def _table(
     if part or by_split:
         return tables[pick_split(list(tables), part, split, source)]
     if set(document) <= SPLIT_ORIENT and {"columns", "data"} <= set(document):
-        return [dict(zip(document["columns"], row, strict=False)) for row in document["data"]]
+        return _of_split_orient(document["columns"], document["data"], source)
     return _records_in(document, tables, columns, source)
+
+
+def _of_split_orient(names: Any, rows: Any, source: str) -> list[dict[str, Any]]:
+    if not isinstance(names, list) or not isinstance(rows, list):
+        raise DataError(f"its columns and data are no lists; {UNCLEAR}", source)
+    for row, values in enumerate(rows, start=1):
+        if not isinstance(values, list) or len(values) != len(names):
+            raise DataError(f"not {len(names)} values, one for each of its columns", source, row)
+    return [dict(zip(map(str, names), values, strict=True)) for values in rows]
 
 
 def _is_table(value: Any) -> bool:

@@ -100,7 +100,8 @@ def labelled_values(task: dict[str, Any]) -> dict[str, Any]:
     objects = [item for item in annotations or () if isinstance(item, dict)]
     kept = [item for item in objects if not item.get("was_cancelled")]
     choices = [_choices(item.get("result", ())) for item in kept]
-    if not choices or not choices[0] or any(other != choices[0] for other in choices):
+    is_answered = bool(choices) and any(choices[0].values())
+    if not is_answered or any(other != choices[0] for other in choices):
         return {**task["data"], LEFT_OUT: "yes"}
     first = next(iter(choices[0].values()))
     return {**task["data"], LABEL: first, **choices[0]}

@@ -17,9 +17,9 @@ from pathlib import Path
 from ranklet.data.examples import Examples
 from ranklet.data.hints import listed, nearest
 from ranklet.data.reading.dialect import AS_WRITTEN, Dialect
-from ranklet.data.reading.folders import parts_of_folder
+from ranklet.data.reading.folders import no_such_split, parts_of_folder
 from ranklet.data.reading.formats import FOREIGN_SUFFIXES
-from ranklet.data.reading.hub_dataset import split_files
+from ranklet.data.reading.hub_dataset import split_files, splits_on_hub
 from ranklet.data.reading.json_document import splits_of_json
 from ranklet.data.reading.memory import IN_MEMORY, Data, RowsInMemory, as_source
 from ranklet.data.reading.named_sets import (
@@ -148,6 +148,8 @@ def splits_of(source: str) -> dict[Split, str]:
     """
     place, part = _place_and_part(source)
     path = Path(place).expanduser()
+    if not part and is_on_hub(source) and place not in HUB_SETS:
+        return dict.fromkeys(splits_on_hub(place), source) or {"train": source}
     if part or not os.path.exists(path):
         return {"train": source}
     if not path.is_dir():
@@ -156,10 +158,14 @@ def splits_of(source: str) -> dict[Split, str]:
     train = _parts(source, "train")[0]
     for split in SPLITS:
         parts = parts_of_folder(path, "", split)
-        if parts and (split == "train" or parts != train):
+        if parts and (split == "train" or _files(parts) != _files(train)):
             is_file = len(parts) == 1 and not parts[0].name.endswith(".arrow")
             sources[split] = parts[0].name if is_file else f"{source}#{split}"
     return sources
+
+
+def _files(parts: Sequence[Part]) -> list[str]:
+    return [part.name for part in parts]
 
 
 def data_sha256(source: str, split: Split) -> str | None:
@@ -220,7 +226,7 @@ def _local_parts(path: Path, part: str, split: Split | None) -> list[Part]:
     if os.path.isdir(path):
         parts = parts_of_folder(path, part, split)
         if not parts:
-            raise DataError(f"the folder has no split {part or split!r}; name a file", str(path))
+            raise no_such_split(path, part or str(split))
         return parts
     if not os.path.exists(path):
         suffix = path.suffix.lower()

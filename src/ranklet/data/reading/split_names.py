@@ -46,6 +46,11 @@ def split_in(name: str) -> Split | None:
     return splits.pop() if len(splits) == 1 else None
 
 
+def has_split(names: Sequence[str], split: str) -> bool:
+    """Tell whether one of the names is a split, or another spelling of it."""
+    return split in names or any(split_of(name) == split_of(split) is not None for name in names)
+
+
 def pick_split(names: Sequence[str], part: str, split: str | None, source: str) -> str:
     """Return the name of the table, file or folder that is wanted.
 

@@ -311,7 +311,7 @@ def test_offline_a_split_that_is_not_cached_says_what_is(
 ) -> None:
     cache(home, "owner/name", SHARDS, "datasets")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(HubError, match="not in the cache, which holds 'test', 'train'; data set"):
+    with pytest.raises(HubError, match=r"'train' \(to be named as owner/name#test\); data set"):
         split_files("owner/name", "validation")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from typing import Any, BinaryIO
@@ -20,7 +21,10 @@ from ranklet.errors import DataError, MissingExtraError
 
 MAX_UNPACKED_BYTES = 1_000_000_000
 # What the library raises of damaged files; a ParseError is a SyntaxError.
-DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, SyntaxError)
+DAMAGE = (
+    *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, SyntaxError),
+    *(RuntimeError, zipfile.BadZipFile, zlib.error),
+)
 
 Cells = tuple[object, ...]
 
@@ -63,8 +67,11 @@ def read_spreadsheet(
 
 def _check_size(file: BinaryIO, source: str) -> None:
     # The standard library unpacks no more of a member than its directory states.
-    with zipfile.ZipFile(file) as archive:
-        unpacked_bytes = sum(info.file_size for info in archive.infolist())
+    try:
+        with zipfile.ZipFile(file) as archive:
+            unpacked_bytes = sum(info.file_size for info in archive.infolist())
+    except DAMAGE as error:
+        raise DataError(_damaged(error), source) from error
     if unpacked_bytes > MAX_UNPACKED_BYTES:
         message = f"unpacks to {unpacked_bytes:,} bytes; at most {MAX_UNPACKED_BYTES:,} are allowed"
         raise DataError(f"{message}; save it as .csv", source)
@@ -80,7 +87,7 @@ def _opened(file: BinaryIO, source: str) -> Any:
         warnings.simplefilter("ignore")
         try:
             return openpyxl.load_workbook(file, read_only=True, data_only=True)
-        except (*DAMAGE, zipfile.BadZipFile) as error:
+        except DAMAGE as error:
             raise DataError(_damaged(error), source) from error
 
 
@@ -109,7 +116,7 @@ def _rows_of(book: Any, name: str, source: str) -> Iterator[tuple[int, Cells]]:
     sheet.reset_dimensions()
     try:
         yield from enumerate(sheet.iter_rows(values_only=True), start=1)
-    except (*DAMAGE, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise DataError(_damaged(error), source) from error
 
 

@@ -47,9 +47,9 @@ BAD_DELIMITED: list[tuple[str, str, bytes, int | None, str]] = [
     ("UTF-16 big", "a.csv", b"\xfe\xff" + GOOD.decode().encode("utf-16-be"), 1, "UTF-16 (big"),
     ("UTF-16 unmarked", "a.csv", GOOD.decode().encode("utf-16-le"), 1, "NUL byte at byte 2"),
     ("UTF-32", "a.csv", GOOD.decode().encode("utf-32"), 1, "UTF-32 (little endian)"),
-    ("gzip", "a.csv", b"\x1f\x8b\x08\x00", 1, "compressed with gzip; unpack it"),
-    ("spreadsheet", "a.csv", b"PK\x03\x04\x14", 1, "a zip archive or a spreadsheet"),
-    ("parquet inside", "a.csv", b"PAR1\x15\x04", 1, "name it .parquet"),
+    ("gzip", "a.csv", b"\x1f\x8b\x08\x00", None, "cannot be unpacked"),
+    ("spreadsheet", "a.csv", b"PK\x03\x04\x14", None, "not a sound zip file"),
+    ("parquet inside", "a.csv", b"PAR1\x15\x04", None, "not a sound parquet file"),
     ("open quote", "a.csv", GOOD + b'"two,World\nthree,World\n', 3, "never closed"),
     ("text behind quote", "a.csv", GOOD + b'"two" or so,World\n', 3, "text after a closing quote"),
     ("quote far away", "a.csv", HEADER + b'"a,W\nb,W\n"c",W\n', 2, "(noticed on line 4)"),
@@ -78,7 +78,7 @@ def line(**values: object) -> bytes:
 ROW = line(text="one", label="World")
 BAD_LINES: list[tuple[str, str, bytes, int | None, str]] = [
     ("empty", "a.jsonl", b"", None, "no rows"),
-    ("array file", "a.jsonl", b'[{"text": "a"}]\n', 1, "found an array; write one JSON object"),
+    ("array file", "a.jsonl", b'[{"text": "a"}]\n', 1, "no column 'label'; the columns are 'text'"),
     ("text line", "a.jsonl", ROW + b'"a"\n', 2, "found a text; write one JSON object per line"),
     ("null line", "a.jsonl", ROW + b"null\n", 2, "found null"),
     ("number line", "a.jsonl", ROW + b"1\n", 2, "found a number"),
@@ -89,7 +89,7 @@ BAD_LINES: list[tuple[str, str, bytes, int | None, str]] = [
     ("same key inside", "a.jsonl", b'{"m": {"k": 1, "k": 2}}\n', 1, "key 'k' stands twice"),
     ("NaN", "a.jsonl", b'{"text": "a", "label": NaN}\n', 1, "NaN is no JSON number"),
     ("infinity", "a.jsonl", b'{"text": "a", "score": -Infinity}\n', 1, "-Infinity is no JSON"),
-    ("deep", "a.jsonl", b"[" * 100_000 + b"\n", 1, "nested too deeply"),
+    ("deep", "a.jsonl", b"[" * 100_000 + b"\n", None, "nested too deeply"),
     ("endless integer", "a.jsonl", b'{"label": ' + b"1" * 5000 + b"}\n", 1, "4300 digits"),
     ("number as text", "a.jsonl", line(text=5, label="a"), 1, "found an integer where a text"),
     ("null as text", "a.jsonl", line(text=None, label="a"), 1, "found a null where a text"),
@@ -113,9 +113,10 @@ BAD_LINES: list[tuple[str, str, bytes, int | None, str]] = [
     ("CR text file", "a.txt", b"one\rtwo\r", 1, "save the file with LF"),
     ("huge text line", "a.txt", b"x" * 1_000_001, 1, "at most 1,000,000"),
     ("NUL in text file", "a.txt", b"t\0wo", 1, "NUL byte at byte 2"),
-    ("suffix", "a.xlsx", b"PK", None, "allowed are .csv, .tsv, .jsonl, .parquet, .txt"),
-    ("compressed", "a.csv.gz", b"\x1f\x8b", None, "unknown suffix '.gz'"),
-    ("no suffix", "data", b"text\n", None, "unknown suffix ''"),
+    ("suffix", "a.docx", b"PK", None, "allowed are .csv, .tsv, .txt, .jsonl"),
+    ("compressed", "a.csv.gz", b"\x1f\x8b", None, "cannot be unpacked"),
+    ("unknown suffix", "a.docx", b"text\n", None, "unknown suffix '.docx'"),
+    ("no suffix", "data", b"text\n", 1, "set data.separator and data.columns"),
 ]
 
 
@@ -265,8 +266,8 @@ def test_a_missing_file_names_its_neighbours(
         ("newsbite", "no such data; .. did you mean 'newsbites'?"),
         (
             "nothing",
-            "no such data; give a file (.csv, .tsv, .jsonl, .parquet, .txt), "
-            "a hub data set (owner/name)",
+            "no such data; give a file (.csv, .tsv, .txt, .jsonl, .ndjson, .json, .parquet, .arrow, "
+            ".feather, .xlsx, compressed or not), a folder, a hub data set (owner/name)",
         ),
         ("https://host/x y", "no such data"),
         ("a/b/c", "no such data"),

@@ -434,10 +434,10 @@ REFUSED: dict[str, tuple[str, Files, str]] = {
     "PDF": ("a.pdf", {"a.pdf": "%PDF-1.4"}, "save its table as .csv"),
     "unknown suffix": ("a.docx", {"a.docx": "text"}, "allowed are .csv, .tsv"),
     "tar": ("a.tar.gz", {"a.tar.gz": gzip.compress(b"\0" * 257 + b"ustar")}, "unpack it and name"),
-    "cut gz": ("a.csv.gz", {"a.csv.gz": gzip.compress(PLAIN.encode())[:-12]}, "damaged"),
-    "cut zst": ("a.csv.zst", {"a.csv.zst": zstd.compress(PLAIN.encode())[:-3]}, "damaged"),
+    "cut gz": ("a.csv.gz", {"a.csv.gz": gzip.compress(PLAIN.encode())[:-12]}, "cannot be unpacked"),
+    "cut zst": ("a.csv.zst", {"a.csv.zst": zstd.compress(PLAIN.encode())[:-3]}, "cannot be unpacked"),
     "cut zip": ("a.zip", {"a.zip": zipped({"a.csv": PLAIN})[:60]}, "not a sound zip file"),
-    "cut xz": ("a.csv.xz", {"a.csv.xz": lzma.compress(PLAIN.encode())[:-9]}, "damaged"),
+    "cut xz": ("a.csv.xz", {"a.csv.xz": lzma.compress(PLAIN.encode())[:-9]}, "cannot be unpacked"),
     "cut spreadsheet": (
         "a.xlsx",
         {"a.xlsx": zipped({"xl/workbook.xml": "<workbook"})},
@@ -463,7 +463,7 @@ REFUSED: dict[str, tuple[str, Files, str]] = {
         {"train_text.txt": "a\nb\n", "train_labels.txt": "0\n"},
         "train_labels.txt: ends before train_text.txt",
     ),
-    "empty folder": ("here", {"here/a.md": "x"}, "is a folder without data"),
+    "empty folder": ("here", {"here/a.md": "x"}, "is a folder; name a file in it (.csv),
     "several files": ("here", {"here/a.csv": PLAIN, "here/b.csv": PLAIN}, "'a.csv', 'b.csv'"),
     "no training split": ("here", {"here/test.csv": PLAIN}, "has no split 'train'"),
     "a text that is no text": (

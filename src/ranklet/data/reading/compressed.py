@@ -162,7 +162,7 @@ class _BoundedStream(io.RawIOBase):
         try:
             data = self.stream.read(len(buffer))
         except (OSError, EOFError, zipfile.BadZipFile, self.damage) as error:
-            message = f"damaged: {first_line(error)}; fetch or write the file again"
+            message = f"cannot be unpacked ({first_line(error)}); fetch or write the file again"
             raise DataError(message, self.source) from error
         self.read_bytes += len(data)
         if self.read_bytes > self.most_bytes:

@@ -78,11 +78,11 @@ def _only_file(folder: Path, names: Sequence[str], part: str, split: str | None)
     if len(top) == 1 and not part:
         return [_part(folder / top[0], split)]
     if top:
-        message = f"is a folder with several data files: {listed(top)}; name one of them"
+        message = f"is a folder; name a file in it: {listed(top)}"
         raise DataError(message, str(folder))
     raise DataError(
-        f"is a folder without data; name a file ({', '.join(DATA_SUFFIXES)}), or a folder with a "
-        "folder of text files for each class",
+        f"is a folder; name a file in it ({', '.join(DATA_SUFFIXES)}), or a folder with a folder of text "
+        "files for each class",
         str(folder),
     )
 

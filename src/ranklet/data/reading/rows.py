@@ -66,7 +66,7 @@ def read_rows(path: Path, wanted: Wanted = ALL, content: bytes | None = None) ->
     """
     empty = True
     with opened(path, content, wanted.part) as (file, kind, part):
-        if kind == "lines" and _has_columns(wanted):
+        if kind == "lines" and _has_columns(file, wanted):
             kind = "delimited"
         for row in READERS[kind](file, str(path), replace(wanted, part=part)):
             empty = False
@@ -94,10 +94,15 @@ def opened(
         yield stream, kind, rest
 
 
-def _has_columns(wanted: Wanted) -> bool:
-    """Tell whether more is wanted of a plain text file than one text a line."""
-    stated = wanted.dialect.columns or wanted.dialect.separator
-    return bool(stated) or wanted.columns not in (None, [TEXT])
+def _has_columns(file: Any, wanted: Wanted) -> bool:
+    """Tell whether the lines of a plain text file hold more than one text each."""
+    if wanted.dialect.columns or wanted.dialect.separator:
+        return True
+    return bool(_further(wanted)) and b"\t" in file.peek(BUFFER_BYTES).partition(b"\n")[0]
+
+
+def _further(wanted: Wanted) -> list[str]:
+    return [name for name in wanted.columns or () if name != TEXT]
 
 
 def _delimited(separator: str) -> Callable[[BinaryIO, str, Wanted], Iterator[Row]]:
@@ -109,7 +114,15 @@ def _delimited(separator: str) -> Callable[[BinaryIO, str, Wanted], Iterator[Row
 
 
 def _lines(file: BinaryIO, source: str, wanted: Wanted) -> Iterator[Row]:
-    return read_text_lines(file, source, wanted.dialect.encoding)
+    further = _further(wanted)
+    for row in read_text_lines(file, source, wanted.dialect.encoding):
+        if further:
+            message = (
+                f"no column {further[0]!r}; the columns are {TEXT!r}, one text a line; if lines "
+                "hold more, set data.separator and data.columns"
+            )
+            raise DataError(message, source, row.line)
+        yield row
 
 
 def _json(reader: Callable[..., Iterator[Row]]) -> Callable[[BinaryIO, str, Wanted], Iterator[Row]]:

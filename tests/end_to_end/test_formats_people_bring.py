@@ -11,6 +11,7 @@ import io
 import json
 import lzma
 import subprocess
+import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ from ranklet import load_recipe
 from ranklet.data.reading import compressed
 from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_examples, splits_of, stream_texts
-from ranklet.errors import DataError
+from ranklet.errors import DataError, MissingExtraError
 from ranklet.workflows.from_recipe.reading_settings import reading_settings
 
 Content = bytes | str
@@ -435,7 +436,11 @@ REFUSED: dict[str, tuple[str, Files, str]] = {
     "unknown suffix": ("a.docx", {"a.docx": "text"}, "allowed are .csv, .tsv"),
     "tar": ("a.tar.gz", {"a.tar.gz": gzip.compress(b"\0" * 257 + b"ustar")}, "unpack it and name"),
     "cut gz": ("a.csv.gz", {"a.csv.gz": gzip.compress(PLAIN.encode())[:-12]}, "cannot be unpacked"),
-    "cut zst": ("a.csv.zst", {"a.csv.zst": zstd.compress(PLAIN.encode())[:-3]}, "cannot be unpacked"),
+    "cut zst": (
+        "a.csv.zst",
+        {"a.csv.zst": zstd.compress(PLAIN.encode())[:-3]},
+        "cannot be unpacked",
+    ),
     "cut zip": ("a.zip", {"a.zip": zipped({"a.csv": PLAIN})[:60]}, "not a sound zip file"),
     "cut xz": ("a.csv.xz", {"a.csv.xz": lzma.compress(PLAIN.encode())[:-9]}, "cannot be unpacked"),
     "cut spreadsheet": (
@@ -463,7 +468,7 @@ REFUSED: dict[str, tuple[str, Files, str]] = {
         {"train_text.txt": "a\nb\n", "train_labels.txt": "0\n"},
         "train_labels.txt: ends before train_text.txt",
     ),
-    "empty folder": ("here", {"here/a.md": "x"}, "is a folder; name a file in it (.csv),
+    "empty folder": ("here", {"here/a.md": "x"}, "is a folder; name a file in it (.csv"),
     "several files": ("here", {"here/a.csv": PLAIN, "here/b.csv": PLAIN}, "'a.csv', 'b.csv'"),
     "no training split": ("here", {"here/test.csv": PLAIN}, "has no split 'train'"),
     "a text that is no text": (
@@ -653,3 +658,54 @@ def test_a_run_of_a_folder_is_verified(
     (workplace / "topics/World/1.txt").write_text("another text")
     answer = ranklet("verify", str(run))
     assert "differs" in next(line for line in answer.stdout.splitlines() if "train data" in line)
+
+
+PREDICTED = ["array", "spreadsheet", "fastText", "zst", "folder of classes", "saved data set"]
+
+
+@pytest.mark.parametrize("name", PREDICTED)
+def test_every_row_is_predicted(workplace: Path, ranklet: Callable[..., Answer], name: str) -> None:
+    source, files, _ = AS_IT_IS[name]
+    put(workplace, files)
+    answer = ranklet("predict", "run", source, "--output", "labels.csv")
+    assert answer.returncode == 0, answer.stderr
+    assert len((workplace / "labels.csv").read_text().splitlines()) == 1 + len(ROWS)
+
+
+def test_a_split_to_predict_is_named_not_guessed(
+    workplace: Path, ranklet: Callable[..., Answer]
+) -> None:
+    put(workplace, AS_IT_IS["splits of pairs"][1])
+    refused = ranklet("predict", "run", "a.json", "--output", "labels.csv")
+    assert (refused.returncode, "name one as a.json#val" in refused.stderr) == (2, True)
+    assert ranklet("predict", "run", "a.json#val", "--output", "labels.csv").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst", "a.zip"])
+def test_compressed_files_are_streamed(workplace: Path, name: str) -> None:
+    content = lines_of({"text": f"{row} " * 1000} for row in range(2000))
+    pack = {".gz": gzip.compress, ".zst": zstd.compress}.get(Path(name).suffix)
+    packed = zipped({"a.jsonl": content}) if pack is None else pack(content.encode())
+    put(workplace, {name: packed})
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in stream_texts(name)) == 2000
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000 < len(content)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("package", "name", "content"),
+    [
+        ("openpyxl", "a.xlsx", book(Data=ROWS_OF_BOOK)),
+        ("backports.zstd", "a.csv.zst", zstd.compress(PLAIN.encode())),
+    ],
+)
+def test_without_its_package_a_format_names_the_extra(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, package: str, name: str, content: bytes
+) -> None:
+    put(workplace, {name: content})
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=r'pip install "ranklet\[formats\]"'):
+        read_examples(name, "train")

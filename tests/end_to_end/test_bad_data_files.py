@@ -266,8 +266,8 @@ def test_a_missing_file_names_its_neighbours(
         ("newsbite", "no such data; .. did you mean 'newsbites'?"),
         (
             "nothing",
-            "no such data; give a file (.csv, .tsv, .txt, .jsonl, .ndjson, .json, .parquet, .arrow, "
-            ".feather, .xlsx, compressed or not), a folder, a hub data set (owner/name)",
+            "no such data; give a file (.csv, .tsv, .txt, .jsonl, .ndjson, .json, .parquet, "
+            ".arrow, .feather, .xlsx, compressed or not), a folder, a hub data set (owner/name)",
         ),
         ("https://host/x y", "no such data"),
         ("a/b/c", "no such data"),

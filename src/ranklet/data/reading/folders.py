@@ -81,8 +81,8 @@ def _only_file(folder: Path, names: Sequence[str], part: str, split: str | None)
         message = f"is a folder; name a file in it: {listed(top)}"
         raise DataError(message, str(folder))
     raise DataError(
-        f"is a folder; name a file in it ({', '.join(DATA_SUFFIXES)}), or a folder with a folder of text "
-        "files for each class",
+        f"is a folder; name a file in it ({', '.join(DATA_SUFFIXES)}), or a folder "
+        "with a folder of text files for each class",
         str(folder),
     )
 

@@ -161,6 +161,16 @@ AS_IT_IS: dict[str, tuple[str, Files, list[str]]] = {
     "one list of records": ("a.json", {"a.json": json.dumps({"version": 1, "rows": RECORDS})}, []),
     "splits of pairs": ("a.json", {"a.json": json.dumps({"val": PAIRS, "train": PAIRS})}, []),
     "splits of records": ("a.json", {"a.json": json.dumps({"train": RECORDS, "dev": []})}, []),
+    "splits in one long line": (
+        "a.json",
+        {"a.json": json.dumps({"oos_train": [["x" * 99_999, "oos"]], "train": PAIRS})},
+        [],
+    ),
+    "long json lines named json": (
+        "a.json",
+        {"a.json": lines_of({"url": "x" * 99_999, **record} for record in RECORDS)},
+        [],
+    ),
     "array of pairs": ("a.json", {"a.json": json.dumps(PAIRS)}, []),
     "parquet": ("a.parquet", {"a.parquet": parquet(arrow_table())}, []),
     "parquet named csv": ("a.csv", {"a.csv": parquet(arrow_table())}, []),

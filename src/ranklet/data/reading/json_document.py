@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
 from itertools import chain
 from typing import Any, BinaryIO
 
@@ -53,7 +54,11 @@ def read_json(
     if is_line_by_line(file):
         yield from read_json_lines(file, source)
         return
-    table = _table(_document(file, source), columns, source, part, split)
+    document = _document(file, source)
+    if isinstance(document, bytes):
+        yield from read_json_lines(BytesIO(document), source)
+        return
+    table = _table(document, columns, source, part, split)
     for row, record in enumerate(_records(table, columns, names, source), start=1):
         if isinstance(record, Mapping):
             yield typed_row(row, {str(name): value for name, value in record.items()})
@@ -95,17 +100,14 @@ def splits_of_json(file: Any, source: str) -> dict[Split, str]:
 def is_line_by_line(file: Any) -> bool:
     """Tell whether the first line is a whole object and there are more lines, or no JSON at all."""
     start = file.peek(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
-    first, _, rest = start.partition(b"\n")
     if not start.startswith((b"{", b"[", b"\xff\xfe", b"\xfe\xff")):
         return True
-    if not start.startswith(b"{"):
-        return False
+    first, _, rest = start.partition(b"\n")
     try:
-        json.loads(first)
+        value = json.loads(first)
     except (ValueError, RecursionError):
-        # Either spread over lines, or a first line that is broken or longer than the look at it.
-        return not first.rstrip().endswith((b"{", b"[", b",")) and first.strip() != b"{"
-    return bool(rest.strip()) or _is_flat(json.loads(first))
+        return False  # spread over lines, broken, or a first line longer than the look at it
+    return isinstance(value, dict) and (bool(rest.strip()) or _is_flat(value))
 
 
 def _is_flat(value: Any) -> bool:
@@ -113,6 +115,7 @@ def _is_flat(value: Any) -> bool:
 
 
 def _document(file: BinaryIO, source: str) -> Any:
+    """Return the one value in a file; where there are several, the bytes of all."""
     content = file.read(MAX_DOCUMENT_BYTES + 1)
     if len(content) > MAX_DOCUMENT_BYTES:
         message = f"one JSON document of more than {MAX_DOCUMENT_BYTES:,} bytes; write it as .jsonl"
@@ -120,6 +123,8 @@ def _document(file: BinaryIO, source: str) -> Any:
     try:
         return json.loads(content.removeprefix(b"\xef\xbb\xbf"))
     except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            return content
         message = f"not valid JSON at character {error.colno}: {error.msg}; write the file again"
         raise DataError(message, source, error.lineno) from error
     except RecursionError as error:

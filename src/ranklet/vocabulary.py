@@ -6,8 +6,26 @@ from typing import Literal
 
 ProblemType = Literal["single_label_classification", "multi_label_classification"]
 
-LABELLED_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".pkl", ".pickle")
-"""Files whose rows can have labels."""
+Split = Literal["train", "validation", "test"]
+
+DATA_SUFFIXES = (
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".jsonl",
+    ".ndjson",
+    ".json",
+    ".parquet",
+    ".arrow",
+    ".feather",
+    ".xlsx",
+    ".pkl",
+    ".pickle",
+)
+"""Formats of data files, by suffix."""
+
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
+"""Compressions of data files, by suffix."""
 
 BUNDLED_SAMPLE = "newsbites"
 """The named set that comes with the package."""

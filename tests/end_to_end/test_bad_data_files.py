@@ -55,9 +55,9 @@ BAD_DELIMITED: list[tuple[str, str, bytes, int | None, str]] = [
         1,
         "set data.encoding=utf-16-le",
     ),
-    ("gzip", "a.csv", b"\x1f\x8b\x08\x00", 1, "compressed with gzip; unpack it"),
-    ("spreadsheet", "a.csv", b"PK\x03\x04\x14", 1, "a zip archive or a spreadsheet"),
-    ("parquet inside", "a.csv", b"PAR1\x15\x04", 1, "name it .parquet"),
+    ("gzip", "a.csv", b"\x1f\x8b\x08\x00", None, "cannot be unpacked"),
+    ("spreadsheet", "a.csv", b"PK\x03\x04\x14", None, "not a sound zip file"),
+    ("parquet inside", "a.csv", b"PAR1\x15\x04", None, "not a sound parquet file"),
     ("open quote", "a.csv", GOOD + QUOTED + b'"two,World\nthree,World\n', 4, "never closed"),
     ("behind quote", "a.csv", GOOD + QUOTED + b'"two" or so,World\n', 4, "data.quoting=none"),
     ("quote far away", "a.csv", GOOD + QUOTED + b'"a,W\nb,W\n"c",W\n', 4, "noticed on line 6"),
@@ -81,7 +81,7 @@ def line(**values: object) -> bytes:
 ROW = line(text="one", label="World")
 BAD_LINES: list[tuple[str, str, bytes, int | None, str]] = [
     ("empty", "a.jsonl", b"", None, "no rows"),
-    ("array file", "a.jsonl", b'[{"text": "a"}]\n', 1, "found an array; write one JSON object"),
+    ("array file", "a.jsonl", b'[{"text": "a"}]\n', 1, "no column 'label'; the columns are 'text'"),
     ("text line", "a.jsonl", ROW + b'"a"\n', 2, "found a text; write one JSON object per line"),
     ("null line", "a.jsonl", ROW + b"null\n", 2, "found null"),
     ("number line", "a.jsonl", ROW + b"1\n", 2, "found a number"),
@@ -91,7 +91,7 @@ BAD_LINES: list[tuple[str, str, bytes, int | None, str]] = [
     ("same key", "a.jsonl", b'{"text": "a", "text": "b"}\n', 1, "a key that stands twice where"),
     ("NaN", "a.jsonl", b'{"text": "a", "label": NaN}\n', 1, "found a null where a label must"),
     ("infinity", "a.jsonl", b'{"text": "a", "label": -Infinity}\n', 1, "found an infinity where"),
-    ("deep", "a.jsonl", b"[" * 100_000 + b"\n", 1, "nested too deeply"),
+    ("deep", "a.jsonl", b"[" * 100_000 + b"\n", None, "nested too deeply"),
     ("endless integer", "a.jsonl", b'{"label": ' + b"1" * 5000 + b"}\n", 1, "4300 digits"),
     ("number as text", "a.jsonl", line(text=5, label="a"), 1, "found an integer where a text"),
     ("list as text", "a.jsonl", line(text=["a"], label="a"), 1, "found a list where a text"),
@@ -111,9 +111,10 @@ BAD_LINES: list[tuple[str, str, bytes, int | None, str]] = [
     ("CR text file", "a.txt", b"one\rtwo\r", 1, "save the file with LF"),
     ("huge text line", "a.txt", b"x" * 1_000_001, 1, "at most 1,000,000"),
     ("NUL in text file", "a.txt", b"t\0wo", 1, "NUL byte at byte 2"),
-    ("suffix", "a.xlsx", b"PK", None, "allowed are .csv, .tsv, .jsonl, .parquet, .pkl"),
-    ("compressed", "a.csv.gz", b"\x1f\x8b", None, "unknown suffix '.gz'"),
-    ("no suffix", "data", b"text\n", None, "unknown suffix ''"),
+    ("suffix", "a.docx", b"PK", None, "allowed are .csv, .tsv, .txt, .jsonl"),
+    ("compressed", "a.csv.gz", b"\x1f\x8b", None, "cannot be unpacked"),
+    ("unknown suffix", "a.docx", b"text\n", None, "unknown suffix '.docx'"),
+    ("no suffix", "data", b"text\n", 1, "set data.separator and data.columns"),
 ]
 
 
@@ -256,8 +257,9 @@ def test_a_missing_file_names_its_neighbours(
         ("newsbite", "no such data; .. did you mean 'newsbites'?"),
         (
             "nothing",
-            "no such data; give a file (.csv, .tsv, .jsonl, .parquet, .pkl, .pickle, .txt), "
-            "a hub data set (owner/name)",
+            "no such data; give a file (.csv, .tsv, .txt, .jsonl, .ndjson, .json, .parquet, "
+            ".arrow, .feather, .xlsx, .pkl, .pickle, compressed or not), a folder, a hub data set "
+            "(owner/name)",
         ),
         ("https://host/x y", "no such data"),
         ("a/b/c", "no such data"),

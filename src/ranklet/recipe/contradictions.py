@@ -12,7 +12,14 @@ from ranklet.recipe.sections.augmentation import AugmentationSection
 from ranklet.recipe.sections.data import DataSection
 from ranklet.recipe.sections.distillation import DistillationSection
 from ranklet.recipe.sections.training import READ_BY, REPLACES, TrainingSection
-from ranklet.vocabulary import BUNDLED_SAMPLE, LABELLED_SUFFIXES, HeadKind, HeadStart, Pooling
+from ranklet.vocabulary import (
+    BUNDLED_SAMPLE,
+    DATA_SUFFIXES,
+    PACKED_SUFFIXES,
+    HeadKind,
+    HeadStart,
+    Pooling,
+)
 
 
 @dataclass(frozen=True)
@@ -114,14 +121,19 @@ def _shared_files(data: DataSection) -> Iterator[Contradiction]:
     files = {
         split: PurePath(place)
         for split, place in places.items()
-        if isinstance(place, str) and place.lower().endswith(LABELLED_SUFFIXES)
+        if isinstance(place, str) and place.lower().endswith((*DATA_SUFFIXES, *PACKED_SUFFIXES))
     }
     for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
         if first in files and files[first] == files.get(second):
             yield Contradiction(
                 (f"data.{second}", f"data.{first}"),
-                f"the same file as data.{first}; the figures would not be honest",
+                f"the same file as data.{first}; the figures would not be honest"
+                + (f" (a split in it: {files[first]}#{second})" if _may_hold_splits(data) else ""),
             )
+
+
+def _may_hold_splits(data: DataSection) -> bool:
+    return data.train.lower().endswith((".json", ".xlsx", *PACKED_SUFFIXES))
 
 
 def _sample_as_test(data: DataSection) -> Iterator[Contradiction]:

@@ -17,7 +17,7 @@ from ranklet.data.examples import Examples
 from ranklet.data.reading.columns import AS_IN_RUN, Columns, with_columns
 from ranklet.data.reading.memory import TEXT, Data, RowsInMemory, as_source
 from ranklet.data.reading.settings import ReadingSettings
-from ranklet.data.reading.sources import Split, read_examples
+from ranklet.data.reading.sources import read_examples
 from ranklet.data.texts import in_one
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import DataError, MissingExtraError
@@ -25,7 +25,7 @@ from ranklet.files import make_folder, open_atomically, write_atomically
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run.folder import Run
 from ranklet.run.model_source import ModelSource, as_model_source, read_classifier, run_of
-from ranklet.vocabulary import Precision
+from ranklet.vocabulary import Precision, Split
 from ranklet.workflows._audit.cleaned_copy import LabelErrorPolicy, check_fix, decide, write_fixed
 from ranklet.workflows._audit.findings import (
     compare,

@@ -48,7 +48,7 @@ def estimate(
 
     Args:
         model: A run, an adapter folder, a `ModelSource`, or a loaded classifier.
-        data: New texts: csv, tsv, jsonl, parquet, or txt with one text a line; or texts in memory.
+        data: New texts: a file or a folder of any format that is read; or texts in memory.
             Labels are ignored.
         others: Runs of the same recipe with other seeds. All are about as accurate, so the mean of
             their estimates is nearer the truth; and their agreement is reported.

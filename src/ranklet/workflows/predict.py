@@ -56,7 +56,7 @@ def predict(
 
     Args:
         model: A run, an adapter folder, a `ModelSource`, or a loaded classifier.
-        data: Texts: csv, tsv, jsonl, parquet, or txt with one text a line; or texts in memory.
+        data: Texts: a file or a folder of any format that is read; or texts in memory.
         output: csv, tsv or jsonl; one row for each text, in the same order: `label`,
             `probability`, and with `all_probabilities` one `probability of LABEL` each. Where a
             text may have several labels, both hold several: with `|` between them, lists in jsonl.

@@ -20,7 +20,7 @@ def estimate(
     texts: Annotated[
         Path,
         typer.Argument(
-            metavar="UNLABELLED", help="New texts: csv, tsv, jsonl, parquet or txt; no labels."
+            metavar="UNLABELLED", help="New texts, in any format that is read; no labels."
         ),
     ],
     with_: Annotated[

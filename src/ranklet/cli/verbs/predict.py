@@ -16,7 +16,7 @@ from ranklet.vocabulary import LabelForm
 def predict(
     model: options.ModelArgument,
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="Texts: csv, tsv, jsonl, parquet or txt.")
+        Path, typer.Argument(metavar="INPUT", help="Texts, in any format that is read.")
     ],
     output: Annotated[Path, typer.Option(help="File to write: csv, tsv or jsonl.")],
     text_column: options.TextColumnOption = None,

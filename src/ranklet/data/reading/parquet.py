@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -31,14 +31,28 @@ def read_parquet(
         MissingExtraError: pyarrow is not installed.
     """
     with _opened(file, source) as table:
-        readable, refused = _split_columns(table.schema_arrow, columns, source)
-        line = 0
-        for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=readable):
-            values = {name: batch.column(name).to_pylist() for name in readable}
-            for row in range(batch.num_rows):
-                line += 1
-                typed = typed_row(line, {name: values[name][row] for name in readable})
-                yield Row(line, typed.cells, {**typed.kinds, **refused}, typed.lists)
+        readable, refused = split_columns(table.schema_arrow, columns, source)
+        batches = table.iter_batches(batch_size=BATCH_ROWS, columns=readable)
+        yield from rows_of_batches(batches, readable, refused)
+
+
+def rows_of_batches(
+    batches: Iterable[Any], readable: Sequence[str], refused: Mapping[str, str]
+) -> Iterator[Row]:
+    """Yield the rows of Arrow's record batches.
+
+    Args:
+        batches: Have the columns `readable`.
+        readable: Columns to read.
+        refused: What the other columns are.
+    """
+    line = 0
+    for batch in batches:
+        values = {name: batch.column(name).to_pylist() for name in readable}
+        for row in range(batch.num_rows):
+            line += 1
+            typed = typed_row(line, {name: values[name][row] for name in readable})
+            yield Row(line, typed.cells, {**typed.kinds, **refused}, typed.lists)
 
 
 def class_names(file: BinaryIO, source: str, column: str) -> tuple[str, ...] | None:
@@ -51,13 +65,14 @@ def class_names(file: BinaryIO, source: str, column: str) -> tuple[str, ...] | N
         MissingExtraError: pyarrow is not installed.
     """
     with _opened(file, source) as table:
-        metadata = table.schema_arrow.metadata or {}
-    return _names_in(metadata.get(b"huggingface", b"{}"), column)
+        return names_in_schema(table.schema_arrow, column)
 
 
-def _names_in(raw: bytes, column: str) -> tuple[str, ...] | None:
+def names_in_schema(schema: Any, column: str) -> tuple[str, ...] | None:
+    """Return the class names that `datasets` wrote into a schema for a column, if any."""
     try:
-        feature = json.loads(raw)["info"]["features"][column]
+        metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        feature = metadata["info"]["features"][column]
         if isinstance(feature, list):  # how `datasets` wrote lists once
             feature = feature[0]
         feature = feature.get("feature", feature)  # and since
@@ -83,10 +98,14 @@ def _opened(file: BinaryIO, source: str) -> Iterator[Any]:
         raise DataError("a text in it is not UTF-8; write it again", source) from error
 
 
-def _split_columns(
+def split_columns(
     schema: Any, wanted: Sequence[str] | None, source: str
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the columns to read, and what the others are."""
+    """Return the columns to read, and what the others are.
+
+    Raises:
+        DataError: A wanted column is missing, or is not the only one of its name.
+    """
     require_columns(wanted or (), schema.names, source, line=None)
     counts = Counter(schema.names)
     repeated = next((name for name in wanted or () if counts[name] > 1), None)

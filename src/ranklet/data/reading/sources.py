@@ -1,36 +1,29 @@
 """From what a recipe or a user names, or hands over, to texts and labels.
 
-A name is, in this order: that of a set (`newsbites`, bundled; `ag_news`, from the hub), a file with
-a known suffix, or `owner/name`, a data set of the hub. What is handed over are texts in memory.
+A name is, in this order: that of a set (`newsbites`, bundled; `ag_news`, from the hub), a file or a
+folder, or `owner/name`, a data set of the hub. Behind `#` stands which of several tables in it:
+a split, a sheet, a file of an archive, a configuration. What is handed over are texts in memory.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
-from hashlib import sha256
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 from ranklet.data.examples import Examples
 from ranklet.data.hints import listed, nearest
 from ranklet.data.reading.dialect import AS_WRITTEN, Dialect, traits
-from ranklet.data.reading.hub_dataset import split_files
+from ranklet.data.reading.folders import no_such_split, parts_of_folder
+from ranklet.data.reading.formats import FOREIGN_SUFFIXES
+from ranklet.data.reading.hub_dataset import split_files, splits_on_hub
+from ranklet.data.reading.json_document import splits_of_json
 from ranklet.data.reading.labelled import with_labels
-from ranklet.data.reading.lines import open_binary
-from ranklet.data.reading.memory import (
-    IN_MEMORY,
-    LABEL,
-    TEXT,
-    Data,
-    RowsInMemory,
-    as_source,
-)
+from ranklet.data.reading.memory import IN_MEMORY, TEXT, Data, RowsInMemory, as_source
 from ranklet.data.reading.named_sets import (
     BUNDLED_SETS,
     HUB_SETS,
@@ -38,89 +31,21 @@ from ranklet.data.reading.named_sets import (
     SET_LABELS,
     bundled_file,
 )
-from ranklet.data.reading.parquet import class_names
-from ranklet.data.reading.records import Record, read_records
+from ranklet.data.reading.parts import Part, label_file_of
+from ranklet.data.reading.records import Record
 from ranklet.data.reading.row import Row
-from ranklet.data.reading.rows import SUFFIXES, read_rows
+from ranklet.data.reading.rows import opened
 from ranklet.data.reading.settings import PLAIN, ReadingSettings
+from ranklet.data.reading.split_names import SPLITS
 from ranklet.data.texts import Text
 from ranklet.errors import DataError
 from ranklet.files import sha256_json
 from ranklet.labels import Label
-
-Split = Literal["train", "validation", "test"]
+from ranklet.vocabulary import DATA_SUFFIXES, PACKED_SUFFIXES, Split
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-FOREIGN_SUFFIXES = (".json", ".xlsx", ".xls", ".gz", ".zip", ".pkl", ".arrow", ".feather", ".npy")
-
-
-@dataclass(frozen=True)
-class Part:
-    """One file of a source, or all rows in memory.
-
-    Attributes:
-        origin: The file, or the rows.
-        content: Bytes of the file, where they are read at once.
-    """
-
-    origin: Path | RowsInMemory
-    content: bytes | None = None
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return IN_MEMORY if isinstance(self.origin, RowsInMemory) else str(self.origin)
-
-    @property
-    def suffix(self) -> str:
-        """The format of a file; nothing of rows in memory."""
-        return "" if isinstance(self.origin, RowsInMemory) else self.origin.suffix.lower()
-
-    def rows(self, columns: Sequence[str] | None, dialect: Dialect) -> Iterable[Row]:
-        """Return the rows, as `read_rows` does."""
-        if isinstance(self.origin, RowsInMemory):
-            return self.origin.rows
-        return read_rows(self.origin, columns, self.content, dialect)
-
-    def records(self, settings: ReadingSettings) -> Iterator[Record]:
-        """Yield the records, as `read_records` does."""
-        columns = self.text_columns(settings.text_column)
-        label_columns = self.label_columns(settings)
-        rows = self.rows([*columns, *label_columns], settings.dialect)
-        return read_records(rows, columns, label_columns, self.name, settings)
-
-    def label_columns(self, settings: ReadingSettings) -> list[str]:
-        """Return the columns of the label: none, one, or one for each label."""
-        label_column = self.label_column(settings.label_column)
-        if label_column is None or settings.label_columns is None:
-            return [] if label_column is None else [label_column]
-        return list(settings.label_columns)
-
-    def text_columns(self, text_column: str | Sequence[str]) -> list[str]:
-        """Return the columns of the text, of which some formats have one of a fixed name."""
-        in_memory = isinstance(self.origin, RowsInMemory) and not self.origin.has_columns
-        if in_memory or self.suffix == ".txt":
-            return [TEXT]
-        return [text_column] if isinstance(text_column, str) else list(text_column)
-
-    def label_column(self, label_column: str | None) -> str | None:
-        """Return the column of the label; the name is fixed where that of the text is."""
-        if label_column and isinstance(self.origin, RowsInMemory) and not self.origin.has_columns:
-            if self.origin.are_texts_alone:
-                raise DataError("are without labels; give (texts, labels)", IN_MEMORY)
-            return LABEL
-        return label_column
-
-    def class_names(self, label_column: str | None) -> tuple[str, ...] | None:
-        """Return the names that a typed format knows for the integers of a column."""
-        if label_column is None:
-            return None
-        if isinstance(self.origin, RowsInMemory):
-            return self.origin.class_names.get(label_column)
-        if self.suffix != ".parquet":
-            return None
-        with open_binary(self.origin) if self.content is None else BytesIO(self.content) as file:
-            return class_names(file, self.name, label_column)
+FILE_SUFFIXES = (*DATA_SUFFIXES, *PACKED_SUFFIXES)
+ALLOWED = f"{', '.join(DATA_SUFFIXES)}, compressed or not"
 
 
 def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN) -> Examples:
@@ -141,10 +66,15 @@ def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN)
     """
     data = as_source(source)
     parts, name = _parts(data, split)
+    parts = [_read_at_once(part, data) for part in parts]
     records: list[Record] = []
+    notes: list[str] = []
     before = 0
     for part in parts:
-        own = [replace(record, line=before + record.line) for record in part.records(settings)]
+        own = [
+            replace(record, line=before + record.line)
+            for record in part.records(settings, notes.append)
+        ]
         before += len(own) if len(parts) > 1 else 0
         records += own
     blank = sum(record.is_blank for record in records)
@@ -158,10 +88,11 @@ def read_examples(source: Data, split: Split, settings: ReadingSettings = PLAIN)
         lines=tuple(record.line for record in records),
         source=name,
         traits=next((traits(record.dialect) for record in records if record.dialect), ()),
+        notes=tuple(notes),
         blank=blank,
     )
     if settings.label_column:
-        known = parts[0].class_names(parts[0].label_column(settings.label_column))
+        known = parts[0].class_names(parts[0].label_column(settings))
         stated = SET_LABELS.get(data) if isinstance(data, str) else None
         cells = [record.label for record in records]
         read = with_labels(read, cells, settings, stated or known, split == "train")
@@ -175,15 +106,16 @@ def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tu
 
     Raises:
         DataError: A file, column or text that cannot be used, with its line.
-        MissingExtraError: A parquet file without pyarrow.
+        MissingExtraError: A format whose extra is not installed.
     """
-    data = as_source(source)
-    part = Part(Path(data) if isinstance(data, str) else data)
-    if isinstance(part.origin, Path):
-        _check_file(part.origin)
+    parts, _ = _parts(as_source(source), None)
     unlabelled = replace(settings, label_column=None, empty="keep")
-    for record in part.records(unlabelled):
-        yield record.line, record.text
+    before = 0
+    for part in parts:
+        line = 0
+        for line, text in ((record.line, record.text) for record in part.records(unlabelled)):
+            yield before + line, text
+        before += line
 
 
 def columns_of(source: Data, settings: ReadingSettings) -> tuple[str, ...]:
@@ -191,12 +123,12 @@ def columns_of(source: Data, settings: ReadingSettings) -> tuple[str, ...]:
 
     Raises:
         DataError: A file that cannot be read, with its line.
+        MissingExtraError: A format whose extra is not installed.
     """
-    data = as_source(source)
-    part = Part(Path(data) if isinstance(data, str) else data)
-    if part.text_columns("") == [TEXT]:
+    parts, _ = _parts(as_source(source), None)
+    if parts[0].text_columns(replace(settings, label_column=None, text_column="")) == [TEXT]:
         return ()
-    return tuple(next(iter(part.rows(None, settings.dialect))).cells)
+    return tuple(next(iter(parts[0].rows(None, settings.dialect))).cells)
 
 
 def first_rows(source: str, settings: ReadingSettings, count: int) -> list[Row]:
@@ -205,10 +137,11 @@ def first_rows(source: str, settings: ReadingSettings, count: int) -> list[Row]:
     Raises:
         DataError: A file that cannot be read, with its line.
         HubError: A hub data set that cannot be had.
-        MissingExtraError: A format without the extra for it.
+        MissingExtraError: A format whose extra is not installed.
     """
-    parts, _ = _parts(source, "train", whole=False)
-    return list(islice(parts[0].rows(None, settings.dialect), count))
+    parts, _ = _parts(source, "train")
+    rows = (row for part in parts for row in part.rows(None, settings.dialect))
+    return list(islice(rows, count))
 
 
 def read_column(
@@ -223,11 +156,12 @@ def read_column(
         HubError: A hub data set that cannot be had.
         MissingExtraError: A parquet file without pyarrow.
     """
-    parts, name = _parts(as_source(source), split, whole=False)
+    parts, name = _parts(as_source(source), split)
     cells: list[str] = []
     columns: set[str] = set()
     for part in parts:
-        for row in part.rows([column] if part.suffix == ".parquet" else None, dialect):
+        typed = part.format in ("parquet", "arrow")
+        for row in part.rows([column] if typed else None, dialect):
             kind = row.kinds.get(column, "a null")
             if column not in row.cells and kind != "a null":
                 message = f"found {kind} where a text or an integer must stand"
@@ -239,23 +173,62 @@ def read_column(
     return cells
 
 
+def splits_of(source: str) -> dict[Split, str]:
+    """Return the splits that a name holds, each as a source of its own.
+
+    What is one table, whatever split is wanted of it, is `train`.
+
+    Args:
+        source: A file, a folder, a named set or a hub data set.
+
+    Raises:
+        DataError: It holds no training data, or several files might be meant.
+        HubError: A hub data set that cannot be had.
+    """
+    place, part = _place_and_part(source)
+    path = Path(place).expanduser()
+    if not part and is_on_hub(source) and place not in HUB_SETS:
+        return dict.fromkeys(splits_on_hub(place), source) or {"train": source}
+    if part or not os.path.exists(path):
+        return {"train": source}
+    if not path.is_dir():
+        return _splits_of_file(path, source)
+    sources: dict[Split, str] = {}
+    train = _parts(source, "train")[0]
+    for split in SPLITS:
+        parts = parts_of_folder(path, "", split)
+        if parts and (split == "train" or _files(parts) != _files(train)):
+            is_file = len(parts) == 1 and not parts[0].name.endswith(".arrow")
+            sources[split] = parts[0].name if is_file else f"{source}#{split}"
+    return sources
+
+
+def _files(parts: Sequence[Part]) -> list[str]:
+    return [part.name for part in parts]
+
+
+def data_sha256(source: str, split: Split) -> str | None:
+    """Return the hash that `read_examples` gives a split, without reading its rows."""
+    parts, _ = _parts(source, split)
+    return _sha256([_read_at_once(part, source) for part in parts], (), ())
+
+
 def names_data(source: str) -> bool:
     """Tell whether a name is one of data: a set, a file or folder, or a data set of the hub."""
-    path = Path(source)
-    is_there = source in NAMED_SETS or os.path.exists(path)
-    return is_there or path.suffix.lower() in (*SUFFIXES, *FOREIGN_SUFFIXES) or is_on_hub(source)
+    place, _ = _place_and_part(source)
+    return place in NAMED_SETS or _is_local(place) or is_on_hub(source)
 
 
 def is_on_hub(source: str) -> bool:
     """Tell whether reading a source may need a download."""
-    if source in HUB_SETS:
+    place, _ = _place_and_part(source)
+    if place in HUB_SETS:
         return True
-    is_file = Path(source).suffix.lower() in (*SUFFIXES, *FOREIGN_SUFFIXES)
-    return not is_file and not os.path.exists(source) and bool(HUB_ID.fullmatch(source))
+    return not _is_local(place) and bool(HUB_ID.fullmatch(place))
 
 
-def _parts(data: str | RowsInMemory, split: Split, whole: bool = True) -> tuple[list[Part], str]:
-    """Return the parts of a split, local files read `whole` or not yet, and their common name."""
+def _parts(data: str | RowsInMemory, split: Split | None) -> tuple[list[Part], str]:
+    """Return the parts of a split, of which there is at least one, and their common name."""
     if isinstance(data, RowsInMemory):
         return [Part(data)], IN_MEMORY
     if data == IN_MEMORY:
@@ -263,51 +236,77 @@ def _parts(data: str | RowsInMemory, split: Split, whole: bool = True) -> tuple[
             "a run does not keep them; hand them over again in Python, or name a file with them",
             data,
         )
-    if data in BUNDLED_SETS:
+    if data in BUNDLED_SETS and split is not None:
         return [Part(bundled_file(data, split))], f"{data}/{split}.csv"
-    if data in HUB_SETS:
-        return [Part(path) for path in split_files(HUB_SETS[data], split)], f"{data}/{split}"
-    path = Path(data).expanduser()
-    is_file = path.suffix.lower() in (*SUFFIXES, *FOREIGN_SUFFIXES)
-    if is_file or (data and os.path.exists(path)):
-        _check_file(path)
-        return [Part(path, _read_bytes(path) if whole else None)], data
-    if HUB_ID.fullmatch(data):
-        return [Part(path) for path in split_files(data, split)], f"{data}/{split}"
+    place, part = _place_and_part(data)
+    if place not in HUB_SETS and _is_local(place):
+        return _local_parts(Path(place).expanduser(), part, split), data
+    repo_id = HUB_SETS.get(place, place)
+    if HUB_ID.fullmatch(repo_id) and (split or part):
+        files = split_files(repo_id, split or part, part)
+        return [Part(path) for path in files], data if part else f"{data}/{split}"
     raise DataError(
-        f"no such data; give a file ({', '.join(SUFFIXES)}), a hub data set (owner/name), or one of"
-        f" {listed(NAMED_SETS)}{nearest(data, NAMED_SETS)}",
+        f"no such data; give a file ({ALLOWED}), a folder, a hub data set (owner/name), or one of "
+        f"{listed(NAMED_SETS)}{nearest(data, NAMED_SETS)}",
         data,
     )
 
 
-def _read_bytes(path: Path) -> bytes:
-    with open_binary(path) as file:
-        return file.read()
+def _place_and_part(name: str) -> tuple[str, str]:
+    """Split `PLACE#PART`; a file that is there under the whole name is one."""
+    if "#" not in name or os.path.exists(Path(name).expanduser()):
+        return name, ""
+    place, _, part = name.rpartition("#")
+    return place, part
+
+
+def _is_local(place: str) -> bool:
+    path = Path(place).expanduser()
+    # os.path, unlike Path, answers False for names that no file system takes.
+    is_named_so = path.suffix.lower() in (*FILE_SUFFIXES, *FOREIGN_SUFFIXES)
+    return is_named_so or (bool(place) and os.path.exists(path))
+
+
+def _local_parts(path: Path, part: str, split: Split | None) -> list[Part]:
+    if os.path.isdir(path):
+        parts = parts_of_folder(path, part, split)
+        if not parts:
+            raise no_such_split(path, part or str(split))
+        return parts
+    if not os.path.exists(path):
+        suffix = path.suffix.lower()
+        if suffix in FOREIGN_SUFFIXES or suffix not in FILE_SUFFIXES:
+            message = FOREIGN_SUFFIXES.get(suffix, f"allowed are {ALLOWED}")
+            raise DataError(f"unknown suffix {path.suffix!r}; {message}", str(path))
+        raise DataError(f"no such file{_near_files(path)}", str(path))
+    return [Part(path, table=part, split=split, label_file=label_file_of(path))]
+
+
+def _splits_of_file(path: Path, source: str) -> dict[Split, str]:
+    with opened(path) as (file, kind, _):
+        names = splits_of_json(file, str(path)) if kind == "json" else {}
+    return {split: f"{source}#{names[split]}" for split in SPLITS if split in names} or {
+        "train": source
+    }
+
+
+def _read_at_once(part: Part, data: str | RowsInMemory) -> Part:
+    """Return a local part with its bytes; sets and hub data sets have no hash of their own."""
+    is_ours = not isinstance(data, str) or not (data in BUNDLED_SETS or is_on_hub(data))
+    return part.read_at_once() if is_ours else part
 
 
 def _sha256(parts: Sequence[Part], texts: Sequence[Text], labels: Sequence[Label]) -> str | None:
     if isinstance(parts[0].origin, RowsInMemory):
         return sha256_json([list(texts), list(labels)])
-    content = parts[0].content
-    return None if content is None else sha256(content).hexdigest()
-
-
-def _check_file(path: Path) -> None:
-    # os.path, unlike Path, answers False for names that no file system takes.
-    if os.path.isdir(path):
-        raise DataError(f"is a folder; name a file in it ({', '.join(SUFFIXES)})", str(path))
-    if path.suffix.lower() not in SUFFIXES:
-        message = f"unknown suffix {path.suffix!r}; allowed are {', '.join(SUFFIXES)}"
-        raise DataError(message, str(path))
-    if not os.path.exists(path):
-        raise DataError(f"no such file{_near_files(path)}", str(path))
+    hashes = [part.sha256() for part in parts]
+    return hashes[0] if len(hashes) == 1 or None in hashes else sha256_json(hashes)
 
 
 def _near_files(path: Path) -> str:
     if not os.path.isdir(path.parent):
         return f"; there is no folder {str(path.parent)!r}"
-    names = sorted(name for name in os.listdir(path.parent) if name.lower().endswith(SUFFIXES))
+    names = sorted(name for name in os.listdir(path.parent) if name.lower().endswith(FILE_SUFFIXES))
     near = get_close_matches(path.name, names, n=3, cutoff=0.5)
     if near:
         return f"; near names in that folder: {listed(near)}"

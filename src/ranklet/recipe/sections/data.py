@@ -24,8 +24,9 @@ class DataSection(BaseModel):
     model_config = STRICT
 
     train: Text
-    """Training texts: a csv, tsv, jsonl or parquet file, a named set (`newsbites`, `ag_news`) or a
-    hub id such as `owner/name`. Relative paths count from the working directory. Required."""
+    """Training texts: a file or a folder, a named set (`newsbites`, `ag_news`) or a hub id such as
+    `owner/name`; `#` and a name behind it choose one of several tables (`book.xlsx#Sheet2`,
+    `owner/name#configuration`). Relative paths count from the working directory. Required."""
 
     validation: Annotated[float, Field(gt=0, lt=1)] | Count | Text = 0.1
     """Texts that choose the best weights: a share of the training texts, a number of rows out of

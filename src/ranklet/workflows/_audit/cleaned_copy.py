@@ -16,7 +16,7 @@ from ranklet.data.examples import Examples
 from ranklet.data.reading.memory import IN_MEMORY, RowsInMemory
 from ranklet.data.reading.named_sets import BUNDLED_SETS, bundled_file
 from ranklet.data.reading.row import Row
-from ranklet.data.reading.rows import SUFFIXES, read_rows
+from ranklet.data.reading.rows import Wanted, read_rows
 from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.texts import in_one
 from ranklet.errors import DataError, RunError
@@ -26,6 +26,7 @@ from ranklet.workflows._audit.labels import Suspect
 
 LabelErrorPolicy = Literal["keep", "drop", "relabel"]
 
+FIXABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
 CHANGE_COLUMNS = ("line", "change", "why", "column", "before", "after")
 
 
@@ -101,8 +102,8 @@ def fixable_file(source: str) -> Path:
     if source in BUNDLED_SETS:
         return bundled_file(source, "train")
     path = Path(source).expanduser()
-    if path.suffix.lower() not in SUFFIXES:
-        raise DataError("--fix copies a file; name one of " + ", ".join(SUFFIXES), source)
+    if path.suffix.lower() not in FIXABLE_SUFFIXES:
+        raise DataError("--fix copies a file; name one of " + ", ".join(FIXABLE_SUFFIXES), source)
     return path
 
 
@@ -119,7 +120,9 @@ def check_fix(source: str | RowsInMemory, output: Path, read: Iterable[str] = ()
         RunError: The output is no .csv file, has no folder, or would replace what is read.
     """
     if isinstance(source, RowsInMemory):
-        raise DataError("--fix copies a file; name one of " + ", ".join(SUFFIXES), IN_MEMORY)
+        raise DataError(
+            "--fix copies a file; name one of " + ", ".join(FIXABLE_SUFFIXES), IN_MEMORY
+        )
     file = fixable_file(source)
     if output.suffix.lower() != ".csv":
         raise RunError(f"{output}: unknown suffix {output.suffix!r}; --fix writes .csv")
@@ -156,7 +159,10 @@ def write_fixed(
     """
     text_column, label_column = settings.text_column, settings.label_column
     text_columns = [text_column] if isinstance(text_column, str) else text_column
-    rows = list(read_rows(fixable_file(source), dialect=settings.dialect))
+    path = fixable_file(source)
+    # The lines of plain text have columns only where some are wanted.
+    wanted = [*text_columns, label_column or ""] if path.suffix.lower() == ".txt" else None
+    rows = list(read_rows(path, Wanted(wanted, settings.dialect)))
     columns = list(dict.fromkeys(name for row in rows for name in row.cells))
     spelling = _spelling(rows, label_column, settings.label_names, settings.label_values)
     kept: list[list[str]] = []

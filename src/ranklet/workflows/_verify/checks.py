@@ -10,11 +10,12 @@ import torch
 
 from ranklet.budget.plan import count_trainable
 from ranklet.data.reading.memory import IN_MEMORY, Data
-from ranklet.errors import RankletError, RunError
+from ranklet.data.reading.sources import data_sha256
+from ranklet.errors import DataError, RankletError, RunError
 from ranklet.evaluation.answers import evaluate_on
 from ranklet.evaluation.predictions import read_predictions
 from ranklet.evaluation.result import Evaluation, LabelSetFigures
-from ranklet.files import differing_names, sha256_file, sha256_json
+from ranklet.files import differing_names, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.recipe.tree import plain
 from ranklet.recipe.yaml_tree import parse_tree
@@ -23,6 +24,7 @@ from ranklet.run.folder import read_json
 from ranklet.run.reading import read_evaluations
 from ranklet.run.records import read_records
 from ranklet.saved.probes import check_probes, compute_dtype
+from ranklet.vocabulary import Split
 from ranklet.workflows._verify.claims import StatedRun
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
 
@@ -198,7 +200,7 @@ def named_data(stated: StatedRun, split: str) -> str | None:
     return source if isinstance(source, str) else None
 
 
-def check_data(stated: StatedRun, split: str, source: str) -> Finding:
+def check_data(stated: StatedRun, split: Split, source: str) -> Finding:
     """Compare the hash of a split's file."""
     hashes = stated.hashes("data")
     certified = hashes.get(split) if isinstance(hashes, Mapping) else None
@@ -207,9 +209,11 @@ def check_data(stated: StatedRun, split: str, source: str) -> Finding:
         return "not checked", reason
     if source == IN_MEMORY:
         return "not checked", "the texts were in memory, and the run does not keep them"
-    if not Path(source).is_file():
+    try:
+        computed = data_sha256(source, split)
+    except DataError:
         return "not checked", f"{source} is not here"
-    return _compared(sha256_file(Path(source)), certified, (), source)
+    return _compared(str(computed), certified, (), source)
 
 
 def check_figure(stated: StatedRun, data: Data | None) -> Finding:

@@ -10,12 +10,13 @@ from ranklet.data.encoded_splits import EncodedSplit, encode
 from ranklet.data.reading.columns import AS_IN_RUN, Columns, with_columns
 from ranklet.data.reading.memory import IN_MEMORY, Data, RowsInMemory, as_source
 from ranklet.data.reading.settings import ReadingSettings
-from ranklet.data.reading.sources import Split, read_examples
+from ranklet.data.reading.sources import read_examples
 from ranklet.errors import DataError
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run.model_source import Model, as_model_source, classifier_folder, name_of, run_of
 from ranklet.saved.model import reads_pairs
 from ranklet.text_classifier import TextClassifier
+from ranklet.vocabulary import Split
 from ranklet.workflows.from_recipe.reading_settings import every_row, reading_settings
 
 

@@ -12,7 +12,7 @@ from ranklet.data.duplicates import resolve_duplicates
 from ranklet.data.encoded_splits import Splits, encode
 from ranklet.data.examples import Examples, distinct_labels
 from ranklet.data.reading.memory import IN_MEMORY, Data, RowsInMemory, as_source
-from ranklet.data.reading.sources import Split, read_examples
+from ranklet.data.reading.sources import read_examples
 from ranklet.data.splits import split_validation
 from ranklet.data.texts import in_one
 from ranklet.data.words import count_words
@@ -20,6 +20,7 @@ from ranklet.errors import DataError, RecipeError, RecipeIssue
 from ranklet.labels import LabelSet, names_of
 from ranklet.recipe import DataSection, Recipe
 from ranklet.recipe.recipe import contradictions
+from ranklet.vocabulary import Split
 from ranklet.workflows.from_recipe.reading_settings import every_row, reading_settings
 
 InMemoryBySplit = Mapping[Split, RowsInMemory]

@@ -311,8 +311,8 @@ def test_missing_shards_in_the_cache_are_fetched(
 @pytest.mark.parametrize(
     ("files", "split", "hint"),
     [
-        (SHARDS, "validation", "no split 'validation' in parquet; its splits are 'test', 'train'"),
-        ({"data.csv": b""}, "train", "holds no parquet files"),
+        (SHARDS, "validation", "no split 'validation'; its splits are 'test', 'train'"),
+        ({"README.md": b""}, "train", "holds no data files that are read"),
         ({"x/train-0.parquet": b"", "y/train-0.parquet": b""}, "train", "configurations"),
     ],
 )
@@ -334,7 +334,7 @@ def test_offline_a_split_that_is_not_cached_says_what_is(
 ) -> None:
     cache(home, "owner/name", SHARDS, "datasets")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(HubError, match="not in the cache, which holds 'test', 'train'; data set"):
+    with pytest.raises(HubError, match=r"'train' \(to be named as owner/name#test\); data set"):
         split_files("owner/name", "validation")
 
 
@@ -351,7 +351,9 @@ def test_offline_a_split_that_is_not_cached_says_what_is(
         ),
         (["train/0.parquet", "validation/0.parquet"], [0]),
         (["data/train-0.parquet", "other/train-0.parquet"], [0]),
-        (["train.csv", "data/train.json"], []),
+        (["train.csv", "data/train.json"], [1]),
+        (["train.csv", "train.jsonl", "train.parquet"], [2]),
+        (["reviews_train.csv.gz", "reviews_test.csv.gz", "train.md"], [0]),
     ],
 )
 def test_the_files_of_a_split_are_told_by_their_names(names: list[str], chosen: list[int]) -> None:

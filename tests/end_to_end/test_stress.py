@@ -6,7 +6,6 @@ import csv
 import json
 import shutil
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -69,11 +68,10 @@ def test_no_label_changes_and_a_shift_that_moves_texts_would_show(
     point = point_of(stressed("--kinds", "upper"), "upper")
     assert (point["changed"], point["flipped"], point["difference"]["value"]) == (6, 0, 0.0)
 
-    def backwards(texts: Any, strength: float, seed: int) -> list[str]:
+    def backwards(kind: str, texts: Any, strength: float, seed: int) -> list[str]:
         return shifts.upper(texts, strength, seed)[::-1]
 
-    changed = MappingProxyType({**PERTURBATIONS, "upper": backwards})
-    monkeypatch.setattr(workflow, "PERTURBATIONS", changed)
+    monkeypatch.setattr(workflow, "perturb", backwards)
     monkeypatch.setattr(workflow, "predictions_of", _with_texts(workflow.predictions_of))
     assert point_of(stressed("--kinds", "upper"), "upper")["flipped"] == 6
 

@@ -113,7 +113,8 @@ def test_a_run_states_what_its_answers_are(place: Path) -> None:
     assert "Decisions by label" in page
     assert "true class" not in page
     card = Path("run/adapter/README.md").read_text(encoding="utf-8")
-    assert 'num_labels=2, problem_type="multi_label_classification")' in card
+    assert "num_labels=2,\n" in card
+    assert 'problem_type="multi_label_classification",\n)' in card
     assert f"Sports {settings['thresholds'][0]:.4f}" in card
     assert not (Path("run/figures") / "test_confusion_counts.svg").exists()
 

@@ -38,6 +38,7 @@ from ranklet.lora.placement import (
 )
 from ranklet.saved.assembly import ClassifierSettings, assemble
 from ranklet.saved.model import load_model, save_model
+from ranklet.workflows.convert import convert
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -280,3 +281,20 @@ def test_files_are_read_strictly(base: Path, tmp_path: Path, sabotage: Any, mess
     with pytest.raises(WeightsError, match=message) as caught:
         load_encoder(tmp_path, read_config(tmp_path), torch.float32)
     assert "\n" not in str(caught.value)
+
+
+def test_names_of_a_wrapper_are_named_with_the_command_that_removes_them(
+    base: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    folder = Path(shutil.copytree(base, tmp_path / "wrapped"))
+    path = folder / "model.safetensors"
+    before = load_file(path)
+    save_file({f"module.{n}": t for n, t in before.items()}, path, {"format": "pt"})
+    with pytest.raises(WeightsError, match=r"as in module\..* convert it: ranklet convert "):
+        load_encoder(folder, read_config(folder), torch.float32)
+    after = load_file(convert(folder, tmp_path / "plain") / "model.safetensors")
+    assert after.keys() == before.keys()

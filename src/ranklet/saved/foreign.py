@@ -80,7 +80,8 @@ def bare_settings(
             "FOLDER or a hub id"
         )
     name = encoder or str(adapter.base_model)
-    source = EncoderSource(name) if encoder else encoder_named_by(folder, name)
+    source = EncoderSource(name)
+    require_encoder(folder, source)
     heads = tuple(f"{module}." for module in HEAD_MODULES)
     in_head = {tensor for tensor in adapter.tensors if tensor.startswith(heads)}
     if in_head != dense_head_tensors(source.config):
@@ -98,22 +99,20 @@ def bare_settings(
     return settings, source
 
 
-def encoder_named_by(folder: Path, name: str) -> EncoderSource:
-    """Return the encoder that a saved classifier names.
+def require_encoder(folder: Path, encoder: EncoderSource) -> None:
+    """Refuse a classifier whose encoder cannot be had, with what to do.
 
     Raises:
         WeightsError: There is no such folder.
         HubError: The hub is needed and cannot be had.
     """
-    source = EncoderSource(name)
     try:
-        _ = source.folder
+        _ = encoder.folder
     except (WeightsError, HubError) as error:
         raise type(error)(
-            f"{folder}: its encoder {name!r} is not here; name its folder: --encoder FOLDER "
-            f"({error})"
+            f"{folder}: its encoder {encoder.name!r} is not here; name its folder: --encoder "
+            f"FOLDER ({error})"
         ) from error
-    return source
 
 
 def stated_problem_type(folder: Path) -> ProblemType:

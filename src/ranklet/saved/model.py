@@ -30,8 +30,8 @@ from ranklet.saved.assembly import ClassifierSettings, assemble
 from ranklet.saved.foreign import (
     bare_settings,
     count_outputs,
-    encoder_named_by,
     is_whole_classifier,
+    require_encoder,
     stated_label_names,
     whole_classifier,
     with_two_outputs,
@@ -268,6 +268,7 @@ def build_saved(
         RunError: The adapter file holds another head than `head.safetensors`.
     """
     settings = saved.settings
+    require_encoder(saved.folder, saved.encoder)
     model = assemble(
         settings,
         saved.encoder,
@@ -295,9 +296,8 @@ def _read_settings(
             raise AdapterError(f"{path}: {where}: {first['msg']}") from error
         if problem_type not in (None, settings.problem_type):
             raise AdapterError(f"{path}: says {settings.problem_type}; leave out --problem-type")
-        if encoder is None:
-            return settings, encoder_named_by(folder, settings.encoder)
-        return replace(settings, encoder=encoder), EncoderSource(encoder)
+        settings = settings if encoder is None else replace(settings, encoder=encoder)
+        return settings, EncoderSource(settings.encoder)
     return bare_settings(folder, adapter, encoder, problem_type)
 
 

@@ -138,6 +138,18 @@ REFUSED = {
     "no text": (([None, "a"], ["x", "y"]), "in memory:0: .* found a null where a text"),
     "an empty text": ((["a", " "], ["x", "y"]), "in memory:1: .* empty text"),
     "no label": ((["a", "b"], ["x", None]), "in memory:1: .* found a null where a label"),
+    "NaN, no text": (
+        (np.array(["a", float("nan")], dtype=object), LABELS[:2]),
+        "in memory:1: .* found a null where a text",
+    ),
+    "NaN among names": (
+        (["a", "b"], ["x", float("nan")]),
+        "in memory:1: .* found a null where a label",
+    ),
+    "NaN in a table": (
+        Frame({"text": ["a", "b"], "label": [float("nan"), "x"]}),
+        "in memory:0: .* found a null where a label",
+    ),
     "a missing number": ((["a", "b"], [1.0, float("nan")]), "in memory:0: .* found a fraction"),
     "one text": (("a text", ["x"]), "are without labels"),
     "a dict of splits": ({"train": ROWS, "test": ROWS}, "are a dict of 'train', 'test'; give"),

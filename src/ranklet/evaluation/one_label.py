@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,26 +51,43 @@ def evaluate_one_label(
     """
     metrics.require_predictions(probabilities, labels, len(label_names), split)
     confusion = metrics.confusion_matrix(labels, probabilities.argmax(1), len(label_names))
+    averages = confusion_metrics(confusion, seed)
+    agreements = averages.pop("matthews"), averages.pop("kappa")
     counts = LabelCounts(np.diagonal(confusion), confusion.sum(1), confusion.sum(0))
-    accuracy = share_with_interval(int(np.trace(confusion)), len(labels))
-    resampled = dict(
-        zip(AVERAGE_SCORES, metrics_of_counts(confusion, _averages, seed), strict=True)
-    )
-    averages = average_metrics(counts, resampled, is_one_label=True)
-    averages["recall_weighted"] = accuracy  # it is the same share of the same rows
     return Evaluation(
         split=split,
         rows=len(labels),
         labels=tuple(label_names),
-        accuracy=accuracy,
         **averages,
         classes=class_metrics(label_names, counts),
         log_loss=metrics.log_loss(probabilities, labels),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        one_label=_further_figures(
-            probabilities, labels, label_names, _agreements(confusion, accuracy), temperature
-        ),
+        one_label=_further_figures(probabilities, labels, label_names, agreements, temperature),
     )
+
+
+def confusion_metrics(confusion: Counts, seed: int) -> dict[str, Any]:
+    """Compute what is a function of the whole confusion matrix, with intervals.
+
+    Args:
+        confusion: (classes, classes) rows, rows true, columns predicted; at least one row.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        A `Metric` for `accuracy`, the averages such as `f1_macro`, `matthews` and `kappa`.
+    """
+    counts = LabelCounts(np.diagonal(confusion), confusion.sum(1), confusion.sum(0))
+    accuracy = share_with_interval(int(np.trace(confusion)), int(confusion.sum()))
+    resampled = metrics_of_counts(confusion, _averages, seed)
+    by_name = dict(zip(AVERAGE_SCORES, resampled, strict=True))
+    matthews, kappa = _agreements(confusion, accuracy)
+    return {
+        **average_metrics(counts, by_name, is_one_label=True),
+        "accuracy": accuracy,
+        "recall_weighted": accuracy,  # it is the same share of the same rows
+        "matthews": matthews,
+        "kappa": kappa,
+    }
 
 
 def one_label_metrics(

@@ -463,8 +463,9 @@ def cut_off(browser: Any, path: Path, width: int) -> list[str]:
         ]
 
 
-def test_twenty_classes_hide_no_column(browser: Any, many: Path) -> None:
+def test_twenty_classes_hide_no_column(browser: Any, many: Path, small: Path) -> None:
     assert cut_off(browser, many, 1440) == []
+    assert cut_off(browser, small, 1440) == []
     with opened(browser, many) as found:
         matrix = found.page.locator("table.matrix tr:nth-child(1) td, table.matrix thead th")
         assert matrix.count() == 20 + 21

@@ -44,7 +44,7 @@ _EVALUATION_FIGURES = (
     "coverage",
     "slices",
 )
-_FEW_CLASSES = 8  # whose figures fit side by side
+_FEW_CLASSES = 5  # whose confusions fit beside the scores
 _CAPTIONS = {
     "training_loss": "Loss of the training batches. The line averages neighbouring steps, the"
     " band reaches from their lowest to their highest.",

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from ranklet.evaluation.intervals import Metric, share_with_interval
 
 BINS = 15
+# A temperature is not fitted that would leave less than this between logits on average.
+FLATTEST = 0.01
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
 
     In the inverse of the temperature the loss is convex, so its only minimum is where its slope,
     the mean difference of the expected and the true logit, is 0. The temperature stays at 1 where
-    there is none, since the logits hold nothing of the classes and flatter is always better.
+    it would make all classes alike, since the logits hold nothing of them.
 
     Args:
         logits: (n, classes), of rows that the weights were not trained on.
@@ -155,9 +157,10 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
         expected = (weights * distances).sum(1) / weights.sum(1)
         return float((expected - true).mean())
 
-    if not slope(0.0) < 0:
+    spread = -float(distances.mean())
+    low = high = FLATTEST / spread if spread > 0 else 0.0
+    if not slope(low) < 0:
         return 1.0
-    high = 1.0
     while slope(high) < 0:  # it rises above 0, since what might be wrong costs ever more
         high *= 2
-    return float(1 / brentq(slope, 0.0, high))
+    return float(1 / brentq(slope, low, high))

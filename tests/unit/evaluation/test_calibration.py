@@ -82,6 +82,8 @@ def test_where_all_rows_are_right_the_surest_is_no_surer_than_it_must() -> None:
     [
         ([[2.0, 0.0], [0.0, 3.0]], [1, 0]),  # all wrong: the flatter the better
         ([[1.0, 1.0], [0.0, 0.0]], [1, 0]),  # says nothing
+        ([[1.0, 1.0], [2.0, 2.0]], [1, 0]),  # says nothing at all
+        ([[-0.55648884, 0.78754082, -0.00344985]] * 3, [0, 1, 2]),  # a slope of rounding errors
         ([[math.nan, 0.0], [0.0, 1.0]], [1, 0]),  # a model that diverged
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ranklet.data.reading.memory import IN_MEMORY
 from ranklet.problem import MultiLabel
@@ -26,7 +29,8 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     X is a sequence of texts, y one label a text, of any type that NumPy sorts; or, where a text may
     have any number of labels, a matrix of 0 and 1 with a column a label, scikit-learn's form of
     multi-label y (`MultiLabelBinarizer` makes it of lists of names). What is not listed here goes
-    into `settings`, by the names of a recipe's fields.
+    into `settings`, by the names of a recipe's fields. Parameters may be NumPy's numbers. Texts
+    have no weights: `fit` takes no `sample_weight`, which is how scikit-learn knows.
 
     Args:
         encoder: Known name, folder or hub id.
@@ -40,7 +44,8 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         learning_rate: Peak learning rate.
         validation: Share or number of the texts that choose the best weights and train nothing.
         max_length: Tokens kept of a text.
-        random_state: Seed of the validation rows, fresh tensors, order and dropout.
+        random_state: Seed of the validation rows, fresh tensors, order and dropout; a RandomState,
+            or None for NumPy's own, of which every `fit` draws a seed.
         settings: More fields of a recipe, such as `{"training.schedule": "linear"}`; they win.
 
     Attributes:
@@ -70,7 +75,7 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         learning_rate: float = 5e-4,
         validation: float | int = 0.1,
         max_length: int = 128,
-        random_state: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.encoder = encoder
@@ -92,21 +97,24 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: (texts,) strings.
-            y: (texts,) labels, at least two different ones; or (texts, labels) of 0 and 1.
+            y: (texts,) labels, at least two different ones, also as (texts, 1); or (texts, labels)
+                of 0 and 1.
 
         Raises:
-            ValueError: X holds something else than texts, or y has another length or form or one
-                label.
+            ValueError: X holds something else than texts; y has another length or form, one class,
+                or something missing, infinite or fractional in it.
             RankletError: A parameter is not allowed, or the training fails.
         """
         texts = _texts(X)
+        if not texts:
+            raise ValueError("X has no texts; give at least two")
         self.classes_, labels = _classes_and_labels(y)
         if len(labels) != len(texts):
             raise ValueError(f"y has {len(labels)} labels for {len(texts)} texts; give one each")
         if len(self.classes_) < 2:
-            raise ValueError("y has one label only; a classifier needs at least two")
+            raise ValueError(f"y has {len(self.classes_)} class only; a classifier needs two")
         fields = self._fields(multi_label=isinstance(labels[0], list))
-        recipe = parse_recipe(json.dumps(fields), "parameters", self._overrides())
+        recipe = parse_recipe(_as_json(fields), "parameters", self._overrides())
         learned = learn(recipe, data=(texts, labels))
         self.trained_parameters_ = learned.plan.total
         self.validation_ = dict(learned.result.best_metrics)
@@ -150,7 +158,7 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return {
             "encoder": self.encoder,
             "budget": self.budget,
-            "seed": self.random_state,
+            "seed": _seed(self.random_state),
             "head": self.head,
             "pooling": self.pooling,
             "data": {
@@ -173,13 +181,33 @@ class LoraTextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         }
 
     def _overrides(self) -> list[str]:
-        return [f"{field}={json.dumps(value)}" for field, value in (self.settings or {}).items()]
+        return [f"{field}={_as_json(value)}" for field, value in (self.settings or {}).items()]
+
+
+def _seed(random_state: Any) -> Any:
+    """Return an integer as it is, and draw one of whatever else scikit-learn takes for chance."""
+    if isinstance(random_state, int | np.integer):
+        return random_state
+    return check_random_state(random_state).randint(np.iinfo(np.int32).max)
+
+
+def _as_json(value: Any) -> str:
+    """Write parameters, which searches give as NumPy's own numbers."""
+
+    def plain(parameter: Any) -> Any:
+        is_of_numpy = isinstance(parameter, np.generic | np.ndarray)
+        return parameter.tolist() if is_of_numpy else os.fspath(parameter)
+
+    return json.dumps(value, default=plain)
 
 
 def _texts(X: ArrayLike) -> list[str]:
     texts = np.asarray(X, dtype=object)
-    if texts.ndim != 1 or not all(isinstance(text, str) for text in texts):
+    if texts.ndim != 1:
         raise ValueError("X must be one column of texts, each a str")
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(f"X must be one column of texts, each a str; row {row} is {text!r}")
     return [str(text) for text in texts]
 
 
@@ -189,18 +217,44 @@ def _classes_and_labels(y: Any) -> tuple[NDArray[Any], list[Any]]:
     Raises:
         ValueError: y is neither one label a text nor a matrix of 0 and 1.
     """
-    if issparse(y):
-        y = y.toarray()
-    try:
-        labels = np.asarray(y)
-    except ValueError as error:  # lists of different lengths
-        raise ValueError(_NO_LABELS) from error
-    if labels.ndim == 1 and not any(isinstance(label, list | tuple | set) for label in labels):
-        classes, numbers = np.unique(labels, return_inverse=True)
-        return classes, numbers.tolist()
-    if labels.ndim != 2 or not np.isin(labels, (0, 1)).all():
+    if y is None:
+        raise ValueError("LoraTextClassifier requires y to be passed, but the target y is None")
+    # As objects, since NumPy writes a NaN among names as the name "nan".
+    cells = np.asarray(y.toarray() if issparse(y) else y, dtype=object)
+    if cells.ndim == 2 and cells.shape[1] == 1:
+        y = cells = column_or_1d(cells, warn=True)
+    _check_labels(cells)
+    if cells.ndim == 2:
+        return np.arange(cells.shape[1]), [np.flatnonzero(row).tolist() for row in cells]
+    is_typed = isinstance(y, np.ndarray) and y.dtype != object
+    classes, numbers = np.unique(y if is_typed else cells.tolist(), return_inverse=True)
+    return classes, numbers.tolist()
+
+
+def _check_labels(cells: NDArray[np.object_]) -> None:
+    is_nested = any(isinstance(label, list | tuple | set | np.ndarray) for label in cells.flat)
+    if cells.ndim not in (1, 2) or is_nested:
         raise ValueError(_NO_LABELS)
-    return np.arange(labels.shape[1]), [np.flatnonzero(row).tolist() for row in labels]
+    for place, label in enumerate(cells.flat):
+        row = place * len(cells) // cells.size
+        if _is_missing(label):
+            raise ValueError(f"y has {label} at row {row}; give the text a label or leave it out")
+        if isinstance(label, float | np.floating) and not label.is_integer():
+            problem = f"Unknown label type: continuous, as {label} at row {row} of y"
+            raise ValueError(f"{problem}; labels are names or whole numbers")
+    if cells.ndim == 2 and not all(label in (0, 1) for label in cells.flat):
+        raise ValueError(_NO_LABELS)
+    if len({isinstance(label, str) for label in cells.flat}) > 1:
+        raise ValueError("y has names and numbers; make all of them names, or all numbers")
+
+
+def _is_missing(label: Any) -> bool:
+    if label is None or (isinstance(label, float | np.floating) and math.isinf(label)):
+        return True
+    try:
+        return bool(label != label)  # NaN, NaT
+    except TypeError:  # pandas.NA will not say
+        return True
 
 
 _NO_LABELS = (

@@ -435,3 +435,92 @@ def test_without_script_the_errors_are_there_and_nothing_is_dead(browser: Any, s
         assert len(cells(found.page, 0)) == FEW
         assert found.page.locator("#error-rows button").count() == 0
         assert not found.page.locator(".filters").is_visible()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of twenty classes, all of whose confusions occur."""
+    names = [f"a class called {index}" for index in range(20)]
+    truth = np.repeat(np.arange(20), 1_000)
+    predicted = np.where(np.arange(20_000) % 2, truth, np.tile(np.arange(20), 1_000))
+    whole = evaluate_one_label(np.eye(20, dtype=np.float32)[predicted], truth, names, "test")
+    path = tmp_path_factory.mktemp("many") / "report.html"
+    rows = tuple(PlanRow(f"bert.encoder.layer.{n}.attention.output.dense", "lora", 4, (9, 9), 72)
+                 for n in range(3))  # fmt: skip
+    page = render_report("many", results=Results([whole]), budget=ParameterPlan(rows, 999))
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def cut_off(browser: Any, path: Path, width: int) -> list[str]:
+    """Name the tables of which a column lies outside of its box."""
+    with opened(browser, path, width) as found:
+        boxes = found.page.locator(".box:has(table)")
+        return [
+            str(box.get_attribute("aria-label"))
+            for box in boxes.all()
+            if box.evaluate("box => box.scrollWidth > box.clientWidth")
+        ]
+
+
+def test_twenty_classes_hide_no_column(browser: Any, many: Path, small: Path) -> None:
+    assert cut_off(browser, many, 1440) == []
+    assert cut_off(browser, small, 1440) == []
+    with opened(browser, many) as found:
+        matrix = found.page.locator("table.matrix tr:nth-child(1) td, table.matrix thead th")
+        assert matrix.count() == 20 + 21
+    wide = spoiled(many, "padding: 0.3rem 0.2rem;", "")
+    assert cut_off(browser, wide, 1440) == [
+        "Confusion: true class by row, predicted class by column"
+    ]
+
+
+def stays(browser: Any, path: Path) -> bool:
+    """Whether the names of the rows stay in sight where the rest is scrolled on a phone."""
+    with opened(browser, path, 390) as found:
+        box = found.page.locator(".box:has(table.matrix)")
+        box.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
+        name = box.locator("tbody th").first
+        return bool(name.bounding_box()["x"] >= box.bounding_box()["x"])
+
+
+def test_on_a_phone_the_true_classes_stay_in_sight(browser: Any, many: Path) -> None:
+    assert stays(browser, many)
+    assert not stays(browser, spoiled(many, ".matrix th:first-child { position: sticky", ".none {"))
+
+
+def reached(browser: Any, path: Path) -> bool:
+    """Whether the links are in sight at the end of the page and lead below themselves."""
+    with opened(browser, path) as found:
+        links = found.page.get_by_role("navigation")
+        found.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        place = links.bounding_box()
+        if place["y"] != 0:
+            return False
+        links.get_by_role("link", name="training").click()
+        heading = found.page.get_by_role("heading", name="Training").bounding_box()
+        return bool(place["height"] <= heading["y"] < 200)
+
+
+def test_every_part_is_one_click_away_everywhere(browser: Any, small: Path) -> None:
+    assert reached(browser, small)
+    assert not reached(browser, spoiled(small, "nav { position: sticky;", "nav {"))
+    assert not reached(browser, spoiled(small, "scroll-margin-top: 3.5rem;", ""))
+
+
+def colours_of_drawings(browser: Any, path: Path, scheme: str) -> tuple[set[str], set[str]]:
+    """Return the colours of the grounds of all drawings, and of the words in them."""
+    fill = "all => all.map(one => getComputedStyle(one).fill)"
+    with opened(browser, path, scheme=scheme) as found:
+        grounds = found.page.locator("figure svg #patch_1 path, figure svg [id$=patch_1] path")
+        words = found.page.locator("figure svg text")
+        return set(grounds.evaluate_all(fill)), set(words.evaluate_all(fill))
+
+
+def test_drawings_are_dark_where_the_page_is(browser: Any, small: Path) -> None:
+    light, dark = (colours_of_drawings(browser, small, scheme) for scheme in ("light", "dark"))
+    assert light[0] == {"rgb(255, 255, 255)"}
+    assert dark[0] == {"rgb(27, 30, 34)"}
+    assert not light[1] & dark[1], "all words change with the ground"
+    white = spoiled(small, "fill: var(--card)", "fill: #ffffff")
+    assert "rgb(255, 255, 255)" in colours_of_drawings(browser, white, "dark")[0]

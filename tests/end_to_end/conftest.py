@@ -59,11 +59,14 @@ engine: {device: cpu, precision: float32}
 """
 
 
-def write_encoder(folder: Path) -> None:
-    """Write a random BERT of two layers as a Hugging Face folder, without transformers."""
+def write_encoder(
+    folder: Path, vocabulary: Sequence[str] = VOCABULARY, num_hidden_layers: int = 2
+) -> None:
+    """Write a random BERT as a Hugging Face folder, without transformers."""
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
+    shape = {"vocab_size": len(vocabulary), "num_hidden_layers": num_hidden_layers}
+    (folder / "config.json").write_text(json.dumps(CONFIG | shape), encoding="utf-8")
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
     torch.manual_seed(1)
     encoder = Encoder(read_config(folder), with_pooler=True)
     for table in (module for module in encoder.modules() if isinstance(module, torch.nn.Embedding)):
@@ -80,6 +83,18 @@ def rows_of_text(number: int) -> str:
         for label, words in TOPICS.items()
     ]
     return "\n".join(["text,label", *rows]) + "\n"
+
+
+@pytest.fixture(scope="session")
+def encoder_of_words(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Write an encoder of one layer that knows these words; its folder comes back."""
+
+    def write(words: Sequence[str]) -> Path:
+        folder = tmp_path_factory.mktemp("words") / "encoder"
+        write_encoder(folder, (*SPECIAL, *words), num_hidden_layers=1)
+        return folder
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ranklet.evaluation.intervals import Metric, share_with_interval
 
 BINS = 15
-# Beyond these a temperature says that there was nothing to fit.
-LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 20.0
+# A temperature is not fitted that would leave less than this between logits on average.
+FLATTEST = 0.01
 
 
 @dataclass(frozen=True)
@@ -128,14 +128,17 @@ def at_temperature(probabilities: NDArray[np.floating], temperature: float) -> N
 
 
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Find the temperature with the lowest log loss.
+    """Find the temperature with the lowest log loss, of rows one of which might have been wrong.
 
-    "Temperature scaling", Guo, Pleiss, Sun & Weinberger 2017, arXiv:1706.04599, section 4.2. In the
-    inverse of the temperature the loss is convex, so its only minimum is where its slope, the mean
-    difference of the expected and the true logit, is 0.
+    "Temperature scaling", Guo, Pleiss, Sun & Weinberger 2017, arXiv:1706.04599, section 4.2. Where
+    every row is right, surer is always better and there is no lowest loss. So the label of a row
+    has the probability (n + 1) / (n + 2) of n rows, and the others share the rest: Platt 1999,
+    "Probabilistic outputs for support vector machines and comparisons to regularized likelihood
+    methods", section 2.2. Of rows that are all right the confidence becomes that.
 
-    The temperature stays at 1 where the minimum lies outside 0.05 to 20: where every row is right,
-    surer is always better; where the logits say nothing about the classes, flatter is.
+    In the inverse of the temperature the loss is convex, so its only minimum is where its slope,
+    the mean difference of the expected and the true logit, is 0. The temperature stays at 1 where
+    it would make all classes alike, since the logits hold nothing of them.
 
     Args:
         logits: (n, classes), of rows that the weights were not trained on.
@@ -145,14 +148,19 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
 
     distances = logits.astype(np.float64)
     distances -= distances.max(1, keepdims=True)
-    true = distances[np.arange(len(labels)), labels]
+    rows, classes = distances.shape
+    doubt = 1 / (rows + 2) / (classes - 1)
+    true = distances[np.arange(rows), labels] * (1 - doubt * classes) + doubt * distances.sum(1)
 
     def slope(inverse: float) -> float:
         weights = np.exp(inverse * distances)
         expected = (weights * distances).sum(1) / weights.sum(1)
         return float((expected - true).mean())
 
-    low, high = 1 / HIGHEST_TEMPERATURE, 1 / LOWEST_TEMPERATURE
-    if not slope(low) < 0 < slope(high):
+    spread = -float(distances.mean())
+    low = high = FLATTEST / spread if spread > 0 else 0.0
+    if not slope(low) < 0:
         return 1.0
+    while slope(high) < 0:  # it rises above 0, since what might be wrong costs ever more
+        high *= 2
     return float(1 / brentq(slope, low, high))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -49,25 +48,36 @@ def share_with_interval(hits: int, rows: int) -> Metric:
 
 
 def wilson_interval(hits: int, rows: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Bound a share by Wilson's score interval.
+    """Bound one share as `wilson_bounds` does: (low, high)."""
+    low, high = wilson_bounds(np.array([hits]), np.array([rows]), confidence)
+    return float(low[0]), float(high[0])
+
+
+def wilson_bounds(
+    hits: Counts, rows: Counts, confidence: float = CONFIDENCE
+) -> tuple[Scores, Scores]:
+    """Bound shares by Wilson's score interval.
 
     Keeps its coverage for shares near 0 and 1, where the interval of the textbooks collapses.
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
     Journal of the American Statistical Association 22 (1927), 209-212.
 
     Args:
-        hits: Rows that count, 0..rows.
-        rows: All rows, at least 1.
+        hits: Rows that count, 0..rows, of any shape.
+        rows: All rows, of the same shape; of none nothing is known, which is 0 to 1.
         confidence: Wanted coverage, 0..1.
 
     Returns:
-        (low, high), shares within 0..1 that enclose `hits / rows`.
+        (low, high), float64 shares within 0..1 that enclose `hits / rows`.
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share, spread = hits / rows, z * z / rows
+    some = np.maximum(rows, 1)
+    share, spread = hits / some, z * z / some
     centre = (share + spread / 2) / (1 + spread)
-    half = z * math.sqrt(share * (1 - share) / rows + spread / (4 * rows)) / (1 + spread)
-    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
+    half = z * np.sqrt(share * (1 - share) / some + spread / (4 * some)) / (1 + spread)
+    low = np.where(rows > 0, np.maximum(0.0, np.minimum(centre - half, share)), 0.0)
+    high = np.where(rows > 0, np.minimum(1.0, np.maximum(centre + half, share)), 1.0)
+    return low, high
 
 
 def metrics_of_counts(
@@ -94,7 +104,7 @@ def bootstrap_intervals(
     multinomial with n draws and the observed cells as probabilities. So drawing the matrices
     themselves is the same bootstrap, for every statistic that depends on the matrix alone, and
     needs no rows. A statistic that no resample can change, such as the recall of a class without
-    an error, gets an interval of no width: read it together with its support.
+    an error, gets an interval of no width; `score_intervals` widens it.
     Source: B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
 
     Args:

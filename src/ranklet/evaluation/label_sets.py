@@ -19,10 +19,16 @@ from ranklet.evaluation.intervals import (
     metrics_of_counts,
     share_with_interval,
 )
-from ranklet.evaluation.result import Evaluation, LabelSetFigures, scores_of_vector
+from ranklet.evaluation.result import AVERAGE_SCORES, Evaluation, LabelSetFigures
+from ranklet.evaluation.score_intervals import (
+    LabelCounts,
+    average_metrics,
+    class_metrics,
+    mean_of_shares,
+)
 from ranklet.problem import MultiLabel
 
-_SET_FIGURES = ("precision_micro", "recall_micro", "f1_micro", "hamming_loss")
+_MICRO_SCORES = ("precision_micro", "recall_micro", "f1_micro")
 
 
 def evaluate_label_sets(
@@ -35,8 +41,9 @@ def evaluate_label_sets(
 ) -> Evaluation:
     """Compute every number of an evaluation from the probabilities of one split.
 
-    The exact match has Wilson's 95 % interval, everything else but the log-loss a bootstrap
-    percentile interval of 2,000 resamples of the rows.
+    The exact match has Wilson's 95 % interval, and so have the scores of a label, which are made of
+    shares; averages have that of 2,000 resamples of the rows and of what these cannot show (see
+    `score_intervals`). The log-loss has none.
 
     Args:
         probabilities: (n, labels) float32, each label's for itself; n >= 1.
@@ -53,20 +60,27 @@ def evaluate_label_sets(
         raise DataError(f"labels of shape {labels.shape} for {len(label_names)} names", split)
     metrics.require_predictions(probabilities, labels[:, 0], len(label_names), split)
     decided = problem.decide(probabilities)
-    scores = iter(_scores_with_intervals(labels.astype(bool), decided, seed))
-    by_label = scores_of_vector(label_names, labels.sum(0), scores)
-    figures = {name: next(scores) for name in _SET_FIGURES}
+    *averaged, wrong = _averages_with_intervals(labels.astype(bool), decided, seed)
+    given = decided.sum(0, dtype=np.int64)
+    counts = LabelCounts((labels * decided).sum(0), labels.sum(0), given)
+    names = (*AVERAGE_SCORES, *_MICRO_SCORES)
+    averages = average_metrics(counts, dict(zip(names, averaged, strict=True)), is_one_label=False)
+    micro = {name: averages.pop(name) for name in _MICRO_SCORES}
     hits = int((decided == labels).all(1).sum())
     return Evaluation(
         split=split,
         rows=len(labels),
         labels=tuple(label_names),
         accuracy=share_with_interval(hits, len(labels)),
-        **by_label,
+        **averages,
+        classes=class_metrics(label_names, counts),
         log_loss=binary_log_loss(probabilities, labels),
         confusion=(),
         label_sets=LabelSetFigures(
-            **figures, thresholds=problem.thresholds, confusion=_confusions(labels, decided)
+            **micro,
+            hamming_loss=mean_of_shares(wrong, (decided != labels).sum(0), len(labels)),
+            thresholds=problem.thresholds,
+            confusion=_confusions(labels, decided),
         ),
     )
 
@@ -117,10 +131,10 @@ def _confusions(
     return tuple(zip(*counts, strict=True))
 
 
-def _scores_with_intervals(
+def _averages_with_intervals(
     labels: NDArray[np.bool_], decided: NDArray[np.bool_], seed: int
 ) -> list[Metric]:
-    """Compute averages, set figures and the scores of each label, with intervals.
+    """Compute averages and the Hamming loss, with the intervals of resampling.
 
     Rows with the same labels and the same answer count as one kind of row: what is resampled is how
     many there are of each kind, as cells of a confusion matrix are elsewhere.
@@ -128,11 +142,11 @@ def _scores_with_intervals(
     both = np.concatenate([labels, decided], axis=1)
     kinds, counts = np.unique(both, axis=0, return_counts=True)
     has, given = np.split(kinds, 2, axis=1)
-    return metrics_of_counts(counts.astype(np.int64), _score_vector(has, given), seed)
+    return metrics_of_counts(counts.astype(np.int64), _averages(has, given), seed)
 
 
-def _score_vector(has: NDArray[np.bool_], given: NDArray[np.bool_]) -> Callable[[Counts], Scores]:
-    """Return what maps counts (..., kinds) to (..., 6 averages + 3 x labels + 4 set figures).
+def _averages(has: NDArray[np.bool_], given: NDArray[np.bool_]) -> Callable[[Counts], Scores]:
+    """Return what maps counts (..., kinds) to (..., 9 averages + the Hamming loss).
 
     Args:
         has: (kinds, labels), the labels of each kind of row.
@@ -150,6 +164,6 @@ def _score_vector(has: NDArray[np.bool_], given: NDArray[np.bool_]) -> Callable[
         micro = metrics.scores_of_counts(hits.sum(-1), support.sum(-1), predicted.sum(-1))
         wrong_share = rows @ wrong / (rows.sum(-1) * width)
         further = [micro.precision, micro.recall, micro.f1, wrong_share]
-        return metrics.score_vector(scores, further)
+        return metrics.average_vector(scores, further)
 
     return statistic

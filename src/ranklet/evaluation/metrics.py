@@ -112,13 +112,12 @@ def weighted_average(scores: Scores, support: NDArray[Any]) -> Scores:
     return _ratio((scores * support).sum(-1), support.sum(-1))
 
 
-def score_vector(scores: ClassScores, further: Sequence[Scores]) -> Scores:
-    """Lay scores out as (..., 6 averages + 3 x classes + further ones), macro before weighted."""
+def average_vector(scores: ClassScores, further: Sequence[Scores] = ()) -> Scores:
+    """Lay averages out as (..., 6 + further ones): macro before weighted."""
     by_class = (scores.precision, scores.recall, scores.f1)
     macro = [macro_average(values) for values in by_class]
     weighted = [weighted_average(values, scores.support) for values in by_class]
-    averages, others = np.stack(macro + weighted, axis=-1), np.stack(further, axis=-1)
-    return np.concatenate([averages, *by_class, others], axis=-1)
+    return np.stack([*macro, *weighted, *further], axis=-1)
 
 
 def matthews_correlation(confusion: Counts) -> Scores:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer, model_vali
 
 from ranklet.display import Display, shows_itself, with_interval
 from ranklet.evaluation.calibration import Calibration
-from ranklet.evaluation.intervals import CONFIDENCE, Counts, Metric
+from ranklet.evaluation.intervals import CONFIDENCE, Metric
 from ranklet.evaluation.ranking import ClassRanking, TopAccuracy
 from ranklet.evaluation.selective import ChosenThreshold, Coverage
 from ranklet.evaluation.slices import Slice
@@ -18,6 +17,7 @@ from ranklet.evaluation.slices import Slice
 EVALUATED_SPLITS = ("test", "validation")
 SCORES = ("precision", "recall", "f1")
 AVERAGES = ("macro", "weighted")
+AVERAGE_SCORES = tuple(f"{score}_{kind}" for kind in AVERAGES for score in SCORES)
 # Written only where there is something.
 _OPTIONAL = ("label_sets", "one_label", "slices", "threshold")
 
@@ -48,8 +48,8 @@ class OneLabelFigures:
     Micro precision, recall and F1 are not among it: all three are the accuracy then.
 
     Attributes:
-        matthews: Correlation of true and predicted classes, -1..1, with a bootstrap interval.
-        kappa: Agreement beyond chance (Cohen's kappa), -1..1, with a bootstrap interval.
+        matthews: Correlation of true and predicted classes, -1..1.
+        kappa: Agreement beyond chance (Cohen's kappa), -1..1.
         brier: Mean squared error of the probabilities, summed over classes, 0..2; no interval.
         roc_auc_macro: Mean of the classes' ROC-AUC, each against the rest, over those that have it;
             None where none has; no interval.
@@ -109,7 +109,8 @@ class Evaluation:
         recall_macro: Mean of the classes' recall.
         f1_macro: Mean of the classes' F1.
         precision_weighted: Precision averaged by support.
-        recall_weighted: Recall averaged by support; equals the accuracy, its interval is bootstrap.
+        recall_weighted: Recall averaged by support; where a row has one label it is the accuracy,
+            with the same interval.
         f1_weighted: F1 averaged by support.
         log_loss: Mean negative log probability of the true labels, nats; of every answer, yes or
             no, where a row may have several.
@@ -208,17 +209,3 @@ class Evaluation:
         if lengths != {len(self.labels)}:
             raise ValueError(f"classes and confusion do not fit {len(self.labels)} labels")
         return self
-
-
-def scores_of_vector(
-    label_names: Sequence[str], support: Counts, scores: Iterator[Metric]
-) -> dict[str, Any]:
-    """Deal a score vector out to the fields of an `Evaluation`.
-
-    Its order is the macro averages, the weighted ones, then all precisions, recalls and F1 of the
-    classes; what comes behind stays in `scores`.
-    """
-    averages = {f"{score}_{kind}": next(scores) for kind in AVERAGES for score in SCORES}
-    by_score = [[next(scores) for _ in label_names] for _ in SCORES]
-    rows = zip(label_names, support.tolist(), *by_score, strict=True)
-    return {**averages, "classes": tuple(ClassMetrics(*row) for row in rows)}

@@ -43,20 +43,47 @@ def test_brier_sums_over_classes():
 
 
 def test_a_temperature_by_hand():
-    # Three of four rows right by a logit of 1: the best softmax gives them 3/4, a logit of ln 3.
+    # Three of four rows right by a logit of 1, each label with 5/6: the best softmax gives them
+    # (3 * 5/6 + 1/6) / 4 = 2/3, a logit of ln 2.
     logits = np.array([[1.0, 0.0]] * 4)
     labels = np.array([0, 0, 0, 1])
-    assert fit_temperature(logits, labels) == pytest.approx(1 / math.log(3), rel=1e-12)
+    assert fit_temperature(logits, labels) == pytest.approx(1 / math.log(2), rel=1e-12)
     scaled = at_temperature(np.exp(logits) / np.exp(logits).sum(1, keepdims=True), 1 / math.log(3))
     assert scaled[0] == pytest.approx([0.75, 0.25])
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_where_all_rows_are_right_confidence_is_what_their_number_allows(scale: float) -> None:
+    labels = np.arange(96) % 12
+    logits = scale * np.eye(12)[labels]
+    powers = np.exp(logits / fit_temperature(logits, labels))
+    confidence = (powers / powers.sum(1, keepdims=True)).max(1)
+    assert confidence == pytest.approx(97 / 98, abs=1e-6)
+
+
+def test_where_all_rows_are_right_the_surest_is_no_surer_than_it_must() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 5, 400)
+    logits = 0.01 * (8 * np.eye(5)[labels] + random.normal(size=(400, 5)))
+    temperature = fit_temperature(logits[:200], labels[:200])
+    shares = np.exp(logits[200:]) / np.exp(logits[200:]).sum(1, keepdims=True)
+
+    def error(probabilities: np.ndarray) -> float:
+        right = probabilities.argmax(1) == labels[200:]
+        assert right.all()
+        return expected_calibration_error(reliability_bins(probabilities.max(1), right))
+
+    assert error(shares) > 0.7
+    assert error(at_temperature(shares, temperature)) < 0.02
 
 
 @pytest.mark.parametrize(
     ("logits", "labels"),
     [
-        ([[2.0, 0.0], [0.0, 3.0]], [0, 1]),  # all right: the surer the better
         ([[2.0, 0.0], [0.0, 3.0]], [1, 0]),  # all wrong: the flatter the better
         ([[1.0, 1.0], [0.0, 0.0]], [1, 0]),  # says nothing
+        ([[1.0, 1.0], [2.0, 2.0]], [1, 0]),  # says nothing at all
+        ([[-0.55648884, 0.78754082, -0.00344985]] * 3, [0, 1, 2]),  # a slope of rounding errors
         ([[math.nan, 0.0], [0.0, 1.0]], [1, 0]),  # a model that diverged
     ],
 )

@@ -6,6 +6,7 @@ Nothing is imported for it: arrays and columns are known by their `tolist`, tabl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,9 +195,11 @@ def _names_of(feature: Any) -> tuple[str, ...] | None:
 
 
 def _plain(value: Any) -> object:
-    """Return Python's own value for one of NumPy, and a list for any collection."""
+    """Return Python's own value for one of NumPy, None for NaN, and a list for any collection."""
     if hasattr(value, "tolist"):
         value = value.tolist()
+    if isinstance(value, float) and math.isnan(value):  # how pandas writes that there is nothing
+        return None
     if isinstance(value, set | frozenset):
         return sorted(map(_plain, value), key=str)
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

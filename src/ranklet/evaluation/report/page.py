@@ -8,6 +8,7 @@ through, after they were taken apart as XML and put together again.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +19,20 @@ from xml.etree import ElementTree
 
 from ranklet.errors import RunError
 from ranklet.evaluation.intervals import Metric
+from ranklet.evaluation.report.figures import style
 from ranklet.evaluation.report.table import Cell, Difference, PlainCell, Share, Table
 from ranklet.evaluation.wording import between, duration, or_dash, percent
+
+# Colours of drawings that follow the page, which is dark where the reader's screen is.
+_FOLLOWING = {
+    "#ffffff": "card",
+    style.INK: "ink",
+    style.QUIET: "quiet",
+    style.GRID: "line",
+    style.BLUE: "kind-1",
+    style.VERMILION: "kind-2",
+    style.GREEN: "kind-3",
+}
 
 
 @dataclass(frozen=True)
@@ -159,7 +172,7 @@ def _policy_hash(script: str) -> str:
 
 
 def _inline_svg(svg: str, prefix: str, caption: str) -> str:
-    """Make an SVG file part of a page: no header, ids of its own, a size that follows the page.
+    """Make an SVG file part of a page: no header, ids of its own, size and colours of the page.
 
     Raises:
         RunError: Not well-formed SVG.
@@ -192,7 +205,15 @@ def _make_local(element: ElementTree.Element, prefix: str) -> None:
             attributes[key] = prefix + value
         elif key == "href" and value.startswith("#"):
             attributes[key] = f"#{prefix}{value[1:]}"
+        elif key == "style":
+            local = value.replace("url(#", f"url(#{prefix}")
+            attributes[key] = re.sub("#[0-9a-f]{6}", _following, local)
         else:
             attributes[key] = value.replace("url(#", f"url(#{prefix}")
     element.attrib.clear()
     element.attrib.update(attributes)
+
+
+def _following(colour: re.Match[str]) -> str:
+    name = _FOLLOWING.get(colour[0])
+    return colour[0] if name is None else f"var(--{name})"

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.intervals import Metric
-from ranklet.evaluation.report import tables
+from ranklet.evaluation.report import run_tables, tables
 from ranklet.evaluation.report.error_table import ErrorTable, mark_words
 from ranklet.evaluation.report.figures import Record, figure_name
 from ranklet.evaluation.report.page import ReportFigure, Section, inline_figures, render_page
+from ranklet.evaluation.report.table import Table
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.wording import digits_for
 
@@ -43,7 +44,7 @@ _EVALUATION_FIGURES = (
     "coverage",
     "slices",
 )
-_FEW_CLASSES = 8  # whose figures fit side by side
+_FEW_CLASSES = 5  # whose confusions fit beside the scores
 _CAPTIONS = {
     "training_loss": "Loss of the training batches. The line averages neighbouring steps, the"
     " band reaches from their lowest to their highest.",
@@ -51,9 +52,8 @@ _CAPTIONS = {
     "validation_accuracy": "Share of the validation rows predicted right, in all their labels where"
     " they may have several; the diamond marks the highest.",
     "class_bars": "Precision, recall and F1 of every class; whiskers are 95 % intervals.",
-    "confusion_counts": "Rows by true and predicted class. Blue is right, orange is wrong, darker"
-    " is more.",
-    "confusion_shares": "The same as percentages of the rows of each true class.",
+    "confusion_shares": "Predicted classes as percentages of the rows of each true class. Blue is"
+    " right, orange is wrong, stronger is more.",
     "validation_scores": "Precision, recall and F1 of the validation rows, each class counting"
     " alike.",
     "learning_rate": "Learning rate of the adapters at each step.",
@@ -192,21 +192,21 @@ def render_report(
         budget=budget,
         shares=_budget_shares(budget) if budget else [],
         budget_figures=_pick(drawings, _BUDGET_FIGURES),
-        data=data,
+        budget_table=budget and run_tables.budget_table(budget),
+        leakage=data.leakage if data else "",
+        data_tables=_data_tables(data) if data else [],
         data_figures=_pick(drawings, _DATA_FIGURES),
-        training=_training_rows(training.records),
+        training_table=training.records and run_tables.training_table(training.records),
         curves=_pick(drawings, _TRAINING_FIGURES),
         further=[
             (part, [drawings[f"{index}.{place}"] for place in range(len(part.figures))])
             for index, part in enumerate(further)
         ],
         more=_without_place({name: drawings[name] for name in named}, results.evaluations),
-        facts=training.facts,
         seconds=training.seconds,
         recipe=provenance.recipe,
         command=provenance.command,
-        environment=provenance.environment,
-        hashes=provenance.hashes,
+        fact_tables=_fact_tables(training, provenance),
     )
 
 
@@ -227,8 +227,9 @@ def _pick(drawings: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
 def _evaluation_section(
     number: int, evaluation: Evaluation, drawings: Mapping[str, Any]
 ) -> dict[str, Any]:
+    """Prepare the part of a split; of those behind the first, scores and confusions are enough."""
     names = {kind: figure_name(evaluation.split, kind) for kind in _EVALUATION_FIGURES}
-    one_label = evaluation.one_label
+    one_label = evaluation.one_label if number == 1 else None
     return {
         "id": f"split{number}",
         "evaluation": evaluation,
@@ -243,8 +244,14 @@ def _evaluation_section(
         "coverage": one_label and tables.coverage_table(one_label.coverage, evaluation.rows),
         "threshold": evaluation.threshold
         and tables.threshold_table(evaluation.threshold, evaluation.split, evaluation.rows),
-        "slices": list(tables.slice_tables(evaluation.slices or (), evaluation.rows).values()),
+        "slices": _slice_tables(evaluation) if number == 1 else [],
     }
+
+
+def _slice_tables(evaluation: Evaluation) -> list[Table]:
+    """List the accuracy on parts of the rows; that of a class is its recall, which stands there."""
+    by_way = tables.slice_tables(evaluation.slices or (), evaluation.rows)
+    return [table for way, table in by_way.items() if way != "class" or not evaluation.one_label]
 
 
 def _versus(results: Results) -> list[tuple[str, Metric, Metric]]:
@@ -264,29 +271,24 @@ def _budget_shares(budget: ParameterPlan) -> list[dict[str, Any]]:
     return [{"kind": kind, "total": n, "share": n / whole} for kind, n in totals.items()]
 
 
-def _training_rows(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Pair every validation with the mean training loss since the one before."""
-    rows: list[dict[str, Any]] = []
-    since: list[Record] = []
-    for record in records:
-        if record["kind"] == "train":
-            since.append(record)
-        elif record["kind"] == "validation":
-            rows.append(_training_row(record, since, record))
-            since = []
-    return [*rows, _training_row(since[-1], since, {})] if since else rows
-
-
-def _training_row(at: Record, since: Sequence[Record], validation: Record) -> dict[str, Any]:
-    losses = [record["loss"] for record in since]
-    return {
-        "epoch": at["epoch"],
-        "step": at["step"],
-        "training_loss": sum(losses) / len(losses) if losses else None,
-        "loss": validation.get("loss"),
-        "accuracy": validation.get("accuracy"),
-        "macro_f1": validation.get("macro_f1"),
+def _data_tables(data: DataSummary) -> list[Table]:
+    counted = {
+        "Exact duplicates": data.duplicates,
+        "Rows left out by filters": data.filtered,
     }
+    return [
+        run_tables.split_table(data.rows, data.truncated),
+        *(run_tables.count_table(name, counts) for name, counts in counted.items() if counts),
+    ]
+
+
+def _fact_tables(training: Training, provenance: Provenance) -> list[Table]:
+    facts = {
+        "The training": training.facts,
+        "Versions and hardware": provenance.environment,
+        "SHA-256 of what it was made from, and of what was made": provenance.hashes,
+    }
+    return [run_tables.fact_table(caption, of) for caption, of in facts.items() if of]
 
 
 def _without_place(drawings: Mapping[str, Any], evaluations: Sequence[Evaluation]) -> list[Any]:

@@ -49,7 +49,10 @@ class Table:
         texts: Indices of columns that hold words, beside the first; others hold figures.
         digits: Digits after the point of its scores, as percentages.
         sorts: Whether a click on a heading sorts it.
-        marks_diagonal: Whether the cell of the row's own column stands out.
+        is_matrix: Whether the columns stand for what the rows do; its cells have a share as their
+            second part and are the darker the larger it is, those of the row's own column in
+            another colour.
+        footer: A last row that stands for all.
     """
 
     caption: str
@@ -58,4 +61,5 @@ class Table:
     texts: Sequence[int] = ()
     digits: int = 1
     sorts: bool = False
-    marks_diagonal: bool = False
+    is_matrix: bool = False
+    footer: Sequence[Cell] = ()

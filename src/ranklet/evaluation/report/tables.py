@@ -8,7 +8,7 @@ from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.calibration import Calibration, ReliabilityBin
 from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report.table import Cell, Share, Table
-from ranklet.evaluation.result import AVERAGES, SCORES, Evaluation
+from ranklet.evaluation.result import AVERAGE_SCORES, AVERAGES, SCORES, Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage
 from ranklet.evaluation.slices import Slice
 from ranklet.evaluation.wording import between, digits_for, or_dash, percent
@@ -103,7 +103,7 @@ def _confusion_matrix(evaluation: Evaluation) -> Table:
         "Confusion: true class by row, predicted class by column",
         ("true \\ predicted", *evaluation.labels),
         rows,
-        marks_diagonal=True,
+        is_matrix=True,
     )
 
 
@@ -126,8 +126,13 @@ def _largest_confusions(evaluation: Evaluation) -> Table:
 def calibration_table(calibration: Calibration, log_loss: float) -> Table:
     """Set the probabilities as they are against those before the temperature."""
     errors = (calibration.error_before, calibration.error)
+    temperature = (
+        f"Before and after temperature {calibration.temperature:.3f}, fitted on validation"
+    )
+    if calibration.temperature == 1:
+        temperature = "Temperature 1: validation held nothing to fit another to"
     return Table(
-        f"Before and after temperature {calibration.temperature:.3f}, fitted on validation",
+        temperature,
         ("", "before", "after"),
         [
             ("Expected calibration error", *(Share(error, 2) for error in errors)),
@@ -193,9 +198,10 @@ def _shares(evaluation: Evaluation) -> Iterator[tuple[str, Metric]]:
     if sets is not None:
         for score in SCORES:
             yield f"{_SCORE_NAMES[score]}, micro", getattr(sets, f"{score}_micro")
-    for kind in AVERAGES:
-        for score in SCORES:
-            yield f"{_SCORE_NAMES[score]}, {kind}", getattr(evaluation, f"{score}_{kind}")
+    for name in AVERAGE_SCORES:
+        score, kind = name.split("_")
+        if name != "recall_weighted":  # it is the accuracy, or the micro recall
+            yield f"{_SCORE_NAMES[score]}, {kind}", getattr(evaluation, name)
     if sets is not None:
         yield "Hamming loss", sets.hamming_loss
     if one_label is not None:

@@ -137,6 +137,14 @@ REFUSED = {
     "no rows": ([], "there are none"),
     "a number for a text": ((["a", 1], ["x", "y"]), "in memory:1: .* found an integer where a t"),
     "no label": ((["a", "b"], ["x", None]), "in memory:1: .* found a null where a label"),
+    "NaN among names": (
+        (["a", "b"], ["x", float("nan")]),
+        "in memory:1: .* found a null where a label",
+    ),
+    "NaN in a table": (
+        Frame({"text": ["a", "b"], "label": [float("nan"), "x"]}),
+        "in memory:0: .* found a null where a label",
+    ),
     "a missing number": ((["a", "b"], [1.0, float("nan")]), "in memory:1: .* found a null"),
     "one text": (("a text", ["x"]), "are without labels"),
     "a dict of splits": ({"train": ROWS, "test": ROWS}, "are a dict of 'train', 'test'; give"),

@@ -16,7 +16,6 @@ from ranklet.errors import RunError
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.one_label import evaluate_one_label
-from ranklet.evaluation.report import run_page as report
 from ranklet.evaluation.report.error_table import ErrorRow, ErrorTable
 from ranklet.evaluation.report.figures import evaluation_figures, figure_svg, training_figures
 from ranklet.evaluation.report.page import ReportFigure, Section
@@ -160,7 +159,7 @@ def test_the_page_is_well_formed_and_its_ids_are_its_own(full):
     found = re.findall(r'href="#([^"]+)"', full) + re.findall(r"url\(#([^)]+)\)", full)
     assert found
     assert set(found) <= set(ids)
-    assert sum(tag == "svg" for tag, _ in page.elements) == 9
+    assert sum(tag == "svg" for tag, _ in page.elements) == 5
 
 
 @pytest.mark.parametrize(
@@ -311,8 +310,19 @@ def test_durations(seconds, written):
     assert duration(seconds).replace("\u202f", " ") == written
 
 
-def test_the_training_table_averages_what_lies_between_validations():
-    rows = report._training_rows([*RECORDS, record("train", 5, loss=0.1)])
-    assert [row["training_loss"] for row in rows] == pytest.approx([0.75, 0.25, 0.1])
-    assert [row["accuracy"] for row in rows] == [0.81, 0.91, None]
-    assert [row["step"] for row in rows] == [2, 4, 5]
+@pytest.mark.parametrize("classes", [3, 25])
+def test_what_is_shown_once_is_not_shown_again(classes):
+    labels = [f"topic {index}" for index in range(classes)]
+    test, validation = (
+        evaluation(split, labels=labels, hint=0.05) for split in ("test", "validation")
+    )
+    names = [*evaluation_figures(test), *evaluation_figures(validation)]
+    figures = embed_figures(dict.fromkeys(names, '<svg viewBox="0 0 9 9"/>'))
+    page = rendered("run", evaluations=[test, validation], figures=figures)
+    captions = re.findall('<div class="caption"[^>]*>([^<]*)<', page)
+    assert sum("onfusion" in caption for caption in captions) == 2, "one for each split"
+    # Of many classes the table lists the largest confusions only; the drawing has all.
+    assert page.count("<svg") == (2 if classes == 3 else 4)
+    words = Page(page).words()
+    assert "Recall, weighted" not in words, "it is the accuracy"
+    assert words.count("Accuracy where only the surest rows are answered") == 1, "that of test"

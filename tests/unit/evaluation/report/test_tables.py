@@ -79,7 +79,7 @@ def test_confusions_are_listed_largest_first() -> None:
 def test_confusions_of_few_classes_are_a_matrix() -> None:
     table = tables.confusion_table(small())
     assert list(table.columns) == ["true \\ predicted", "A", "B", "C", "D"]
-    assert table.marks_diagonal
+    assert table.is_matrix
     right, wrong = ("1", f"100.0{SPACE}%"), ("0", f"0.0{SPACE}%")
     assert values(table)["D"] == (right, wrong, wrong, wrong)
     assert values(table)["B"] == (wrong, right, wrong, wrong)

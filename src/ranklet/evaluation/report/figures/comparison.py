@@ -171,8 +171,8 @@ def _draw_tiles(numbers: Numbers) -> Figure:
     low = np.nanmin(different) if np.isfinite(different).any() else 0.0
     # The shade runs over what there is, since most runs agree on most rows.
     depth = np.nan_to_num((shares - low) / max(1 - low, 1e-9))
-    blue = np.array([8, 81, 156]) / 255
-    colours = 1 - (0.08 + 0.72 * depth)[..., None] * (1 - blue)
+    blue = np.broadcast_to(np.array([8, 81, 156]) / 255, (runs, runs, 3))
+    colours = np.concatenate([blue, (0.08 + 0.72 * depth)[..., None]], axis=-1)
     style.tiles(axes, colours)
     texts = [["–" if math.isnan(x) else f"{100 * x:.1f}" for x in row] for row in shares]  # noqa: RUF001
     style.write_tiles(axes, texts, depth > 0.6, size=9)

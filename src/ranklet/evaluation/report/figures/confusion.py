@@ -62,7 +62,8 @@ def _draw(numbers: Numbers, column: str) -> Figure:
     else:
         axes.imshow(colours, interpolation="none", aspect="auto")
     if classes <= _MOST_CLASSES_WITH_NUMBERS:
-        is_dark = colours @ np.array([0.299, 0.587, 0.114]) <= 0.55
+        on_white = 1 - colours[..., 3:] * (1 - colours[..., :3])
+        is_dark = on_white @ np.array([0.299, 0.587, 0.114]) <= 0.55
         style.write_tiles(axes, texts, is_dark, size=9.5 if classes <= 8 else 7)
     every = math.ceil(classes / _MOST_CLASSES_AS_TILES)
     shown = max(len(style.tick(label)) for label in labels[::every])
@@ -72,9 +73,9 @@ def _draw(numbers: Numbers, column: str) -> Figure:
 
 
 def _tile_colours(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give every tile a colour, (classes, classes, 3) RGB; the root lets rare errors be seen."""
+    """Give every tile a colour, (classes, classes, 4) RGBA; the root lets rare errors be seen."""
     from matplotlib.colors import to_rgb
 
     right = np.eye(len(shares), dtype=bool)[..., None]
     full = np.where(right, to_rgb("#08519c"), to_rgb("#d94801"))
-    return np.asarray(1 - np.sqrt(shares)[..., None] * (1 - full))
+    return np.concatenate([full, np.sqrt(shares)[..., None]], axis=-1)

@@ -23,6 +23,8 @@ BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
 ORANGE, PURPLE, SKY = "#e69f00", "#cc79a7", "#56b4e9"
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 INK, QUIET, GRID = "#1c1f24", "#5b626d", "#e3e6ea"
+ON_DARK = "#fefefe"
+"""Of text on a strong colour; not that of the page, which a report changes with its reader's."""
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 LONGEST_LABEL = 24
 DPI = 160
@@ -102,7 +104,7 @@ def whiskers(columns: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
 
 
 def tiles(axes: Axes, colours: NDArray[np.float64]) -> None:
-    """Draw square tiles of (n, n, 3) RGB colours, parted by white lines."""
+    """Draw square tiles of (n, n, 4) RGBA colours, parted by white lines."""
     edges = np.arange(len(colours) + 1) - 0.5
     axes.pcolormesh(edges, edges, colours, edgecolors="white", linewidth=1.5)
 
@@ -113,7 +115,7 @@ def write_tiles(
     """Write a text, (n, n), into every tile, white where it is dark."""
     for row, words in enumerate(texts):
         for column, text in enumerate(words):
-            colour = "white" if is_dark[row, column] else INK
+            colour = ON_DARK if is_dark[row, column] else INK
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
 
 

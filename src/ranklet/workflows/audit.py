@@ -92,7 +92,7 @@ def audit(
             integer labels, with a run or without. Where there is neither, the encoder is minilm,
             if it is installed.
         columns: Where texts and labels stand; an empty `label`: there are no labels.
-        max_length: Longest text in tokens; None: as in the run, else 128.
+        max_length: Longest text in tokens; None: as of the run or classifier, else 128.
         label_views: What labels, or sets of them, are judged by: `auto`, words and the frozen
             encoder, which takes as long as predicting all texts; `words` alone; or `none`.
         fix: Csv file to write: a copy of `data`, which must be one file, with repaired texts and
@@ -167,15 +167,19 @@ def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Re
     run = None if model.path is None else run_of(model)
     recipe = None if run is None else load_recipe(run.recipe)
     section = DataSection(train="-") if recipe is None else recipe.data
+    # A classifier that is no run says less, and nothing of columns.
+    bare = None if model.path is None or recipe is not None else read_classifier(model).settings
     text, names = columns.text, model.label_names
     changes = {
         "text_column": text if isinstance(text, str | None) else tuple(text),
         "label_column": columns.label or None,
         "label_names": None if names is None else tuple(names),
-        "max_length": max_length,
+        "max_length": max_length or (None if bare is None else bare.max_length),
+        "problem_type": None if bare is None else bare.problem_type,
     }
     section = section.model_copy(update={k: v for k, v in changes.items() if v is not None})
-    encoder = model.encoder or (_encoder_of(model) if recipe is None else recipe.encoder)
+    known = recipe or bare
+    encoder = model.encoder or (_minilm() if known is None else known.encoder)
     label_column = None if columns.label == "" else section.label_column
     precision = model.precision
     if recipe is not None and precision == "auto":
@@ -183,10 +187,7 @@ def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Re
     return Reading(section, encoder, label_column, precision)
 
 
-def _encoder_of(model: ModelSource) -> str | None:
-    """Return the encoder of a classifier that is no run; without one minilm, if it is installed."""
-    if model.path is not None:
-        return read_classifier(model).encoder.name
+def _minilm() -> str | None:
     with suppress(MissingExtraError):
         _ = EncoderSource("minilm").folder
         return "minilm"

@@ -95,7 +95,7 @@ def audit(
             integer labels, with a run or without. Where there is neither, the encoder is minilm,
             if it is installed.
         columns: Where texts and labels stand; an empty `label`: there are no labels.
-        max_length: Longest text in tokens; None: as in the run, else 128.
+        max_length: Longest text in tokens; None: as of the run or classifier, else 128.
         label_views: What labels, or sets of them, are judged by: `auto`, words and the frozen
             encoder, which takes as long as predicting all texts; `words` alone; or `none`.
         fix: Csv file to write: a copy of `data`, which must be one file, with repaired texts and
@@ -186,6 +186,11 @@ def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Re
     run = None if model.path is None else run_of(model)
     recipe = None if run is None else load_recipe(run.recipe)
     section = DataSection(train="-") if recipe is None else recipe.data
+    # A classifier that is no run says less, and nothing of columns.
+    bare = None if model.path is None or recipe is not None else read_classifier(model).settings
+    if bare is not None:
+        known = {"max_length": bare.max_length, "problem_type": bare.problem_type}
+        section = section.model_copy(update=known)
     section = section.model_copy(update={"max_length": max_length or section.max_length})
     settings = with_columns(reading_settings(section), columns)
     settings = replace(
@@ -194,17 +199,15 @@ def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Re
         label_names=model.label_names or settings.label_names,
         empty="keep",
     )
-    encoder = model.encoder or (_encoder_of(model) if recipe is None else recipe.encoder)
+    stated = recipe or bare
+    encoder = model.encoder or (_minilm() if stated is None else stated.encoder)
     precision = model.precision
     if recipe is not None and precision == "auto":
         precision = recipe.engine.precision
     return Reading(section, settings, encoder, precision)
 
 
-def _encoder_of(model: ModelSource) -> str | None:
-    """Return the encoder of a classifier that is no run; without one minilm, if it is installed."""
-    if model.path is not None:
-        return read_classifier(model).encoder.name
+def _minilm() -> str | None:
     with suppress(MissingExtraError):
         _ = EncoderSource("minilm").folder
         return "minilm"

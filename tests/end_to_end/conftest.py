@@ -19,6 +19,7 @@ from typing import Literal
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from sealed import seal
 from torch import Tensor
 
 import ranklet as library
@@ -178,7 +179,7 @@ def ranklet_process() -> Command:
 
 
 class Bench:
-    """Ways to spoil the files of a workplace."""
+    """Ways to spoil the files of a workplace; what changes values of an adapter mends its sums."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -201,17 +202,20 @@ class Bench:
         self.put(
             name, json.dumps({key: value for key, value in values.items() if value is not None})
         )
+        seal((self.folder / name).parent)
 
     def drop(self, name: str, part: str) -> None:
         """Remove the tensors that have `part` in their names."""
         held = load_file(self.folder / name)
         save_file({key: held[key] for key in held if part not in key}, self.folder / name)
+        seal((self.folder / name).parent)
 
     def tensor(self, name: str, key: str, change: Callable[[Tensor | None], Tensor]) -> None:
         """Replace a tensor, or add one."""
         held = load_file(self.folder / name)
         changed = {**held, key: change(held.get(key)).contiguous()}
         save_file(changed, self.folder / name)
+        seal((self.folder / name).parent)
 
     def tree(self) -> dict[str, str]:
         """Describe everything in the folder: files by their hash."""

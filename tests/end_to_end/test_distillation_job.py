@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sealed import seal
 
 import ranklet as library
 
@@ -162,6 +163,7 @@ def test_a_teacher_of_other_labels_is_refused(ranklet: Command, workplace: Path)
     shutil.copytree("run", "other")
     labels = Path("other/adapter/labels.json")
     labels.write_text(json.dumps({"labels": ["Politics", "Sports"]}))
+    seal(labels.parent)
     refused = ranklet(
         "train", "recipe.yaml", "--out", "mine", *settings("distillation.teacher=other")
     )

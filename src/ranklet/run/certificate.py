@@ -10,13 +10,13 @@ from ranklet.budget.certificate import certify
 from ranklet.budget.plan import ParameterPlan, count_trainable
 from ranklet.classifier import ClassifierNetwork, trainable_state
 from ranklet.encoder.source import EncoderSource
-from ranklet.encoder.weights import weight_files
 from ranklet.files import sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.lora.initial import plain_tensors
 from ranklet.recipe import Recipe, recipe_hash
 from ranklet.run.folder import Run, read_json, write_json
 from ranklet.run.records import read_records
+from ranklet.saved.file_sums import encoder_sums
 from ranklet.saved.head import HEAD_FILE
 from ranklet.saved.model import SavedClassifier
 
@@ -55,7 +55,7 @@ def certify_run(
     hashes: dict[str, Any] = {
         "recipe": recipe_hash(recipe),
         "adapter": files[f"{run.adapter.name}/{TENSORS_FILE}"],
-        "encoder": encoder_hashes(encoder.folder),
+        "encoder": encoder_sums(encoder.folder),
         "data": dict(data),
         "files": files,
     }
@@ -67,17 +67,6 @@ def certify_run(
     others = {"frozen_head": tensors.frozen, "folded_head": tensors.folded}
     start = plain_tensors(model, trainable_state(model))[1]
     return certify(plan, count_trainable(model), tensors.trained, hashes, others, start)
-
-
-def encoder_hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of an encoder's config and weights files, by name.
-
-    Raises:
-        WeightsError: The folder holds no weights.
-        RunError: A file cannot be read.
-    """
-    paths = (folder / "config.json", *weight_files(folder))
-    return {path.name: sha256_file(path) for path in paths}
 
 
 def file_hashes(run: Run) -> dict[str, str]:

@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 
 from ranklet.encoder.precision import choose_dtype
-from ranklet.errors import RunError
+from ranklet.errors import AdapterError, RunError
 from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.recipe import load_recipe
 from ranklet.run.folder import Run, open_run
+from ranklet.saved.model import CLASSIFIER_FILE
 from ranklet.text_classifier import TextClassifier
 from ranklet.vocabulary import Device, Precision
 
@@ -79,15 +80,24 @@ def adapter_folder(path: Path) -> Path:
 
     Raises:
         RunError: There is neither a finished run nor an adapter.
+        AdapterError: It is the adapter of a run and was stripped to a bare one, which would answer
+            without labels and unchecked.
     """
     if (path / CONFIG_FILE).is_file():
-        return path
+        return _whole(path)
     if Run(path).recipe.is_file() or not path.is_dir():
-        return open_run(path).adapter
+        return _whole(open_run(path).adapter)
     raise RunError(
         f"{path}: holds neither a run (recipe.yaml) nor a PEFT adapter ({CONFIG_FILE}); "
         "name such a folder"
     )
+
+
+def _whole(adapter: Path) -> Path:
+    run, settings = Run(adapter.absolute().parent), adapter / CLASSIFIER_FILE
+    if run.adapter == adapter.absolute() and run.is_finished and not settings.is_file():
+        raise AdapterError(f"{settings}: is missing in the adapter of a run; restore it")
+    return adapter
 
 
 def dtype_of_trained(run: Run | None, precision: Precision, device: torch.device) -> torch.dtype:

@@ -1,8 +1,9 @@
 """A trained classifier on disk: a PEFT adapter folder that also says everything else it needs.
 
 Beside PEFT's two files lie the tokenizer, `labels.json`, `classifier.json` (encoder, head, pooling,
-preprocessing) and `probes.json`: the logits of a few texts, compared at every load. There is never
-a `config.json`, since transformers would then look for full weights there.
+preprocessing, and the sums of all files) and `probes.json`: the logits of a few texts. Sums and
+logits are compared at every load. There is never a `config.json`, since transformers would then
+look for full weights there.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from dataclasses import fields as dataclass_fields
 from functools import cached_property
 from pathlib import Path
 
@@ -24,10 +26,18 @@ from ranklet.errors import AdapterError, ParityError
 from ranklet.files import folder_appearing_whole, read_json_object, write_atomically
 from ranklet.head import HEAD_MODULES, LAST, dense_head_tensors, module_device
 from ranklet.labels import LabelSet
-from ranklet.lora.adapter_file import CONFIG_FILE, AdapterFile, as_plain_lora, read_adapter
+from ranklet.lora.adapter_file import (
+    CONFIG_FILE,
+    TENSORS_FILE,
+    AdapterFile,
+    as_plain_lora,
+    read_adapter,
+)
 from ranklet.problem import MultiLabel, SingleLabel
 from ranklet.saved.assembly import ClassifierSettings, assemble
+from ranklet.saved.file_sums import FileSums, check_encoder, check_files, read_sums, sums_of
 from ranklet.saved.head import (
+    HEAD_FILE,
     SavedTensors,
     check_folded,
     head_tensors,
@@ -48,6 +58,7 @@ from ranklet.vocabulary import AttentionBackend, HeadKind
 
 LABELS_FILE = "labels.json"
 CLASSIFIER_FILE = "classifier.json"
+SUMS_FIELD = "sha256"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +72,7 @@ class SavedClassifier:
         labels: Its classes.
         adapter: Where its adapters are, with every tensor of `trained` and `frozen`.
         tensors: Its tensors by what they are.
+        sums: Of the files it was saved with; None of a bare PEFT adapter.
     """
 
     folder: Path
@@ -69,6 +81,7 @@ class SavedClassifier:
     labels: LabelSet
     adapter: AdapterFile
     tensors: SavedTensors
+    sums: FileSums | None
 
     @cached_property
     def probes(self) -> Probes | None:
@@ -112,10 +125,11 @@ def save_model(
         )
         write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length)
         write_atomically(unfinished / LABELS_FILE, label_json + "\n")
-        write_atomically(
-            unfinished / CLASSIFIER_FILE, json.dumps(asdict(settings), indent=2) + "\n"
-        )
         write_atomically(unfinished / PROBES_FILE, json.dumps(probe_record(model), indent=2) + "\n")
+        sums = sums_of(unfinished, EncoderSource(settings.encoder))
+        record = asdict(settings) | {SUMS_FIELD: asdict(sums)}
+        # Not among the sums: these two are there to be edited.
+        write_atomically(unfinished / CLASSIFIER_FILE, json.dumps(record, indent=2) + "\n")
         write_atomically(unfinished / "README.md", card)
         _check_saved(unfinished, plain.tensors, settings.head)
 
@@ -206,16 +220,27 @@ def load_model(
 
 
 def read_saved(
-    folder: Path, *, encoder: str | None = None, label_names: Sequence[str] | None = None
+    folder: Path,
+    *,
+    encoder: str | None = None,
+    label_names: Sequence[str] | None = None,
+    compare_sums: bool = True,
 ) -> SavedClassifier:
-    """Read a saved classifier; arguments and errors as of `load_model`."""
+    """Read a saved classifier.
+
+    Its files must be those that were saved, unless their sums are not compared. Other arguments and
+    errors as of `load_model`.
+    """
     adapter = read_adapter(folder, stored_modules(folder))
-    settings, source = _read_settings(folder, adapter, encoder)
+    settings, source, sums = _read_settings(folder, adapter, encoder)
     labels = _read_labels(folder, adapter, label_names)
     _check_thresholds(folder, settings, labels)
     tensors = sort_tensors(folder, adapter.tensors, settings.head)
+    if sums is not None and compare_sums:
+        head = (HEAD_FILE,) if (folder / HEAD_FILE).exists() else ()
+        check_files(folder, sums, (TENSORS_FILE, CONFIG_FILE, LABELS_FILE, PROBES_FILE, *head))
     adapter = replace(adapter, tensors={**tensors.trained, **tensors.frozen})
-    return SavedClassifier(folder, settings, source, labels, adapter, tensors)
+    return SavedClassifier(folder, settings, source, labels, adapter, tensors, sums)
 
 
 def build_saved(
@@ -229,11 +254,13 @@ def build_saved(
 
     Raises:
         AdapterError: The adapter does not fit the encoder or the labels.
-        WeightsError: The encoder's files are unusable.
+        WeightsError: The encoder's files are unusable, or not those it was saved with.
         HubError: The hub is needed and cannot be had.
         RunError: The adapter file holds another head than `head.safetensors`.
     """
     settings = saved.settings
+    if saved.sums is not None:
+        check_encoder(saved.encoder, saved.sums)
     model = assemble(
         settings,
         saved.encoder,
@@ -249,18 +276,14 @@ def build_saved(
 
 def _read_settings(
     folder: Path, adapter: AdapterFile, encoder: str | None
-) -> tuple[ClassifierSettings, EncoderSource]:
+) -> tuple[ClassifierSettings, EncoderSource, FileSums | None]:
     path = folder / CLASSIFIER_FILE
     if path.exists():
-        fields = read_json_object(path, AdapterError)
-        try:
-            settings = TypeAdapter(ClassifierSettings).validate_python(fields)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise AdapterError(f"{path}: {where}: {first['msg']}") from error
-        settings = settings if encoder is None else replace(settings, encoder=encoder)
-        return settings, EncoderSource(settings.encoder)
+        settings, sums = _read_classifier_file(path)
+        if encoder is not None:
+            settings, sums = replace(settings, encoder=encoder), replace(sums, encoder={})
+        return settings, EncoderSource(settings.encoder), sums
+    _refuse_remains(path)
     name = encoder or adapter.base_model
     if name is None:
         raise AdapterError(
@@ -275,7 +298,31 @@ def _read_settings(
             f"{folder}: the adapter's head is not the one transformers has for encoder {name!r}"
         )
     # A bare PEFT adapter stands on transformers' own classifier, which reads whole texts.
-    return ClassifierSettings(name, "dense", "cls", source.config.max_length, ()), source
+    return ClassifierSettings(name, "dense", "cls", source.config.max_length, ()), source, None
+
+
+def _read_classifier_file(path: Path) -> tuple[ClassifierSettings, FileSums]:
+    fields = read_json_object(path, AdapterError)
+    sums = read_sums(fields.pop(SUMS_FIELD, None), path)
+    unknown = fields.keys() - {field.name for field in dataclass_fields(ClassifierSettings)}
+    if unknown:  # a field ignored is a classifier that answers differently
+        raise AdapterError(f"{path}: {min(unknown)}: no such field; restore the file")
+    try:
+        return TypeAdapter(ClassifierSettings).validate_python(fields), sums
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise AdapterError(f"{path}: {where}: {first['msg']}") from error
+
+
+def _refuse_remains(path: Path) -> None:
+    """Refuse what is left of a saved classifier, which would be read as a bare PEFT adapter."""
+    for name in (LABELS_FILE, PROBES_FILE, HEAD_FILE):
+        if path.with_name(name).exists():
+            raise AdapterError(
+                f"{path}: is missing, and {name} beside it is of a classifier that ranklet saved; "
+                "restore it, or leave PEFT's two files alone in the folder"
+            )
 
 
 def _check_thresholds(folder: Path, settings: ClassifierSettings, labels: LabelSet) -> None:

@@ -65,9 +65,16 @@ def read_probes(folder: Path) -> Probes | None:
         dtype = getattr(torch, record["dtype"])
         _ = PROBE_TOLERANCE[dtype]
         texts = tuple(str(text) for text in record["texts"])
-        return Probes(path, texts, torch.tensor(record["logits"], dtype=torch.float32), dtype)
+        logits = torch.tensor(record["logits"], dtype=torch.float32)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{path}: not a probe file ({error!r}); save the model again") from error
+    # Logits of infinity would be as near to any answer as to the right one.
+    if len(logits) != len(texts) or not len(texts) or not bool(logits.isfinite().all()):
+        raise RunError(
+            f"{path}: not a probe file (must hold one row of finite logits for each text); save "
+            "the model again"
+        )
+    return Probes(path, texts, logits, dtype)
 
 
 def check_probes(model: ClassifierNetwork, probes: Probes | None) -> float | None:

@@ -18,10 +18,11 @@ from ranklet.files import differing_names, sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.recipe.tree import plain
 from ranklet.recipe.yaml_tree import parse_tree
-from ranklet.run.certificate import encoder_hashes, metrics_hash
+from ranklet.run.certificate import metrics_hash
 from ranklet.run.folder import read_json
 from ranklet.run.reading import read_evaluations
 from ranklet.run.records import read_records
+from ranklet.saved.file_sums import encoder_sums
 from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows._verify.claims import StatedRun
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
@@ -103,7 +104,7 @@ def check_encoder(stated: StatedRun) -> Finding:
     certified, folder = stated.hashes("encoder"), stated.saved.encoder.folder
     if not isinstance(certified, Mapping):
         return "not checked", "the certificate holds no hash of it"
-    actual = encoder_hashes(folder)
+    actual = encoder_sums(folder)
     return _listed(differing_names(certified, actual), f"{', '.join(actual)} in {folder}")
 
 

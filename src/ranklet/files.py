@@ -157,7 +157,7 @@ def _replacement(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink()
         raise
-    _flush_folder(target.parent)
+    flush_folder(target.parent)
 
 
 def _regular_target(path: Path) -> Path:
@@ -168,8 +168,9 @@ def _regular_target(path: Path) -> Path:
     return target
 
 
-def _flush_folder(folder: Path) -> None:
-    # The rename survives a power cut only once the folder is on disk; not every system can do it.
+def flush_folder(folder: Path) -> None:
+    """Flush the names in a folder to disk: only then does a rename survive a power cut."""
+    # Not every system can do it.
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -215,7 +216,7 @@ def folder_appearing_whole(folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    _flush_folder(folder.parent)
+    flush_folder(folder.parent)
 
 
 def differing_names(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ FLOORS = (
         "labels",
         "batch",
         "files",
+        "cache",
         "json_values",
         "hub",
         "launch",

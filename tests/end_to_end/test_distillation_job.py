@@ -101,7 +101,7 @@ def test_a_classifier_of_transformers_teaches(ranklet: Command, workplace: Path)
 
 
 def library_cache() -> str:
-    from ranklet.data.tokens.corpus import default_cache_folder
+    from ranklet.cache import default_cache_folder
 
     return str(default_cache_folder())
 

@@ -18,6 +18,7 @@ FLOORS = (
         "batch",
         "files",
         "cache",
+        "local_paths",
         "json_values",
         "hub",
         "launch",

@@ -28,6 +28,8 @@ from ranklet.cli.main import run as run_command_line
 from ranklet.encoder.bert import Encoder
 from ranklet.encoder.config import read_config
 from ranklet.evaluation.report.figures import drawing, training
+from ranklet.run.certificate import write_manifest
+from ranklet.run.folder import Run
 
 Answer = subprocess.CompletedProcess[str]
 Command = Callable[..., Answer]
@@ -136,7 +138,9 @@ def train_in() -> Callable[..., None]:
 def workplace(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of `made_once` without pictures, and an earlier output, as the working directory."""
     folder = tmp_path / "workplace"
-    shutil.copytree(made_once, folder, ignore=shutil.ignore_patterns("figures", "report.html"))
+    left_out = shutil.ignore_patterns("figures", "report.html", "local.json")
+    shutil.copytree(made_once, folder, ignore=left_out)
+    write_manifest(Run(folder / "run"))
     (folder / "earlier.csv").write_text("label,probability\nWorld,0.9\n", encoding="utf-8")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -203,7 +203,7 @@ ADAPTERS = [
     (lambda b: b.tensor(TENSORS, TOP, lambda t: t.repeat(2, 1)), "adapter: classifier .. (4, 16),"),
     (
         lambda b: (b.fields(SIZES, num_hidden_layers=1), b.drop(WEIGHTS, "layer.1.")),
-        f"{SIZES}: encoder 'encoder' has not the files that the classifier was trained on; name",
+        f"{SIZES}: encoder './encoder' has not the files that the classifier was trained on; name",
     ),
     (lambda b: b.put(LABELS, '{"labels": ["a"]}'), f"{ADAPTER}: 1 labels given, but the head has"),
     (lambda b: b.put(LABELS, '{"labels": ["a", "a"]}'), f"{LABELS}: must hold .. each name once"),
@@ -213,7 +213,7 @@ ADAPTERS = [
     (lambda b: b.fields(NAMES, encoder="./gone"), "encoder './gone': no such folder; name a Huggi"),
     (lambda b: b.remove(NAMES), f"{NAMES}: is missing in the adapter of a run; restore it"),
     (lambda b: b.tensor(TENSORS, TOP, lambda t: -t), DIFFERS),
-    (lambda b: b.tensor(WEIGHTS, WORDS, lambda t: -t), f"{WEIGHTS}: encoder 'encoder' has not th"),
+    (lambda b: b.tensor(WEIGHTS, WORDS, lambda t: -t), f"{WEIGHTS}: encoder './encoder' has not th"),
     (lambda b: b.fields(PROBES, dtype="nn"), f"{PROBES}: not a probe file"),
     (lambda b: b.fields(PROBES, texts=[]), f"{PROBES}: not a probe file (must hold one row of"),
     (lambda b: b.cut(PROBES), f"{PROBES}: is not the file that was saved"),

@@ -124,7 +124,7 @@ def test_an_unknown_setting_is_no_setting(bench: Any, is_refused: Any) -> None:
 def test_another_encoder_is_refused_unless_it_is_named(bench: Any, is_refused: Any) -> None:
     name = "bert.embeddings.word_embeddings.weight"
     bench.tensor("encoder/model.safetensors", name, lambda t: t * (1 + 1e-6))
-    line = "encoder/model.safetensors: encoder 'encoder' has not the files .. --encoder FOLDER"
+    line = "encoder/model.safetensors: encoder './encoder' has not the files .. --encoder FOLDER"
     is_refused("classify run text", line)
     with pytest.raises(WeightsError, match="has not the files"):
         library.load("run")

@@ -86,6 +86,55 @@ def file_hashes(run: Run) -> dict[str, str]:
     }
 
 
+def write_manifest(run: Run) -> None:
+    """Write the SHA-256 of every file that the certificate leaves out.
+
+    Raises:
+        RunError: A file cannot be read, or the manifest not be written.
+    """
+    write_json(run.manifest, other_hashes(run))
+
+
+def renew_manifest(run: Run) -> None:
+    """Put the report and the figures, drawn again, into the manifest of a run, if it has one.
+
+    What it says of everything else stays as it is, as in `certify_file`.
+
+    Raises:
+        RunError: A file cannot be read, or the manifest not be written.
+    """
+    if run.manifest.is_file():
+        drawn = (run.report.name, f"{run.figures.name}/")
+        kept = {k: v for k, v in read_json(run.manifest).items() if not k.startswith(drawn)}
+        new = {k: v for k, v in other_hashes(run).items() if k.startswith(drawn)}
+        write_json(run.manifest, dict(sorted({**kept, **new}.items())))
+
+
+def other_hashes(run: Run) -> dict[str, str]:
+    """Return the SHA-256 of the files of a run that the certificate leaves out, figures included.
+
+    Returns:
+        Hashes by path below the run's folder.
+
+    Raises:
+        RunError: A file cannot be read.
+    """
+    described = (run.data, run.environment, run.metrics, run.report)
+    paths = [path for path in (*described, *run.figures.glob("*")) if path.is_file()]
+    return {path.relative_to(run.folder).as_posix(): sha256_file(path) for path in sorted(paths)}
+
+
+def uncovered_files(run: Run) -> list[str]:
+    """List what neither certificate nor manifest speak of, by path below the run's folder.
+
+    Raises:
+        RunError: A file cannot be read.
+    """
+    covered = {*file_hashes(run), *other_hashes(run), run.certificate.name, run.manifest.name}
+    files = (path for path in run.folder.rglob("*") if path.is_file())
+    return sorted({path.relative_to(run.folder).as_posix() for path in files} - covered)
+
+
 def certify_file(run: Run, path: Path) -> None:
     """Add a file that was written after the training to the certificate of a run.
 

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from ranklet.display import Display, shows_itself
 from ranklet.errors import RunError
 from ranklet.files import is_temporary, read_json_object, write_atomically
+from ranklet.local_paths import LOCAL_FILE
 from ranklet.training.checkpoints import checkpoint_folders
 
 
@@ -46,6 +47,8 @@ class Run:
     """Planned parameters, by module."""
     certificate = _PathBelow("certificate.json")
     """Counted parameters, three ways; written last, so that it marks a finished run."""
+    manifest = _PathBelow("manifest.json")
+    """SHA-256 of the files that the certificate leaves out, since a clock is in them."""
     environment = _PathBelow("environment.json")
     """Versions, machine, data, times."""
     data = _PathBelow("data.json")
@@ -68,6 +71,8 @@ class Run:
     """The page to look at."""
     checkpoints = _PathBelow("checkpoints")
     """What an interrupted training continues from; a finished run has none."""
+    local = _PathBelow(LOCAL_FILE)
+    """Whole paths of what the other files name shortened; not for sharing."""
     lock = _PathBelow(".ranklet-lock.tmp")
     """Held while a process trains here; by its name a temporary file, as it is."""
 
@@ -98,7 +103,8 @@ class Run:
         The plan is what is written first and removed last, so that a run which ended at any moment
         is known as one.
         """
-        files = (self.recipe, self.plan, self.environment, self.data, self.metrics, self.report)
+        described = (self.recipe, self.local, self.plan, self.environment, self.data)
+        files = (*described, self.metrics, self.report, self.manifest)
         folders = (self.adapter, self.evaluation, self.figures, self.events, self.checkpoints)
         names = {path.name for path in (*files, *folders)}
         listed = set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()

@@ -26,6 +26,7 @@ from ranklet.errors import AdapterError, ParityError
 from ranklet.files import folder_appearing_whole, read_json_object, write_atomically
 from ranklet.head import HEAD_MODULES, LAST, dense_head_tensors, module_device
 from ranklet.labels import LabelSet
+from ranklet.local_paths import local_path, shared_model, whole_path, write_local_paths
 from ranklet.lora.adapter_file import (
     CONFIG_FILE,
     TENSORS_FILE,
@@ -117,7 +118,7 @@ def save_model(
     with folder_appearing_whole(folder) as unfinished:
         write_tensors(
             unfinished,
-            replace(plain, base_model=base_model_name(settings.encoder)),
+            replace(plain, base_model=base_model_name(shared_model(settings.encoder))),
             head_tensors(model, model.head_modules),
             settings.head,
             model.pooling,
@@ -127,7 +128,8 @@ def save_model(
         write_atomically(unfinished / LABELS_FILE, label_json + "\n")
         write_atomically(unfinished / PROBES_FILE, json.dumps(probe_record(model), indent=2) + "\n")
         sums = sums_of(unfinished, EncoderSource(settings.encoder))
-        record = asdict(settings) | {SUMS_FIELD: asdict(sums)}
+        shared = replace(settings, encoder=shared_model(settings.encoder))
+        record = asdict(shared) | {SUMS_FIELD: asdict(sums)}
         # Not among the sums: these two are there to be edited.
         write_atomically(unfinished / CLASSIFIER_FILE, json.dumps(record, indent=2) + "\n")
         write_atomically(unfinished / "README.md", card)
@@ -143,7 +145,17 @@ def as_saved(
     """
     settings, plain = _as_trained(model, settings, adapter)
     tensors = head_tensors(model, model.head_modules) | dict(plain.tensors)
-    return settings, replace(plain, tensors=tensors, base_model=base_model_name(settings.encoder))
+    base_model = base_model_name(shared_model(settings.encoder))
+    return settings, replace(plain, tensors=tensors, base_model=base_model)
+
+
+def remember_encoder(folder: Path, encoder: str) -> None:
+    """Write where the encoder of a saved classifier is, if it is a folder of this machine.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
+    write_local_paths(folder, {"encoder": whole_path(shared_model(encoder), encoder)})
 
 
 def _as_trained(
@@ -280,7 +292,9 @@ def _read_settings(
     path = folder / CLASSIFIER_FILE
     if path.exists():
         settings, sums = _read_classifier_file(path)
-        if encoder is not None:
+        if encoder is None:
+            settings = replace(settings, encoder=_encoder_of(folder, settings.encoder))
+        else:
             settings, sums = replace(settings, encoder=encoder), replace(sums, encoder={})
         return settings, EncoderSource(settings.encoder), sums
     _refuse_remains(path)
@@ -299,6 +313,13 @@ def _read_settings(
         )
     # A bare PEFT adapter stands on transformers' own classifier, which reads whole texts.
     return ClassifierSettings(name, "dense", "cls", source.config.max_length, ()), source, None
+
+
+def _encoder_of(folder: Path, written: str) -> str:
+    """Return where the encoder of a saved classifier is, as it or the run around it remembers."""
+    places = (folder, folder.absolute().parent)
+    paths = (local_path(place, "encoder", written) for place in places)
+    return next((path for path in paths if path != written), written)
 
 
 def _read_classifier_file(path: Path) -> tuple[ClassifierSettings, FileSums]:

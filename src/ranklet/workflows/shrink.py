@@ -21,9 +21,10 @@ from ranklet.errors import (
 )
 from ranklet.evaluation.answers import evaluate_on
 from ranklet.evaluation.result import Evaluation
-from ranklet.files import sha256_file, write_atomically
+from ranklet.files import sha256_file
 from ranklet.head import module_device
 from ranklet.json_values import to_values
+from ranklet.local_paths import shared_model
 from ranklet.lora.adapter_file import TENSORS_FILE, AdapterFile, as_plain_lora
 from ranklet.lora.initial import plain_tensors
 from ranklet.lora.shrink import (
@@ -35,8 +36,8 @@ from ranklet.lora.shrink import (
     spectra,
     truncate_adapter,
 )
-from ranklet.recipe import Recipe, load_recipe, to_yaml
-from ranklet.run.certificate import certified_data, certify_run
+from ranklet.recipe import Recipe, load_recipe
+from ranklet.run.certificate import certified_data, certify_run, write_manifest
 from ranklet.run.environment import environment, peak_memory_bytes
 from ranklet.run.folder import Run, check_vacant, new_run, write_json
 from ranklet.run.model_card import cut_adapter_card
@@ -47,9 +48,15 @@ from ranklet.run.model_source import (
     dtype_of_trained,
     run_of,
 )
-from ranklet.run.writing import write_adapter, write_evaluations
+from ranklet.run.writing import write_adapter, write_evaluations, write_recipe
 from ranklet.saved.assembly import assemble
-from ranklet.saved.model import SavedClassifier, build_saved, read_saved, save_and_reload
+from ranklet.saved.model import (
+    SavedClassifier,
+    build_saved,
+    read_saved,
+    remember_encoder,
+    save_and_reload,
+)
 from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.workflows.from_recipe.labelled_texts import read_labelled
 from ranklet.workflows.from_recipe.own_validation import own_validation
@@ -157,8 +164,10 @@ def shrink(
         after=after,
     )
     if recipe is None:
-        card = cut_adapter_card(saved.settings.encoder, *shrunk.parameters, shrunk.kept_energy)
+        encoder = saved.settings.encoder
+        card = cut_adapter_card(shared_model(encoder), *shrunk.parameters, shrunk.kept_energy)
         save_and_reload(folder, smaller, saved.settings, cut, card)
+        remember_encoder(folder, encoder)
     else:
         same = recipe.model_copy(update={"encoder": saved.encoder.name})
         smaller_recipe = cut_recipe(same, adapter.placements, cut, budget)
@@ -220,7 +229,7 @@ def _write_run(
     enforce_budget(plan)
     evaluations = {} if shrunk.after is None else {"validation": shrunk.after}
     with new_run(shrunk.folder) as run:
-        write_atomically(run.recipe, to_yaml(recipe))
+        recipe = write_recipe(run, recipe)
         write_json(run.plan, plan.to_json())
         saved = write_adapter(run, recipe, plan, model, parent.settings, adapter, evaluations)
         about = {
@@ -233,4 +242,5 @@ def _write_run(
         write_evaluations(run, evaluations)
         # Nothing was trained again: it is trained from what its parent was trained from.
         certificate = certify_run(run, recipe, plan, model, saved, parent.encoder, data)
+        write_manifest(run)
         write_json(run.certificate, certificate)

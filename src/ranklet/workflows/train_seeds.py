@@ -13,7 +13,8 @@ from ranklet.data.reading.memory import Data, as_source
 from ranklet.errors import RunError
 from ranklet.evaluation.comparison.across_seeds import AcrossSeeds, summarise_seeds
 from ranklet.files import write_atomically
-from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
+from ranklet.local_paths import write_local_paths
+from ranklet.recipe import Recipe, load_recipe, recipe_hash, shared_recipe, to_yaml
 from ranklet.run.certificate import certified_data
 from ranklet.run.folder import Run, SeedFolder, check_vacant, free_folder, write_json
 from ranklet.run.observer import Observer
@@ -114,13 +115,15 @@ def _check_texts(recipe: Recipe, in_memory: InMemoryBySplit, runs: Iterable[Run]
 
 def _open_folder(folder: Path, recipe: Recipe) -> None:
     path = SeedFolder(folder).recipe
+    shared, local_paths = shared_recipe(recipe)
     if path.is_file() and not Run(folder).is_finished:
-        if recipe_hash(load_recipe(path)) != recipe_hash(recipe):
+        if recipe_hash(load_recipe(path, as_shared=True)) != recipe_hash(shared):
             raise RunError(f"{folder}: holds the seeds of another recipe; choose another --out")
         return
     check_vacant(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, to_yaml(recipe))
+    write_local_paths(folder, local_paths)
+    write_atomically(path, to_yaml(shared))
 
 
 def _run_of(

@@ -21,6 +21,7 @@ from tokenizers import (
     processors,
 )
 
+from ranklet.data.tokens.tokenizer_checks import LARGEST_FILE, UnsafeTokenizer, check_tokenizer
 from ranklet.errors import WeightsError
 
 BERT_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -28,12 +29,16 @@ ROBERTA_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
 
 def read_tokenizer_json(path: Path) -> Tokenizer:
-    """Read a tokenizer.json as it is, padding and truncation included.
+    """Read a tokenizer.json, without its padding and truncation.
 
     Raises:
-        WeightsError: A damaged file.
+        WeightsError: A damaged file, or one that may hang, fill the memory or end the process.
     """
     text = _text(path)
+    try:
+        check_tokenizer(_json_object(path))
+    except UnsafeTokenizer as unsafe:
+        raise WeightsError(f"{path}: {unsafe}; get the encoder from someone you trust") from unsafe
     return _working(lambda: Tokenizer.from_str(text), path)
 
 
@@ -103,8 +108,12 @@ def _special_tokens(names: Sequence[str], vocab: dict[str, int]) -> list[AddedTo
 def _working(build: Callable[[], Tokenizer], path: Path) -> Tokenizer:
     try:
         tokenizer = build()
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
         tokenizer.encode("a \u2603")  # a missing unknown token shows only in use
-    except Exception as error:  # tokenizers raises nothing narrower
+    except BaseException as error:  # tokenizers raises nothing narrower, and panics with this
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         reason = " ".join(str(error).split())
         raise WeightsError(f"{path}: damaged tokenizer ({reason}); get the file again") from error
     return tokenizer
@@ -179,6 +188,8 @@ def _json_object(path: Path) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise WeightsError(f"{path}: has more than {LARGEST_FILE:,} bytes")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path}: cannot be read ({error}); get the file again") from error

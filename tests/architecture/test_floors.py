@@ -19,6 +19,7 @@ FLOORS = (
         "files",
         "cache",
         "local_paths",
+        "foreign_text",
         "json_values",
         "hub",
         "launch",

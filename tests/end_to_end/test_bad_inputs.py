@@ -213,7 +213,10 @@ ADAPTERS = [
     (lambda b: b.fields(NAMES, encoder="./gone"), "encoder './gone': no such folder; name a Huggi"),
     (lambda b: b.remove(NAMES), f"{NAMES}: is missing in the adapter of a run; restore it"),
     (lambda b: b.tensor(TENSORS, TOP, lambda t: -t), DIFFERS),
-    (lambda b: b.tensor(WEIGHTS, WORDS, lambda t: -t), f"{WEIGHTS}: encoder './encoder' has not th"),
+    (
+        lambda b: b.tensor(WEIGHTS, WORDS, lambda t: -t),
+        f"{WEIGHTS}: encoder './encoder' has not th",
+    ),
     (lambda b: b.fields(PROBES, dtype="nn"), f"{PROBES}: not a probe file"),
     (lambda b: b.fields(PROBES, texts=[]), f"{PROBES}: not a probe file (must hold one row of"),
     (lambda b: b.cut(PROBES), f"{PROBES}: is not the file that was saved"),

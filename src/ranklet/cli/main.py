@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ranklet.cli.exit_codes import exit_code_of
+from ranklet.cli.terminal import replace_what_cannot_be_shown
 from ranklet.cli.verbs.audit import audit
 from ranklet.cli.verbs.classify import classify
 from ranklet.cli.verbs.compare import compare
@@ -71,6 +72,7 @@ def main(
 
 def run() -> None:
     """Run the command line; every error becomes one line and an exit code."""
+    replace_what_cannot_be_shown()
     arguments = sys.argv[1:] or ["--help"]
 
     def invoke() -> None:

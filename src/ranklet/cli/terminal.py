@@ -1,11 +1,16 @@
-"""What people see in a terminal: results on stdout, progress and errors on stderr."""
+"""What people see in a terminal: results on stdout, progress and errors on stderr.
+
+Everything printed passes here, and leaves without what a terminal would obey.
+"""
 
 from __future__ import annotations
 
-import json
+import io
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from ranklet.foreign_text import printable, to_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -16,15 +21,34 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# A message quotes names, and a stranger's may be of any length.
+LONGEST_ERROR = 2_000
+
 
 def print_error(message: str) -> None:
     """Print a message to stderr in one line, even where it quotes a name that has several."""
-    sys.stderr.write(f"error: {printable(message)}\n")
+    cut = message if len(message) <= LONGEST_ERROR else f"{message[:LONGEST_ERROR]}…"
+    sys.stderr.write(f"error: {printable(cut)}\n")
+
+
+def print_traceback() -> None:
+    """Print where the error that is being handled came from."""
+    from traceback import format_exc
+
+    for line in format_exc().splitlines():
+        report(line)
+
+
+def replace_what_cannot_be_shown() -> None:
+    """Let a terminal or pipe of few characters show a question mark for the others."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def report(line: str) -> None:
     """Print a line about what goes on to stderr."""
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{printable(line)}\n")
 
 
 def print_line(line: str = "") -> None:
@@ -33,8 +57,8 @@ def print_line(line: str = "") -> None:
 
 
 def print_json(content: Any) -> None:
-    """Print JSON to stdout."""
-    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    """Print JSON to stdout; what cannot be printed is escaped."""
+    sys.stdout.write(to_json(content, indent=2) + "\n")
 
 
 def show(result: T, print_result: Callable[[T], None], as_json: bool) -> None:
@@ -91,11 +115,6 @@ def cell_text(cell: Cell) -> str:
 def print_rich(content: RenderableType) -> None:
     """Print what rich lays out: whole rows where nobody looks, as wide as the terminal else."""
     _stdout().print(content)
-
-
-def printable(line: str) -> str:
-    """Replace what would colour a terminal or move its cursor."""
-    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 def progress_bar(state: str) -> Progress:

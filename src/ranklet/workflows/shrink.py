@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ranklet.evaluation.result import Evaluation
 from ranklet.files import sha256_file
 from ranklet.head import module_device
 from ranklet.json_values import to_values
-from ranklet.local_paths import shared_model
+from ranklet.local_paths import shared_model, shortened
 from ranklet.lora.adapter_file import TENSORS_FILE, AdapterFile, as_plain_lora
 from ranklet.lora.initial import plain_tensors
 from ranklet.lora.shrink import (
@@ -235,7 +235,10 @@ def _write_run(
         about = {
             "machine": environment(module_device(model), compute_dtype(model)),
             "seed": recipe.seed,
-            "shrunk": {"adapter": sha256_file(parent.folder / TENSORS_FILE), **to_values(shrunk)},
+            "shrunk": {
+                "adapter": sha256_file(parent.folder / TENSORS_FILE),
+                **to_values(replace(shrunk, folder=Path(shortened(str(shrunk.folder))))),
+            },
             "peak_memory_bytes": peak_memory_bytes(),
         }
         write_json(run.environment, about)

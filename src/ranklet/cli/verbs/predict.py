@@ -28,6 +28,7 @@ def predict(
     ] = False,
     device: options.DeviceOption = "auto",
     precision: options.PrecisionOption = "auto",
+    escape_formulas: options.EscapeFormulasOption = False,
     compile: Annotated[
         bool, typer.Option("--compile", help="Compile the layers first, for long files.")
     ] = False,
@@ -45,6 +46,7 @@ def predict(
             all_probabilities=probabilities,
             submission=submission,
             compile=compile,
+            escape_formulas=escape_formulas,
             progress=lambda texts: bar.update(task, completed=texts),
         )
     report(f"{output}: {texts:,} texts")

@@ -12,6 +12,7 @@ import typer
 
 from ranklet.cli import options
 from ranklet.cli.terminal import print_line, print_table, progress_bar
+from ranklet.foreign_text import printable
 
 if TYPE_CHECKING:
     from ranklet.run.folder import Run
@@ -139,7 +140,10 @@ def _shown_training() -> Iterator[Observer]:
                     f"accuracy {entry['accuracy']:.4f}, macro F1 {entry['macro_f1']:.4f}"
                 )
 
-        yield Observer(lambda line: bar.console.print(line, markup=False), start, record)
+        def report(line: str) -> None:
+            bar.console.print(printable(line), markup=False)
+
+        yield Observer(report, start, record)
 
 
 def _was_interrupted(run: Run) -> bool:

@@ -24,6 +24,8 @@ from ranklet.errors import RankletError, RunError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+LARGEST_JSON = 1 << 26  # bytes; what a run holds has some thousands
+
 _FIXES = {
     errno.ENOSPC: "free some space or write to another disk",
     errno.EDQUOT: "free some of the quota or write to another disk",
@@ -87,7 +89,11 @@ def read_json_object(path: Path, error: Callable[[str], RankletError]) -> dict[s
         RankletError: As `error` makes it: the file is missing or broken, or holds something else.
     """
     try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise error(f"{path}: has more than {LARGEST_JSON:,} bytes")
         fields = json.loads(path.read_text(encoding="utf-8"))
+    except RankletError:
+        raise
     except (OSError, ValueError, RecursionError) as cause:
         raise error(f"{path}: not readable as JSON ({type(cause).__name__})") from cause
     if not isinstance(fields, dict):

@@ -24,6 +24,7 @@ from ranklet.data.tokens.tokenizer import write_tokenizer
 from ranklet.encoder.source import EncoderSource, base_model_name
 from ranklet.errors import AdapterError, ParityError
 from ranklet.files import folder_appearing_whole, read_json_object, write_atomically
+from ranklet.foreign_text import without_controls
 from ranklet.head import HEAD_MODULES, LAST, dense_head_tensors, module_device
 from ranklet.labels import LabelSet
 from ranklet.local_paths import local_path, shared_model, whole_path, write_local_paths
@@ -60,6 +61,9 @@ from ranklet.vocabulary import AttentionBackend, HeadKind
 LABELS_FILE = "labels.json"
 CLASSIFIER_FILE = "classifier.json"
 SUMS_FIELD = "sha256"
+
+# Of an encoder, characters: as much as a path may have.
+LONGEST_NAME = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +136,7 @@ def save_model(
         record = asdict(shared) | {SUMS_FIELD: asdict(sums)}
         # Not among the sums: these two are there to be edited.
         write_atomically(unfinished / CLASSIFIER_FILE, json.dumps(record, indent=2) + "\n")
-        write_atomically(unfinished / "README.md", card)
+        write_atomically(unfinished / "README.md", without_controls(card))
         _check_saved(unfinished, plain.tensors, settings.head)
 
 
@@ -292,13 +296,14 @@ def _read_settings(
     path = folder / CLASSIFIER_FILE
     if path.exists():
         settings, sums = _read_classifier_file(path)
+        _encoder_name(settings.encoder, path)
         if encoder is None:
             settings = replace(settings, encoder=_encoder_of(folder, settings.encoder))
         else:
             settings, sums = replace(settings, encoder=encoder), replace(sums, encoder={})
         return settings, EncoderSource(settings.encoder), sums
     _refuse_remains(path)
-    name = encoder or adapter.base_model
+    name = encoder or _encoder_name(adapter.base_model, folder / CONFIG_FILE)
     if name is None:
         raise AdapterError(
             f"{folder}: the adapter names no encoder; write its name into base_model_name_or_path "
@@ -313,6 +318,24 @@ def _read_settings(
         )
     # A bare PEFT adapter stands on transformers' own classifier, which reads whole texts.
     return ClassifierSettings(name, "dense", "cls", source.config.max_length, ()), source, None
+
+
+def _encoder_name(name: str | None, path: Path) -> str | None:
+    """Refuse what is no name of an encoder: it would reach messages, the disk and the hub."""
+    if name is not None and not (name.isprintable() and 0 < len(name) <= LONGEST_NAME):
+        raise AdapterError(
+            f"{path}: {name[:80]!a} is no name of an encoder; write a folder or a hub id there, or "
+            "name one with --encoder"
+        )
+    return name
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _encoder_of(folder: Path, written: str) -> str:
@@ -370,6 +393,12 @@ def _read_labels(folder: Path, adapter: AdapterFile, label_names: Sequence[str] 
         ):
             raise AdapterError(f'{path}: must hold {{"labels": [names]}}, each name once')
         label_names = names
+    for name in label_names or ():
+        if not _is_text(name):
+            raise AdapterError(
+                f"{path}: label {name[:100]!a} holds half a character (a lone surrogate); write it "
+                "anew"
+            )
     biases = [t for name, t in adapter.tensors.items() if name.startswith(f"{LAST}.")]
     classes = min((len(tensor) for tensor in biases if tensor.ndim == 1), default=0)
     if classes < 2:

@@ -27,6 +27,9 @@ PROBE_TEXTS = (
 )
 """Texts whose logits identify a model; they need not resemble its data."""
 
+# A stranger's probes are computed at every load.
+MOST_PROBES, LONGEST_PROBE = 64, 1_000
+
 # Largest accepted difference of a probe logit, relative to the largest logit. Kernels of another
 # processor round differently: 1e-3 is far above that in float32, 5e-2 in bfloat16, and a head that
 # was lost or replaced differs by about 1.
@@ -68,6 +71,11 @@ def read_probes(folder: Path) -> Probes | None:
         logits = torch.tensor(record["logits"], dtype=torch.float32)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{path}: not a probe file ({error!r}); save the model again") from error
+    if len(texts) > MOST_PROBES or any(len(text) > LONGEST_PROBE for text in texts):
+        raise RunError(
+            f"{path}: not a probe file (at most {MOST_PROBES} texts of {LONGEST_PROBE:,} "
+            "characters); save the model again"
+        )
     # Logits of infinity would be as near to any answer as to the right one.
     if len(logits) != len(texts) or not len(texts) or not bool(logits.isfinite().all()):
         raise RunError(

@@ -9,14 +9,12 @@ from typing import Any
 from ranklet.budget.certificate import certify
 from ranklet.budget.plan import ParameterPlan, count_trainable
 from ranklet.classifier import ClassifierNetwork, trainable_state
-from ranklet.encoder.source import EncoderSource
 from ranklet.files import sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.lora.initial import plain_tensors
 from ranklet.recipe import Recipe, recipe_hash
 from ranklet.run.folder import Run, read_json, write_json
 from ranklet.run.records import read_records
-from ranklet.saved.file_sums import encoder_sums
 from ranklet.saved.head import HEAD_FILE
 from ranklet.saved.model import SavedClassifier
 
@@ -30,7 +28,6 @@ def certify_run(
     plan: ParameterPlan,
     model: ClassifierNetwork,
     saved: SavedClassifier,
-    encoder: EncoderSource,
     data: Mapping[str, str],
 ) -> dict[str, Any]:
     """State what was trained, counted three ways, and which files it was trained from and into.
@@ -43,19 +40,19 @@ def certify_run(
         recipe: Its recipe.
         plan: Counted from shapes.
         model: The trained model.
-        saved: What its adapter folder holds.
-        encoder: The encoder it was trained on.
+        saved: What its adapter folder holds, with the sums of the encoder it was trained on.
         data: SHA-256 of the data files, by field, of when they were read.
 
     Raises:
         ParityError: The counts differ.
         RunError: A file cannot be read.
     """
+    assert saved.sums is not None, "of a classifier that ranklet saved"
     files = file_hashes(run)
     hashes: dict[str, Any] = {
         "recipe": recipe_hash(recipe),
         "adapter": files[f"{run.adapter.name}/{TENSORS_FILE}"],
-        "encoder": encoder_sums(encoder.folder),
+        "encoder": dict(saved.sums.encoder),
         "data": dict(data),
         "files": files,
     }

@@ -13,7 +13,7 @@ from ranklet.errors import AdapterError, RunError
 from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.recipe import load_recipe
 from ranklet.run.folder import Run, open_run
-from ranklet.saved.model import CLASSIFIER_FILE
+from ranklet.saved.settings import CLASSIFIER_FILE
 from ranklet.text_classifier import TextClassifier
 from ranklet.vocabulary import Device, Precision
 

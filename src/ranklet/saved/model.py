@@ -11,23 +11,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from dataclasses import fields as dataclass_fields
 from functools import cached_property
 from pathlib import Path
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from ranklet.classifier import ClassifierNetwork, trainable_state
 from ranklet.data.tokens.tokenizer import write_tokenizer
 from ranklet.encoder.source import EncoderSource, base_model_name
-from ranklet.errors import AdapterError, ParityError
-from ranklet.files import folder_appearing_whole, read_json_object, write_atomically
+from ranklet.errors import ParityError
+from ranklet.files import folder_appearing_whole, write_atomically
 from ranklet.foreign_text import without_controls
-from ranklet.head import HEAD_MODULES, LAST, dense_head_tensors, module_device
+from ranklet.head import module_device
 from ranklet.labels import LabelSet
-from ranklet.local_paths import local_path, shared_model, whole_path, write_local_paths
+from ranklet.local_paths import shared_model, whole_path, write_local_paths
 from ranklet.lora.adapter_file import (
     CONFIG_FILE,
     TENSORS_FILE,
@@ -37,7 +35,7 @@ from ranklet.lora.adapter_file import (
 )
 from ranklet.problem import MultiLabel, SingleLabel
 from ranklet.saved.assembly import ClassifierSettings, assemble
-from ranklet.saved.file_sums import FileSums, check_encoder, check_files, read_sums, sums_of
+from ranklet.saved.file_sums import FileSums, check_encoder, check_files, sums_of
 from ranklet.saved.head import (
     HEAD_FILE,
     SavedTensors,
@@ -56,14 +54,15 @@ from ranklet.saved.probes import (
     probe_record,
     read_probes,
 )
+from ranklet.saved.settings import (
+    CLASSIFIER_FILE,
+    LABELS_FILE,
+    SUMS_FIELD,
+    check_thresholds,
+    read_labels,
+    read_settings,
+)
 from ranklet.vocabulary import AttentionBackend, HeadKind
-
-LABELS_FILE = "labels.json"
-CLASSIFIER_FILE = "classifier.json"
-SUMS_FIELD = "sha256"
-
-# Of an encoder, characters: as much as a path may have.
-LONGEST_NAME = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,9 +247,9 @@ def read_saved(
     errors as of `load_model`.
     """
     adapter = read_adapter(folder, stored_modules(folder))
-    settings, source, sums = _read_settings(folder, adapter, encoder)
-    labels = _read_labels(folder, adapter, label_names)
-    _check_thresholds(folder, settings, labels)
+    settings, source, sums = read_settings(folder, adapter, encoder)
+    labels = read_labels(folder, adapter, label_names)
+    check_thresholds(folder, settings, labels)
     tensors = sort_tensors(folder, adapter.tensors, settings.head)
     if sums is not None and compare_sums:
         head = (HEAD_FILE,) if (folder / HEAD_FILE).exists() else ()
@@ -288,129 +287,3 @@ def build_saved(
     )
     check_folded(saved.folder, saved.tensors, settings.head, model.pooling, model.encoder.config)
     return model
-
-
-def _read_settings(
-    folder: Path, adapter: AdapterFile, encoder: str | None
-) -> tuple[ClassifierSettings, EncoderSource, FileSums | None]:
-    path = folder / CLASSIFIER_FILE
-    if path.exists():
-        settings, sums = _read_classifier_file(path)
-        _encoder_name(settings.encoder, path)
-        if encoder is None:
-            settings = replace(settings, encoder=_encoder_of(folder, settings.encoder))
-        else:
-            settings, sums = replace(settings, encoder=encoder), replace(sums, encoder={})
-        return settings, EncoderSource(settings.encoder), sums
-    _refuse_remains(path)
-    name = encoder or _encoder_name(adapter.base_model, folder / CONFIG_FILE)
-    if name is None:
-        raise AdapterError(
-            f"{folder}: the adapter names no encoder; write its name into base_model_name_or_path "
-            f"of {CONFIG_FILE}"
-        )
-    source = EncoderSource(name)
-    heads = tuple(f"{module}." for module in HEAD_MODULES)
-    in_head = {tensor for tensor in adapter.tensors if tensor.startswith(heads)}
-    if in_head != dense_head_tensors(source.config):
-        raise AdapterError(
-            f"{folder}: the adapter's head is not the one transformers has for encoder {name!r}"
-        )
-    # A bare PEFT adapter stands on transformers' own classifier, which reads whole texts.
-    return ClassifierSettings(name, "dense", "cls", source.config.max_length, ()), source, None
-
-
-def _encoder_name(name: str | None, path: Path) -> str | None:
-    """Refuse what is no name of an encoder: it would reach messages, the disk and the hub."""
-    if name is not None and not (name.isprintable() and 0 < len(name) <= LONGEST_NAME):
-        raise AdapterError(
-            f"{path}: {name[:80]!a} is no name of an encoder; write a folder or a hub id there, or "
-            "name one with --encoder"
-        )
-    return name
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _encoder_of(folder: Path, written: str) -> str:
-    """Return where the encoder of a saved classifier is, as it or the run around it remembers."""
-    places = (folder, folder.absolute().parent)
-    paths = (local_path(place, "encoder", written) for place in places)
-    return next((path for path in paths if path != written), written)
-
-
-def _read_classifier_file(path: Path) -> tuple[ClassifierSettings, FileSums]:
-    fields = read_json_object(path, AdapterError)
-    sums = read_sums(fields.pop(SUMS_FIELD, None), path)
-    unknown = fields.keys() - {field.name for field in dataclass_fields(ClassifierSettings)}
-    if unknown:  # a field ignored is a classifier that answers differently
-        raise AdapterError(f"{path}: {min(unknown)}: no such field; restore the file")
-    try:
-        return TypeAdapter(ClassifierSettings).validate_python(fields), sums
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise AdapterError(f"{path}: {where}: {first['msg']}") from error
-
-
-def _refuse_remains(path: Path) -> None:
-    """Refuse what is left of a saved classifier, which would be read as a bare PEFT adapter."""
-    for name in (LABELS_FILE, PROBES_FILE, HEAD_FILE):
-        if path.with_name(name).exists():
-            raise AdapterError(
-                f"{path}: is missing, and {name} beside it is of a classifier that ranklet saved; "
-                "restore it, or leave PEFT's two files alone in the folder"
-            )
-
-
-def _check_thresholds(folder: Path, settings: ClassifierSettings, labels: LabelSet) -> None:
-    thresholds = settings.thresholds
-    if thresholds is None:
-        return
-    single = settings.problem_type == "single_label_classification"
-    in_range = all(0 <= threshold <= 1 for threshold in thresholds)
-    if single or len(thresholds) != len(labels) or not in_range:
-        raise AdapterError(
-            f"{folder / CLASSIFIER_FILE}: thresholds: must be {len(labels)} numbers from 0 to 1, "
-            "one a label, and only for multi_label_classification; save the model again"
-        )
-
-
-def _read_labels(folder: Path, adapter: AdapterFile, label_names: Sequence[str] | None) -> LabelSet:
-    path = folder / LABELS_FILE
-    if label_names is None and path.exists():
-        names = read_json_object(path, AdapterError).get("labels")
-        if (
-            not isinstance(names, list)
-            or not all(isinstance(name, str) for name in names)
-            or len(set(names)) < len(names)
-        ):
-            raise AdapterError(f'{path}: must hold {{"labels": [names]}}, each name once')
-        label_names = names
-    for name in label_names or ():
-        if not _is_text(name):
-            raise AdapterError(
-                f"{path}: label {name[:100]!a} holds half a character (a lone surrogate); write it "
-                "anew"
-            )
-    biases = [t for name, t in adapter.tensors.items() if name.startswith(f"{LAST}.")]
-    classes = min((len(tensor) for tensor in biases if tensor.ndim == 1), default=0)
-    if classes < 2:
-        raise AdapterError(
-            f"{folder}: the adapter carries no head for two or more labels; train it with "
-            f"modules_to_save: [{LAST}]"
-        )
-    if label_names is None:
-        label_names = [f"LABEL_{index}" for index in range(classes)]
-    if len(label_names) != classes:
-        raise AdapterError(
-            f"{folder}: {len(label_names)} labels given, but the head has {classes}; name each "
-            "class"
-        )
-    return LabelSet(tuple(label_names))

@@ -244,6 +244,6 @@ def _write_run(
         write_json(run.environment, about)
         write_evaluations(run, evaluations)
         # Nothing was trained again: it is trained from what its parent was trained from.
-        certificate = certify_run(run, recipe, plan, model, saved, parent.encoder, data)
+        certificate = certify_run(run, recipe, plan, model, saved, data)
         write_manifest(run)
         write_json(run.certificate, certificate)

@@ -150,7 +150,7 @@ def _train(
         write_importance(run, model, answers)
         write_baselines(run, prepared.splits, resolved)
         data = prepared.splits.sha256
-        certificate = certify_run(run, shared, plan, model, saved, prepared.encoder, data)
+        certificate = certify_run(run, shared, plan, model, saved, data)
         write_run_report(run, certificate["sha256"])
         write_manifest(run)
         write_json(run.certificate, certificate)  # last: it marks a finished run

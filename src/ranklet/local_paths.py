@@ -57,6 +57,14 @@ def write_local_paths(folder: Path, paths: LocalPaths) -> None:
         write_atomically(folder / LOCAL_FILE, text + "\n")
 
 
+def knows(folder: Path, field: str, written: str) -> bool:
+    """Tell whether `local.json` of a folder holds the path behind what is written in a field."""
+    try:
+        return written in read_json_object(folder / LOCAL_FILE, RunError)[field]
+    except (RankletError, LookupError, TypeError):
+        return False
+
+
 def local_path(folder: Path, field: str, written: str) -> str:
     """Return the path behind what is written in a field, or that, where nothing better is known.
 

@@ -35,7 +35,7 @@ from ranklet.lora.adapter_file import AdapterFile
 from ranklet.lora.merge import merge_adapters
 from ranklet.problem import Problem
 from ranklet.saved.assembly import ClassifierSettings, assemble
-from ranklet.saved.model import remember_encoder, save_model
+from ranklet.saved.model import save_model
 from ranklet.saved.probes import PROBES_FILE, Probes, check_probes, compute_dtype, probe_record
 
 
@@ -172,7 +172,6 @@ class TextClassifier:
                 device=module_device(network),
             )
         save_model(Path(folder), network, self.settings, self.adapter, self.card)
-        remember_encoder(Path(folder), self.settings.encoder)
 
     def merged(self) -> TextClassifier:
         """Return a fresh one that answers alike, its adapters merged: faster, it trains no more.

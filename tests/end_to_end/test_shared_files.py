@@ -80,6 +80,15 @@ def test_a_classifier_saved_elsewhere_finds_its_encoder(run: Path, tmp_path: Pat
     library.load(tmp_path / "copy", encoder=str(run.parent / "encoder"))
 
 
+def test_a_bare_adapter_that_is_cut_finds_its_encoder(run: Path, ranklet: Any) -> None:
+    shutil.copytree(run / "adapter", "bare")
+    cut = ["shrink", "bare", "--budget", "200", "--out", "cut"]
+    answer = ranklet(*cut, "--encoder", str(run.parent / "encoder"))
+    assert answer.returncode == 0, answer.stderr
+    assert files_that_name("alice", Path("cut")) == {"local.json"}
+    assert ranklet("classify", "cut", "the team").returncode == 0
+
+
 @pytest.fixture
 def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> Any:

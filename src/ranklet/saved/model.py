@@ -25,7 +25,7 @@ from ranklet.files import folder_appearing_whole, write_atomically
 from ranklet.foreign_text import without_controls
 from ranklet.head import module_device
 from ranklet.labels import LabelSet
-from ranklet.local_paths import shared_model, whole_path, write_local_paths
+from ranklet.local_paths import knows, shared_model, whole_path, write_local_paths
 from ranklet.lora.adapter_file import (
     CONFIG_FILE,
     TENSORS_FILE,
@@ -137,6 +137,9 @@ def save_model(
         write_atomically(unfinished / CLASSIFIER_FILE, json.dumps(record, indent=2) + "\n")
         write_atomically(unfinished / "README.md", without_controls(card))
         _check_saved(unfinished, plain.tensors, settings.head)
+        if not knows(folder.absolute().parent, "encoder", shared.encoder):  # the run around it does
+            paths = whole_path(shared.encoder, settings.encoder)
+            write_local_paths(unfinished, {"encoder": paths})
 
 
 def as_saved(
@@ -150,15 +153,6 @@ def as_saved(
     tensors = head_tensors(model, model.head_modules) | dict(plain.tensors)
     base_model = base_model_name(shared_model(settings.encoder))
     return settings, replace(plain, tensors=tensors, base_model=base_model)
-
-
-def remember_encoder(folder: Path, encoder: str) -> None:
-    """Write where the encoder of a saved classifier is, if it is a folder of this machine.
-
-    Raises:
-        RunError: The file cannot be written.
-    """
-    write_local_paths(folder, {"encoder": whole_path(shared_model(encoder), encoder)})
 
 
 def _as_trained(

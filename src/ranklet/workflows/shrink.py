@@ -54,7 +54,6 @@ from ranklet.saved.model import (
     SavedClassifier,
     build_saved,
     read_saved,
-    remember_encoder,
     save_and_reload,
 )
 from ranklet.saved.probes import check_probes, compute_dtype
@@ -167,7 +166,6 @@ def shrink(
         encoder = saved.settings.encoder
         card = cut_adapter_card(shared_model(encoder), *shrunk.parameters, shrunk.kept_energy)
         save_and_reload(folder, smaller, saved.settings, cut, card)
-        remember_encoder(folder, encoder)
     else:
         same = recipe.model_copy(update={"encoder": saved.encoder.name})
         smaller_recipe = cut_recipe(same, adapter.placements, cut, budget)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ranklet.run.model_source import ModelSource
     from ranklet.run.observer import Observer
     from ranklet.text_classifier import TextClassifier
-    from ranklet.workflows.audit import Fix, audit
+    from ranklet.workflows.audit import AuditFolder, Fix, audit
     from ranklet.workflows.classify import Classification, classify
     from ranklet.workflows.compare import compare
     from ranklet.workflows.convert import convert
@@ -60,6 +60,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AdapterError",
     "Audit",
+    "AuditFolder",
     "BudgetExceededError",
     "Check",
     "Classification",
@@ -115,6 +116,7 @@ __all__ = [
 # Every other name is a verb, which has the file of its name, or an error.
 _HOMES = {
     "Audit": "ranklet.data.audit.result",
+    "AuditFolder": "ranklet.workflows.audit",
     "Check": "ranklet.workflows.verify",
     "Classification": "ranklet.workflows.classify",
     "Columns": "ranklet.data.reading.columns",

@@ -25,6 +25,8 @@ from ranklet.errors import RankletError, RunError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+LARGEST_JSON = 1 << 26  # bytes; what a run holds has some thousands
+
 _FIXES = {
     errno.ENOSPC: "free some space or write to another disk",
     errno.EDQUOT: "free some of the quota or write to another disk",
@@ -110,7 +112,11 @@ def read_json_object(path: Path, error: Callable[[str], RankletError]) -> dict[s
     """
     check_regular_file(path, lambda problem: error(f"{path}: {problem}"))
     try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise error(f"{path}: has more than {LARGEST_JSON:,} bytes")
         fields = json.loads(path.read_text(encoding="utf-8"))
+    except RankletError:
+        raise
     except (OSError, ValueError, RecursionError) as cause:
         raise error(f"{path}: not readable as JSON ({type(cause).__name__})") from cause
     if not isinstance(fields, dict):
@@ -182,7 +188,7 @@ def _replacement(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink()
         raise
-    _flush_folder(target.parent)
+    flush_folder(target.parent)
 
 
 def _regular_target(path: Path) -> Path:
@@ -193,8 +199,9 @@ def _regular_target(path: Path) -> Path:
     return target
 
 
-def _flush_folder(folder: Path) -> None:
-    # The rename survives a power cut only once the folder is on disk; not every system can do it.
+def flush_folder(folder: Path) -> None:
+    """Flush the names in a folder to disk: only then does a rename survive a power cut."""
+    # Not every system can do it.
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -240,7 +247,7 @@ def folder_appearing_whole(folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    _flush_folder(folder.parent)
+    flush_folder(folder.parent)
 
 
 def differing_names(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[str]:

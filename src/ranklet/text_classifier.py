@@ -161,6 +161,9 @@ class TextClassifier:
     def save(self, folder: str | Path) -> None:
         """Write the classifier as a PEFT adapter folder, as a training does.
 
+        Where its encoder is a folder, its whole path goes to `local.json`, which is not for
+        sharing; the other files name it shortened.
+
         Args:
             folder: Must not exist yet; `ranklet.load` reads it.
 

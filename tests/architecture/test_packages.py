@@ -23,6 +23,7 @@ IMPORTED_AS = {
     "ruamel.yaml": {"ruamel"},
     "pydantic": {"pydantic", "pydantic_core", "annotated_types"},
     "jinja2": {"jinja2", "markupsafe"},
+    "google-re2": {"re2"},
     "tensorboard": {"tensorboard"},
 }
 FOR_DEVELOPERS = ("dev", "bench", "docs")

@@ -19,6 +19,7 @@ from typing import Literal
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from sealed import seal
 from torch import Tensor
 
 import ranklet as library
@@ -27,6 +28,8 @@ from ranklet.cli.main import run as run_command_line
 from ranklet.encoder.bert import Encoder
 from ranklet.encoder.config import read_config
 from ranklet.evaluation.report.figures import drawing, training
+from ranklet.run.certificate import write_manifest
+from ranklet.run.folder import Run
 
 Answer = subprocess.CompletedProcess[str]
 Command = Callable[..., Answer]
@@ -150,7 +153,9 @@ def train_in() -> Callable[..., None]:
 def workplace(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of `made_once` without pictures, and an earlier output, as the working directory."""
     folder = tmp_path / "workplace"
-    shutil.copytree(made_once, folder, ignore=shutil.ignore_patterns("figures", "report.html"))
+    left_out = shutil.ignore_patterns("figures", "report.html", "local.json")
+    shutil.copytree(made_once, folder, ignore=left_out)
+    write_manifest(Run(folder / "run"))
     (folder / "earlier.csv").write_text("label,probability\nWorld,0.9\n", encoding="utf-8")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -193,7 +198,7 @@ def ranklet_process() -> Command:
 
 
 class Bench:
-    """Ways to spoil the files of a workplace."""
+    """Ways to spoil the files of a workplace; what changes values of an adapter mends its sums."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -216,17 +221,20 @@ class Bench:
         self.put(
             name, json.dumps({key: value for key, value in values.items() if value is not None})
         )
+        seal((self.folder / name).parent)
 
     def drop(self, name: str, part: str) -> None:
         """Remove the tensors that have `part` in their names."""
         held = load_file(self.folder / name)
         save_file({key: held[key] for key in held if part not in key}, self.folder / name)
+        seal((self.folder / name).parent)
 
     def tensor(self, name: str, key: str, change: Callable[[Tensor | None], Tensor]) -> None:
         """Replace a tensor, or add one."""
         held = load_file(self.folder / name)
         changed = {**held, key: change(held.get(key)).contiguous()}
         save_file(changed, self.folder / name)
+        seal((self.folder / name).parent)
 
     def tree(self) -> dict[str, str]:
         """Describe everything in the folder: files by their hash."""

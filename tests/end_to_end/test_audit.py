@@ -127,9 +127,10 @@ def test_a_run_lends_its_encoder(workplace: Path, ranklet: Callable) -> None:
     answer = ranklet("audit", "train.csv", "--test", "test.csv", "--run", "run", "--json")
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)
-    assert found["tokenizer"] == "encoder"
+    assert found["tokenizer"] == "./encoder"
     assert found["max_length"] == 16
-    assert list(found["label_check"]["views"]) == ["words", "encoder", "neighbours in encoder"]
+    views = list(found["label_check"]["views"])
+    assert views == ["words", "./encoder", "neighbours in ./encoder"]
 
 
 def test_texts_without_labels(folder: Path, ranklet: Callable) -> None:

@@ -216,7 +216,7 @@ ADAPTERS = [
     (lambda b: b.tensor(TENSORS, TOP, lambda t: t.repeat(2, 1)), "adapter: classifier .. (4, 16),"),
     (
         lambda b: (b.fields(SIZES, num_hidden_layers=1), b.drop(WEIGHTS, "layer.1.")),
-        "adapter: bert.encoder.layer.1 .. is no adaptable module of encoder 'encoder'; name",
+        f"{SIZES}: encoder './encoder' has not the files that the classifier was trained on; name",
     ),
     (lambda b: b.put(LABELS, '{"labels": ["a"]}'), f"{ADAPTER}: 1 labels given, but the head has"),
     (lambda b: b.put(LABELS, '{"labels": ["a", "a"]}'), f"{LABELS}: must hold .. each name once"),
@@ -227,15 +227,15 @@ ADAPTERS = [
         lambda b: b.fields(NAMES, encoder="./gone"),
         f"{ADAPTER}: its encoder './gone' is not here .. --encoder FOLDER",
     ),
-    (
-        lambda b: (b.remove(NAMES), b.fields(CONFIG, base_model_name_or_path=None)),
-        f"{ADAPTER}: the adapter names no encoder .. --encoder FOLDER",
-    ),
+    (lambda b: b.remove(NAMES), f"{NAMES}: is missing in the adapter of a run; restore it"),
     (lambda b: b.tensor(TENSORS, TOP, lambda t: -t), DIFFERS),
-    (lambda b: b.tensor(WEIGHTS, WORDS, lambda t: -t), DIFFERS),
+    (
+        lambda b: b.tensor(WEIGHTS, WORDS, lambda t: -t),
+        f"{WEIGHTS}: encoder './encoder' has not th",
+    ),
     (lambda b: b.fields(PROBES, dtype="nn"), f"{PROBES}: not a probe file"),
-    (lambda b: b.fields(PROBES, texts=[]), f"{PROBES}: (8, 2) logits stored, (0, 2) found"),
-    (lambda b: b.cut(PROBES), f"{PROBES}: not readable as JSON"),
+    (lambda b: b.fields(PROBES, texts=[]), f"{PROBES}: not a probe file (must hold one row of"),
+    (lambda b: b.cut(PROBES), f"{PROBES}: is not the file that was saved"),
 ]
 
 # The folder of the encoder, asked to train: (what is done to it, problem)

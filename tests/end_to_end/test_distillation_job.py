@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sealed import seal
 
 import ranklet as library
 
@@ -100,7 +101,7 @@ def test_a_classifier_of_transformers_teaches(ranklet: Command, workplace: Path)
 
 
 def library_cache() -> str:
-    from ranklet.data.tokens.corpus import default_cache_folder
+    from ranklet.cache import default_cache_folder
 
     return str(default_cache_folder())
 
@@ -162,6 +163,7 @@ def test_a_teacher_of_other_labels_is_refused(ranklet: Command, workplace: Path)
     shutil.copytree("run", "other")
     labels = Path("other/adapter/labels.json")
     labels.write_text(json.dumps({"labels": ["Politics", "Sports"]}))
+    seal(labels.parent)
     refused = ranklet(
         "train", "recipe.yaml", "--out", "mine", *settings("distillation.teacher=other")
     )

@@ -13,7 +13,8 @@ import torch
 
 CHECKS = (
     "certificate", "recipe", "plan", "adapter", "saved tensors", "metrics", "evaluation",
-    "train data", "test data", "encoder", "reloaded model", "probe logits", "test figure",
+    "other files", "train data", "test data", "encoder", "reloaded model", "probe logits",
+    "test figure",
 )  # fmt: skip
 QUERY = "base_model.model.bert.encoder.layer.0.attention.self.query.lora_A.weight"
 TENSORS = "run/adapter/adapter_model.safetensors"
@@ -149,6 +150,11 @@ TAMPERED: dict[str, tuple[Callable[[Any], object], set[str]]] = {
         lambda bench: bench.fields("run/environment.json", best_validation={"accuracy": 2.0}),
         {"metrics"},
     ),
+    "description of the data": (lambda bench: bench.cut("run/data.json"), {"other files"}),
+    "environment": (lambda b: b.fields("run/environment.json", steps=99), {"other files"}),
+    "report": (lambda bench: bench.put("run/report.html", "another"), {"other files"}),
+    "tokenizer": (lambda bench: bench.cut("run/adapter/tokenizer.json"), {"adapter"}),
+    "manifest": (lambda bench: bench.put("run/manifest.json", "{}"), {"other files"}),
     "training data": (lambda bench: bench.cut("train.csv"), {"train data"}),
     "encoder": (
         lambda bench: bench.tensor(
@@ -220,6 +226,33 @@ def test_a_run_without_the_newer_hashes_is_still_verified(workplace: Path, verif
     unchecked = {name for name, state in states.items() if state == "not checked"}
     assert unchecked == {"encoder", "evaluation", "metrics"}
     assert not differing(states)
+
+
+def test_what_nobody_vouches_for_is_listed(bench: Any, ranklet: Any) -> None:
+    bench.put("run/notes.txt", "mine")
+    answer = ranklet("verify", "run")
+    assert answer.returncode == 0
+    (line,) = (line for line in answer.stdout.splitlines() if line.startswith("other files"))
+    assert line.endswith("; not covered: notes.txt")
+    bench.remove("run/manifest.json")
+    assert "not checked  there is no manifest.json; not" in ranklet("verify", "run").stdout
+
+
+def test_every_file_of_a_new_run_is_covered(
+    made_once: Path, ranklet: Any, monkeypatch: Any
+) -> None:
+    from ranklet.run.certificate import uncovered_files
+    from ranklet.run.folder import Run
+
+    monkeypatch.chdir(made_once)
+    assert uncovered_files(Run(Path("run"))) == ["local.json"]
+    for path in (Path("run/report.html"), next(Path("run/figures").glob("*.svg"))):
+        before = path.read_bytes()
+        path.write_bytes(before + b" ")
+        answer = ranklet("verify", "run")
+        path.write_bytes(before)
+        assert answer.returncode == 1
+        assert str(path.relative_to("run")) in answer.stdout
 
 
 def test_what_is_no_run_is_refused_in_one_line(bench: Any, is_refused: Any) -> None:

@@ -15,6 +15,7 @@ import torch
 from tiny_models import save, transformers_encoder
 from torch import Tensor
 
+from ranklet.cache import sealed_bytes
 from ranklet.classifier import ClassifierNetwork, adaptable_shapes, trainable_state
 from ranklet.data.tokens.batching import epoch_batches
 from ranklet.data.tokens.corpus import Corpus, TokenCorpus
@@ -229,14 +230,22 @@ def test_anything_that_changes_the_states_gets_states_of_its_own(
     assert len(list(tmp_path.iterdir())) == 2
 
 
-@pytest.mark.parametrize("damage", ["zeros", "cut"])
+@pytest.mark.parametrize("damage", ["zeros", "cut", "empty", "one state"])
 def test_a_damaged_file_is_computed_again(
     folder: Path, corpus: TokenCorpus, damage: str, tmp_path: Path
 ) -> None:
     good = cached(build(folder, [1]), corpus, tmp_path).states.clone()
     (path,) = tmp_path.iterdir()
-    size = path.stat().st_size
-    path.write_bytes(bytes(size) if damage == "zeros" else path.read_bytes()[: size // 2])
+    held = path.read_bytes()
+    middle = len(held) // 2
+    path.write_bytes(
+        {
+            "zeros": bytes(len(held)),
+            "cut": held[:middle],
+            "empty": b"",
+            "one state": held[:middle] + bytes(64) + held[middle + 64 :],
+        }[damage]
+    )
     assert torch.equal(cached(build(folder, [1]), corpus, tmp_path).states, good)
 
 
@@ -268,7 +277,7 @@ def test_the_folder_stays_under_its_limit(
     folder: Path, corpus: TokenCorpus, tmp_path: Path
 ) -> None:
     model = build(folder, [1])
-    size = states_bytes(model.encoder, [corpus])
+    size = sealed_bytes(states_bytes(model.encoder, [corpus]))
     for seed in range(3):
         ids = np.random.default_rng(seed).permutation(corpus.token_ids)
         cache_states(model.encoder, replace(corpus, token_ids=ids), 1, tmp_path, 2 * size)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from sealed import seal
 from test_peft import LABELS, load_in_peft, our_logits, peft_logits, trained_like
 from test_peft import write_word_tokenizer as write_tokenizer
 from tiny_models import save, transformers_classifier
@@ -129,6 +130,7 @@ def change(path: Path, name: str, edit: Callable[[Tensor], Tensor]) -> None:
     assert name in tensors, sorted(tensors)
     tensors[name] = edit(tensors[name]).contiguous()
     save_file(tensors, path, {"format": "pt"})
+    seal(path.parent)
 
 
 @pytest.mark.parametrize(("family", "head"), STANDARD)
@@ -285,6 +287,7 @@ def test_a_folded_linear_head_survives_large_logits(
 def _drop_a_factor(path: Path) -> None:
     tensors = load_file(path)
     save_file({n: t for n, t in tensors.items() if not n.endswith("up.weight")}, path)
+    seal(path.parent)
 
 
 def _add_a_stranger(path: Path) -> None:
@@ -304,7 +307,7 @@ BROKEN: Mapping[str, tuple[Callable[[Path], None], str]] = {
     "stranger": (_add_a_stranger, "'stranger.weight' belongs to no head"),
     "nan": (_spoil, "is not all finite"),
     "cut": (_cut, "not a complete safetensors file"),
-    "gone": (Path.unlink, "do not pair up"),
+    "gone": (Path.unlink, "is missing, and was there when it was saved"),
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sealed import seal
 from tiny_models import FAMILIES, randomise, save, transformers_classifier
 from torch import Tensor
 
@@ -449,6 +450,7 @@ def test_a_sabotaged_variant_is_noticed(
     options = named_for(family_of(base), OPTIONS[name])
     model, folder = saved(base, options, tmp_path / "adapter")
     sabotage(folder)
+    seal(folder)
     theirs = load_in_peft(base, folder)
     assert (our_logits(model) - peft_logits(theirs, base)).abs().max() > 1e-3
     with pytest.raises(RunError, match="answers differently"):
@@ -475,6 +477,7 @@ def test_a_sabotaged_file_is_noticed_by_peft_and_by_us(
         base, named_for(family_of(base), OPTIONS["query and value"]), tmp_path / "adapter"
     )
     sabotage(folder)
+    seal(folder)
     theirs = load_in_peft(base, folder)
     assert (our_logits(model) - peft_logits(theirs, base)).abs().max() > 1e-3
     with pytest.raises(RunError, match="answers differently"):

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import typer
 
-from ranklet.cli.terminal import print_error
+from ranklet.cli.terminal import print_error, print_traceback
 from ranklet.errors import RankletError, RecipeError
 from ranklet.termination import TerminatedError, sigterm_raises
 
@@ -27,9 +27,7 @@ def exit_code_of(command: Callable[[], None], with_traceback: bool) -> int:
         return ending.exit_code
     except (Exception, KeyboardInterrupt) as error:
         if with_traceback:
-            from traceback import print_exc
-
-            print_exc()
+            print_traceback()
         return _report(error)
     return 0
 

@@ -88,6 +88,13 @@ PrecisionOption = Annotated[
     Precision,
     typer.Option(help="Dtype of the frozen weights; auto: as the run says, else fastest."),
 ]
+EscapeFormulasOption = Annotated[
+    bool,
+    typer.Option(
+        "--escape-formulas",
+        help="Put ' before cells of csv files that a spreadsheet would compute (= + - @).",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to be read by a program.")]
 
 

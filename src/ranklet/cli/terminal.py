@@ -1,4 +1,7 @@
-"""What people see in a terminal: results on stdout, progress and errors on stderr."""
+"""What people see in a terminal: results on stdout, progress and errors on stderr.
+
+Everything printed passes here, and leaves without what a terminal would obey.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import sys
 from collections.abc import Callable
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from ranklet.foreign_text import printable, to_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -17,15 +22,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# A message quotes names, and a stranger's may be of any length.
+LONGEST_ERROR = 2_000
+
 
 def print_error(message: str) -> None:
     """Print a message to stderr in one line, even where it quotes a name that has several."""
-    sys.stderr.write(f"error: {printable(message)}\n")
+    cut = message if len(message) <= LONGEST_ERROR else f"{message[:LONGEST_ERROR]}…"
+    sys.stderr.write(f"error: {printable(cut)}\n")
+
+
+def print_traceback() -> None:
+    """Print where the error that is being handled came from."""
+    from traceback import format_exc
+
+    for line in format_exc().splitlines():
+        report(line)
 
 
 def report(line: str) -> None:
     """Print a line about what goes on to stderr."""
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{printable(line)}\n")
 
 
 def print_line(line: str = "") -> None:
@@ -34,15 +51,16 @@ def print_line(line: str = "") -> None:
 
 
 def print_json(content: Any) -> None:
-    """Print JSON to stdout."""
-    text = json.dumps(content, indent=2, ensure_ascii=False)
+    """Print JSON to stdout; what cannot be printed is escaped."""
+    text = to_json(content, indent=2)
     sys.stdout.write((text if can_show(text) else json.dumps(content, indent=2)) + "\n")
 
 
 def allow_any_encoding() -> None:
-    """Let stdout write with backslashes what its encoding has no sign for, rather than fail."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    """Let a terminal or pipe show with backslashes what it has no sign for, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def can_show(text: str) -> bool:
@@ -108,11 +126,6 @@ def cell_text(cell: Cell) -> str:
 def print_rich(content: RenderableType) -> None:
     """Print what rich lays out: whole rows where nobody looks, as wide as the terminal else."""
     _stdout().print(content)
-
-
-def printable(line: str) -> str:
-    """Replace what would colour a terminal or move its cursor."""
-    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 def progress_bar(state: str) -> Progress:

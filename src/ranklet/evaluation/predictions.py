@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ranklet.errors import RunError
 from ranklet.files import open_atomically
+from ranklet.foreign_text import without_controls
 from ranklet.labels import SEPARATOR, Label, names_of
 
 COLUMNS = ("row", "label", "predicted", "confidence", "correct")
@@ -136,11 +137,11 @@ def write_error_rows(
         table.writerow(ERROR_COLUMNS)
         for row in wrong.tolist():
             shares = (label_probabilities[row], predictions.confidence[row])
-            names = (predictions.labels[row], predictions.predicted[row])
+            names = map(_cell, (predictions.labels[row], predictions.predicted[row]))
             cells = (*names, *(f"{share:.6f}" for share in shares), int(suspects[row]))
-            table.writerow((row, texts[row], *cells))
+            table.writerow((row, without_controls(texts[row]), *map(str, cells)))
     return len(wrong)
 
 
 def _cell(label: Label) -> str:
-    return SEPARATOR.join(names_of(label))
+    return without_controls(SEPARATOR.join(names_of(label)))

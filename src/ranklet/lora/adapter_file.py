@@ -36,6 +36,8 @@ CONFIG_FILE = "adapter_config.json"
 TENSORS_FILE = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 
+LONGEST_NAME = 500
+
 # With bias: all, PEFT writes the biases of the head a second time under the names of its wrapper.
 _WRAPPER_COPY = re.compile(r"\.(modules_to_save|original_module)\.(.+\.)?bias$")
 
@@ -179,6 +181,8 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         raise AdapterError(f"{path}: not a complete safetensors file ({error})") from error
     tensors: dict[str, Tensor] = {}
     for name, tensor in stored.items():
+        if len(name) > LONGEST_NAME:
+            raise AdapterError(f"{path}: a tensor's name has {len(name):,} characters")
         if not name.startswith(PREFIX):
             raise AdapterError(f"{path}: tensor {name!r} does not start with {PREFIX!r}")
         if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):

@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from ranklet.errors import AdapterError
+from ranklet.lora.patterns import compiled, why_no_pattern
 from ranklet.lora.placement import ALL_LINEAR
 from ranklet.vocabulary import AdapterInit
 
@@ -41,6 +42,8 @@ _KNOWN_OPTIONS = (
 )
 # Starts that leave the frozen weights alone, and those that can be computed again from them.
 _HARMLESS_INITS = (True, False, None, "gaussian", "orthogonal", "eva", "mica")
+# PEFT writes a key for each module at most, and the largest encoders have a few hundred.
+MOST_KEYS = 2_000
 SUBTRACTED_INITS: tuple[AdapterInit, ...] = ("pissa", "olora")
 
 
@@ -75,6 +78,7 @@ def check_options(config: Mapping[str, Any], path: Path) -> None:
         _check_names(config.get(option), option, path)
     for option in ("rank_pattern", "alpha_pattern"):
         _check_pattern(config.get(option) or {}, option, path)
+    _check_layers(config, path)
 
 
 def _is_off(value: object) -> bool:
@@ -105,26 +109,45 @@ def _is_positive(value: object) -> bool:
 
 def _check_pattern(pattern: object, option: str, path: Path) -> None:
     if not isinstance(pattern, dict):
-        raise AdapterError(f"{path}: {option} must be an object, found {pattern!r}")
+        raise AdapterError(f"{path}: {option} must be an object, found {_short(pattern)}")
+    if len(pattern) > MOST_KEYS:
+        raise AdapterError(f"{path}: {option} has {len(pattern):,} keys; at most {MOST_KEYS:,}")
     for key, value in pattern.items():
         if not _is_positive(value):
-            raise AdapterError(f"{path}: {option}[{key!r}] must be a number above 0")
-        try:
-            re.compile(key)
-        except re.error as error:
-            raise AdapterError(f"{path}: {option} key {key!r} is no pattern ({error})") from error
+            raise AdapterError(f"{path}: {option}[{_short(key)}] must be a number above 0")
+        _check_regex(key, f"{option} key", path)
+
+
+def _check_layers(config: Mapping[str, Any], path: Path) -> None:
+    indices, named = config.get("layers_to_transform"), config.get("layers_pattern")
+    listed = [indices] if isinstance(indices, int) else indices or []
+    if not isinstance(listed, list) or not all(type(index) is int for index in listed):
+        raise AdapterError(f"{path}: layers_to_transform must be integers, found {_short(indices)}")
+    names = [named] if isinstance(named, str) else named or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise AdapterError(f"{path}: layers_pattern must be names, found {_short(named)}")
+    for name in names:
+        _check_regex(name, "layers_pattern", path)
 
 
 def _check_names(names: object, option: str, path: Path) -> None:
     if isinstance(names, str):
-        try:
-            re.compile(names)
-        except re.error as error:
-            raise AdapterError(f"{path}: {option} {names!r} is no pattern ({error})") from error
+        _check_regex(names, option, path)
     elif names is not None and not (
         isinstance(names, list) and all(isinstance(name, str) for name in names)
     ):
-        raise AdapterError(f"{path}: {option} must be names or a pattern, found {names!r}")
+        raise AdapterError(f"{path}: {option} must be names or a pattern, found {_short(names)}")
+
+
+def _check_regex(pattern: str, option: str, path: Path) -> None:
+    problem = why_no_pattern(pattern)
+    if problem is not None:
+        raise AdapterError(f"{path}: {option} {_short(pattern)} is no pattern ({problem})")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def pattern_values(
@@ -138,12 +161,16 @@ def pattern_values(
     (huggingface/peft#2419). Files tell which PEFT wrote them since 0.18.
     """
     pattern: Mapping[str, float] = config.get(option) or {}
-    now = next((v for k, v in pattern.items() if re.match(rf"(.*\.)?({k})$", module)), default)
+    now = next((v for k, v in pattern.items() if _matches(rf"(.*\.)?({k})$", module)), default)
     if config.get("peft_version"):
         return {now}
     keys = [*(config.get("rank_pattern") or {}), *(config.get("alpha_pattern") or {})]
-    key = next((k for k in keys if re.match(rf".*\.{k}$", module)), module)
+    key = next((k for k in keys if _matches(rf".*\.{k}$", module)), module)
     return {now, pattern.get(key, default)}
+
+
+def _matches(pattern: str, module: str) -> bool:
+    return compiled(pattern).match(module) is not None
 
 
 def replaced_modules(
@@ -193,12 +220,12 @@ def _is_target(config: Mapping[str, Any], module: str) -> bool:
     if not indices or isinstance(targets, str) or module in targets:
         return True
     lists = [named] if isinstance(named, str) else named or [r"[^.]*"]
-    matches = (re.match(rf"(?:^|.*?\.){name}\.(\d+)\.", module) for name in lists)
+    matches = (compiled(rf"(?:^|.*?\.){name}\.(\d+)\.").match(module) for name in lists)
     layer = next((match[1] for match in matches if match), None)
     return layer is not None and int(layer) in indices
 
 
 def _is_named(names: str | Sequence[str], module: str) -> bool:
     if isinstance(names, str):
-        return re.fullmatch(names, module) is not None
+        return compiled(names).fullmatch(module) is not None
     return module in names or any(module.endswith(f".{name}") for name in names)

@@ -10,6 +10,7 @@ from ranklet.recipe.sections.data import DataSection
 from ranklet.recipe.sections.distillation import DistillationSection
 from ranklet.recipe.sections.engine import EngineSection
 from ranklet.recipe.sections.training import TrainingSection
+from ranklet.recipe.shared import shared_recipe
 from ranklet.recipe.yaml_file import as_recipe, load_recipe, names_recipe, to_yaml
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "load_recipe",
     "names_recipe",
     "recipe_hash",
+    "shared_recipe",
     "to_yaml",
 ]

@@ -6,6 +6,7 @@ Everything wrong with a recipe is raised together. Paths inside a recipe stay as
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,10 +15,12 @@ from pathlib import Path
 
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.files import check_regular_file
+from ranklet.local_paths import LOCAL_FILE
 from ranklet.recipe.builtin import builtin_names, read_builtin
 from ranklet.recipe.issues import check_tree
 from ranklet.recipe.overrides import apply_overrides, parse_overrides
 from ranklet.recipe.recipe import Recipe
+from ranklet.recipe.shared import on_this_machine
 from ranklet.recipe.tree import one_line, scalar_of
 
 MAX_BYTES = 1 << 20
@@ -27,19 +30,27 @@ FEWEST_FIELDS = "data: {train: FILE}"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 
 
-def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(
+    source: str | Path, overrides: Sequence[str] = (), *, as_shared: bool = False
+) -> Recipe:
     """Read a recipe from a YAML file or take a built-in one, and put overrides in.
 
     Args:
         source: An existing file, a name that ends in `.yaml` or `.yml`, or else the name of a
             built-in recipe.
         overrides: Texts such as `training.epochs=5`; see `ranklet.recipe.overrides`.
+        as_shared: Leave paths as they are written, also those of which a `local.json` beside the
+            file knows the whole.
 
     Raises:
         RecipeError: With an issue for everything that is wrong, in the file and the overrides.
     """
     name, text = _read(source)
-    return parse_recipe(text, name, overrides)
+    recipe = parse_recipe(text, name, overrides)
+    folder = Path(source).parent
+    if as_shared or not os.path.isfile(folder / LOCAL_FILE):
+        return recipe
+    return on_this_machine(recipe, folder)
 
 
 def names_recipe(source: str | Path) -> bool:

@@ -9,8 +9,6 @@ from typing import Any
 from ranklet.budget.certificate import certify
 from ranklet.budget.plan import ParameterPlan, count_trainable
 from ranklet.classifier import ClassifierNetwork, trainable_state
-from ranklet.encoder.source import EncoderSource
-from ranklet.encoder.weight_files import weight_files
 from ranklet.files import sha256_file, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.lora.initial import plain_tensors
@@ -30,7 +28,6 @@ def certify_run(
     plan: ParameterPlan,
     model: ClassifierNetwork,
     saved: SavedClassifier,
-    encoder: EncoderSource,
     data: Mapping[str, str],
 ) -> dict[str, Any]:
     """State what was trained, counted three ways, and which files it was trained from and into.
@@ -43,19 +40,19 @@ def certify_run(
         recipe: Its recipe.
         plan: Counted from shapes.
         model: The trained model.
-        saved: What its adapter folder holds.
-        encoder: The encoder it was trained on.
+        saved: What its adapter folder holds, with the sums of the encoder it was trained on.
         data: SHA-256 of the data files, by field, of when they were read.
 
     Raises:
         ParityError: The counts differ.
         RunError: A file cannot be read.
     """
+    assert saved.sums is not None, "of a classifier that ranklet saved"
     files = file_hashes(run)
     hashes: dict[str, Any] = {
         "recipe": recipe_hash(recipe),
         "adapter": files[f"{run.adapter.name}/{TENSORS_FILE}"],
-        "encoder": encoder_hashes(encoder.folder),
+        "encoder": dict(saved.sums.encoder),
         "data": dict(data),
         "files": files,
     }
@@ -67,17 +64,6 @@ def certify_run(
     others = {"frozen_head": tensors.frozen, "folded_head": tensors.folded}
     start = plain_tensors(model, trainable_state(model))[1]
     return certify(plan, count_trainable(model), tensors.trained, hashes, others, start)
-
-
-def encoder_hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of an encoder's config and weights files, by name.
-
-    Raises:
-        WeightsError: The folder holds no weights.
-        RunError: A file cannot be read.
-    """
-    paths = (folder / "config.json", *weight_files(folder))
-    return {path.name: sha256_file(path) for path in paths}
 
 
 def file_hashes(run: Run) -> dict[str, str]:
@@ -95,6 +81,55 @@ def file_hashes(run: Run) -> dict[str, str]:
         for path in sorted(paths)
         if path.is_file()
     }
+
+
+def write_manifest(run: Run) -> None:
+    """Write the SHA-256 of every file that the certificate leaves out.
+
+    Raises:
+        RunError: A file cannot be read, or the manifest not be written.
+    """
+    write_json(run.manifest, other_hashes(run))
+
+
+def renew_manifest(run: Run) -> None:
+    """Put the report and the figures, drawn again, into the manifest of a run, if it has one.
+
+    What it says of everything else stays as it is, as in `certify_file`.
+
+    Raises:
+        RunError: A file cannot be read, or the manifest not be written.
+    """
+    if run.manifest.is_file():
+        drawn = (run.report.name, f"{run.figures.name}/")
+        kept = {k: v for k, v in read_json(run.manifest).items() if not k.startswith(drawn)}
+        new = {k: v for k, v in other_hashes(run).items() if k.startswith(drawn)}
+        write_json(run.manifest, dict(sorted({**kept, **new}.items())))
+
+
+def other_hashes(run: Run) -> dict[str, str]:
+    """Return the SHA-256 of the files of a run that the certificate leaves out, figures included.
+
+    Returns:
+        Hashes by path below the run's folder.
+
+    Raises:
+        RunError: A file cannot be read.
+    """
+    described = (run.data, run.environment, run.metrics, run.report)
+    paths = [path for path in (*described, *run.figures.glob("*")) if path.is_file()]
+    return {path.relative_to(run.folder).as_posix(): sha256_file(path) for path in sorted(paths)}
+
+
+def uncovered_files(run: Run) -> list[str]:
+    """List what neither certificate nor manifest speak of, by path below the run's folder.
+
+    Raises:
+        RunError: A file cannot be read.
+    """
+    covered = {*file_hashes(run), *other_hashes(run), run.certificate.name, run.manifest.name}
+    files = (path for path in run.folder.rglob("*") if path.is_file())
+    return sorted({path.relative_to(run.folder).as_posix() for path in files} - covered)
 
 
 def certify_file(run: Run, path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from ranklet.display import Display, shows_itself
 from ranklet.errors import RunError
 from ranklet.files import read_json_object, write_atomically
+from ranklet.local_paths import LOCAL_FILE
 
 RUNS_FOLDER = Path("runs")
 
@@ -41,6 +42,8 @@ class Run:
     """Planned parameters, by module."""
     certificate = _PathBelow("certificate.json")
     """Counted parameters, three ways; written last, so that it marks a finished run."""
+    manifest = _PathBelow("manifest.json")
+    """SHA-256 of the files that the certificate leaves out, since a clock is in them."""
     environment = _PathBelow("environment.json")
     """Versions, machine, data, times."""
     data = _PathBelow("data.json")
@@ -66,6 +69,8 @@ class Run:
     mark = _PathBelow("unfinished.json")
     """Whose beginning this is; written first, so that nothing is emptied but an unfinished run of
     one's own, and removed once the certificate is there."""
+    local = _PathBelow(LOCAL_FILE)
+    """Whole paths of what the other files name shortened; not for sharing."""
     lock = _PathBelow(".ranklet-lock.tmp")
     """Held while a process trains here; by its name a temporary file, as it is."""
 
@@ -92,7 +97,8 @@ class Run:
     @property
     def own_names(self) -> frozenset[str]:
         """What a training writes into the folder, by name."""
-        files = (self.mark, self.recipe, self.plan, self.environment, self.data, self.metrics)
+        described = (self.recipe, self.local, self.plan, self.environment, self.data)
+        files = (self.mark, *described, self.metrics, self.manifest)
         folders = (self.adapter, self.evaluation, self.figures, self.events, self.checkpoints)
         ends = (self.report, self.certificate)
         return frozenset(path.name for path in (*files, *folders, *ends))

@@ -11,15 +11,16 @@ import torch
 
 from ranklet.encoder.precision import choose_dtype
 from ranklet.encoder.source import TOKENIZER_FILES, convert_remedy
-from ranklet.errors import HubError, RunError
+from ranklet.errors import AdapterError, HubError, RunError
 from ranklet.hub import cached_file_names, hub_folder, listed_file_names
 from ranklet.lora.adapter_file import CONFIG_FILE, TENSORS_FILE
 from ranklet.recipe import load_recipe
 from ranklet.run.folder import Run, open_run
 from ranklet.saved.foreign import is_whole_classifier
 from ranklet.saved.head import HEAD_FILE
-from ranklet.saved.model import CLASSIFIER_FILE, LABELS_FILE, SavedClassifier, read_saved
+from ranklet.saved.model import SavedClassifier, read_saved
 from ranklet.saved.probes import PROBES_FILE
+from ranklet.saved.settings import CLASSIFIER_FILE, LABELS_FILE
 from ranklet.text_classifier import TextClassifier
 from ranklet.vocabulary import Device, Precision, ProblemType
 
@@ -104,12 +105,14 @@ def classifier_folder(path: Path) -> Path:
 
     Raises:
         RunError: There is neither a finished run nor an adapter nor a model.
+        AdapterError: It is the adapter of a run and was stripped to a bare one, which would answer
+            without labels and unchecked.
         HubError: The hub is needed and cannot be had.
     """
     if (path / CONFIG_FILE).is_file():
-        return path
+        return _whole(path)
     if Run(path).recipe.is_file() or (not path.is_dir() and not is_hub_id(path)):
-        return open_run(path).adapter
+        return _whole(open_run(path).adapter)
     if not path.is_dir():
         return _from_hub(path)
     if is_whole_classifier(path):
@@ -154,6 +157,13 @@ def _from_hub(path: Path) -> Path:
         return hub_folder(name, wanted, "model", _BESIDE, convert_remedy(name))
     except HubError as error:
         raise HubError(f"{name}: no such folder, and on the hub: {error}") from error
+
+
+def _whole(adapter: Path) -> Path:
+    run, settings = Run(adapter.absolute().parent), adapter / CLASSIFIER_FILE
+    if run.adapter == adapter.absolute() and run.is_finished and not settings.is_file():
+        raise AdapterError(f"{settings}: is missing in the adapter of a run; restore it")
+    return adapter
 
 
 def dtype_of_trained(run: Run | None, precision: Precision, device: torch.device) -> torch.dtype:

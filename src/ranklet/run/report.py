@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from ranklet.budget.plan import ParameterPlan, PlanRow
@@ -14,6 +16,7 @@ from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.stress import Stress
 from ranklet.evaluation.wording import duration, memory
 from ranklet.files import write_atomically
+from ranklet.local_paths import shortened
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run import reading
 from ranklet.run.folder import Run, read_json
@@ -50,7 +53,7 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
         run.figures, _figures(run, counted, records, evaluations, stressed)
     )
     under_stress = drawings.pop("stress", None)
-    recipe = load_recipe(run.recipe)
+    recipe = load_recipe(run.recipe, as_shared=True)
     if hashes is None and run.certificate.is_file():
         hashes = read_json(run.certificate)["sha256"]
     errors = _errors(run, evaluations[0].split) if evaluations else None
@@ -63,7 +66,7 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
         training=run_page.Training(records, _training_facts(about), about["seconds"]),
         provenance=run_page.Provenance(
             recipe=run.recipe.read_text(encoding="utf-8"),
-            command=f"ranklet train {run.recipe}\nranklet verify {run.folder}",
+            command=_commands(run),
             environment=about["machine"],
             hashes=_named_hashes(hashes or {}),
         ),
@@ -71,6 +74,13 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
         further=() if stressed is None else (stress_section(stressed, under_stress),),
     )
     write_atomically(run.report, page)
+
+
+def _commands(run: Run) -> str:
+    """Return what repeats and verifies a run, as a shell takes it."""
+    folder = run.folder if not run.folder.is_absolute() else Path(shortened(str(run.folder)))
+    recipe = quote(f"{folder}/{run.recipe.name}")
+    return f"ranklet train {recipe}\nranklet verify {quote(str(folder))}"
 
 
 def _figures(

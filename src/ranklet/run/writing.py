@@ -31,10 +31,12 @@ from ranklet.evaluation.predictions import (
     write_predictions,
 )
 from ranklet.evaluation.result import Evaluation
+from ranklet.files import write_atomically
 from ranklet.json_values import to_values
+from ranklet.local_paths import write_local_paths
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.problem import SingleLabel
-from ranklet.recipe import Recipe
+from ranklet.recipe import Recipe, shared_recipe, to_yaml
 from ranklet.run.environment import environment, peak_memory_bytes
 from ranklet.run.folder import Run, write_json
 from ranklet.run.model_card import model_card
@@ -75,6 +77,21 @@ def describe_training(
         "seconds": result.seconds,
         "peak_memory_bytes": peak_memory_bytes(),
     }
+
+
+def write_recipe(run: Run, recipe: Recipe) -> Recipe:
+    """Write the recipe of a run with its paths shortened, and these into the file beside it.
+
+    Returns:
+        The recipe as it is written, which is what the run states.
+
+    Raises:
+        RunError: A file cannot be written.
+    """
+    shared, paths = shared_recipe(recipe)
+    write_local_paths(run.folder, paths)
+    write_atomically(run.recipe, to_yaml(shared))
+    return shared
 
 
 def write_adapter(

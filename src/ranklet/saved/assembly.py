@@ -60,12 +60,13 @@ class ClassifierSettings:
     pooling: Pooling
     max_length: int
     cleaning: tuple[CleaningStep, ...]
-    head_rank: int = DEFAULT_RANK
+    head_rank: Annotated[int, Field(ge=1, le=4096)] = DEFAULT_RANK
     quantization: Quantization = "none"
     problem_type: ProblemType = "single_label_classification"
     thresholds: tuple[float, ...] | None = None
     long_texts: LongTexts = BEGINNING_ONLY
-    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    # Fitted ones lie between 0.05 and 20; far outside, probabilities are no numbers any more.
+    temperature: Annotated[float, Field(ge=1e-3, le=1e3, allow_inf_nan=False)] = 1.0
     pair: bool = False
 
 
@@ -151,6 +152,11 @@ def _preprocessing(
         raise WeightsError(
             f"{folder}: the tokenizer has {tokenizer.get_vocab_size()} tokens, the encoder "
             f"{config.vocab_size}; the files do not belong together"
+        )
+    if max(tokenizer.get_vocab().values(), default=0) >= config.vocab_size:
+        raise WeightsError(
+            f"{folder}: the tokenizer has token ids beyond the {config.vocab_size} of the encoder; "
+            "the files do not belong together"
         )
     max_length = min(settings.max_length, config.max_length)
     return Preprocessing(

@@ -1,8 +1,9 @@
 """A trained classifier on disk: a PEFT adapter folder that also says everything else it needs.
 
 Beside PEFT's two files lie the tokenizer, `labels.json`, `classifier.json` (encoder, head, pooling,
-preprocessing) and `probes.json`: the logits of a few texts, compared at every load. There is never
-a `config.json`, since transformers would then look for full weights there.
+preprocessing, and the sums of all files) and `probes.json`: the logits of a few texts. Sums and
+logits are compared at every load. There is never a `config.json`, since transformers would then
+look for full weights there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from ranklet.classifier import ClassifierNetwork, trainable_state
@@ -22,21 +22,29 @@ from ranklet.data.tokens.tokenizer import write_tokenizer
 from ranklet.encoder.source import EncoderSource, base_model_name
 from ranklet.errors import AdapterError, ParityError
 from ranklet.files import folder_appearing_whole, read_json_object, write_atomically
+from ranklet.foreign_text import without_controls
 from ranklet.head import module_device
 from ranklet.labels import LabelSet
-from ranklet.lora.adapter_file import AdapterFile, as_plain_lora, read_adapter
+from ranklet.local_paths import knows, shared_model, whole_path, write_local_paths
+from ranklet.lora.adapter_file import (
+    CONFIG_FILE,
+    TENSORS_FILE,
+    AdapterFile,
+    as_plain_lora,
+    read_adapter,
+)
 from ranklet.problem import MultiLabel, SingleLabel
 from ranklet.saved.assembly import ClassifierSettings, assemble
+from ranklet.saved.file_sums import FileSums, check_encoder, check_files, sums_of
 from ranklet.saved.foreign import (
-    bare_settings,
     count_outputs,
     is_whole_classifier,
     require_encoder,
-    stated_label_names,
     whole_classifier,
     with_two_outputs,
 )
 from ranklet.saved.head import (
+    HEAD_FILE,
     SavedTensors,
     check_folded,
     head_tensors,
@@ -53,10 +61,15 @@ from ranklet.saved.probes import (
     probe_record,
     read_probes,
 )
+from ranklet.saved.settings import (
+    CLASSIFIER_FILE,
+    LABELS_FILE,
+    SUMS_FIELD,
+    check_thresholds,
+    read_labels,
+    read_settings,
+)
 from ranklet.vocabulary import AttentionBackend, HeadKind, ProblemType
-
-LABELS_FILE = "labels.json"
-CLASSIFIER_FILE = "classifier.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +83,7 @@ class SavedClassifier:
         labels: Its classes.
         adapter: Where its adapters are, with every tensor of `trained` and `frozen`.
         tensors: Its tensors by what they are.
+        sums: Of the files it was saved with; None of a bare PEFT adapter.
     """
 
     folder: Path
@@ -78,6 +92,7 @@ class SavedClassifier:
     labels: LabelSet
     adapter: AdapterFile
     tensors: SavedTensors
+    sums: FileSums | None
 
     @cached_property
     def probes(self) -> Probes | None:
@@ -118,7 +133,7 @@ def save_model(
     with folder_appearing_whole(folder) as unfinished:
         write_tensors(
             unfinished,
-            replace(plain, base_model=base_model_name(settings.encoder)),
+            replace(plain, base_model=base_model_name(shared_model(settings.encoder))),
             head_tensors(model, model.head_modules),
             settings.head,
             model.pooling,
@@ -127,12 +142,17 @@ def save_model(
         told_apart = settings.pair and model.encoder.config.type_vocab_size > 1
         write_tokenizer(preprocessing.tokenizer, unfinished, preprocessing.max_length, told_apart)
         write_atomically(unfinished / LABELS_FILE, label_json + "\n")
-        write_atomically(
-            unfinished / CLASSIFIER_FILE, json.dumps(asdict(settings), indent=2) + "\n"
-        )
         write_atomically(unfinished / PROBES_FILE, json.dumps(probe_record(model), indent=2) + "\n")
-        write_atomically(unfinished / "README.md", card)
+        sums = sums_of(unfinished, EncoderSource(settings.encoder))
+        shared = replace(settings, encoder=shared_model(settings.encoder))
+        record = asdict(shared) | {SUMS_FIELD: asdict(sums)}
+        # Not among the sums: these two are there to be edited.
+        write_atomically(unfinished / CLASSIFIER_FILE, json.dumps(record, indent=2) + "\n")
+        write_atomically(unfinished / "README.md", without_controls(card))
         _check_saved(unfinished, plain.tensors, settings.head)
+        if not knows(folder.absolute().parent, "encoder", shared.encoder):  # the run around it does
+            paths = whole_path(shared.encoder, settings.encoder)
+            write_local_paths(unfinished, {"encoder": paths})
 
 
 def as_saved(
@@ -144,7 +164,8 @@ def as_saved(
     """
     settings, plain = _as_trained(model, settings, adapter)
     tensors = head_tensors(model, model.head_modules) | dict(plain.tensors)
-    return settings, replace(plain, tensors=tensors, base_model=base_model_name(settings.encoder))
+    base_model = base_model_name(shared_model(settings.encoder))
+    return settings, replace(plain, tensors=tensors, base_model=base_model)
 
 
 def _as_trained(
@@ -227,8 +248,13 @@ def read_saved(
     encoder: str | None = None,
     label_names: Sequence[str] | None = None,
     problem_type: ProblemType | None = None,
+    compare_sums: bool = True,
 ) -> SavedClassifier:
-    """Read a saved classifier; arguments and errors as of `load_model`."""
+    """Read a saved classifier.
+
+    Its files must be those that were saved, unless their sums are not compared. Other arguments and
+    errors as of `load_model`.
+    """
     is_whole = is_whole_classifier(folder)
     if is_whole and encoder is not None:
         raise AdapterError(f"{folder}: a whole classifier, encoder included; leave out --encoder")
@@ -236,14 +262,15 @@ def read_saved(
     if count_outputs(folder, adapter.tensors) < 2:
         adapter = with_two_outputs(folder, adapter, label_names)
         problem_type = "single_label_classification"
-    settings, source = _read_settings(folder, adapter, encoder, problem_type)
-    if label_names is None:
-        label_names = stated_label_names(folder) if is_whole else _stored_label_names(folder)
-    labels = _label_set(folder, count_outputs(folder, adapter.tensors), label_names)
-    _check_thresholds(folder, settings, labels)
+    settings, source, sums = read_settings(folder, adapter, encoder, problem_type)
+    labels = read_labels(folder, adapter, label_names)
+    check_thresholds(folder, settings, labels)
     tensors = sort_tensors(folder, adapter.tensors, settings.head)
+    if sums is not None and compare_sums:
+        head = (HEAD_FILE,) if (folder / HEAD_FILE).exists() else ()
+        check_files(folder, sums, (TENSORS_FILE, CONFIG_FILE, LABELS_FILE, PROBES_FILE, *head))
     adapter = replace(adapter, tensors={**tensors.trained, **tensors.frozen})
-    return SavedClassifier(folder, settings, source, labels, adapter, tensors)
+    return SavedClassifier(folder, settings, source, labels, adapter, tensors, sums)
 
 
 def reads_pairs(folder: Path) -> bool:
@@ -263,12 +290,14 @@ def build_saved(
 
     Raises:
         AdapterError: The adapter does not fit the encoder or the labels.
-        WeightsError: The encoder's files are unusable.
+        WeightsError: The encoder's files are unusable, or not those it was saved with.
         HubError: The hub is needed and cannot be had.
         RunError: The adapter file holds another head than `head.safetensors`.
     """
     settings = saved.settings
     require_encoder(saved.folder, saved.encoder)
+    if saved.sums is not None:
+        check_encoder(saved.encoder, saved.sums)
     model = assemble(
         settings,
         saved.encoder,
@@ -280,60 +309,3 @@ def build_saved(
     )
     check_folded(saved.folder, saved.tensors, settings.head, model.pooling, model.encoder.config)
     return model
-
-
-def _read_settings(
-    folder: Path, adapter: AdapterFile, encoder: str | None, problem_type: ProblemType | None
-) -> tuple[ClassifierSettings, EncoderSource]:
-    path = folder / CLASSIFIER_FILE
-    if path.exists():
-        fields = read_json_object(path, AdapterError)
-        try:
-            settings = TypeAdapter(ClassifierSettings).validate_python(fields)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise AdapterError(f"{path}: {where}: {first['msg']}") from error
-        if problem_type not in (None, settings.problem_type):
-            raise AdapterError(f"{path}: says {settings.problem_type}; leave out --problem-type")
-        settings = settings if encoder is None else replace(settings, encoder=encoder)
-        return settings, EncoderSource(settings.encoder)
-    return bare_settings(folder, adapter, encoder, problem_type)
-
-
-def _check_thresholds(folder: Path, settings: ClassifierSettings, labels: LabelSet) -> None:
-    thresholds = settings.thresholds
-    if thresholds is None:
-        return
-    single = settings.problem_type == "single_label_classification"
-    in_range = all(0 <= threshold <= 1 for threshold in thresholds)
-    if single or len(thresholds) != len(labels) or not in_range:
-        raise AdapterError(
-            f"{folder / CLASSIFIER_FILE}: thresholds: must be {len(labels)} numbers from 0 to 1, "
-            "one a label, and only for multi_label_classification; save the model again"
-        )
-
-
-def _stored_label_names(folder: Path) -> list[str] | None:
-    path = folder / LABELS_FILE
-    if not path.exists():
-        return None
-    names = read_json_object(path, AdapterError).get("labels")
-    if (
-        not isinstance(names, list)
-        or not all(isinstance(name, str) for name in names)
-        or len(set(names)) < len(names)
-    ):
-        raise AdapterError(f'{path}: must hold {{"labels": [names]}}, each name once')
-    return names
-
-
-def _label_set(folder: Path, classes: int, label_names: Sequence[str] | None) -> LabelSet:
-    if label_names is None:
-        label_names = [f"LABEL_{index}" for index in range(classes)]
-    if len(label_names) != classes:
-        raise AdapterError(
-            f"{folder}: {len(label_names)} labels given, but the head has {classes}; name each "
-            "class"
-        )
-    return LabelSet(tuple(label_names))

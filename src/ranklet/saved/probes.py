@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ranklet.classifier import ClassifierNetwork, Preprocessing
-from ranklet.data.texts import Text
+from ranklet.data.texts import Text, in_one
 from ranklet.errors import AdapterError, RunError
 from ranklet.files import read_json_object
 
@@ -33,6 +33,8 @@ PROBE_PAIRS: tuple[Text, ...] = tuple(
     zip(PROBE_TEXTS, (*PROBE_TEXTS[2:], *PROBE_TEXTS[:2]), strict=True)
 )
 """The same for a model of pairs."""
+# A stranger's probes are computed at every load.
+MOST_PROBES, LONGEST_PROBE = 64, 1_000
 
 # Largest accepted difference of a probe logit, relative to the largest logit. Kernels of another
 # processor round differently: 1e-3 is far above that in float32, 5e-2 in bfloat16, and a head that
@@ -71,14 +73,22 @@ def read_probes(folder: Path) -> Probes | None:
     try:
         dtype = getattr(torch, record["dtype"])
         _ = PROBE_TOLERANCE[dtype]
-        return Probes(
-            path,
-            texts_of(record["texts"]),
-            torch.tensor(record["logits"], dtype=torch.float32),
-            dtype,
-        )
+        texts = texts_of(record["texts"])
+        logits = torch.tensor(record["logits"], dtype=torch.float32)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{path}: not a probe file ({error!r}); save the model again") from error
+    if len(texts) > MOST_PROBES or any(len(in_one(text)) > LONGEST_PROBE for text in texts):
+        raise RunError(
+            f"{path}: not a probe file (at most {MOST_PROBES} texts of {LONGEST_PROBE:,} "
+            "characters); save the model again"
+        )
+    # Logits of infinity would be as near to any answer as to the right one.
+    if len(logits) != len(texts) or not len(texts) or not bool(logits.isfinite().all()):
+        raise RunError(
+            f"{path}: not a probe file (must hold one row of finite logits for each text); save "
+            "the model again"
+        )
+    return Probes(path, texts, logits, dtype)
 
 
 def check_probes(model: ClassifierNetwork, probes: Probes | None) -> float | None:

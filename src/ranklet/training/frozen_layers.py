@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,19 +22,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
+from ranklet.cache import is_whole, remove_oldest, seal, sealed_bytes
 from ranklet.classifier import PREDICTION_BATCH_TOKENS, evaluation_mode
 from ranklet.data.tokens.batching import sorted_batches
-from ranklet.data.tokens.corpus import DerivedCorpus, TokenCorpus, remove_oldest
+from ranklet.data.tokens.corpus import DerivedCorpus, TokenCorpus
 from ranklet.encoder.families import AnyEncoder
+from ranklet.files import flush_folder
 from ranklet.head import module_device
 
 # Part of every key: raise it whenever the same texts would give other states or another file.
-CACHE_FORMAT = "ranklet frozen layers 1"
+CACHE_FORMAT = "ranklet frozen layers 2"
 
 # Passes over the texts from which storing their states is worth its disk space.
 PAYS_FROM_PASSES = 2
-
-PROBE_TEXTS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,23 +106,29 @@ def reason_not_to_cache(
 
 
 def cache_states(
-    encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int, folder: Path, limit_bytes: int
+    encoder: AnyEncoder,
+    corpus: TokenCorpus,
+    first_layer: int,
+    folder: Path,
+    limit_bytes: int,
+    report: Callable[[str], None] = lambda line: None,
 ) -> StateCorpus:
     """Compute the states that enter a layer, or take those of an earlier run.
 
     States of earlier runs that were used longest ago are deleted where the folder, made if missing,
-    would take more than the limit. The layer is at least 1, those below it are frozen.
+    would take more than the limit. The layer is at least 1, those below it are frozen; `report`
+    receives a line where the states of an earlier run are damaged.
 
     Raises:
         OSError: The disk is full or the folder cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{_key(encoder, corpus, first_layer)}.states"
-    stored = _read(path, encoder, corpus, first_layer)
-    if stored is not None:
-        return stored
-    remove_oldest(folder, max(0, limit_bytes - states_bytes(encoder, [corpus])))
-    with _appearing_whole(path, states_bytes(encoder, [corpus])) as partial:
+    if is_whole(path, report):
+        return StateCorpus(corpus, _map(path, encoder, corpus, writable=False), first_layer)
+    size = states_bytes(encoder, [corpus])
+    remove_oldest(folder, max(0, limit_bytes - sealed_bytes(size)))
+    with _appearing_whole(path, size) as partial:
         states = _map(partial, encoder, corpus, writable=True)
         _fill(states, encoder, corpus, first_layer)
     return StateCorpus(corpus, states, first_layer)
@@ -140,22 +146,6 @@ def _compute(
     with evaluation_mode(encoder):
         batch = corpus.batch(indices).to(module_device(encoder))
         return encoder.states_entering(first_layer, batch).cpu()
-
-
-def _read(
-    path: Path, encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int
-) -> StateCorpus | None:
-    if not path.is_file() or path.stat().st_size != states_bytes(encoder, [corpus]):
-        return None
-    with suppress(OSError):
-        os.utime(path)  # the entries used longest ago are removed first
-    stored = StateCorpus(corpus, _map(path, encoder, corpus, writable=False), first_layer)
-    # A power failure can leave zeros in a file that has its name already.
-    probes = np.unique(np.linspace(0, len(corpus) - 1, PROBE_TEXTS).astype(np.int64))
-    fresh = _compute(encoder, corpus, probes, first_layer)
-    states = stored.batch(probes).hidden_states
-    assert states is not None
-    return stored if _agree(states, fresh) else None
 
 
 def _agree(states: Tensor, others: Tensor) -> bool:
@@ -178,7 +168,9 @@ def _appearing_whole(path: Path, size: int) -> Iterator[Path]:
             # Claimed beforehand: a disk that fills under a mapped file kills the program.
             os.posix_fallocate(file.fileno(), 0, size)
         yield partial
+        seal(partial)
         os.replace(partial, path)
+        flush_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -22,6 +22,7 @@ from ranklet.data.texts import in_one
 from ranklet.encoder.source import EncoderSource
 from ranklet.errors import DataError, MissingExtraError
 from ranklet.files import make_folder, open_atomically, write_atomically
+from ranklet.foreign_text import as_cell
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run.folder import Run
 from ranklet.run.model_source import ModelSource, as_model_source, read_classifier, run_of
@@ -57,6 +58,20 @@ class Fix:
 
 
 @dataclass(frozen=True)
+class AuditFolder:
+    """Where an audit is written.
+
+    Attributes:
+        path: Folder for `audit.json` and `findings.csv`.
+        escape_formulas: Put an apostrophe before a cell that a spreadsheet would compute: one that
+            begins with `=`, `+`, `-`, `@` or a tab.
+    """
+
+    path: str | Path
+    escape_formulas: bool = False
+
+
+@dataclass(frozen=True)
 class Reading:
     """How the texts of an audit are read.
 
@@ -82,7 +97,7 @@ def audit(
     max_length: int | None = None,
     label_views: LabelViews = "auto",
     fix: str | Path | Fix | None = None,
-    out: str | Path | None = None,
+    out: str | Path | AuditFolder | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Audit:
     """Audit the data of a training: texts, copies, leakage, shift and likely label errors.
@@ -101,7 +116,7 @@ def audit(
         fix: Csv file to write: a copy of `data`, which must be one file, with repaired texts and
             without empty ones, exact duplicates and copies of test texts; a `Fix` leaves out more.
             Every change is listed beside it, in `NAME.changes.csv`.
-        out: Folder for `audit.json` and `findings.csv`.
+        out: Folder for `audit.json` and `findings.csv`; an `AuditFolder` escapes formulas there.
         report: Receives a line at each long stage.
 
     Returns:
@@ -169,7 +184,7 @@ def audit(
         fixed = write_fixed(source, fixed_settings, decisions, Path(fix.path))
         result = replace(result, fixed=fixed)
     if out is not None:
-        _write(result, Path(out))
+        _write(result, AuditFolder(out) if isinstance(out, str | Path) else out)
     return result
 
 
@@ -241,7 +256,8 @@ def _text_columns(settings: ReadingSettings, source: str) -> list[str]:
     return [column] if isinstance(column, str) else list(column)
 
 
-def _write(audit: Audit, folder: Path) -> None:
+def _write(audit: Audit, out: AuditFolder) -> None:
+    folder = Path(out.path)
     make_folder(folder)
     summary = {name: value for name, value in to_json(audit).items() if name != "findings"}
     text = json.dumps(summary, indent=2, ensure_ascii=False)
@@ -249,4 +265,5 @@ def _write(audit: Audit, folder: Path) -> None:
     with open_atomically(folder / "findings.csv") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(field.name for field in fields(Finding))
-        table.writerows(map(astuple, audit.findings))
+        rows = map(astuple, audit.findings)
+        table.writerows([as_cell(value, out.escape_formulas) for value in row] for row in rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.precision import prepare_memory
 from ranklet.errors import AdapterError, DataError, RunError
 from ranklet.files import open_atomically
+from ranklet.foreign_text import as_cell, to_json
 from ranklet.labels import SEPARATOR
 from ranklet.run.model_source import Model, name_of
 from ranklet.workflows._predict.sample import SubmittedLabels
@@ -50,6 +50,7 @@ def predict(
     all_probabilities: bool = False,
     submission: bool | Submission = False,
     compile: bool = False,
+    escape_formulas: bool = False,
     progress: Callable[[int], None] = lambda texts: None,
 ) -> int:
     """Predict a label for every text of a file.
@@ -67,6 +68,8 @@ def predict(
             label a text. A `Submission`: write what a contest asks for in its sample, and
             `NAME.json` beside it, which says how labels were written.
         compile: Have `torch.compile` write the layers' kernels; for long files.
+        escape_formulas: Put an apostrophe before a cell of a csv or tsv file that a spreadsheet
+            would compute: one that begins with `=`, `+`, `-`, `@` or a tab.
         progress: Receives the number of texts done so far.
 
     Returns:
@@ -101,7 +104,7 @@ def predict(
     rows = _numbered_rows(labels) if submission else _label_rows(all_probabilities)
     done = 0
     with open_atomically(output) as stream:
-        write = _writer(stream, output)
+        write = _writer(stream, output, escape_formulas)
         for probabilities in _probabilities(network, first, texts, progress):
             write(rows(network, probabilities, done))
             done += len(probabilities)
@@ -181,11 +184,9 @@ def _numbered_rows(
     return rows
 
 
-def _writer(stream: TextIO, output: Path) -> Callable[[Iterable[Row]], None]:
+def _writer(stream: TextIO, output: Path, escape_formulas: bool) -> Callable[[Iterable[Row]], None]:
     if output.suffix.lower() == ".jsonl":
-        return lambda rows: stream.writelines(
-            json.dumps(row, ensure_ascii=False) + "\n" for row in rows
-        )
+        return lambda rows: stream.writelines(to_json(row) + "\n" for row in rows)
     delimiter = "\t" if output.suffix.lower() == ".tsv" else ","
     table = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
     has_header = False
@@ -194,12 +195,12 @@ def _writer(stream: TextIO, output: Path) -> Callable[[Iterable[Row]], None]:
         nonlocal has_header
         for row in rows:
             if not has_header:
-                table.writerow(row)
+                table.writerow(as_cell(name, escape_formulas) for name in row)
                 has_header = True
-            table.writerow(map(_cell, row.values()))
+            table.writerow(as_cell(_joined(value), escape_formulas) for value in row.values())
 
     return write
 
 
-def _cell(value: object) -> object:
+def _joined(value: object) -> object:
     return SEPARATOR.join(map(str, value)) if isinstance(value, list) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ from ranklet.errors import (
 )
 from ranklet.evaluation.answers import evaluate_on
 from ranklet.evaluation.result import Evaluation
-from ranklet.files import sha256_file, write_atomically
+from ranklet.files import sha256_file
 from ranklet.head import module_device
 from ranklet.json_values import to_values
+from ranklet.local_paths import shared_model, shortened
 from ranklet.lora.adapter_file import TENSORS_FILE, AdapterFile, as_plain_lora
 from ranklet.lora.initial import plain_tensors
 from ranklet.lora.shrink import (
@@ -35,8 +36,8 @@ from ranklet.lora.shrink import (
     spectra,
     truncate_adapter,
 )
-from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
-from ranklet.run.certificate import certified_data, certify_run
+from ranklet.recipe import Recipe, load_recipe, recipe_hash
+from ranklet.run.certificate import certified_data, certify_run, write_manifest
 from ranklet.run.environment import environment, peak_memory_bytes
 from ranklet.run.folder import Run, write_json
 from ranklet.run.model_card import cut_adapter_card
@@ -48,7 +49,7 @@ from ranklet.run.model_source import (
     run_of,
 )
 from ranklet.run.new_run import check_vacant, new_run
-from ranklet.run.writing import write_adapter, write_evaluations
+from ranklet.run.writing import write_adapter, write_evaluations, write_recipe
 from ranklet.saved.assembly import assemble
 from ranklet.saved.model import SavedClassifier, build_saved, save_and_reload
 from ranklet.saved.probes import check_probes, compute_dtype
@@ -159,7 +160,7 @@ def shrink(
     )
     if mark is None or recipe is None:
         card = cut_adapter_card(
-            saved.settings.encoder,
+            shared_model(saved.settings.encoder),
             saved.labels.names,
             saved.settings.problem_type,
             *shrunk.parameters,
@@ -230,17 +231,21 @@ def _write_run(
     enforce_budget(plan)
     evaluations = {} if shrunk.after is None else {"validation": shrunk.after}
     with new_run(shrunk.folder, mark) as run:
-        write_atomically(run.recipe, to_yaml(recipe))
+        recipe = write_recipe(run, recipe)
         write_json(run.plan, plan.to_json())
         saved = write_adapter(run, recipe, plan, model, parent.settings, adapter, evaluations)
         about = {
             "machine": environment(module_device(model), compute_dtype(model)),
             "seed": recipe.seed,
-            "shrunk": {"adapter": sha256_file(parent.folder / TENSORS_FILE), **to_values(shrunk)},
+            "shrunk": {
+                "adapter": sha256_file(parent.folder / TENSORS_FILE),
+                **to_values(replace(shrunk, folder=Path(shortened(str(shrunk.folder))))),
+            },
             "peak_memory_bytes": peak_memory_bytes(),
         }
         write_json(run.environment, about)
         write_evaluations(run, evaluations)
         # Nothing was trained again: it is trained from what its parent was trained from.
-        certificate = certify_run(run, recipe, plan, model, saved, parent.encoder, data)
+        certificate = certify_run(run, recipe, plan, model, saved, data)
+        write_manifest(run)
         write_json(run.certificate, certificate)

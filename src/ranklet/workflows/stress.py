@@ -23,7 +23,7 @@ from ranklet.evaluation.stress import Stress, accuracy_of, stress_point, surenes
 from ranklet.files import make_folder
 from ranklet.json_values import to_values
 from ranklet.problem import SingleLabel
-from ranklet.run.certificate import certify_file
+from ranklet.run.certificate import certify_file, renew_manifest
 from ranklet.run.folder import Run, write_json
 from ranklet.run.model_source import Model, run_of
 from ranklet.run.report import write_run_report
@@ -165,3 +165,4 @@ def _write(run: Run, stressed: Stress) -> None:
     certify_file(run, run.stress)
     if run.metrics.is_file():  # a shrunk run has no records, and so no report
         write_run_report(run)
+        renew_manifest(run)

@@ -11,11 +11,10 @@ from typing import Any
 from ranklet.budget.plan import ParameterPlan
 from ranklet.data.reading.memory import Data
 from ranklet.evaluation.answers import evaluate_splits
-from ranklet.files import write_atomically
 from ranklet.json_values import to_values
 from ranklet.launch import Launch, read_launch
-from ranklet.recipe import Recipe, as_recipe, recipe_hash, to_yaml
-from ranklet.run.certificate import certify_run
+from ranklet.recipe import Recipe, as_recipe, recipe_hash, shared_recipe
+from ranklet.run.certificate import certify_run, write_manifest
 from ranklet.run.folder import Run, write_json
 from ranklet.run.model_card import model_card
 from ranklet.run.new_run import check_vacant, chosen_folder, new_run
@@ -29,6 +28,7 @@ from ranklet.run.writing import (
     write_baselines,
     write_evaluations,
     write_importance,
+    write_recipe,
 )
 from ranklet.saved.model import as_saved
 from ranklet.text_classifier import TextClassifier
@@ -126,7 +126,7 @@ def _train(
         # Only now, so that a training that cannot begin says nothing but why.
         prepared.describe(observer.report)
         write_json(run.plan, plan.to_json())
-        write_atomically(run.recipe, to_yaml(resolved))
+        shared = write_recipe(run, resolved)
 
         # Tokens, the start of what trains, and the loop, which leaves the best of validation.
         inputs = make_ready(prepared, processes, observer.report)
@@ -137,7 +137,7 @@ def _train(
         answers = answer_tuned(model, prepared.taught, corpora, observer.report)
         evaluations = evaluate_splits(model, answers, resolved.seed)
         settings = classifier_settings(resolved)
-        saved = write_adapter(run, resolved, plan, model, settings, prepared.adapter, evaluations)
+        saved = write_adapter(run, shared, plan, model, settings, prepared.adapter, evaluations)
         about = describe_training(
             resolved, prepared.taught, corpora, result, prepared.dtype, prepared.device
         )
@@ -149,9 +149,10 @@ def _train(
         write_importance(run, model, answers)
         write_baselines(run, prepared.splits, resolved)
         data = prepared.splits.sha256
-        certificate = certify_run(run, resolved, plan, model, saved, prepared.encoder, data)
+        certificate = certify_run(run, shared, plan, model, saved, data)
         write_run_report(run, certificate["sha256"])
         stop.ignore()  # what is left takes no time, and nobody could continue it
+        write_manifest(run)
         write_json(run.certificate, certificate)  # last: it marks a finished run
     observer.finish(run)
     return run
@@ -224,6 +225,6 @@ def learn(
     observer.report(describe_result(result))
     answers = answer_tuned(model, prepared.taught, inputs.corpora, observer.report)
     evaluations = evaluate_splits(model, answers, prepared.recipe.seed)
-    card = model_card(prepared.recipe, model, prepared.plan, evaluations)
+    card = model_card(shared_recipe(prepared.recipe)[0], model, prepared.plan, evaluations)
     settings, adapter = as_saved(model, classifier_settings(prepared.recipe), prepared.adapter)
     return Learned(TextClassifier(model, settings, adapter, card), prepared.plan, result)

@@ -13,7 +13,8 @@ from ranklet.data.reading.memory import Data, as_source
 from ranklet.errors import RunError
 from ranklet.evaluation.comparison.across_seeds import AcrossSeeds, summarise_seeds
 from ranklet.files import make_folder, write_atomically
-from ranklet.recipe import Recipe, load_recipe, recipe_hash, to_yaml
+from ranklet.local_paths import write_local_paths
+from ranklet.recipe import Recipe, load_recipe, recipe_hash, shared_recipe, to_yaml
 from ranklet.run.certificate import certified_data
 from ranklet.run.folder import Run, SeedFolder, write_json
 from ranklet.run.new_run import check_vacant, chosen_folder
@@ -133,11 +134,13 @@ def _check_texts(recipe: Recipe, in_memory: InMemoryBySplit, runs: Iterable[Run]
 
 
 def _open_folder(seeds: SeedFolder, recipe: Recipe) -> None:
+    shared, local_paths = shared_recipe(recipe)
     if not seeds.is_begun:
         check_vacant(seeds.folder)
         make_folder(seeds.folder)
-        write_atomically(seeds.recipe, to_yaml(recipe))
-    elif recipe_hash(load_recipe(seeds.recipe)) != recipe_hash(recipe):
+        write_local_paths(seeds.folder, local_paths)
+        write_atomically(seeds.recipe, to_yaml(shared))
+    elif recipe_hash(load_recipe(seeds.recipe, as_shared=True)) != recipe_hash(shared):
         raise RunError(f"{seeds.folder}: holds the seeds of another recipe; choose another --out")
 
 

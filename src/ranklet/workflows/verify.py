@@ -27,6 +27,7 @@ from ranklet.workflows._verify.checks import (
     check_figure,
     check_metrics,
     check_model,
+    check_others,
     check_plan,
     check_probe_logits,
     check_recipe,
@@ -87,6 +88,7 @@ def _checks(stated: StatedRun, data: Data | None) -> Iterator[Check]:
         ("saved tensors", check_saved),
         ("metrics", check_metrics),
         ("evaluation", check_evaluations),
+        ("other files", check_others),
     ):
         yield _checked(name, check, stated)
     for split in ("train", "validation", "test"):

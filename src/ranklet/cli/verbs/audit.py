@@ -84,13 +84,14 @@ def audit(
         list[FailOn] | None,
         typer.Option(help="Exit with 1 if this is found (repeat for several)."),
     ] = None,
+    escape_formulas: options.EscapeFormulasOption = False,
     device: options.DeviceOption = "auto",
     precision: options.PrecisionOption = "auto",
     json: options.JsonOption = False,
 ) -> None:
     """Look for what is wrong with data before training: copies, leakage, wrong labels."""
     from ranklet.data.audit.result import to_json
-    from ranklet.workflows.audit import Fix, audit
+    from ranklet.workflows.audit import AuditFolder, Fix, audit
 
     result = audit(
         data,
@@ -100,7 +101,7 @@ def audit(
         max_length=max_length,
         label_views=label_views,
         fix=None if fix is None else Fix(fix, drop_near_duplicates, label_errors),
-        out=out,
+        out=None if out is None else AuditFolder(out, escape_formulas),
         report=report,
     )
     if json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ranklet.cli import options
-from ranklet.cli.terminal import can_show, print_json
+from ranklet.cli.terminal import can_show, print_json, print_line
 from ranklet.labels import as_written
 
 if TYPE_CHECKING:
@@ -44,9 +43,9 @@ def print_classifications(answers: Sequence[Classification]) -> None:
     """Print each text's label and a bar for every label."""
     block = "█" if can_show("█") else "#"
     for answer in answers:
-        sys.stdout.write(f"{as_written(answer.label) or '(no label)'}\n")
+        print_line(as_written(answer.label) or "(no label)")
         width = max(len(name) for name in answer.probabilities)
         ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
         for name, probability in ranked:
             bar = block * round(probability * BAR_WIDTH)
-            sys.stdout.write(f"  {name:<{width}}  {probability:6.1%}  {bar}\n")
+            print_line(f"  {name:<{width}}  {probability:6.1%}  {bar}")

@@ -47,6 +47,7 @@ def predict(
     ] = None,
     device: options.DeviceOption = "auto",
     precision: options.PrecisionOption = "auto",
+    escape_formulas: options.EscapeFormulasOption = False,
     compile: Annotated[
         bool, typer.Option("--compile", help="Compile the layers first, for long files.")
     ] = False,
@@ -68,6 +69,7 @@ def predict(
             all_probabilities=probabilities,
             submission=contest or submission,
             compile=compile,
+            escape_formulas=escape_formulas,
             progress=lambda texts: bar.update(task, completed=texts),
         )
     report(f"{output}: {texts:,} texts")

@@ -13,6 +13,7 @@ import typer
 
 from ranklet.cli import options
 from ranklet.cli.terminal import print_line, print_table, progress_bar, report
+from ranklet.foreign_text import printable
 
 if TYPE_CHECKING:
     from ranklet.recipe import Recipe
@@ -178,7 +179,10 @@ def _shown_training() -> Iterator[Observer]:
                     f"accuracy {entry['accuracy']:.4f}, macro F1 {entry['macro_f1']:.4f}"
                 )
 
-        yield Observer(lambda line: bar.console.print(line, markup=False), start, record)
+        def report(line: str) -> None:
+            bar.console.print(printable(line), markup=False)
+
+        yield Observer(report, start, record)
 
 
 def _seeds(text: str) -> list[int]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from tokenizers import AddedToken
 
+from ranklet.data.tokens.tokenizer_checks import LARGEST_FILE
 from ranklet.errors import WeightsError
 
 CONFIG, NUMBERED, SPECIAL = "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"
@@ -89,9 +90,11 @@ def read_text(path: Path) -> str:
     """Read a UTF-8 file.
 
     Raises:
-        WeightsError: It cannot be read.
+        WeightsError: It cannot be read, or is larger than any tokenizer's.
     """
     try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise WeightsError(f"{path}: has more than {LARGEST_FILE:,} bytes")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path}: cannot be read ({error}); get the file again") from error

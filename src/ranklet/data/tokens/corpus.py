@@ -1,18 +1,14 @@
 """TokenCorpus: one split, tokenized once, and its cache on disk.
 
-The cache spares the second run the tokenizer. It may be deleted at any time and never makes a run
-fail: what cannot be read, is damaged or cannot be written only means tokenizing again. Labels are
-never stored in it.
+The cache spares the second run the tokenizer and never makes a run fail: what cannot be read or
+written only means tokenizing again. Labels are never stored in it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -23,20 +19,19 @@ import numpy as np
 import tokenizers
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import numpy as safetensors
 from tokenizers import Tokenizer
 
 from ranklet.batch import Batch
+from ranklet.cache import read_cached, write_cached
 from ranklet.data.texts import Text
 from ranklet.data.tokens.batching import Indices
 from ranklet.data.tokens.long_texts import LongTexts, window_weights
 from ranklet.data.tokens.tokenizer import BEGINNING_ONLY, Tokens, check_texts, tokenize
 from ranklet.errors import DataError
-from ranklet.files import write_atomically
 
 # Part of every key: raise it whenever the same texts would give other ids or another file.
-CACHE_FORMAT = "ranklet token cache 1"
+CACHE_FORMAT = "ranklet token cache 2"
 
 MAX_CACHE_BYTES = 2 * 1024**3
 
@@ -250,36 +245,21 @@ def build_corpus(
     max_length: int,
     cache_folder: Path | None,
     long_texts: LongTexts = BEGINNING_ONLY,
+    report: Callable[[str], None] = lambda line: None,
 ) -> TokenCorpus:
     """Tokenize the texts of a split, or take the ids of an earlier run from the cache.
 
     Labels are class indices, one a text; `max_length` counts tokens, special ones included; ids are
-    kept in the cache folder, such as `default_cache_folder()`, or with None nowhere.
+    kept in the cache folder, such as `default_cache_folder()`, or with None nowhere; `report`
+    receives a line where the cache is damaged.
 
     Raises:
         DataError: A text that cannot be tokenized, or not one label per text.
     """
     if labels is not None and len(labels) != len(texts):
         raise DataError(f"{len(labels)} labels for {len(texts)} texts; give one each", "labels")
-    tokens = _cached_tokens(tokenizer, texts, max_length, cache_folder, long_texts)
+    tokens = _cached_tokens(tokenizer, texts, max_length, cache_folder, long_texts, report)
     return corpus_of(tokens, None if labels is None else np.array(labels, dtype=np.int64))
-
-
-def default_cache_folder() -> Path:
-    """Return `$RANKLET_CACHE`, else `$XDG_CACHE_HOME/ranklet`, else `~/.cache/ranklet`.
-
-    An account without a home folder gets one of its own among the temporary files.
-    """
-    own = os.environ.get("RANKLET_CACHE")
-    if own:
-        return Path(os.path.expanduser(own))
-    shared = os.environ.get("XDG_CACHE_HOME")
-    if shared and os.path.isabs(shared):  # its specification: a relative one is to be ignored
-        return Path(shared) / "ranklet"
-    try:
-        return Path.home() / ".cache" / "ranklet"
-    except RuntimeError:
-        return Path(tempfile.gettempdir()) / f"ranklet-{os.getuid()}"
 
 
 def _cached_tokens(
@@ -288,13 +268,14 @@ def _cached_tokens(
     max_length: int,
     cache_folder: Path | None,
     long_texts: LongTexts,
+    report: Callable[[str], None],
 ) -> Tokens:
     if cache_folder is None:
         return tokenize(tokenizer, texts, max_length, long_texts)
     check_texts(texts)
     key = _content_key(tokenizer, texts, max_length, long_texts)
     path = cache_folder / "tokens" / f"{key}.safetensors"
-    tokens = _read_tokens(path)
+    tokens = _read_tokens(path, report)
     if tokens is None:
         tokens = tokenize(tokenizer, texts, max_length, long_texts)
         _store_tokens(path, tokens)
@@ -330,45 +311,14 @@ def _store_tokens(path: Path, tokens: Tokens) -> None:
         arrays["text_starts"] = tokens.text_starts
     if tokens.token_types is not None:
         arrays["token_types"] = tokens.token_types
-    with suppress(OSError):  # RunError is one
-        # Private: token ids are the texts themselves in other letters.
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, save(arrays, {"sha256": _seal(arrays)}))
-        remove_oldest(path.parent, MAX_CACHE_BYTES)
+    write_cached(path, safetensors.save(arrays), MAX_CACHE_BYTES)
 
 
-def _read_tokens(path: Path) -> Tokens | None:
-    try:
-        with safe_open(path, framework="numpy") as stored:
-            seal = (stored.metadata() or {}).get("sha256")
-            names = ["token_ids", "offsets", "truncated"]
-            names += [name for name in ("text_starts", "token_types") if name in stored.keys()]  # noqa: SIM118
-            arrays: dict[str, NDArray[Any]] = {name: stored.get_tensor(name) for name in names}
-    except (OSError, SafetensorError, ValueError, TypeError, KeyError, AttributeError):
+def _read_tokens(path: Path, report: Callable[[str], None]) -> Tokens | None:
+    content = read_cached(path, report)
+    if content is None:
         return None
-    if seal != _seal(arrays):
-        return None
-    with suppress(OSError):
-        os.utime(path)  # the entries used longest ago are removed first
+    arrays = safetensors.load(content)
     truncated = int(arrays["truncated"][0])
     optional = arrays.get("text_starts"), arrays.get("token_types")
     return Tokens(arrays["token_ids"], arrays["offsets"], truncated, *optional)
-
-
-def _seal(arrays: Mapping[str, NDArray[Any]]) -> str:
-    def parts() -> Iterator[bytes]:
-        for name, array in arrays.items():
-            yield f"{name} {array.dtype} {array.shape}".encode()
-            yield array.tobytes()
-
-    return _framed_sha256(parts())
-
-
-def remove_oldest(folder: Path, max_bytes: int) -> None:
-    """Delete the files of a cache that were used longest ago until the rest takes `max_bytes`."""
-    files = [(entry.stat(), entry) for entry in folder.iterdir() if entry.is_file()]
-    total = 0
-    for status, entry in sorted(files, key=lambda file: file[0].st_mtime, reverse=True):
-        total += status.st_size
-        if total > max_bytes:
-            entry.unlink(missing_ok=True)

@@ -28,6 +28,7 @@ from ranklet.data.tokens.added_tokens import (
     read_text,
     special_names,
 )
+from ranklet.data.tokens.tokenizer_checks import UnsafeTokenizer, check_tokenizer
 from ranklet.errors import WeightsError, convert_command
 
 # Who plays which role. A folder that names others needs a tokenizer.json.
@@ -48,12 +49,16 @@ ROBERTA_SPECIAL = {
 
 
 def read_tokenizer_json(path: Path) -> Tokenizer:
-    """Read a tokenizer.json as it is, padding and truncation included.
+    """Read a tokenizer.json, without its padding and truncation.
 
     Raises:
-        WeightsError: A damaged file.
+        WeightsError: A damaged file, or one that may hang, fill the memory or end the process.
     """
     text, added = read_text(path), added_tokens(path.parent)
+    try:
+        check_tokenizer(json_object(path))
+    except UnsafeTokenizer as unsafe:
+        raise WeightsError(f"{path}: {unsafe}; get the encoder from someone you trust") from unsafe
 
     def build() -> Tokenizer:
         tokenizer = Tokenizer.from_str(text)
@@ -144,8 +149,12 @@ def _tokens_to_add(
 def _working(build: Callable[[], Tokenizer], path: Path) -> Tokenizer:
     try:
         tokenizer = build()
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
         tokenizer.encode("a \u2603")  # a missing unknown token shows only in use
-    except Exception as error:  # tokenizers raises nothing narrower
+    except BaseException as error:  # tokenizers raises nothing narrower, and panics with this
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         reason = " ".join(str(error).split())
         raise WeightsError(f"{path}: damaged tokenizer ({reason}); get the file again") from error
     return tokenizer

@@ -22,6 +22,7 @@ from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report.figures import style
 from ranklet.evaluation.report.table import Cell, Difference, PlainCell, Share, Table
 from ranklet.evaluation.wording import between, duration, or_dash, percent
+from ranklet.foreign_text import without_controls
 
 # Colours of drawings that follow the page, which is dark where the reader's screen is.
 _FOLLOWING = {
@@ -84,8 +85,7 @@ def render_page(template: str, **values: Any) -> str:
     page: str = environment.get_template(template).render(
         style=Markup(style), script=Markup(script), script_hash=_policy_hash(script), **values
     )
-    # A lone surrogate, which JSON can smuggle into a label, has no UTF-8 form.
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return without_controls(page)
 
 
 def inline_figures(figures: Mapping[str, ReportFigure]) -> dict[str, ReportFigure]:

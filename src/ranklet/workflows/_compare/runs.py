@@ -144,7 +144,7 @@ def _read(run: Run, name: str, split: ComparedSplit) -> ComparedRun:
             f"evaluation beside it {evaluation.rows:,}; restore the run"
         )
     hashes = read_json(run.certificate).get("sha256", {})
-    recipe = load_recipe(run.recipe)
+    recipe = load_recipe(run.recipe, as_shared=True)
     files = {f"data.{field}": digest for field, digest in hashes.get("data", {}).items()}
     files["encoder"] = sha256_json(hashes.get("encoder", {}))
     return ComparedRun(

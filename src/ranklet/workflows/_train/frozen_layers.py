@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ranklet.data.tokens.corpus import Corpus, TokenCorpus, default_cache_folder
+from ranklet.cache import default_cache_folder
+from ranklet.data.tokens.corpus import Corpus, TokenCorpus
 from ranklet.encoder.families import AnyEncoder
 from ranklet.recipe import EngineSection
 from ranklet.training.frozen_layers import (
@@ -65,8 +66,8 @@ def skip_frozen_layers(
         )
         try:
             return (
-                cache_states(encoder, train, first_layer, folder, limit),
-                cache_states(encoder, validation, first_layer, folder, limit),
+                cache_states(encoder, train, first_layer, folder, limit, report),
+                cache_states(encoder, validation, first_layer, folder, limit, report),
             )
         except OSError as error:
             reason = error.strerror or str(error)

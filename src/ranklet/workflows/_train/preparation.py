@@ -9,9 +9,10 @@ from functools import partial
 import torch
 
 from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
+from ranklet.cache import default_cache_folder
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.encoded_splits import EncodedSplit, Splits
-from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, default_cache_folder
+from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus
 from ranklet.data.tokens.tokenizer import unknown_share
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import EncoderSource
@@ -155,7 +156,7 @@ def make_ready(
 ) -> TrainingInputs:
     """Tokenize the texts and give what trains its start."""
     recipe, model, beginning = prepared.recipe, prepared.model, prepared.beginning
-    corpora = _tokenize(model, prepared.taught)
+    corpora = _tokenize(model, prepared.taught, report)
     report(describe_engine(corpora, recipe, prepared.dtype, prepared.device, processes.count))
     for line in describe_unknown(_unknown_share(model, corpora["train"])):
         report(line)
@@ -178,7 +179,7 @@ def make_ready(
     )
 
 
-def _tokenize(model: ClassifierNetwork, splits: Splits) -> Corpora:
+def _tokenize(model: ClassifierNetwork, splits: Splits, report: Callable[[str], None]) -> Corpora:
     preprocessing = model.preprocessing
     assert preprocessing is not None
 
@@ -190,6 +191,7 @@ def _tokenize(model: ClassifierNetwork, splits: Splits) -> Corpora:
             preprocessing.max_length,
             default_cache_folder(),
             preprocessing.long_texts,
+            report,
         )
 
     by_name = {"train": splits.train, "validation": splits.validation, "test": splits.test}

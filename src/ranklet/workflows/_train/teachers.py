@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 
 from ranklet.batch import Batch
+from ranklet.cache import default_cache_folder, read_cached, write_cached
 from ranklet.data.cleaning import clean, drop_empty
 from ranklet.data.duplicates import normal_form
 from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.reading.sources import read_examples
 from ranklet.data.texts import in_one
 from ranklet.data.tokens.batching import Indices
-from ranklet.data.tokens.corpus import default_cache_folder, remove_oldest
 from ranklet.encoder.source import TOKENIZER_FILES, EncoderSource
 from ranklet.encoder.weight_files import weight_files
 from ranklet.errors import AdapterError, RankletError, RecipeError, RecipeIssue
-from ranklet.files import sha256_file, sha256_json, write_atomically
+from ranklet.files import sha256_file, sha256_json
 from ranklet.labels import LabelSet
 from ranklet.lora.adapter_file import CONFIG_FILE
 from ranklet.problem import SingleLabel
@@ -141,10 +141,10 @@ def _logits(
     try:
         folder = _folder(name)
         is_own = not is_whole_classifier(folder) or is_computed_here(folder)
-        key = _key(folder, not is_own, texts, recipe)
+        key = _key(folder, not is_own, texts, labels, recipe)
         path = default_cache_folder() / "teachers" / f"{key}.npy"
-        if path.is_file():
-            return torch.from_numpy(np.load(path))
+        if (kept := read_cached(path, report)) is not None:
+            return torch.from_numpy(np.load(io.BytesIO(kept)))
         if is_own:
             teacher = _own(folder, recipe)
         else:
@@ -178,7 +178,9 @@ def _folder(teacher: str) -> Path:
     return EncoderSource(teacher).folder
 
 
-def _key(folder: Path, of_transformers: bool, texts: Sequence[str], recipe: Recipe) -> str:
+def _key(
+    folder: Path, of_transformers: bool, texts: Sequence[str], labels: LabelSet, recipe: Recipe
+) -> str:
     files = sorted(folder.iterdir())
     if is_whole_classifier(folder):
         names = ("config.json", *TOKENIZER_FILES)
@@ -192,6 +194,7 @@ def _key(folder: Path, of_transformers: bool, texts: Sequence[str], recipe: Reci
             recipe.data.max_length if of_transformers else None,
         ],
         "texts": texts,
+        "columns": labels.names,
     }
     return sha256_json(content)
 
@@ -200,12 +203,7 @@ def _keep(path: Path, logits: Tensor) -> None:
     """Keep a teacher's answers; a disk that refuses them costs time later, not the training."""
     stream = io.BytesIO()
     np.save(stream, logits.numpy())
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        remove_oldest(path.parent, CACHE_LIMIT)
-        write_atomically(path, stream.getvalue())
-    except (OSError, RankletError):
-        return
+    write_cached(path, stream.getvalue(), CACHE_LIMIT)
 
 
 def _refused(message: str) -> RecipeError:

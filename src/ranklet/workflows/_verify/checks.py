@@ -19,10 +19,11 @@ from ranklet.files import differing_names, sha256_json
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.recipe.tree import plain
 from ranklet.recipe.yaml_tree import parse_tree
-from ranklet.run.certificate import encoder_hashes, metrics_hash
+from ranklet.run.certificate import metrics_hash, other_hashes, uncovered_files
 from ranklet.run.folder import read_json
 from ranklet.run.reading import read_evaluations
 from ranklet.run.records import read_records
+from ranklet.saved.file_sums import encoder_sums
 from ranklet.saved.probes import check_probes, compute_dtype
 from ranklet.vocabulary import Split
 from ranklet.workflows._verify.claims import StatedRun
@@ -105,7 +106,7 @@ def check_encoder(stated: StatedRun) -> Finding:
     certified, folder = stated.hashes("encoder"), stated.saved.encoder.folder
     if not isinstance(certified, Mapping):
         return "not checked", "the certificate holds no hash of it"
-    actual = encoder_hashes(folder)
+    actual = encoder_sums(folder)
     return _listed(differing_names(certified, actual), f"{', '.join(actual)} in {folder}")
 
 
@@ -158,6 +159,17 @@ def check_evaluations(stated: StatedRun) -> Finding:
         for name, evaluation in present.items()
     ]
     return _listed(wrong, ", ".join(figures) or "none")
+
+
+def check_others(stated: StatedRun) -> Finding:
+    """Compare the hashes of what a clock is in, and list what nobody vouches for."""
+    uncovered = uncovered_files(stated.run)
+    note = f"; not covered: {', '.join(uncovered)}" if uncovered else ""
+    if not stated.run.manifest.is_file():
+        return "not checked", f"there is no {stated.run.manifest.name}{note}"
+    actual = other_hashes(stated.run)
+    state, detail = _listed(differing_names(read_json(stated.run.manifest), actual), "")
+    return state, (detail or f"{len(actual)} files, with report and figures") + note
 
 
 def _fits(path: Path, evaluation: Evaluation) -> bool:

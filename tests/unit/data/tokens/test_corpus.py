@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from ranklet import cache
 from ranklet.data.tokens import corpus as corpus_module
-from ranklet.data.tokens.corpus import TokenCorpus, build_corpus, default_cache_folder
+from ranklet.data.tokens.corpus import TokenCorpus, build_corpus
 from ranklet.data.tokens.long_texts import LongTexts
 from ranklet.errors import DataError, RunError
 from ranklet.training.resident_corpus import resident
@@ -174,7 +175,11 @@ def test_damaged_cache_is_rebuilt(tmp_path: Path, damage: Callable[[Path], objec
     path = cache_file(tmp_path)
     sound = path.read_bytes()
     damage(path)
-    assert content(build(tmp_path)) == EXPECTED
+    lines: list[str] = []
+    again = build_corpus(ABC, TEXTS, None, 4, tmp_path, report=lines.append)
+    assert content(again) == EXPECTED
+    said = f"cache: {path} is damaged, thrown away and made again"
+    assert lines == ([] if path.is_dir() else [said])
     assert path.is_dir() or path.read_bytes() == sound
 
 
@@ -202,7 +207,7 @@ def test_unwritable_cache_only_means_no_cache(
     def fail(path: Path, _: bytes) -> None:
         raise RunError(f"cannot write {path}: no space left on device")
 
-    monkeypatch.setattr(corpus_module, "write_atomically", fail)
+    monkeypatch.setattr(cache, "write_atomically", fail)
     assert content(build(tmp_path / "full")) == EXPECTED
 
 
@@ -221,36 +226,6 @@ def test_oldest_entries_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(names) == 2
     assert second.name in names
     assert first.name not in names
-
-
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({"RANKLET_CACHE": "/r", "XDG_CACHE_HOME": "/x", "HOME": "/h"}, "/r"),
-        ({"RANKLET_CACHE": "~/r", "HOME": "/h"}, "/h/r"),
-        ({"RANKLET_CACHE": "", "XDG_CACHE_HOME": "/x", "HOME": "/h"}, "/x/ranklet"),
-        ({"XDG_CACHE_HOME": "", "HOME": "/h"}, "/h/.cache/ranklet"),
-        ({"XDG_CACHE_HOME": "relative", "HOME": "/h"}, "/h/.cache/ranklet"),
-    ],
-)
-def test_default_cache_folder(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: str
-) -> None:
-    for name in ("RANKLET_CACHE", "XDG_CACHE_HOME", "HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert default_cache_folder() == Path(expected)
-
-
-def test_default_cache_folder_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    def homeless() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.delenv("RANKLET_CACHE")
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(Path, "home", homeless)
-    assert default_cache_folder().name == f"ranklet-{os.getuid()}"
 
 
 @given(st.lists(st.integers(0, 4), max_size=12), st.data())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,48 @@ def test_what_a_refusal_leaves_open_is_refused(workplace: Path, ranklet: Any) ->
     answer = ranklet("train", "mine.csv", *TINY)
     assert answer.returncode == 2
     assert "data.encoding=cp1251" in answer.stderr
+
+
+def test_a_folder_gives_its_splits(workplace: Path, ranklet: Any) -> None:
+    folder = workplace / "mine"
+    folder.mkdir()
+    for name in ("train", "dev", "test"):
+        lines = ["text,label", *(f"{text} of {name},{label}" for text, label, _ in ROWS)]
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    answer = ranklet("train", "mine", *TINY, "--out", "run-of-it")
+    assert answer.returncode == 0, answer.stderr
+    assert "data: 12 train, 12 validation, 12 test texts, 2 labels" in answer.stderr
+
+
+def test_the_folder_one_is_in_is_data(
+    workplace: Path, ranklet: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = workplace / "mine"
+    folder.mkdir()
+    write(folder, "text,label,id")
+    monkeypatch.chdir(folder)
+    options = ("--set", "encoder=../encoder", "--set", "training.epochs=1", *TINY[4:])
+    answer = ranklet("train", ".", *options)
+    assert answer.returncode == 0, answer.stderr
+    assert (folder / "runs" / "mine" / "certificate.json").is_file()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_columns_are_kept_beside_the_answers(workplace: Path, ranklet: Any, suffix: str) -> None:
+    rows = 'id,text,note\n007,the goal,"a, b"\n8,the treaty,=1\n'
+    (workplace / "new.csv").write_text(rows, encoding="utf-8")
+    command = ("predict", "run", "new.csv", "--output", f"out{suffix}")
+    assert ranklet(*command, "--keep", "id", "--keep", "note").returncode == 0
+    lines = (workplace / f"out{suffix}").read_text(encoding="utf-8").splitlines()
+    if suffix == ".csv":
+        assert lines[0] == "id,note,label,probability"
+        assert [line.rpartition(",")[0].rpartition(",")[0] for line in lines[1:]] == [
+            '007,"a, b"',
+            "8,=1",
+        ]
+    else:
+        assert [json.loads(line)["id"] for line in lines] == ["007", "8"]
+        assert list(json.loads(lines[0])) == ["id", "note", "label", "probability"]
+    for wrong, says in (("name", "no column 'name'"), ("label", "own column 'label'")):
+        answer = ranklet(*command, "--keep", wrong)
+        assert (answer.returncode, says in answer.stderr) == (2, True), answer.stderr

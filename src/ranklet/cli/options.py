@@ -116,13 +116,14 @@ def columns(
     text_column: list[str] | None,
     label_column: str | None = None,
     settings: list[str] | None = None,
+    keep: list[str] | None = None,
 ) -> Columns:
     """Say which columns hold text and label, and how files are written; None: as in the run."""
     from ranklet.data.reading.columns import READING_FIELDS, Columns
     from ranklet.recipe.yaml_file import data_fields
 
     fields = data_fields(settings, READING_FIELDS) if settings else {}
-    return Columns(text_column or None, label_column, fields=fields)
+    return Columns(text_column or None, label_column, keep=keep or (), fields=fields)
 
 
 def stem_of(source: str) -> str:

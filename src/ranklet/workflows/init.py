@@ -11,7 +11,7 @@ from statistics import median
 
 from ranklet.data.reading.find_columns import FoundColumns, find_columns
 from ranklet.data.reading.row import Row
-from ranklet.data.reading.sources import first_rows
+from ranklet.data.reading.sources import first_rows, splits_of
 from ranklet.data.words import count_words
 from ranklet.errors import DataError
 from ranklet.recipe import Recipe, load_recipe, to_yaml
@@ -52,11 +52,12 @@ def init(
 ) -> FirstRecipe:
     """Make the recipe of a first training: find the columns of the data, and name them.
 
-    Only the first 1,000 rows are looked at.
+    Only the first 1,000 rows are looked at. A folder or a data set with parts for validation and
+    test gives these too.
 
     Args:
         data: Training texts: file, folder, named set or hub data set.
-        test: Test texts; None: none.
+        test: Test texts; None: those in the data, if any.
         text: Columns of the text; empty: found.
         label: Column of the label; None: found.
         overrides: Texts such as `training.epochs=5`, as of `load_recipe`.
@@ -65,9 +66,10 @@ def init(
         DataError: The data cannot be read, or their columns are in doubt.
         RecipeError: An override is wrong.
     """
-    sources = [f"data.train={json.dumps(str(data))}"]
+    splits = splits_of(str(data))
     if test is not None:
-        sources.append(f"data.test={json.dumps(str(test))}")
+        splits = {**splits, "test": str(test)}
+    sources = [f"data.{split}={json.dumps(source)}" for split, source in splits.items()]
     recipe = load_recipe(BEGINNING, [*sources, *overrides])
     section = recipe.data
     stated = section.model_fields_set

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ranklet.classifier import CHUNK_TEXTS, ClassifierNetwork
 from ranklet.data.reading.columns import AS_IN_RUN, Columns
 from ranklet.data.reading.memory import Data, RowsInMemory, as_source
-from ranklet.data.reading.sources import stream_texts
+from ranklet.data.reading.sources import stream_cells, stream_texts
 from ranklet.data.texts import Text
 from ranklet.data.tokens.corpus import TokenCorpus
 from ranklet.encoder.precision import prepare_memory
@@ -61,7 +61,8 @@ def predict(
         output: csv, tsv or jsonl; one row for each text, in the same order: `label`,
             `probability`, and with `all_probabilities` one `probability of LABEL` each. Where a
             text may have several labels, both hold several: with `|` between them, lists in jsonl.
-        columns: Where the texts stand in a file or table.
+        columns: Where the texts stand in a file or table, and which other columns are kept before
+            the answers.
         all_probabilities: Write the probability of every label too.
         submission: Write two columns instead, `ID` (row, counted from 0) and `Label` (the integer
             that the training file has for it, else the position of the label); there must be one
@@ -93,22 +94,35 @@ def predict(
     labels = spellings(model, network)
     if isinstance(submission, Submission):
         draft = prepare_submission(submission, labels, source, settings)
-        answers = np.concatenate(list(_probabilities(network, first, texts, progress)))
-        write_submission(output, draft, labels, network.problem, answers, model)
-        return len(answers)
+        whole = np.concatenate(list(_probabilities(network, first, texts, progress)))
+        write_submission(output, draft, labels, network.problem, whole, model)
+        return len(whole)
     if submission and labels.several:
         raise AdapterError(
             f"{name_of(model)}: gives a text several labels, and submission writes one; omit it, or"
             " name the contest's --sample"
         )
     rows = _numbered_rows(labels) if submission else _label_rows(all_probabilities)
+    cells = stream_cells(source, columns.keep, settings.dialect) if columns.keep else None
     done = 0
     with open_atomically(output) as stream:
         write = _writer(stream, output, escape_formulas)
         for probabilities in _probabilities(network, first, texts, progress):
-            write(rows(network, probabilities, done))
+            answers = rows(network, probabilities, done)
+            write(answers if cells is None else _beside(columns.keep, cells, answers))
             done += len(probabilities)
     return done
+
+
+def _beside(
+    names: Sequence[str], cells: Iterator[tuple[str, ...]], answers: Iterable[Row]
+) -> Iterator[Row]:
+    """Put the cells that are kept before each answer."""
+    for answer in answers:
+        taken = next((name for name in names if name in answer), None)
+        if taken is not None:
+            raise RunError(f"--keep {taken}: the output has its own column {taken!r}; rename yours")
+        yield dict(zip(names, next(cells), strict=True)) | answer
 
 
 def _probabilities(

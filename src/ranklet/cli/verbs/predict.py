@@ -21,6 +21,10 @@ def predict(
     output: Annotated[Path, typer.Option(help="File to write: csv, tsv or jsonl.")],
     text_column: options.TextColumnOption = None,
     set_: options.ReadingOption = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Column to write before the answer (repeat)."),
+    ] = None,
     encoder: options.EncoderOption = None,
     label_names: options.LabelNamesOption = None,
     problem_type: options.ProblemTypeOption = None,
@@ -57,6 +61,8 @@ def predict(
 
     if sample is None and (label_form or positive or rows):
         raise typer.BadParameter("--label-form, --positive and --rows go with --sample")
+    if keep and (submission or sample):
+        raise typer.BadParameter("--keep does not go with a submission, whose columns are fixed")
     contest = None if sample is None else Submission(str(sample), label_form, positive, rows)
 
     with progress_bar("{task.completed:,} texts") as bar:
@@ -65,7 +71,7 @@ def predict(
             options.model_source(model, encoder, label_names, device, precision, problem_type),
             source,
             output,
-            columns=options.columns(text_column, settings=set_),
+            columns=options.columns(text_column, settings=set_, keep=keep),
             all_probabilities=probabilities,
             submission=contest or submission,
             compile=compile,

@@ -18,6 +18,7 @@ class Columns:
         text: Column of the text, or several, joined by a space; None: as in the run, else `text`.
         label: Column of the label; None: as in the run, else `label`.
         dialect: How a delimited file is written; None: as in the run, else as the file shows.
+        keep: Columns that `predict` writes beside its answers, as they stand, such as an id.
         fields: Fields of the data section of a recipe that say how data are read, in place of the
             run's; see `READING_FIELDS`.
     """
@@ -25,6 +26,7 @@ class Columns:
     text: str | Sequence[str] | None = None
     label: str | None = None
     dialect: Dialect | None = None
+    keep: Sequence[str] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 

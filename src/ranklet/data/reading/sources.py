@@ -33,14 +33,14 @@ from ranklet.data.reading.named_sets import (
 )
 from ranklet.data.reading.parts import Part, label_file_of
 from ranklet.data.reading.records import Record
-from ranklet.data.reading.row import Row
+from ranklet.data.reading.row import MISSING, Row, require_columns
 from ranklet.data.reading.rows import opened
 from ranklet.data.reading.settings import PLAIN, ReadingSettings
 from ranklet.data.reading.split_names import SPLITS
 from ranklet.data.texts import Text
 from ranklet.errors import DataError
 from ranklet.files import sha256_json
-from ranklet.labels import Label
+from ranklet.labels import SEPARATOR, Label
 from ranklet.vocabulary import DATA_SUFFIXES, PACKED_SUFFIXES, Split
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -116,6 +116,36 @@ def stream_texts(source: Data, settings: ReadingSettings = PLAIN) -> Iterator[tu
         for line, text in ((record.line, record.text) for record in part.records(unlabelled)):
             yield before + line, text
         before += line
+
+
+def stream_cells(
+    source: Data, columns: Sequence[str], dialect: Dialect = AS_WRITTEN
+) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of some columns of each row, in the order of `stream_texts`.
+
+    Numbers become decimal text, the items of a list are joined by `|`, and what is missing is
+    empty.
+
+    Raises:
+        DataError: The first row has no such column, or a cell that is no text, number or list.
+        MissingExtraError: A format whose extra is not installed.
+    """
+    parts, _ = _parts(as_source(source), None)
+    for part in parts:
+        for number, row in enumerate(part.rows(columns, dialect)):
+            if number == 0:
+                require_columns(columns, [*row.cells, *row.kinds], part.name, row.line)
+            yield tuple(_kept(row, column, part.name) for column in columns)
+
+
+def _kept(row: Row, column: str, source: str) -> str:
+    if column in row.lists:
+        return SEPARATOR.join(map(str, row.lists[column]))
+    kind = row.kinds.get(column, MISSING)
+    if column not in row.cells and kind != MISSING:
+        message = f"found {kind} where a text, a number or a list must stand to be kept"
+        raise DataError(message, source, row.line, column)
+    return row.cells.get(column, "")
 
 
 def columns_of(source: Data, settings: ReadingSettings) -> tuple[str, ...]:

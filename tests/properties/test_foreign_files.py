@@ -78,7 +78,9 @@ def book() -> bytes:
 
 
 def arrow(new: Callable[..., pa.RecordBatchWriter]) -> bytes:
-    data = pa.table({"text": [f"text {row}" for row in range(50)], "label": list(range(50))})
+    data = pa.table(
+        {"text": [f"text {row}" for row in range(50)], "label": [row % 2 for row in range(50)]}
+    )
     sink = pa.BufferOutputStream()
     with new(sink, data.schema) as writer:
         writer.write_table(data)

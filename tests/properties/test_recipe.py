@@ -87,7 +87,7 @@ adapter_sections = st.fixed_dictionaries(
 training_sections = st.fixed_dictionaries(
     {},
     optional={
-        "epochs": counts,
+        "epochs": st.integers(1, 10_000),
         "max_steps": optional(counts),
         "gradient_accumulation_steps": counts,
         "learning_rate": rates,

@@ -10,6 +10,8 @@ from pathlib import Path
 from statistics import median
 
 from ranklet.data.reading.find_columns import FoundColumns, find_columns
+from ranklet.data.reading.label_cells import read_label
+from ranklet.data.reading.label_column import Place, single_labels
 from ranklet.data.reading.row import Row
 from ranklet.data.reading.sources import first_rows, splits_of
 from ranklet.data.words import count_words
@@ -78,18 +80,18 @@ def init(
         text = [column] if isinstance(column, str) else column
     if "label_column" in stated and label is None:
         label = section.label_column
-    rows, found = _first_rows(recipe, [*sources, *overrides])
+    rows, advised = _first_rows(recipe, [*sources, *overrides])
     columns = find_columns(rows, section.train, text, label)
     text_column = list(columns.text) if len(columns.text) > 1 else columns.text[0]
     named = [
-        *found,
+        *advised,
         f"data.text_column={json.dumps(text_column)}",
         f"data.label_column={json.dumps(columns.label)}",
     ]
-    if columns.are_lists and "problem_type" not in stated:
-        named.append("data.problem_type=multi_label_classification")
+    if "problem_type" not in stated:
+        named += _kind_of_labels(rows, columns.label, section.train)
     recipe = load_recipe(BEGINNING, [*sources, *named, *overrides])
-    read_by = [f"read with {' '.join(found)}, as the file looks"] if found else []
+    read_by = [f"read with {' '.join(advised)}, as the file looks"] if advised else []
     return FirstRecipe(recipe, (*read_by, *_seen(rows, columns)))
 
 
@@ -109,6 +111,16 @@ def _first_rows(recipe: Recipe, overrides: Sequence[str]) -> tuple[list[Row], li
                 raise
             settings += helpful
             section = load_recipe(BEGINNING, [*overrides, *settings]).data
+
+
+def _kind_of_labels(rows: Sequence[Row], label: str, source: str) -> list[str]:
+    """Return what cells with several labels need; whatever else is wrong is for the training."""
+    place = Place(source, label, [row.line for row in rows])
+    try:
+        single_labels([read_label(row, label, source) for row in rows], place)
+    except DataError as error:
+        return list(error.settings)
+    return []
 
 
 def _seen(rows: Sequence[Row], columns: FoundColumns) -> list[str]:

@@ -22,12 +22,10 @@ class FoundColumns:
     Attributes:
         text: Column of the text, or several.
         label: Column of the label.
-        are_lists: Whether a cell of it is a list of labels.
     """
 
     text: tuple[str, ...]
     label: str
-    are_lists: bool
 
 
 def find_columns(
@@ -62,8 +60,7 @@ def find_columns(
     )
     others = [name for name in unread if name not in chosen]
     labels = [name for name in others if lists[name] or _are_labels(cells[name])]
-    found = label or _only(labels, LABEL_NAMES, "label", source, columns)
-    return FoundColumns(chosen, found, any(len(items) != 1 for items in lists.get(found, ())))
+    return FoundColumns(chosen, label or _only(labels, LABEL_NAMES, "label", source, columns))
 
 
 def _only(
@@ -81,6 +78,11 @@ def _only(
     shown = candidates or columns
     example = f'--{what} "{shown[0]}"' if shown else f"--{what} COLUMN"
     of = "" if candidates else f"; the columns are {listed(columns)}"
+    if len(columns) == 1:
+        message = (
+            f"one column, {columns[0]!r}, and none of labels; if its lines hold more, say how: "
+        )
+        raise DataError(f"{message}set data.separator and data.columns=[text, label]", source)
     raise DataError(f"{seen} the {what}{of}; name it, such as {example}", source)
 
 

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from ranklet.data.hints import first_line, listed
+from ranklet.data.reading.dialect import Dialect
 from ranklet.data.reading.json_lines import read_json_lines
 from ranklet.data.reading.label_tools import is_labelling_task, labelled_values
 from ranklet.data.reading.memory import LABEL, TEXT
@@ -29,14 +30,14 @@ def read_json(
     file: Any,
     source: str,
     columns: Sequence[str] | None,
-    names: Sequence[str] | None,
+    dialect: Dialect,
     part: str,
     split: str | None,
 ) -> Iterator[Row]:
     """Yield the rows of a JSON file; `Row.line` of a document is the number of the row.
 
     Read are one object a line; an array of objects, of texts, or of lists whose columns
-    `names` gives (pairs are a text and a label); an object of columns, as lists or as
+    `dialect` gives (pairs are a text and a label); an object of columns, as lists or as
     pandas writes its orients `columns`, `index`, `split` and `table`; an object with one list of
     records, or one for each split; and the tasks of Label Studio.
 
@@ -44,7 +45,7 @@ def read_json(
         file: Can be peeked into.
         source: What messages call it.
         columns: Columns that will be used, which tell pandas' orients apart; None: all.
-        names: Columns of rows that name none.
+        dialect: The encoding, and the columns of rows that name none.
         part: Which of several tables in it; empty: the only one, or that of `split`.
         split: Split to take where there is a table for each.
 
@@ -52,14 +53,14 @@ def read_json(
         DataError: Damaged JSON, or an object whose rows cannot be told for certain.
     """
     if is_line_by_line(file):
-        yield from read_json_lines(file, source)
+        yield from read_json_lines(file, source, dialect.encoding)
         return
-    document = _document(file, source)
+    document = _document(file, source, dialect.encoding)
     if isinstance(document, bytes):
-        yield from read_json_lines(BytesIO(document), source)
+        yield from read_json_lines(BytesIO(document), source, dialect.encoding)
         return
     table = _table(document, columns, source, part, split)
-    for row, record in enumerate(_records(table, columns, names, source), start=1):
+    for row, record in enumerate(_records(table, columns, dialect.columns, source), start=1):
         if isinstance(record, Mapping):
             yield typed_row(row, {str(name): value for name, value in record.items()})
         else:
@@ -70,7 +71,7 @@ def read_json_by_line(
     file: Any,
     source: str,
     columns: Sequence[str] | None,
-    names: Sequence[str] | None,
+    dialect: Dialect,
     part: str,
     split: str | None,
 ) -> Iterator[Row]:
@@ -79,8 +80,8 @@ def read_json_by_line(
     See `read_json`.
     """
     if file.peek(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
-        return read_json(file, source, columns, names, part, split)
-    return read_json_lines(file, source)
+        return read_json(file, source, columns, dialect, part, split)
+    return read_json_lines(file, source, dialect.encoding)
 
 
 def splits_of_json(file: Any, source: str) -> dict[Split, str]:
@@ -114,14 +115,14 @@ def _is_flat(value: Any) -> bool:
     return not any(isinstance(item, list | dict) for item in value.values())
 
 
-def _document(file: BinaryIO, source: str) -> Any:
+def _document(file: BinaryIO, source: str, encoding: str | None = None) -> Any:
     """Return the one value in a file; where there are several, the bytes of all."""
     content = file.read(MAX_DOCUMENT_BYTES + 1)
     if len(content) > MAX_DOCUMENT_BYTES:
         message = f"one JSON document of more than {MAX_DOCUMENT_BYTES:,} bytes; write it as .jsonl"
         raise DataError(message, source)
     try:
-        return json.loads(content.removeprefix(b"\xef\xbb\xbf"))
+        return json.loads(_text_of(content, encoding))
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             return content
@@ -131,6 +132,11 @@ def _document(file: BinaryIO, source: str) -> Any:
         raise DataError(f"JSON nested too deeply; {UNCLEAR}", source) from error
     except ValueError as error:
         raise DataError(first_line(error), source) from error
+
+
+def _text_of(content: bytes, encoding: str | None) -> bytes | str:
+    """Return a document as `json.loads` takes it, which knows UTF-8, -16 and -32 itself."""
+    return content.decode(encoding) if encoding else content.removeprefix(b"\xef\xbb\xbf")
 
 
 def _table(

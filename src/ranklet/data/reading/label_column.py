@@ -21,6 +21,7 @@ from ranklet.labels import SEPARATOR, TRUTHS, Label, is_number, names_of, plain_
 SEPARATORS = (SEPARATOR, ",", ";")
 RARE_SEPARATORS = ("+", "/", "&", "#", ":")
 LONGEST_LIST = 10_000
+ANY_NUMBER = "data.problem_type=multi_label_classification"
 # Arrays as NumPy prints them: no comma between the items.
 QUOTED_NEIGHBOURS = re.compile(r"""(['"])\s+(?=['"])""")
 NUMBER_NEIGHBOURS = re.compile(r"(?<=[0-9])\s+(?=-?[0-9])")
@@ -51,9 +52,9 @@ class Place:
     column: str
     lines: Sequence[int]
 
-    def error(self, message: str, row: int) -> DataError:
-        """Return what is wrong with a row."""
-        return DataError(message, self.source, self.lines[row], self.column)
+    def error(self, message: str, row: int, settings: tuple[str, ...] = ()) -> DataError:
+        """Return what is wrong with a row, and the settings that most likely read it."""
+        return DataError(message, self.source, self.lines[row], self.column, settings)
 
 
 def single_labels(cells: Sequence[RawLabel], place: Place) -> LabelColumn:
@@ -67,8 +68,7 @@ def single_labels(cells: Sequence[RawLabel], place: Place) -> LabelColumn:
         if not isinstance(items, str):
             if len(items) != 1:
                 message = f"{len(items)} labels in {_shown(cells[row])}; "
-                message += "for any number set data.problem_type=multi_label_classification"
-                raise place.error(message, row)
+                raise place.error(f"{message}for any number set {ANY_NUMBER}", row, (ANY_NUMBER,))
             items = items[0]
         written.append(items)
     column = _named(written, place)

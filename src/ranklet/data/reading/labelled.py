@@ -46,7 +46,8 @@ def with_labels(
             refuse_measurements(read.labels, place)
     else:
         read = label_sets(cells, settings.label_separator, is_training, place)
-    labelled = replace(examples, labels=read.labels, notes=read.notes, spellings=read.spellings)
+    notes = (*examples.notes, *read.notes)
+    labelled = replace(examples, labels=read.labels, notes=notes, spellings=read.spellings)
     names = settings.label_columns or settings.label_names or class_names
     if names is None:
         return labelled

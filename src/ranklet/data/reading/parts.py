@@ -101,6 +101,16 @@ class Part:
             return [] if label_column is None else [label_column]
         return list(settings.label_columns)
 
+    def table_dialect(self, dialect: Dialect) -> Dialect:
+        """Return the dialect of a file of labelled texts: lines with tabs are a table."""
+        if self.format != "lines" or dialect.separator or dialect.columns:
+            return dialect
+        if self.label is not None or self.label_file is not None:
+            return dialect
+        first = next(iter(self.rows(None, dialect)), None)
+        has_tab = first is not None and "\t" in first.cells[TEXT]
+        return replace(dialect, separator="\t") if has_tab else dialect
+
     def text_columns(self, settings: ReadingSettings) -> list[str]:
         """Return the columns of the text, of which some formats have one of a fixed name."""
         if self._names_no_columns(settings):

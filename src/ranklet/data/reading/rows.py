@@ -99,7 +99,7 @@ def _has_columns(file: Any, wanted: Wanted) -> bool:
     """Tell whether the lines of a plain text file hold more than one text each."""
     if wanted.dialect.columns or wanted.dialect.separator:
         return True
-    return bool(_further(wanted)) and b"\t" in file.peek(BUFFER_BYTES).partition(b"\n")[0]
+    return bool(_further(wanted)) and _has_tab(file)
 
 
 def _further(wanted: Wanted) -> list[str]:
@@ -111,6 +111,17 @@ def _delimited(separator: str) -> Callable[[BinaryIO, str, Wanted], Iterator[Row
         return read_delimited(file, source, wanted.dialect, wanted.columns, separator)
 
     return read
+
+
+def _table_in_text(file: BinaryIO, source: str, wanted: Wanted) -> Iterator[Row]:
+    separator = wanted.dialect.separator or ("\t" if _has_tab(file) else None)
+    return read_delimited(
+        file, source, replace(wanted.dialect, separator=separator), wanted.columns
+    )
+
+
+def _has_tab(file: Any) -> bool:
+    return b"\t" in file.peek(BUFFER_BYTES).partition(b"\n")[0]
 
 
 def _lines(file: BinaryIO, source: str, wanted: Wanted) -> Iterator[Row]:
@@ -127,9 +138,7 @@ def _lines(file: BinaryIO, source: str, wanted: Wanted) -> Iterator[Row]:
 
 def _json(reader: Callable[..., Iterator[Row]]) -> Callable[[BinaryIO, str, Wanted], Iterator[Row]]:
     def read(file: BinaryIO, source: str, wanted: Wanted) -> Iterator[Row]:
-        rows = reader(
-            file, source, wanted.columns, wanted.dialect.columns, wanted.part, wanted.split
-        )
+        rows = reader(file, source, wanted.columns, wanted.dialect, wanted.part, wanted.split)
         return without_rejected(rows, wanted.columns, wanted.note)
 
     return read
@@ -138,7 +147,7 @@ def _json(reader: Callable[..., Iterator[Row]]) -> Callable[[BinaryIO, str, Want
 READERS: dict[Format, Callable[[BinaryIO, str, Wanted], Iterator[Row]]] = {
     "csv": _delimited(","),
     "tsv": _delimited("\t"),
-    "delimited": _delimited("\t"),
+    "delimited": _table_in_text,
     "lines": _lines,
     "fasttext": lambda file, source, wanted: read_fasttext(file, source, wanted.dialect.encoding),
     "json": _json(read_json),

@@ -170,7 +170,7 @@ def first_rows(source: str, settings: ReadingSettings, count: int) -> list[Row]:
         MissingExtraError: A format whose extra is not installed.
     """
     parts, _ = _parts(source, "train")
-    rows = (row for part in parts for row in part.rows(None, settings.dialect))
+    rows = (row for part in parts for row in part.rows(None, part.table_dialect(settings.dialect)))
     return list(islice(rows, count))
 
 

@@ -31,19 +31,19 @@ def rows(**columns: list[object]) -> list[Row]:
     ],
 )  # fmt: skip
 def test_found(columns: dict[str, list[object]], text: str, label: str) -> None:
-    assert find_columns(rows(**columns), "a.csv") == FoundColumns((text,), label, are_lists=False)
+    assert find_columns(rows(**columns), "a.csv") == FoundColumns((text,), label)
 
 
 def test_lists_are_labels() -> None:
     several = rows(a=TEXTS, tags=[["x"], ["x", "y"]] * 4)
-    assert find_columns(several, "a.jsonl") == FoundColumns(("a",), "tags", are_lists=True)
+    assert find_columns(several, "a.jsonl") == FoundColumns(("a",), "tags")
     single = rows(a=TEXTS, tags=[["x"], ["y"]] * 4)
-    assert find_columns(single, "a.jsonl") == FoundColumns(("a",), "tags", are_lists=False)
+    assert find_columns(single, "a.jsonl") == FoundColumns(("a",), "tags")
 
 
 def test_what_a_person_names_is_taken() -> None:
     given = find_columns(rows(a=TEXTS, b=OTHERS, c=TWO, d=TWO), "a.csv", ["b", "a"], "d")
-    assert given == FoundColumns(("b", "a"), "d", are_lists=False)
+    assert given == FoundColumns(("b", "a"), "d")
 
 
 @pytest.mark.parametrize(

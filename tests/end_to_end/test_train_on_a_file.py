@@ -179,3 +179,22 @@ def test_columns_are_kept_beside_the_answers(workplace: Path, ranklet: Any, suff
     for wrong, says in (("name", "no column 'name'"), ("label", "own column 'label'")):
         answer = ranklet(*command, "--keep", wrong)
         assert (answer.returncode, says in answer.stderr) == (2, True), answer.stderr
+
+
+def test_a_column_for_each_label_is_asked_about_and_trains(workplace: Path, ranklet: Any) -> None:
+    lines = ["text,toxic,insult,threat"]
+    lines += [
+        f"{text},{row % 2},{row // 2 % 2},{row // 3 % 2}" for row, (text, _, _) in enumerate(ROWS)
+    ]
+    (workplace / "mine.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    answer = ranklet("train", "mine.csv", *TINY, "--out", "mine")
+    settings = [
+        "data.label_columns=[toxic, insult, threat]",
+        "data.problem_type=multi_label_classification",
+    ]
+    assert answer.returncode == 2
+    assert " ".join(settings) in answer.stderr
+    given = [part for setting in settings for part in ("--set", setting)]
+    answer = ranklet("train", "mine.csv", *TINY, *given, "--out", "mine")
+    assert answer.returncode == 0, answer.stderr
+    assert " 3 labels" in answer.stderr

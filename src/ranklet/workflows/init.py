@@ -80,14 +80,14 @@ def init(
         text = [column] if isinstance(column, str) else column
     if "label_column" in stated and label is None:
         label = section.label_column
+    if section.label_columns and label is None:
+        label = section.label_columns[0]
     rows, advised = _first_rows(recipe, [*sources, *overrides])
     columns = find_columns(rows, section.train, text, label)
     text_column = list(columns.text) if len(columns.text) > 1 else columns.text[0]
-    named = [
-        *advised,
-        f"data.text_column={json.dumps(text_column)}",
-        f"data.label_column={json.dumps(columns.label)}",
-    ]
+    named = [*advised, f"data.text_column={json.dumps(text_column)}"]
+    if not section.label_columns:
+        named.append(f"data.label_column={json.dumps(columns.label)}")
     if "problem_type" not in stated:
         named += _kind_of_labels(rows, columns.label, section.train)
     recipe = load_recipe(BEGINNING, [*sources, *named, *overrides])

@@ -13,6 +13,7 @@ from ranklet.errors import DataError
 TEXT_NAMES = ("text", "sentence", "content", "document", "review", "tweet", "message", "question")
 LABEL_NAMES = ("label", "labels", "class", "category", "target", "sentiment", "intent", "topic")
 MOST_LABELS = 200
+BITS = {"0", "1"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,14 @@ def find_columns(
     )
     others = [name for name in unread if name not in chosen]
     labels = [name for name in others if lists[name] or _are_labels(cells[name])]
+    if label is None and len(labels) > 2 and all(set(cells[name]) == BITS for name in labels):
+        raise DataError(
+            f"columns {listed(labels)} hold 0 and 1; if there is one for each label, set "
+            f"data.label_columns=[{', '.join(labels)}] "
+            "data.problem_type=multi_label_classification, else name it, such as --label "
+            f'"{labels[0]}"',
+            source,
+        )
     return FoundColumns(chosen, label or _only(labels, LABEL_NAMES, "label", source, columns))
 
 

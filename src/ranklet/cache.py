@@ -7,16 +7,18 @@ damaged is thrown away, said, and made again by whoever asked for it.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ranklet.files import write_atomically
+from ranklet.files import is_temporary, write_atomically
 
 BLOCK_BYTES = 2**20
 SUM_BYTES = 4
+OWN_NAME = re.compile(r"[0-9a-f]{64}\b")
 
 
 def default_cache_folder() -> Path:
@@ -118,8 +120,15 @@ def sealed_bytes(content_bytes: int) -> int:
 
 
 def remove_oldest(folder: Path, max_bytes: int) -> None:
-    """Delete the files of a cache that were used longest ago until the rest takes `max_bytes`."""
-    files = [(entry.stat(), entry) for entry in folder.iterdir() if entry.is_file()]
+    """Delete the files of a cache that were used longest ago until the rest takes `max_bytes`.
+
+    Only what is named after a SHA-256 is ours, and what an interrupted write left.
+    """
+    files = [
+        (entry.stat(), entry)
+        for entry in folder.iterdir()
+        if entry.is_file() and (OWN_NAME.match(entry.name) or is_temporary(entry.name))
+    ]
     total = 0
     for status, entry in sorted(files, key=lambda file: file[0].st_mtime, reverse=True):
         total += status.st_size

@@ -195,7 +195,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], None], ...]] = {
     r"damaged tokenizer .*\[UNK\]": (
         lambda f: write_json(f, lambda content: content["model"]["vocab"].pop("[UNK]")),
     ),
-    "tokenizer.json: damaged tokenizer .*EOF": (
+    "tokenizer.json: damaged JSON": (
         lambda f: write_json(f, lambda content: None),
         damage("tokenizer.json", lambda data: data[: len(data) // 2]),
     ),

@@ -102,12 +102,14 @@ def encoder_of_words(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `encoder`, `recipe.yaml`, `train.csv`, `test.csv` and the run `run`."""
+    """A folder with `encoder`, `recipe.yaml`, `{train,test,several}.csv` and the run `run`."""
     folder = tmp_path_factory.mktemp("workplace")
     write_encoder(folder / "encoder")
     (folder / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
     (folder / "train.csv").write_text(rows_of_text(15), encoding="utf-8")
     (folder / "test.csv").write_text(rows_of_text(3), encoding="utf-8")
+    several = rows_of_text(15).replace(",World\n", ",Sports|World\n", 5)
+    (folder / "several.csv").write_text(several, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("RANKLET_CACHE", str(folder.with_name("cache-of-workplace")))

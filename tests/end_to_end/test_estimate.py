@@ -89,7 +89,8 @@ def test_what_cannot_be_estimated_is_refused(bench: Any, is_refused: Any) -> Non
 def test_texts_with_several_labels_are_refused(
     workplace: Path, ranklet: Command, is_refused: Any
 ) -> None:
-    several = ("--set", "data.problem_type=multi_label_classification")
+    problem = "data.problem_type=multi_label_classification"
+    several = ("--set", problem, "--set", "data.train=several.csv")
     trained = ranklet("train", "recipe.yaml", *several, "--out", "several")
     assert trained.returncode == 0, trained.stderr
     is_refused("estimate several test.csv", "several: gives a text several labels")

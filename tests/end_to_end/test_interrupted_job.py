@@ -85,7 +85,11 @@ def trained(folder: str, *options: str) -> tuple[dict[str, Any], list[str]]:
         (),
         ("training.gradient_accumulation_steps=2", "training.evaluate_every=3"),
         ("adapter.layers=[1]", "adapter.init=eva", "adapter.dropout=0"),
-        ("data.problem_type=multi_label_classification", "training.metric=macro_f1"),
+        (
+            "data.problem_type=multi_label_classification",
+            "data.train=several.csv",
+            "training.metric=macro_f1",
+        ),
         ("head_start=ridge", "training.evaluate_every=1", "data.cleaning=[whitespace]"),
         ("adapter.fit=5_000", "adapter.fit_mode=measured"),
         (

@@ -257,8 +257,11 @@ def test_every_file_of_a_new_run_is_covered(
 
 def test_what_is_no_run_is_refused_in_one_line(bench: Any, is_refused: Any) -> None:
     is_refused("verify nowhere", "nowhere: no such folder; name the folder of a run")
-    is_refused("verify encoder", "encoder: holds no run; name the folder of a finished run")
+    is_refused(
+        "verify encoder",
+        "encoder: holds no run (there is no certificate.json); name the folder of a finished run",
+    )
     is_refused("verify run/adapter", "run/adapter: holds no run")
     is_refused("verify run --data nothing.csv", "nothing.csv: no such file")
     bench.remove("run/certificate.json")
-    is_refused("verify run", "run: holds .. run; name the folder of a finished run")
+    is_refused("verify run", "run: holds .. name the folder of a finished run")

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from ranklet.evaluation.baselines import Baseline
 from ranklet.evaluation.curves import Curves
+from ranklet.evaluation.data_description import DataDescription
 from ranklet.evaluation.importance import Importance
 from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation
 from ranklet.evaluation.stress import Stress
@@ -46,6 +47,15 @@ def read_baselines(run: Run) -> dict[str, tuple[Baseline, ...]]:
         RunError: The file is broken.
     """
     return _where_it_is(dict[str, tuple[Baseline, ...]], run.baselines, "train again") or {}
+
+
+def read_data_description(run: Run) -> DataDescription | None:
+    """Read what a run was trained on, in numbers; None of a shrunk run of a bare adapter.
+
+    Raises:
+        RunError: The file is broken.
+    """
+    return _where_it_is(DataDescription, run.data, "train again")
 
 
 def read_importance(run: Run, split: str) -> Importance | None:

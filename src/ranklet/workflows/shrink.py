@@ -21,7 +21,7 @@ from ranklet.errors import (
 )
 from ranklet.evaluation.answers import evaluate_on
 from ranklet.evaluation.result import Evaluation
-from ranklet.files import sha256_file
+from ranklet.files import sha256_file, write_atomically
 from ranklet.head import module_device
 from ranklet.json_values import to_values
 from ranklet.local_paths import shared_model, shortened
@@ -246,6 +246,9 @@ def _write_run(
         write_json(run.environment, about)
         write_evaluations(run, evaluations)
         # Nothing was trained again: it is trained from what its parent was trained from.
+        described = Run(parent.folder.parent).data
+        if described.is_file():
+            write_atomically(run.data, described.read_bytes())
         certificate = certify_run(run, recipe, plan, model, saved, data)
         write_manifest(run)
         write_json(run.certificate, certificate)

@@ -16,14 +16,13 @@ from ranklet.data.reading.memory import Data
 from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import columns_of, read_column, stream_texts
 from ranklet.errors import DataError
-from ranklet.evaluation.data_description import DataDescription
 from ranklet.files import open_atomically, sha256_file
 from ranklet.labels import Label, names_of
 from ranklet.lora.adapter_file import TENSORS_FILE
 from ranklet.problem import MultiLabel, Problem
 from ranklet.run.folder import write_json
 from ranklet.run.model_source import Model, as_model_source, classifier_folder, run_of
-from ranklet.run.reading import read_values
+from ranklet.run.reading import read_data_description
 from ranklet.text_classifier import TextClassifier
 from ranklet.vocabulary import LabelForm
 from ranklet.workflows._predict.sample import (
@@ -74,9 +73,8 @@ class Draft:
 def spellings(model: Model, network: ClassifierNetwork) -> SubmittedLabels:
     """Return the labels of a classifier, and how the file that it was trained on writes them."""
     run, names = run_of(model), network.labels.names
-    values = (
-        None if run is None else read_values(DataDescription, run.data, "train again").label_values
-    )
+    described = None if run is None else read_data_description(run)
+    values = None if described is None else described.label_values
     return SubmittedLabels(names, values or names, isinstance(network.problem, MultiLabel))
 
 

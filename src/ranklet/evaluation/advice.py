@@ -11,7 +11,7 @@ from ranklet.evaluation.result import Evaluation
 MOST_ADVICE = 3
 FEW_TEXTS = 50
 TRUNCATED_SHARE = 0.1
-SURE_ERRORS_SHARE = 0.02
+SURE_ERRORS_SHARE, FEWEST_DOUBTED = 0.02, 3
 
 
 def stand(evaluation: Evaluation, baselines: Sequence[Baseline]) -> str | None:
@@ -51,7 +51,7 @@ def advise(
         max_length: Tokens kept of a text.
     """
     advice = [*_weak_label(evaluation, data)]
-    if doubted / max(evaluation.rows, 1) >= SURE_ERRORS_SHARE:
+    if doubted >= max(FEWEST_DOUBTED, SURE_ERRORS_SHARE * evaluation.rows):
         advice.append(
             f"wrong labels: {doubted:,} of {evaluation.rows:,} {evaluation.split} labels look "
             "wrong; `ranklet audit` lists those of the training texts"

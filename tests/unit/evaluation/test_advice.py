@@ -57,12 +57,12 @@ def test_nothing_to_advise() -> None:
 
 
 def test_a_missed_label_with_few_texts_comes_first() -> None:
-    lines = advise(MISSED, described(a=900, b=12), truncated=0.3, doubted=2, max_length=128)
+    lines = advise(MISSED, described(a=900, b=12), truncated=0.3, doubted=3, max_length=128)
     assert [line.partition(":")[0] for line in lines] == [
         "more texts of 'b'", "wrong labels", "longer texts",
     ]  # fmt: skip
     assert "3 of its 10 validation texts were missed, and it has 12 for training" in lines[0]
-    assert "2 of 20 validation labels" in lines[1]
+    assert "3 of 20 validation labels" in lines[1]
     assert "--set data.max_length=256" in lines[2]
 
 

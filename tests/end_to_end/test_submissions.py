@@ -185,3 +185,19 @@ def test_the_file_scores_what_evaluate_says(contest: Path, ranklet: Any) -> None
     right = [truth[number] == label for number, label in written(contest / "s.csv")[1:]]
     evaluation = library.evaluate("run", "dev.csv")
     assert sum(right) / len(right) == evaluation.accuracy.value
+
+
+@pytest.mark.parametrize(
+    ("data", "output"), [("contest.csv", "sample.csv"), ("new.json", "new.csv")]
+)
+def test_nothing_that_is_read_is_written(
+    contest: Path, ranklet: Any, data: str, output: str
+) -> None:
+    put(contest, "sample.csv", [["id", "y"], *([name, "World"] for name in IDS)])
+    records = [{"id": name, "text": text} for name, text in zip(IDS, TEXTS, strict=True)]
+    (contest / "new.json").write_text(json.dumps(records), encoding="utf-8")
+    before = [(contest / name).read_bytes() for name in ("sample.csv", "new.json")]
+    answer = ranklet("predict", "run", data, "--output", output, "--sample", "sample.csv")
+    assert answer.returncode == 2
+    assert "is the input itself; name another --output" in answer.stderr
+    assert [(contest / name).read_bytes() for name in ("sample.csv", "new.json")] == before

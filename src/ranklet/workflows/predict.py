@@ -84,6 +84,9 @@ def predict(
     """
     source, output = as_source(data), Path(output)
     _check_output(output, source)
+    if isinstance(submission, Submission):
+        _check_not_read(output.with_suffix(".json"), source, submission.sample)
+        _check_not_read(output, submission.sample)
     settings = reading_as_run(model, columns)
     texts = (text for _, text in stream_texts(source, settings))
     first = list(islice(texts, CHUNK_TEXTS))
@@ -143,12 +146,17 @@ def _check_output(output: Path, source: str | RowsInMemory) -> None:
     if output.suffix.lower() not in OUTPUT_SUFFIXES:
         allowed = ", ".join(OUTPUT_SUFFIXES)
         raise RunError(f"{output}: unknown suffix {output.suffix!r}; allowed are {allowed}")
-    # os.path, unlike Path, answers False for names that no file system takes.
-    file = source if isinstance(source, str) else ""
-    if os.path.exists(output) and os.path.exists(file) and output.samefile(file):
-        raise RunError(f"{output}: is the input itself; name another --output")
+    _check_not_read(output, source)
     if not output.absolute().parent.is_dir():
         raise RunError(f"{output}: there is no folder {output.parent}; create it first")
+
+
+def _check_not_read(output: Path, *sources: str | RowsInMemory) -> None:
+    for source in sources:
+        # os.path, unlike Path, answers False for names that no file system takes.
+        file = source if isinstance(source, str) else ""
+        if os.path.exists(output) and os.path.exists(file) and output.samefile(file):
+            raise RunError(f"{output}: is the input itself; name another --output")
 
 
 def _chunks(first: Sequence[Text], rest: Iterator[Text]) -> Iterator[Sequence[Text]]:

@@ -12,6 +12,8 @@ MOST_ADVICE = 3
 FEW_TEXTS = 50
 TRUNCATED_SHARE = 0.1
 SURE_ERRORS_SHARE, FEWEST_DOUBTED = 0.02, 3
+# A weaker classifier doubts labels that are right.
+DOUBTS_FROM_ACCURACY = 0.9
 
 
 def stand(evaluation: Evaluation, baselines: Sequence[Baseline]) -> str | None:
@@ -51,7 +53,8 @@ def advise(
         max_length: Tokens kept of a text.
     """
     advice = [*_weak_label(evaluation, data)]
-    if doubted >= max(FEWEST_DOUBTED, SURE_ERRORS_SHARE * evaluation.rows):
+    many = max(FEWEST_DOUBTED, SURE_ERRORS_SHARE * evaluation.rows)
+    if doubted >= many and evaluation.accuracy.value >= DOUBTS_FROM_ACCURACY:
         advice.append(
             f"wrong labels: {doubted:,} of {evaluation.rows:,} {evaluation.split} labels look "
             "wrong; `ranklet audit` lists those of the training texts"

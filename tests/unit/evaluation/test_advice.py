@@ -23,7 +23,8 @@ def evaluation(predicted: list[int]) -> Evaluation:
 
 
 GOOD = evaluation([0] * 10 + [1] * 10)
-MISSED = evaluation([0] * 10 + [0, 0, 0] + [1] * 7)
+MISSED = evaluation([0] * 10 + [0, 0] + [1] * 8)
+WEAK = evaluation([0] * 10 + [0, 0, 0] + [1] * 7)
 
 
 def described(**rows: int) -> DataDescription:
@@ -37,9 +38,12 @@ def baseline(accuracy: float, low: float, high: float) -> Baseline:
 @pytest.mark.parametrize(
     ("against", "says"),
     [
-        (baseline(0.5, 0.4, 0.6), "above the simple baselines on validation, +35.0 points: words"),
-        (baseline(0.8, 0.7, 0.9), "not clearly above the simple baselines on validation, +5.0"),
-        (baseline(0.9, 0.8, 1.0), "below a simple baseline on validation by 5.0 points: words 0.9"),
+        (baseline(0.5, 0.4, 0.6), "above the simple baselines on validation, +40.0 points: words"),
+        (baseline(0.8, 0.7, 0.95), "not clearly above the simple baselines on validation, +10.0"),
+        (
+            baseline(0.95, 0.8, 1.0),
+            "below a simple baseline on validation by 5.0 points: words 0.95",
+        ),
     ],
 )
 def test_where_it_stands(against: Baseline, says: str) -> None:
@@ -61,10 +65,14 @@ def test_a_missed_label_with_few_texts_comes_first() -> None:
     assert [line.partition(":")[0] for line in lines] == [
         "more texts of 'b'", "wrong labels", "longer texts",
     ]  # fmt: skip
-    assert "3 of its 10 validation texts were missed, and it has 12 for training" in lines[0]
+    assert "2 of its 10 validation texts were missed, and it has 12 for training" in lines[0]
     assert "3 of 20 validation labels" in lines[1]
     assert "--set data.max_length=256" in lines[2]
 
 
 def test_a_missed_label_with_many_texts_needs_no_more() -> None:
     assert advise(MISSED, described(a=900, b=900), truncated=0.0, doubted=0, max_length=128) == []
+
+
+def test_a_weak_classifier_doubts_no_labels() -> None:
+    assert advise(WEAK, described(a=900, b=900), truncated=0.0, doubted=9, max_length=128) == []

@@ -6,7 +6,7 @@ for in the first line alone. Quotes are plain characters where only that gives e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -191,6 +191,7 @@ def _choose_quoting(
     for quoting, mark in MARKS.items():
         if quoting in by_quoting and _is_all_quoted(first, by_quoting[quoting].dialect, mark):
             return by_quoting[quoting].dialect, True
+    _refuse_single_or_double(by_quoting, source)
     even = [quoting for quoting, trial in by_quoting.items() if trial.is_even]
     if "none" in even and "double" not in even and by_quoting["none"].is_enclosed:
         return by_quoting["double"].dialect, True  # one row of many is wrong, and will be named
@@ -200,6 +201,24 @@ def _choose_quoting(
     if "none" in even and swallows is not None:
         raise refuse_swallowed(*swallows, source)
     return by_quoting["double"].dialect, "none" in by_quoting and "none" not in even
+
+
+def _refuse_single_or_double(trials: Mapping[Quoting | None, Trial], source: str) -> None:
+    """Refuse a file without a header that has rows of equal length by both kinds of quotes.
+
+    Raises:
+        DataError: It is one.
+    """
+    single, double = trials.get("single"), trials.get("double")
+    if single is None or double is None or not (single.is_even and double.is_even):
+        return
+    if len(single.header) != len(double.header):
+        raise DataError(
+            "cells begin with '; where texts stand between single quotes, set data.quoting=single, "
+            "else data.quoting=double",
+            source,
+            1,
+        )
 
 
 def _is_all_quoted(first: str, dialect: Dialect, mark: str) -> bool:

@@ -114,3 +114,13 @@ def test_one_broken_row_of_a_quoted_file_is_named() -> None:
     content = 'text,label\n"one",a\n"two "and" three",b\n"four",a\n'
     with pytest.raises(DataError, match=r"^a:3: text after a closing quote; .*quoting=none"):
         read(content)
+
+
+def test_single_quotes_that_give_rows_of_another_width_are_refused_where_no_header_tells() -> None:
+    content = "".join(f"{'ab'[row % 2]};'a text; number {row}'\n" for row in range(6))
+    columns = ["label", "text"]
+    with pytest.raises(DataError, match=r"data\.quoting=single, else data\.quoting=double"):
+        list(read_delimited(io.BytesIO(content.encode()), "a", AS_WRITTEN, None))
+    stated = Dialect(quoting="single", columns=tuple(columns))
+    rows = list(read_delimited(io.BytesIO(content.encode()), "a", stated, columns))
+    assert [row.cells["text"] for row in rows][:2] == ["a text; number 0", "a text; number 1"]

@@ -11,6 +11,7 @@ from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import ClassifierNetwork
 from ranklet.encoder.source import base_model_name
 from ranklet.evaluation.result import Evaluation
+from ranklet.foreign_text import printable
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe, to_yaml
 from ranklet.saved.head import loads_in_transformers
@@ -95,13 +96,9 @@ def _fill(**values: Any) -> str:
         "figure": "{:.4f}".format,
         "quoted": quoted,
         "literal": repr,
-        "printable": _printable,
+        "printable": printable,
     }
     return environment.get_template("model_card.md.jinja").render(values)
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def quoted(text: str) -> str:

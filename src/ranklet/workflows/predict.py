@@ -94,18 +94,15 @@ def predict(
         raise DataError("holds no texts", str(source))
     prepare_memory()
     network = loaded(model, merge=True, compile=compile).network
-    labels = spellings(model, network)
+    rows = _label_rows(all_probabilities)
     if isinstance(submission, Submission):
+        labels = spellings(model, network)
         draft = prepare_submission(submission, labels, source, settings)
         whole = np.concatenate(list(_probabilities(network, first, texts, progress)))
         write_submission(output, draft, labels, network.problem, whole, model)
         return len(whole)
-    if submission and labels.several:
-        raise AdapterError(
-            f"{name_of(model)}: gives a text several labels, and submission writes one; omit it, or"
-            " name the contest's --sample"
-        )
-    rows = _numbered_rows(labels) if submission else _label_rows(all_probabilities)
+    if submission:
+        rows = _numbered_rows(_one_label(model, network))
     cells = stream_cells(source, columns.keep, settings.dialect) if columns.keep else None
     done = 0
     with open_atomically(output) as stream:
@@ -192,6 +189,16 @@ def _label_rows(
             yield answer
 
     return rows
+
+
+def _one_label(model: Model, network: ClassifierNetwork) -> SubmittedLabels:
+    labels = spellings(model, network)
+    if labels.several:
+        raise AdapterError(
+            f"{name_of(model)}: gives a text several labels, and submission writes one; omit it, or"
+            " name the contest's --sample"
+        )
+    return labels
 
 
 def _numbered_rows(

@@ -79,7 +79,7 @@ def read_json_by_line(
 
     See `read_json`.
     """
-    if file.peek(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
+    if _start(file).startswith(b"["):
         return read_json(file, source, columns, dialect, part, split)
     return read_json_lines(file, source, dialect.encoding)
 
@@ -100,7 +100,7 @@ def splits_of_json(file: Any, source: str) -> dict[Split, str]:
 
 def is_line_by_line(file: Any) -> bool:
     """Tell whether the first line is a whole object and there are more lines, or no JSON at all."""
-    start = file.peek(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
+    start = _start(file)
     if not start.startswith((b"{", b"[", b"\xff\xfe", b"\xfe\xff")):
         return True
     first, _, rest = start.partition(b"\n")
@@ -109,6 +109,12 @@ def is_line_by_line(file: Any) -> bool:
     except (ValueError, RecursionError):
         return False  # spread over lines, broken, or a first line longer than the look at it
     return isinstance(value, dict) and (bool(rest.strip()) or _is_flat(value))
+
+
+def _start(file: Any) -> bytes:
+    """Return the first bytes that are not yet read, without a mark and blanks before them."""
+    start: bytes = file.peek(1 << 16)
+    return start.removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
 def _is_flat(value: Any) -> bool:

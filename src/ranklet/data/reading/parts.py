@@ -103,9 +103,9 @@ class Part:
 
     def table_dialect(self, dialect: Dialect) -> Dialect:
         """Return the dialect of a file of labelled texts: lines with tabs are a table."""
-        if self.format != "lines" or dialect.separator or dialect.columns:
-            return dialect
-        if self.label is not None or self.label_file is not None:
+        is_stated = bool(dialect.separator or dialect.columns)
+        is_no_table = self.label is not None or self.label_file is not None
+        if is_stated or is_no_table or self.format != "lines":  # which opens the file
             return dialect
         first = next(iter(self.rows(None, dialect)), None)
         has_tab = first is not None and "\t" in first.cells[TEXT]

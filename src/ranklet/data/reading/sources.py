@@ -192,8 +192,8 @@ def read_column(
     for part in parts:
         typed = part.format in ("parquet", "arrow")
         for row in part.rows([column] if typed else None, dialect):
-            kind = row.kinds.get(column, "a null")
-            if column not in row.cells and kind != "a null":
+            kind = row.kinds.get(column, MISSING)
+            if column not in row.cells and kind != MISSING:
                 message = f"found {kind} where a text or an integer must stand"
                 raise DataError(f"{message}; texts are told apart by such only", name, row.line)
             columns |= row.cells.keys()

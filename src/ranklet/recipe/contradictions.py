@@ -17,7 +17,6 @@ from ranklet.vocabulary import (
     DATA_SUFFIXES,
     PACKED_SUFFIXES,
     HeadKind,
-    HeadStart,
     Pooling,
 )
 
@@ -151,7 +150,6 @@ def _sample_as_test(data: DataSection) -> Iterator[Contradiction]:
 
 def multi_label_contradictions(
     data: DataSection,
-    head_start: HeadStart,
     adapter: AdapterSection,
     training: TrainingSection,
     distillation: DistillationSection,
@@ -160,7 +158,6 @@ def multi_label_contradictions(
     if data.problem_type == "single_label_classification":
         return
     refused = {
-        "head_start": (head_start == "ridge", "set it to random"),
         "adapter.fit_mode": (adapter.fit_mode == "measured", "set it to uniform or by_depth"),
         "training.loss": (
             training.loss not in ("cross_entropy", "focal"),

@@ -15,10 +15,10 @@ from ranklet.data.tokens.corpus import Corpora, TokenCorpus
 from ranklet.data.tokens.sampling import draws_per_class
 from ranklet.data.tokens.tokenizer import MANY_UNKNOWN
 from ranklet.encoder.quantization import frozen_bytes
+from ranklet.probe import Probe
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
-from ranklet.training.techniques.ridge_start import MOST_TEXTS, RidgeMap
 from ranklet.vocabulary import Sampling
 from ranklet.workflows._train.teachers import Lesson
 
@@ -155,11 +155,11 @@ def describe_quantization(model: ClassifierNetwork, recipe: Recipe) -> str:
     return f"frozen weights: {recipe.engine.quantization}, {size:.0f} MiB"
 
 
-def describe_start(start: RidgeMap, texts: int) -> str:
+def describe_start(probe: Probe) -> str:
     """Say where the head starts."""
     return (
-        f"head: starts as the ridge regression of {min(texts, MOST_TEXTS):,} training texts, "
-        f"loss {start.loss:.4f} on each without it"
+        f"head: starts as the linear probe of {len(probe.logits_out_of_fold):,} training texts, "
+        f"loss {probe.loss_out_of_fold:.4f} out of fold"
     )
 
 

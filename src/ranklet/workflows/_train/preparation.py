@@ -23,7 +23,7 @@ from ranklet.recipe import Recipe
 from ranklet.run.folder import Run
 from ranklet.training.processes import Processes
 from ranklet.training.techniques.activation_start import start_from_activations
-from ranklet.training.techniques.ridge_start import start_with_ridge
+from ranklet.training.techniques.probe_start import start_with_probe
 from ranklet.workflows._train.messages import (
     describe_beginning,
     describe_engine,
@@ -165,8 +165,8 @@ def make_ready(
     train = corpora["train"]
     if recipe.adapter.init == "eva" and beginning.checkpoint is None:
         start_from_activations(model, train, recipe.seed)
-    if recipe.head_start == "ridge" and beginning.checkpoint is None:
-        report(describe_start(start_with_ridge(model, train, recipe.seed), len(train)))
+    if recipe.head_start == "probe" and beginning.checkpoint is None:
+        report(describe_start(start_with_probe(model, train, recipe.seed)))
     beginning.describe(report)
     return TrainingInputs(
         recipe=recipe,

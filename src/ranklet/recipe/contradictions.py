@@ -182,6 +182,23 @@ def multi_label_contradictions(
             )
 
 
+def refit_contradictions(
+    refit: bool, validation: float | int | str, distillation: DistillationSection
+) -> Iterator[Contradiction]:
+    """Yield what leaves a second training nothing more to learn from."""
+    if refit and isinstance(validation, str):
+        yield Contradiction(
+            ("training.refit", "data.validation"),
+            "takes validation texts that were held out of train; give a share or a number, or "
+            "leave refit out",
+        )
+    if refit and distillation.teacher is not None:
+        yield Contradiction(
+            ("training.refit", "distillation.teacher"),
+            "does not ask teachers about the validation texts; leave one of both out",
+        )
+
+
 def window_contradictions(
     data: DataSection, augmentation: AugmentationSection
 ) -> Iterator[Contradiction]:

@@ -17,6 +17,7 @@ from ranklet.recipe.contradictions import (
     head_contradictions,
     multi_label_contradictions,
     pair_contradictions,
+    refit_contradictions,
     training_contradictions,
     window_contradictions,
 )
@@ -76,6 +77,10 @@ class Recipe(BaseModel):
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     """Start of every random choice: split, order, initial values, dropout. Default: 0."""
 
+    automatic: bool = False
+    """Whether fields that are not written are chosen from the training texts, by rules that `train`
+    states; a run's own recipe has them written out. Default: false."""
+
     data: DataSection
     """Where the texts and labels come from, and what is done to them. Required."""
 
@@ -132,6 +137,7 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
         *training_contradictions(training, data.max_length),
         *dropout_contradictions(training, dropouts),
         *distillation_contradictions(recipe.distillation, training.r_drop),
+        *refit_contradictions(training.refit, data.validation, recipe.distillation),
         *window_contradictions(data, recipe.augmentation),
         *pair_contradictions(data.pair, training.token_dropout, recipe.distillation),
     )

@@ -21,6 +21,7 @@ from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
 from ranklet.vocabulary import Sampling
 from ranklet.workflows._train.teachers import Lesson
+from ranklet.workflows.from_recipe.choices import Choice
 
 
 def describe_beginning(
@@ -56,6 +57,12 @@ def describe_beginning(
         yield _describe_sampling(splits, recipe.training.sampling)
     if lesson is not None:
         yield _describe_lesson(lesson)
+
+
+def describe_choice(choice: Choice) -> str:
+    """Say what was chosen from the data, and why."""
+    value = str(choice.value).lower() if isinstance(choice.value, bool) else choice.value
+    return f"chosen: {choice.field}={value}: {choice.reason}"
 
 
 def _describe_fit(plan: ParameterPlan, recipe: Recipe) -> str:

@@ -42,14 +42,13 @@ from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.from_recipe.checks import check_before_download
 from ranklet.workflows.from_recipe.choices import (
     Choice,
-    choose,
+    choose_for,
     leaves_validation_open,
     validation_size,
 )
 from ranklet.workflows.from_recipe.fit_arguments import check_class_weights, check_steps
 from ranklet.workflows.from_recipe.model import build_model
 from ranklet.workflows.from_recipe.placement import encoder_of, plan_for_labels
-from ranklet.workflows.from_recipe.sight import look
 from ranklet.workflows.from_recipe.splits import InMemoryBySplit, read_splits
 
 
@@ -126,7 +125,7 @@ def prepare(
     splits = read_splits(recipe.data, recipe.seed, in_memory, size)
 
     # What the recipe leaves open.
-    recipe, choices = _chosen(_as_read(recipe, splits), splits, encoder)
+    recipe, choices = choose_for(_as_read(recipe, splits), splits, encoder)
     check_before_download(recipe, encoder)
     check_class_weights(recipe.training, splits.labels)
     check_steps(recipe.training, len(splits.train.texts))
@@ -176,12 +175,6 @@ def _as_read(recipe: Recipe, splits: Splits) -> Recipe:
     if not changes:
         return recipe
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=changes)})
-
-
-def _chosen(
-    recipe: Recipe, splits: Splits, encoder: EncoderSource
-) -> tuple[Recipe, tuple[Choice, ...]]:
-    return choose(recipe, look(recipe, splits, encoder)) if recipe.automatic else (recipe, ())
 
 
 def make_ready(

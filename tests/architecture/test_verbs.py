@@ -96,6 +96,7 @@ FURTHER_READERS = {
     f"{WORKFLOWS}.audit",  # reads texts as a run does
     f"{WORKFLOWS}.init",  # its task: data to a recipe
     f"{WORKFLOWS}.fit_ranks",  # its task: `adapter.fit` to ranks
+    f"{WORKFLOWS}.plan",  # reads the texts that a recipe chooses from
     f"{WORKFLOWS}.shrink",  # measures on a run's data, with its seed
     f"{WORKFLOWS}.train_seeds",  # compares texts in memory with what its runs were trained on
 }

@@ -128,7 +128,7 @@ def test_the_starts_are_not_computed_again(
 ) -> None:
     options = ("head_start=probe", "adapter.init=eva", "adapter.fit=5_000")
     interrupted("run2", *options)
-    for name in ("start_with_probe", "start_from_activations", "fit_ranks"):
+    for name in ("start_from_activations", "fit_ranks"):
         monkeypatch.setattr(preparation, name, None)
     trained("run2", *options)
 

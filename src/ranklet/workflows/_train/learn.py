@@ -77,10 +77,7 @@ def fit_model(
         ProcessLostError: Another process ended or does not answer.
     """
     recipe, options, device = inputs.recipe, inputs.recipe.training, module_device(model)
-    steps = _steps(recipe, inputs.corpora["train"])
-    total = steps[-1].number
-    if inputs.until is not None:
-        steps = unvalidated(steps, round(inputs.until * total))
+    total, steps = _steps_of(inputs)
 
     # Optimizer and loss
     optimizer = choose_optimizer(model, options)
@@ -94,8 +91,7 @@ def fit_model(
     generator = torch.Generator().manual_seed(recipe.seed)
     load_batch = _batch_loader(train, options.token_dropout, generator, device)
     if inputs.targets is not None:
-        targets = _targets_of_rows(inputs.targets, inputs.corpora["train"]).to(device)
-        load_batch = with_targets(load_batch, targets)
+        load_batch = with_targets(load_batch, _targets_of_rows(inputs, device))
 
     # What happens around a step
     capture = capture_steps(
@@ -116,7 +112,6 @@ def fit_model(
         with checkpoints.stop.at_once():
             return _validate(model, validation, processes)
 
-    known = () if inputs.probe is None or inputs.until is not None else (inputs.probe.moment,)
     observer.start(total)
     with opening as records, checkpoints.stop.deferred():
         return fit(
@@ -134,7 +129,7 @@ def fit_model(
             ),
             Continuation(
                 resume=inputs.checkpoint,
-                known=known,
+                known=inputs.known,
                 due=partial(checkpoints.due, last_step=total, any_process=processes.any),
                 keep=checkpoints.keep,
                 others={"records": records, "token_dropout": OwnGenerator(generator)},
@@ -143,9 +138,17 @@ def fit_model(
         )
 
 
+def _steps_of(inputs: TrainingInputs) -> tuple[int, list[Step]]:
+    """Return how many steps are planned, and those that are taken."""
+    steps = _steps(inputs.recipe, inputs.corpora["train"])
+    if inputs.until is None:
+        return len(steps), steps
+    return len(steps), unvalidated(steps, round(inputs.until * len(steps)))
+
+
 def planned_steps(recipe: Recipe, corpus: TokenCorpus) -> int:
     """Return how many optimizer steps a recipe plans on some training texts."""
-    return _steps(recipe, corpus)[-1].number
+    return len(_steps(recipe, corpus))
 
 
 def _steps(recipe: Recipe, corpus: TokenCorpus) -> list[Step]:
@@ -208,12 +211,13 @@ def _prepared_texts(
     return train, validation
 
 
-def _targets_of_rows(targets: Tensor, corpus: TokenCorpus) -> Tensor:
+def _targets_of_rows(inputs: TrainingInputs, device: torch.device) -> Tensor:
     """Return a teacher's answers by row: every window has the answer about its text."""
-    starts = corpus.text_starts
-    if starts is None:
-        return targets
-    return targets.repeat_interleave(torch.from_numpy(np.diff(starts)), 0)
+    targets, starts = inputs.targets, inputs.corpora["train"].text_starts
+    assert targets is not None
+    if starts is not None:
+        targets = targets.repeat_interleave(torch.from_numpy(np.diff(starts)), 0)
+    return targets.to(device)
 
 
 def _in_order(*calls: Callable[[Value], object]) -> Callable[[Value], None]:

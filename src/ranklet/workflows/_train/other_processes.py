@@ -66,6 +66,11 @@ class TrainingInputs:
     probe: ProbeStart | None = None
     until: float | None = None
 
+    @property
+    def known(self) -> tuple[Snapshot, ...]:
+        """Moments before the first step that validation is to compare with."""
+        return () if self.probe is None or self.until is not None else (self.probe.moment,)
+
 
 @dataclass(frozen=True)
 class NoRecords:

@@ -66,13 +66,13 @@ def refit(
     def record(entry: Record) -> None:
         observer.record({**entry, "kind": "refit"})
 
-    told = Observer(start=observer.start, record=record)
+    quiet = Observer(start=observer.start, record=record)
     if not until and everything.probe is not None:
         restore_state(model, everything.probe.moment.state)
     else:
         with processes.together(everything):
             silent = nullcontext(NoRecords())
-            fit_model(model, everything, processes, NoCheckpoints(stop), silent, told)
+            fit_model(model, everything, processes, NoCheckpoints(stop), silent, quiet)
     model.problem = prepared.model.problem
     return model
 

@@ -6,39 +6,8 @@ import random
 
 from ranklet.evaluation.unlabelled.text_differences import text_differences
 
-SMALL = [
-    "the",
-    "of",
-    "a",
-    "in",
-    "to",
-    "and",
-    "is",
-    "for",
-    "on",
-    "that",
-    "with",
-    "as",
-    "it",
-    "was",
-    "by",
-]
-GERMAN = [
-    "der",
-    "die",
-    "das",
-    "und",
-    "in",
-    "zu",
-    "den",
-    "von",
-    "mit",
-    "ist",
-    "auf",
-    "nicht",
-    "ein",
-    "als",
-]
+SMALL = ["the", "of", "a", "in", "to", "and", "is", "for", "on", "that", "with", "as", "it", "was"]
+GERMAN = ["der", "die", "das", "und", "in", "zu", "den", "von", "mit", "ist", "auf", "nicht"]
 
 
 def sentences(words: list[str], own: str, length: int, number: int = 60) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def test_new_texts_need_no_labels_and_labels_are_ignored(workplace: Path, rankle
     held = json.loads(Path("run/evaluation/validation.json").read_text())
     assert found["validation"]["value"] == held["accuracy"]
     assert (found["rows"], found["validation_rows"]) == (6, 6)
+    assert found["told_apart"] is None  # too few texts to see
     printed = ranklet("estimate", "run", "new.txt").stdout
     assert f"expected accuracy  {found['accuracy']:.2%}" in printed
     for name, value in found["estimators"].items():
@@ -47,6 +49,30 @@ def test_the_known_texts_themselves_are_as_accurate_as_known(
     for name in ("difference of confidences", "thresholded confidence", "thresholded entropy"):
         assert found["estimators"][name] == pytest.approx(known)
     assert found["warning"] is None
+
+
+def test_texts_of_another_source_are_warned_of_and_own_ones_are_not(
+    workplace: Path, ranklet: Command
+) -> None:
+    words = {"Sports": ["team", "goal", "match"], "World": ["minister", "treaty", "border"]}
+    generator = random.Random(0)
+    rows = [
+        (" ".join(generator.choices([*words[label], "the", "a"], k=8)), label)
+        for _ in range(60)
+        for label in words
+    ]
+    Path("known.csv").write_text("text,label\n" + "".join(f"{t},{n}\n" for t, n in rows[:80]))
+    Path("own.txt").write_text("".join(f"{text}\n" for text, _ in rows[80:]))
+    foreign = [" ".join(generator.choices(["zwei", "drei", "the"], k=3)) for _ in range(40)]
+    Path("foreign.txt").write_text("\n".join(foreign) + "\n")
+    own = estimate(ranklet, "run", "own.txt", "--validation", "known.csv")
+    assert own["warning"] is None
+    assert 0.5 <= own["told_apart"] < 0.75
+    printed = ranklet("estimate", "run", "foreign.txt", "--validation", "known.csv").stdout
+    (warning,) = [line for line in printed.splitlines() if line.startswith("warning: ")]
+    assert "another source" in warning
+    assert "they are shorter (3 words, not 8)" in warning
+    assert "source             a new text is told from a validation text in" in printed
 
 
 def test_seeds_are_averaged_and_their_agreement_told(workplace: Path, ranklet: Command) -> None:

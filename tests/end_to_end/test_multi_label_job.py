@@ -80,6 +80,18 @@ def read_json(path: str) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def test_runs_are_compared_by_exact_match_and_macro_f1(place: Path, ranklet: Command) -> None:
+    shutil.copytree("run", "again")
+    recipe = Path("again/recipe.yaml")
+    recipe.write_text(recipe.read_text(encoding="utf-8").replace("seed: 0", "seed: 1"))
+    answer = ranklet("compare", "run", "again")
+    assert answer.returncode == 0, answer.stderr
+    assert "exact match" in answer.stdout
+    assert "micro F1" in answer.stdout
+    assert "run and again are equal in exact match on 24 rows" in answer.stdout
+    assert "noise (p = 1), macro F1 too" in answer.stdout
+
+
 def test_stress_counts_texts_with_all_their_labels(place: Path, ranklet: Command) -> None:
     asked = "stress run --kinds word_drops --strengths 1 --precision float32 --json"
     answer = ranklet(*asked.split())

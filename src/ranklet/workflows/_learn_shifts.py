@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,11 +12,18 @@ from numpy.typing import NDArray
 from ranklet.classifier import CHUNK_TEXTS, ClassifierNetwork
 from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.data.perturbations import perturb
-from ranklet.data.texts import Text
+from ranklet.data.texts import Text, in_one
 from ranklet.data.tokens.sampling import draw_rows
 from ranklet.evaluation.calibration import fit_temperature
 from ranklet.evaluation.unlabelled.from_shifts import ExpectedAccuracy, expect
-from ranklet.evaluation.unlabelled.out_of_range import ModelOutputs, PerturbedOutputs, remoteness
+from ranklet.evaluation.unlabelled.source import (
+    ModelOutputs,
+    PerturbedOutputs,
+    is_other_source,
+    separate,
+    source_in_words,
+)
+from ranklet.evaluation.unlabelled.text_differences import text_differences
 
 # Kinds of shift and their strengths, which the estimate is fitted on.
 FITTED = {
@@ -29,6 +36,8 @@ FITTED = {
 }
 MOST_KNOWN = 2_000
 MOST_SHIFTED = 3_000
+# New texts that are compared with the known ones, to see whether they are of another source.
+MOST_COMPARED = 1_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +58,18 @@ class Basis:
     """What an estimate for new texts builds on.
 
     Attributes:
-        labels: (k,) int64 class indices of the known texts.
+        texts: The known texts.
+        labels: (k,) int64 their class indices.
         temperature: What logits are divided by, fitted to the known texts.
-        outputs: What the classifier computes of them.
+        known: What the classifier says of them.
         perturbed: What it says of some of them, shifted.
         seed: Draws what is drawn.
     """
 
+    texts: Sequence[Text]
     labels: NDArray[np.int64]
     temperature: float
-    outputs: LogitsAndStates
+    known: ModelOutputs
     perturbed: tuple[PerturbedOutputs, ...]
     seed: int
 
@@ -72,12 +83,15 @@ class EstimatedOutputs:
         hits: Known texts that it labels right.
         known: How many there are.
         predicted: (n,) int64 its label of each new text.
+        told_apart: In which share of pairs a new text is told from a known one, 0.5..1; None where
+            there are too few texts to see.
     """
 
     expected: ExpectedAccuracy
     hits: int
     known: int
     predicted: NDArray[np.int64]
+    told_apart: float | None
 
 
 def learn_shifts(
@@ -104,9 +118,10 @@ def learn_shifts(
     for kind, strength in ways:
         report(f"asking about {len(drawn):,} of them, {kind.replace('_', ' ')} {strength:g}")
         changed = perturb(kind, [texts[row] for row in drawn.tolist()], strength, seed)
-        answers = _probabilities(_compute(network, changed), temperature, outputs, drawn)
+        answers = _answers(_compute(network, changed), temperature)
         perturbed.append(PerturbedOutputs(kind, drawn, answers))
-    return Basis(labels, temperature, outputs, tuple(perturbed), seed)
+    known_answers = _answers(outputs, temperature)
+    return Basis(texts, labels, temperature, known_answers, tuple(perturbed), seed)
 
 
 def expect_on_new(
@@ -120,35 +135,40 @@ def expect_on_new(
         texts: New texts, one at least.
         report: Receives a line for every 1,024 texts.
     """
-    parts = list[ModelOutputs]()
+    compared = draw_rows(len(texts), MOST_COMPARED, np.random.default_rng(basis.seed))
+    parts, samples = list[NDArray[np.float64]](), list[ModelOutputs]()
     for start in range(0, len(texts), CHUNK_TEXTS):
         report(f"asking about new texts: {start:,} of {len(texts):,} done")
-        outputs = _compute(network, texts[start : start + CHUNK_TEXTS])
-        parts.append(_probabilities(outputs, basis.temperature, basis.outputs))
-    new = ModelOutputs(
-        np.concatenate([part.probabilities for part in parts]),
-        np.concatenate([part.remoteness for part in parts]),
+        chunk = texts[start : start + CHUNK_TEXTS]
+        answers = _answers(_compute(network, chunk), basis.temperature)
+        rows = compared[(compared >= start) & (compared < start + len(chunk))] - start
+        parts.append(answers.probabilities)
+        samples.append(ModelOutputs(answers.probabilities[rows], answers.states[rows]))
+    new = np.concatenate(parts)
+    sample = ModelOutputs(
+        np.concatenate([part.probabilities for part in samples]),
+        np.concatenate([part.states for part in samples]),
     )
-    own = np.arange(len(basis.labels))
-    labelled = _probabilities(basis.outputs, basis.temperature, basis.outputs, own)
+    expected = expect(basis.known, basis.labels, basis.perturbed, new, basis.seed)
+    separation = separate(basis.known, sample, basis.seed)
+    if separation is not None and is_other_source(separation, basis.perturbed, sample, basis.seed):
+        drawn = [in_one(texts[row]) for row in compared.tolist()]
+        differences = text_differences([in_one(text) for text in basis.texts], drawn)
+        expected = replace(expected, warning=source_in_words(separation.auc, differences))
     return EstimatedOutputs(
-        expected=expect(labelled, basis.labels, basis.perturbed, new, basis.seed),
-        hits=int((basis.outputs.logits.argmax(1) == basis.labels).sum()),
+        expected=expected,
+        hits=int((basis.known.probabilities.argmax(1) == basis.labels).sum()),
         known=len(basis.labels),
-        predicted=new.probabilities.argmax(1),
+        predicted=new.argmax(1),
+        told_apart=None if separation is None else max(separation.auc, 0.5),
     )
 
 
-def _probabilities(
-    outputs: LogitsAndStates,
-    temperature: float,
-    known: LogitsAndStates,
-    own: NDArray[np.int64] | None = None,
-) -> ModelOutputs:
+def _answers(outputs: LogitsAndStates, temperature: float) -> ModelOutputs:
     from scipy.special import softmax
 
     probabilities = softmax(outputs.logits.astype(np.float64) / temperature, axis=1)
-    return ModelOutputs(probabilities, remoteness(known.states, outputs.states, own))
+    return ModelOutputs(probabilities, outputs.states)
 
 
 def _compute(network: ClassifierNetwork, texts: Sequence[Text]) -> LogitsAndStates:

@@ -59,8 +59,8 @@ def estimate(
         report: Receives a line at each long stage.
 
     Returns:
-        The accuracy to expect, with its 95 % interval and a warning where the texts are too far
-        from everything that the estimate was fitted on.
+        The accuracy to expect, with its 95 % interval and a warning where the texts seem to be of
+        another source than everything that the estimate was fitted on.
 
     Raises:
         DataError: The texts cannot be read, there are none, or the validation texts of the run are
@@ -99,6 +99,7 @@ def _together(outputs: Sequence[EstimatedOutputs], rows: int) -> Estimate:
     if len(outputs) > 1:
         by_name[AGREEMENT] = agreement(np.stack([run.predicted for run in outputs]))
     known = sum(run.known for run in outputs)
+    shares = [run.told_apart for run in outputs if run.told_apart is not None]
     return Estimate(
         accuracy=fmean(expected.accuracy for expected in every),
         interval=(
@@ -110,6 +111,7 @@ def _together(outputs: Sequence[EstimatedOutputs], rows: int) -> Estimate:
         validation_rows=known,
         estimators=by_name,
         warning=next((run.warning for run in every if run.warning is not None), None),
+        told_apart=fmean(shares) if shares else None,
     )
 
 

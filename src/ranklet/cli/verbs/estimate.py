@@ -71,6 +71,11 @@ def print_estimate(estimate: Estimate, texts: Path) -> None:
         f"known accuracy     {validation.value:.2%} [{low:.2%}, {high:.2%}] on validation, "
         f"{estimate.validation_rows:,} texts"
     )
+    if estimate.told_apart is not None:
+        print_line(
+            f"source             a new text is told from a validation text in "
+            f"{estimate.told_apart:.0%} of pairs (50% is chance)"
+        )
     for name, value in estimate.estimators.items():
         print_line(f"  {name:<33} {value:.2%}")
     if estimate.warning is not None:

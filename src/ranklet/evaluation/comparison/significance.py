@@ -1,8 +1,9 @@
 """Whether one classifier is better than another on the same texts, or chance made the difference.
 
-Two trained models differ by chance of the rows: McNemar's exact test and a paired bootstrap. Two
-recipes, each trained with several seeds, differ by chance of the rows and of the seeds: both
-variances are added, as where every row is read by every seed (see `compare_answers`).
+Two trained models differ by chance of the rows: McNemar's exact test, its like for macro F1, and a
+paired bootstrap. Two recipes, each trained with several seeds, differ by chance of the rows and of
+the seeds: both variances are added, as where every row is read by every seed (see
+`compare_answers`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ from statistics import NormalDist
 import numpy as np
 
 from ranklet.errors import RunError
-from ranklet.evaluation.comparison.row_answers import RowAnswers, own_scores, resampled_differences
+from ranklet.evaluation.comparison.row_answers import (
+    RowAnswers,
+    own_scores,
+    resampled_differences,
+    swapped_differences,
+)
 from ranklet.evaluation.intervals import CONFIDENCE, Metric, Scores
 
 SIGNIFICANCE = 1 - CONFIDENCE
@@ -30,6 +36,7 @@ class Difference:
         accuracy: Accuracy of the first less that of the second, -1..1, with its 95 % interval.
         f1_macro: The same of macro F1.
         p: How often chance alone brings a difference of accuracy at least as large; two-sided.
+        f1_p: The same of macro F1.
         rows: Texts of each run.
         seeds: Runs of the first and of the second that it rests on.
         paired: Whether these are runs with the same seeds.
@@ -42,6 +49,7 @@ class Difference:
     accuracy: Metric
     f1_macro: Metric
     p: float
+    f1_p: float
     rows: int
     seeds: tuple[int, int]
     paired: bool
@@ -82,6 +90,22 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(binomtest(only_first, rows).pvalue) if rows else 1.0
 
 
+def swap_test(first: RowAnswers, second: RowAnswers, seed: int = 0) -> float:
+    """Test whether two models have the same macro F1, by swapping their answers.
+
+    See `swapped_differences`. The answers as they are count as one more swap (Phipson and Smyth
+    2010, doi:10.2202/1544-6115.1585).
+
+    Returns:
+        Two-sided p, above 0; 1 where they answer alike.
+    """
+    swapped = swapped_differences(first, second, seed)
+    difference = float((own_scores(first) - own_scores(second))[1])
+    # Sums in another order differ in their last bits.
+    as_large = np.abs(swapped) >= abs(difference) - 1e-12
+    return float((as_large.sum() + 1) / (len(swapped) + 1))
+
+
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Correct p for the number of tests, so that all together err in 5 % of the cases.
 
@@ -103,14 +127,15 @@ def compare_answers(
     Runs with the same seed are paired where both have at least two such; other runs are then left
     out. Else all runs count, and the spread of those of one system stands for that of a single one.
 
-    With one run each, p is McNemar's and the intervals are bootstrap percentiles; they speak of
-    these two trained models. With several, every row is read by every seed, so the variance of the
-    mean difference is that of the seeds plus that of the rows, each estimated on its own. The sum
-    counts what varies in both once too often, which errs on the side of noise. Its degrees of
-    freedom are Satterthwaite's ("An approximate distribution of estimates of variance components",
-    Biometrics Bulletin 2 (1946), 110-114). The design is that of studies in which several readers
-    judge the same cases: S. L. Hillis, "A comparison of denominator degrees of freedom methods for
-    multiple observer ROC analysis", Statistics in Medicine 26 (2007), 596-619.
+    With one run each, p is McNemar's, that of macro F1 comes of swapped answers, and the intervals
+    are bootstrap percentiles; they speak of these two trained models. With several, every row is
+    read by every seed, so the variance of the mean difference is that of the seeds plus that of the
+    rows, each estimated on its own. The sum counts what varies in both once too often, which errs
+    on the side of noise. Its degrees of freedom are Satterthwaite's ("An approximate distribution
+    of estimates of variance components", Biometrics Bulletin 2 (1946), 110-114). The design is that
+    of studies in which several readers judge the same cases: S. L. Hillis, "A comparison of
+    denominator degrees of freedom methods for multiple observer ROC analysis", Statistics in
+    Medicine 26 (2007), 596-619.
 
     Args:
         first: Answers by seed, at least one.
@@ -181,6 +206,7 @@ def _of_models(first: RowAnswers, second: RowAnswers, paired: bool, seed: int) -
         accuracy=Metric(accuracy, (low[0], high[0])),
         f1_macro=Metric(f1, (low[1], high[1])),
         p=mcnemar(*only_right),
+        f1_p=swap_test(first, second, seed),
         rows=rows,
         seeds=(1, 1),
         paired=paired,
@@ -207,11 +233,13 @@ def _of_systems(
     else:
         raise _rows_differ()
     rows = min(len(run.has) for run in (*first, *second))
-    intervals, p = _t_interval(left.mean(0) - right.mean(0), by_rows, by_seeds, rows - 1, freedom)
+    values = left.mean(0) - right.mean(0)
+    intervals, p_values = _t_interval(values, by_rows, by_seeds, rows - 1, freedom)
     return Difference(
         accuracy=intervals[0],
         f1_macro=intervals[1],
-        p=p,
+        p=p_values[0],
+        f1_p=p_values[1],
         rows=rows,
         seeds=(len(first), len(second)),
         paired=paired,
@@ -252,8 +280,8 @@ def _t_interval(
     by_seeds: Scores,
     rows_freedom: int,
     seeds_freedom: int,
-) -> tuple[list[Metric], float]:
-    """Bound values by the sum of two variances, all (2,); the p is that of the first."""
+) -> tuple[list[Metric], list[float]]:
+    """Bound values by the sum of two variances, all (2,), and test each against 0."""
     from scipy.stats import t
 
     intervals: list[Metric] = []
@@ -270,4 +298,4 @@ def _t_interval(
         half = float(t.ppf(1 - SIGNIFICANCE / 2, freedom)) * math.sqrt(total)
         intervals.append(Metric(value, (max(value - half, -1.0), min(value + half, 1.0))))
         p_values.append(float(2 * t.sf(abs(value) / math.sqrt(total), freedom)))
-    return intervals, p_values[0]
+    return intervals, p_values

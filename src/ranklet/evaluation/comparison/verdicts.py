@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -12,6 +11,12 @@ from ranklet.display import Display, shows_itself, with_interval
 from ranklet.errors import RunError
 from ranklet.evaluation.comparison.across_seeds import across_seeds
 from ranklet.evaluation.comparison.row_answers import Matrix, RowAnswers, agreement, error_agreement
+from ranklet.evaluation.comparison.sentences import (
+    accuracy_in_words,
+    comment,
+    f1_in_words,
+    p_in_words,
+)
 from ranklet.evaluation.comparison.significance import (
     SIGNIFICANCE,
     Difference,
@@ -23,9 +28,9 @@ from ranklet.evaluation.comparison.significance import (
 from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.unlabelled.result import Estimate
-from ranklet.evaluation.wording import digits_for
 
 Verdict = Literal["noise", "real"]
+Overall = Literal["noise", "real", "mixed"]
 
 CHOOSING_BY_TEST = (
     "These are test rows. Whoever picks the best of several runs by them picks its luck too, so "
@@ -36,6 +41,10 @@ CHOSEN_BY_VALIDATION = (
     "all figures here are a little too good; report test figures."
 )
 ROWS_BY_SEED = "Every seed has validation rows of its own, so runs are compared seed by seed."
+MIXED = (
+    "Where {} and macro F1 disagree: the first counts every text alike, macro F1 every class, "
+    "however rare. Choose by macro F1 where rare classes matter."
+)
 SEVERAL_PAIRS = (
     "With {} pairs one is easily different by chance, so each p is corrected (Holm); the intervals "
     "are not."
@@ -76,6 +85,7 @@ class Entry:
         accuracy: Of one run, with Wilson's interval over texts; of several, their mean with
             Student's interval over seeds.
         f1_macro: The same, one run's with a bootstrap interval.
+        f1_micro: The same where a text may have several labels, else None: it is the accuracy.
         parameters: Trained parameters of one run.
         seconds: Training time of one run, the mean of several.
         fields: The fields of its recipe in which the entries differ.
@@ -86,6 +96,7 @@ class Entry:
     seeds: tuple[int, ...]
     accuracy: Metric
     f1_macro: Metric
+    f1_micro: Metric | None
     parameters: int
     seconds: float | None
     fields: Mapping[str, str]
@@ -99,9 +110,13 @@ class Pair:
         first: Name of one entry.
         second: Name of the other.
         difference: What the first has over the second.
-        p: Its p, corrected for the number of pairs.
-        verdict: `real` where p is below 0.05 and the recipes differ, else `noise`.
-        needed: What it would take to tell such a difference from none; None where it is told.
+        p: That of accuracy, corrected for the number of pairs.
+        f1_p: That of macro F1, corrected alike.
+        accuracy_verdict: `real` where p is below 0.05 and the recipes differ, else `noise`.
+        f1_verdict: The same by `f1_p`.
+        verdict: That of both; `mixed` where they disagree, or are real with opposite signs.
+        needed: What it would take to tell such a difference of accuracy from none; None where it is
+            told.
         sentence: All of it in words.
     """
 
@@ -109,7 +124,10 @@ class Pair:
     second: str
     difference: Difference
     p: float
-    verdict: Verdict
+    f1_p: float
+    accuracy_verdict: Verdict
+    f1_verdict: Verdict
+    verdict: Overall
     needed: RequiredSample | None
     sentence: str
 
@@ -182,25 +200,30 @@ def compare_contenders(
     """
     couples = list(combinations(contenders, 2))
     differences = [_difference(first, second, seed) for first, second in couples]
-    corrected = holm([difference.p for difference in differences])
+    corrected = zip(
+        holm([difference.p for difference in differences]),
+        holm([difference.f1_p for difference in differences]),
+        strict=True,
+    )
+    first_run = next(iter(contenders[0].evaluations.values()))
+    name = first_run.accuracy_name
     pairs = tuple(
-        _pair(first.name, second.name, difference, p, same_recipe, len(couples))
-        for (first, second), difference, p in zip(couples, differences, corrected, strict=True)
+        _pair((first.name, second.name), difference, both, same_recipe, len(couples), name)
+        for (first, second), difference, both in zip(couples, differences, corrected, strict=True)
     )
     names = [entry.runs[seed] for entry in contenders for seed in entry.answers]
     answers = [run for entry in contenders for run in entry.answers.values()]
-    first = next(iter(contenders[0].evaluations.values()))
     return Comparison(
         split=split,
-        rows=first.rows,
-        accuracy_name=first.accuracy_name,
+        rows=first_run.rows,
+        accuracy_name=name,
         same_recipe=same_recipe,
         entries=tuple(map(_entry, contenders)),
         pairs=pairs,
         runs=tuple(names),
         agreement=agreement(answers),
         error_agreement=error_agreement(answers),
-        notes=tuple(_notes(split, len(couples), len({run.rows for run in answers}) > 1)),
+        notes=tuple(_notes(split, pairs, len({run.rows for run in answers}) > 1, name)),
     )
 
 
@@ -216,16 +239,6 @@ def choice_in_words(estimates: Mapping[str, Estimate]) -> str:
     return sentence + (f"; not to be relied on for {', '.join(warned)}" if warned else "")
 
 
-def points(difference: float, rows: int) -> str:
-    """Write a difference of shares in percentage points, with its sign."""
-    return f"{100 * difference:+.{digits_for(rows)}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def p_in_words(p: float) -> str:
-    """Write a p with two digits."""
-    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
-
-
 def _difference(first: Contender, second: Contender, seed: int) -> Difference:
     try:
         return compare_answers(first.answers, second.answers, seed)
@@ -237,12 +250,14 @@ def _difference(first: Contender, second: Contender, seed: int) -> Difference:
 
 def _entry(contender: Contender) -> Entry:
     evaluations = list(contender.evaluations.values())
+    label_sets = [run.label_sets for run in evaluations if run.label_sets is not None]
     return Entry(
         name=contender.name,
         runs=tuple(contender.runs.values()),
         seeds=tuple(contender.runs),
         accuracy=_over_runs([evaluation.accuracy for evaluation in evaluations]),
         f1_macro=_over_runs([evaluation.f1_macro for evaluation in evaluations]),
+        f1_micro=_over_runs([sets.f1_micro for sets in label_sets]) if label_sets else None,
         parameters=contender.parameters,
         seconds=contender.seconds,
         fields=contender.fields,
@@ -258,62 +273,40 @@ def _over_runs(figures: Sequence[Metric]) -> Metric:
 
 
 def _pair(
-    first: str, second: str, difference: Difference, p: float, same_recipe: bool, pairs: int
+    names: tuple[str, str],
+    difference: Difference,
+    p_values: tuple[float, float],
+    same_recipe: bool,
+    pairs: int,
+    accuracy_name: str,
 ) -> Pair:
-    verdict: Verdict = "real" if p < SIGNIFICANCE and not same_recipe else "noise"
-    is_clear = p < SIGNIFICANCE
-    needed = None if is_clear else needed_to_tell(difference, SIGNIFICANCE / pairs)
-    corrected = f", corrected for {pairs} pairs" if pairs > 1 else ""
+    accuracy, f1 = (_verdict(p, same_recipe) for p in p_values)
+    opposite = difference.accuracy.value * difference.f1_macro.value < 0
+    mixed = accuracy != f1 or (accuracy == "real" and opposite)
+    is_clear = [p < SIGNIFICANCE for p in p_values]
+    needed = None if is_clear[0] else needed_to_tell(difference, SIGNIFICANCE / pairs)
+    name = accuracy_name if mixed or accuracy_name != "accuracy" else None
+    correction = f", corrected for {pairs} pairs" if pairs > 1 else ""
+    accuracy_p, f1_p = map(p_in_words, p_values)
     sentence = (
-        f"{_claim(first, second, difference)}: {verdict} ({p_in_words(p)}{corrected})"
-        f"{_comment(difference, same_recipe, is_clear, needed)}"
+        f"{accuracy_in_words(*names, difference, name)}: {accuracy} ({accuracy_p}{correction})"
     )
-    return Pair(first, second, difference, p, verdict, needed, sentence)
+    sentence += f"; {f1_in_words(difference)}: {f1} ({f1_p})" if mixed else ", macro F1 too"
+    sentence += comment(difference, same_recipe, any(is_clear), None if mixed else needed)
+    verdict: Overall = "mixed" if mixed else accuracy
+    return Pair(*names, difference, *p_values, accuracy, f1, verdict, needed, sentence)
 
 
-def _claim(first: str, second: str, difference: Difference) -> str:
-    value = difference.accuracy.value
-    size = f"{abs(100 * value):.{digits_for(difference.rows)}f} points"
-    low, high = (points(bound, difference.rows) for bound in difference.accuracy.interval)
-    order = f"{first} is {size} {'above' if value > 0 else 'below'} {second}"
-    where = f"on {difference.rows:,} rows"
-    if difference.seeds != (1, 1):
-        left, right = difference.seeds
-        where += f", {left} {'seeds each' if left == right else f'and {right} seeds'}"
-    return f"{order if value else f'{first} and {second} are equal'} {where} [{low}, {high}]"
+def _verdict(p: float, same_recipe: bool) -> Verdict:
+    return "real" if p < SIGNIFICANCE and not same_recipe else "noise"
 
 
-def _comment(
-    difference: Difference, same_recipe: bool, is_clear: bool, needed: RequiredSample | None
-) -> str:
-    if same_recipe:
-        which = "these two trained models do differ, but " if is_clear else ""
-        return (
-            f"; {which}the recipe is one and only the seed differs, so neither is to be preferred"
-        )
-    if is_clear and difference.seeds == (1, 1):
-        return "; between these two trained models: with one seed each, it may still be the seed"
-    return "" if needed is None else f"; {_needed_in_words(needed, difference.seeds)} would tell"
-
-
-def _needed_in_words(needed: RequiredSample, seeds: tuple[int, int]) -> str:
-    ways = []
-    if needed.seeds is not None:
-        ways.append(f"about {max(needed.seeds, max(seeds) + 1):,} seeds each")
-    if needed.rows is not None:
-        ways.append(f"about {_two_digits_for(needed.rows):,} rows")
-    return " or ".join(ways) or "only more seeds and more rows together"
-
-
-def _two_digits_for(number: int) -> int:
-    step = int(10 ** max(len(str(number)) - 2, 0))
-    return math.ceil(number / step) * step
-
-
-def _notes(split: str, pairs: int, rows_by_seed: bool) -> list[str]:
+def _notes(split: str, pairs: Sequence[Pair], rows_by_seed: bool, accuracy_name: str) -> list[str]:
     notes = [CHOOSING_BY_TEST if split == "test" else CHOSEN_BY_VALIDATION]
     if rows_by_seed:
         notes.append(ROWS_BY_SEED)
-    if pairs > 1:
-        notes.append(SEVERAL_PAIRS.format(pairs))
+    if any(pair.verdict == "mixed" for pair in pairs):
+        notes.append(MIXED.format(accuracy_name))
+    if len(pairs) > 1:
+        notes.append(SEVERAL_PAIRS.format(len(pairs)))
     return notes

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from ranklet.evaluation.comparison.verdicts import Comparison, Pair, p_in_words, points
+from ranklet.evaluation.comparison.sentences import p_in_words, points
+from ranklet.evaluation.comparison.verdicts import Comparison, Pair
 from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report.table import Cell, Share, Table
 from ranklet.evaluation.unlabelled.result import Estimate
@@ -13,59 +14,65 @@ from ranklet.evaluation.wording import digits_for, duration
 
 def entry_table(comparison: Comparison) -> Table:
     """List what each run reached and cost, and the fields in which their recipes differ."""
-    fields = tuple(dict.fromkeys(name for entry in comparison.entries for name in entry.fields))
-    columns = [comparison.accuracy_name, "macro F1", "parameters", "training", *fields]
+    entries = comparison.entries
+    fields = tuple(dict.fromkeys(name for entry in entries for name in entry.fields))
+    micro = ["micro F1"] if any(entry.f1_micro is not None for entry in entries) else []
+    columns = [comparison.accuracy_name, *micro, "macro F1", "parameters", "training"]
     rows: list[list[Cell]] = [
         [
             entry.name if len(entry.seeds) == 1 else (entry.name, f"{len(entry.seeds)} seeds"),
             entry.accuracy,
+            *([entry.f1_micro] if micro else []),
             entry.f1_macro,
             entry.parameters,
             None if entry.seconds is None else duration(entry.seconds),
             *(entry.fields.get(name, "") for name in fields),
         ]
-        for entry in comparison.entries
+        for entry in entries
     ]
+    before = 1 + len(columns)
     return Table(
         "Runs, and the fields in which their recipes differ; of several seeds mean and interval",
-        ["run", *columns],
+        ["run", *columns, *fields],
         rows,
-        texts=range(5, 5 + len(fields)),  # values of recipes are words or figures
+        texts=range(before, before + len(fields)),  # values of recipes are words or figures
         digits=digits_for(comparison.rows),
         sorts=True,
     )
 
 
-def pair_table(pairs: Sequence[Pair]) -> Table:
-    """List the difference of each pair of runs, and whether it is noise."""
-    corrected = ", corrected" if len(pairs) > 1 else ""
-    columns = ["pair", "verdict", "accuracy, points", "macro F1, points", f"p{corrected}"]
+def pair_table(comparison: Comparison) -> Table:
+    """List the differences of each pair of runs, and whether they are noise."""
+    figures = (comparison.accuracy_name, "macro F1")
+    corrected = ", corrected" if len(comparison.pairs) > 1 else ""
+    of_figures = [column for name in figures for column in (f"{name}, points", f"p{corrected}")]
     rows: list[list[Cell]] = []
-    for pair in pairs:
+    for pair in comparison.pairs:
         difference = pair.difference
+        accuracy = _in_points(difference.accuracy, difference.rows)
+        f1 = _in_points(difference.f1_macro, difference.rows)
+        rows.append([_pair_cell(pair), pair.verdict, accuracy, _p(pair.p), f1, _p(pair.f1_p)])
+    caption = "Differences, with 95 % intervals"
+    return Table(caption, ["pair", "verdict", *of_figures], rows, (1,), sorts=True)
 
-        def in_points(metric: Metric, rows: int = difference.rows) -> Cell:
-            low, high = (points(bound, rows) for bound in metric.interval)
-            return points(metric.value, rows), f"{low} to {high}"
 
-        about = (
-            ""
-            if difference.only_right is None
-            else "only one right: {:,} / {:,}".format(*difference.only_right)
-        )
-        rows.append(
-            [
-                (
-                    f"{pair.first} \N{MINUS SIGN} {pair.second}",
-                    about or f"seeds: {difference.seeds[0]} / {difference.seeds[1]}",
-                ),
-                pair.verdict,
-                in_points(difference.accuracy),
-                in_points(difference.f1_macro),
-                p_in_words(pair.p).removeprefix("p = ").removeprefix("p "),
-            ]
-        )
-    return Table("Differences, with 95 % intervals", columns, rows, (1,), sorts=True)
+def _pair_cell(pair: Pair) -> Cell:
+    only_right, seeds = pair.difference.only_right, pair.difference.seeds
+    about = (
+        "seeds: {} / {}".format(*seeds)
+        if only_right is None
+        else "only one right: {:,} / {:,}".format(*only_right)
+    )
+    return f"{pair.first} \N{MINUS SIGN} {pair.second}", about
+
+
+def _in_points(metric: Metric, rows: int) -> Cell:
+    low, high = (points(bound, rows) for bound in metric.interval)
+    return points(metric.value, rows), f"{low} to {high}"
+
+
+def _p(p: float) -> str:
+    return p_in_words(p).removeprefix("p = ").removeprefix("p ")
 
 
 def estimate_table(estimates: Mapping[str, Estimate]) -> Table:

@@ -25,7 +25,7 @@ from ranklet.evaluation.unlabelled.estimators import (
     certainty,
     difference_of_confidences,
 )
-from ranklet.evaluation.unlabelled.out_of_range import ModelOutputs, PerturbedOutputs, find_doubt
+from ranklet.evaluation.unlabelled.source import ModelOutputs, PerturbedOutputs
 
 RESAMPLES = 20
 CLASSES = "classes"
@@ -58,7 +58,7 @@ def expect(
     known: ModelOutputs,
     labels: NDArray[np.int64],
     shifted: Sequence[PerturbedOutputs],
-    new: ModelOutputs,
+    new: NDArray[np.float64],
     seed: int = 0,
 ) -> ExpectedAccuracy:
     """Estimate the accuracy on new texts.
@@ -67,12 +67,12 @@ def expect(
         known: Answers for texts with labels that the classifier was not trained on; 2 at least.
         labels: (k,) their class indices.
         shifted: Answers for some of them, shifted in several ways; one way at least.
-        new: Answers for the new texts.
+        new: (n, classes) probabilities of the new texts.
         seed: Draws resamples.
     """
     right = known.probabilities.argmax(1) == labels
     own = scores(known.probabilities, right, known.probabilities)
-    new_scores = scores(known.probabilities, right, new.probabilities)
+    new_scores = scores(known.probabilities, right, new)
     falls = [Fall(CLASSES, own.mean(0) - own, right.mean() - right, labels)]
     for outputs in shifted:
         probabilities, true = outputs.answers.probabilities, labels[outputs.rows]
@@ -96,7 +96,7 @@ def expect(
         accuracy,
         (max(accuracy - half, 0.0), min(accuracy + half, 1.0)),
         _by_themselves(own, right, new_scores),
-        find_doubt(known, shifted, new) or _extrapolation(accuracy, lowest),
+        _extrapolation(accuracy, lowest),
     )
 
 

@@ -22,6 +22,8 @@ class Estimate:
         validation_rows: Number of those.
         estimators: What each way of estimating says by itself, 0..1, by its name.
         warning: Why the estimate may not hold, in words; None where nothing speaks against it.
+        told_apart: In which share of pairs a classifier tells a new text from a validation text,
+            0.5 (chance) to 1; None where there are fewer than 10 of either.
     """
 
     accuracy: float
@@ -31,6 +33,7 @@ class Estimate:
     validation_rows: int
     estimators: Mapping[str, float]
     warning: str | None
+    told_apart: float | None = None
 
     def display(self) -> Display:
         """Return what each way of estimating says as a table."""

@@ -15,6 +15,7 @@ from ranklet.evaluation.comparison.significance import (
     holm,
     mcnemar,
     needed_to_tell,
+    swap_test,
 )
 
 EYE = np.eye(3, dtype=bool)
@@ -86,6 +87,55 @@ def test_macro_f1_is_scikit_learns() -> None:
     found = compare_answers({0: answers(labels, one)}, {0: answers(labels, other)})
     expected = [f1_score(labels, given, average="macro") for given in (one, other)]
     assert found.f1_macro.value == pytest.approx(expected[0] - expected[1])
+
+
+def test_swaps_of_few_rows_by_hand() -> None:
+    # All right against all wrong: of 16 ways to swap four rows two make as large a difference.
+    right, wrong = with_right([1, 1, 1, 1]), with_right([0, 0, 0, 0])
+    assert swap_test(right, wrong) == pytest.approx(2 / 16, abs=0.01)
+    assert swap_test(right, right) == 1
+
+
+def test_swaps_are_those_of_every_row_by_itself() -> None:
+    from itertools import product
+
+    from sklearn.metrics import f1_score
+
+    random = np.random.default_rng(3)
+    labels, one, other = random.integers(0, 3, (3, 10))
+
+    def gap(swap: np.ndarray) -> float:
+        pair = np.where(swap, other, one), np.where(swap, one, other)
+        first, second = (
+            f1_score(labels, given, average="macro", labels=[0, 1, 2], zero_division=0)
+            for given in pair
+        )
+        return float(first - second)
+
+    differing = np.flatnonzero(one != other)
+    swaps = np.zeros((2 ** len(differing), 10), dtype=bool)
+    swaps[:, differing] = list(product([False, True], repeat=len(differing)))
+    gaps = np.abs([gap(swap) for swap in swaps])
+    exact = float((gaps >= gaps[0] - 1e-12).mean())
+    assert swap_test(answers(labels, one), answers(labels, other)) == pytest.approx(exact, abs=0.02)
+
+
+def test_macro_f1_of_several_seeds_has_its_own_p() -> None:
+    """A rare class that one system alone finds: accuracy hardly differs, macro F1 does."""
+    labels = np.repeat([0, 1], [950, 50])
+    random = np.random.default_rng(0)
+
+    def runs(found: float) -> dict[int, RowAnswers]:
+        drawn = random.random((4, 1_000))
+        return {
+            seed: answers(labels, np.where(labels == 1, row < found, row < 0.025).astype(int))
+            for seed, row in enumerate(drawn)
+        }
+
+    difference = compare_answers(runs(0.55), runs(0.2))
+    assert difference.f1_p < 0.01
+    low, _ = difference.f1_macro.interval
+    assert low > 0
 
 
 def test_paired_seeds_by_hand() -> None:

@@ -14,20 +14,16 @@ from ranklet.evaluation.unlabelled.from_shifts import (
     fit_rates,
     relative_error,
 )
-from ranklet.evaluation.unlabelled.out_of_range import (
-    ModelOutputs,
-    PerturbedOutputs,
-    find_doubt,
-    remoteness,
-)
+from ranklet.evaluation.unlabelled.source import ModelOutputs, PerturbedOutputs
 
 RIGHT = np.array([True, True, True, False])
 
 
-def answered(confidence: list[float], far: float = 0.1) -> ModelOutputs:
+def answered(confidence: list[float] | np.ndarray) -> ModelOutputs:
     """Answers for texts whose first class is the most probable one."""
     sure = np.array(confidence)
-    return ModelOutputs(np.stack([sure, 1 - sure], axis=1), np.full(len(sure), far))
+    states = np.zeros((len(sure), 2), dtype=np.float32)
+    return ModelOutputs(np.stack([sure, 1 - sure], axis=1), states)
 
 
 def check_rates(fit: Callable[..., np.ndarray]) -> None:
@@ -76,8 +72,8 @@ def test_the_known_texts_themselves_have_the_known_accuracy() -> None:
     known = answered([0.9, 0.8, 0.7, 0.6])
     labels = np.where(RIGHT, 0, 1)
     rows = np.arange(4)
-    shifted = [PerturbedOutputs("typos", rows, answered([0.7, 0.6, 0.6, 0.55], far=0.2))]
-    found = expect(known, labels, shifted, known)
+    shifted = [PerturbedOutputs("typos", rows, answered([0.7, 0.6, 0.6, 0.55]))]
+    found = expect(known, labels, shifted, known.probabilities)
     assert found.accuracy == pytest.approx(0.75)
     assert found.interval[0] < 0.75 < found.interval[1]
     assert found.estimators == pytest.approx(
@@ -95,39 +91,19 @@ def test_less_sure_texts_are_expected_to_be_less_accurate() -> None:
     generator = np.random.default_rng(0)
     sure = 1 - 0.4 * generator.random(400)
     labels = (generator.random(400) > sure).astype(np.int64)
-    known = ModelOutputs(np.stack([sure, 1 - sure], 1), np.full(400, 0.1))
+    known = answered(sure)
     # Half of what is above one half is lost, and a text is right as often as it then is sure.
     lower = 0.5 + (sure - 0.5) / 2
-    worse = ModelOutputs(np.stack([lower, 1 - lower], 1), np.full(400, 0.1))
-    found = expect(known, labels, [PerturbedOutputs("typos", np.arange(400), worse)], worse, seed=1)
+    worse = answered(lower)
+    shifted = [PerturbedOutputs("typos", np.arange(400), worse)]
+    found = expect(known, labels, shifted, worse.probabilities, seed=1)
     assert found.accuracy < (labels == 0).mean()
     assert 0 <= found.interval[0] <= found.accuracy <= found.interval[1] <= 1
 
 
-def test_remoteness_is_the_distance_to_the_tenth_nearest() -> None:
-    angles = np.radians(np.arange(0, 110, 10))
-    known = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
-    # Of eleven, from 0 to 100 degrees, the tenth nearest to the first is at 90, itself counted.
-    assert remoteness(known, 5 * known[:1]) == pytest.approx([1.0], abs=1e-6)
-    own = remoteness(known, known[:1], np.array([0]))
-    assert own == pytest.approx([1 - np.cos(np.radians(100))], abs=1e-6)
-    assert remoteness(known[:2], known[:1], np.array([0])) == pytest.approx(
-        [1 - np.cos(np.radians(10))], abs=1e-6
-    )
-
-
-def test_texts_beyond_every_shift_are_told() -> None:
-    known, rows = answered([0.9, 0.9]), np.arange(2)
-    shifted = [
-        PerturbedOutputs("typos", rows, answered([0.8, 0.8], far=0.2)),
-        PerturbedOutputs("typos", rows, answered([0.7, 0.7], far=0.32)),
-    ]
-    # Distance grows by 1.08 for a point of confidence; the farthest from that line is 0.004 above.
-    assert find_doubt(known, shifted, answered([0.8, 0.8], far=0.2)) is None
-    another = find_doubt(known, shifted, answered([0.9, 0.9], far=0.3))
-    assert another is not None
-    assert "another kind" in another
-    beyond = find_doubt(known, shifted, answered([0.6, 0.6], far=0.4))
-    assert beyond is not None
-    assert "under every shift" in beyond
-    assert "(0.32; unshifted 0.10)" in beyond
+def test_less_accurate_than_under_every_shift_is_told() -> None:
+    known = answered([0.9, 0.9, 0.9, 0.9])
+    shifted = [PerturbedOutputs("typos", np.arange(4), answered([0.8, 0.8, 0.8, 0.8]))]
+    found = expect(known, np.zeros(4, dtype=np.int64), shifted, answered([0.5] * 4).probabilities)
+    assert found.warning is not None
+    assert "below that of every shift" in found.warning

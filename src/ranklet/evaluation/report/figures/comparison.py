@@ -68,7 +68,7 @@ def _differences(comparison: Comparison) -> Drawing:
     pairs = comparison.pairs
     columns: dict[str, Sequence[Any]] = {
         **with_bounds("difference", [pair.difference.accuracy for pair in pairs]),
-        "verdict": [pair.verdict for pair in pairs],
+        "verdict": [pair.accuracy_verdict for pair in pairs],
     }
     units = dict.fromkeys(("difference", "low", "high"), "difference of two shares, -1 to 1")
     names = tuple(

@@ -147,7 +147,7 @@ def _train(
         write_evaluations(run, evaluations)
         write_answers(run, model, answers)
         write_importance(run, model, answers)
-        write_baselines(run, prepared.splits, resolved)
+        write_baselines(run, prepared.splits, resolved.seed)
         data = prepared.splits.sha256
         certificate = certify_run(run, shared, plan, model, saved, data)
         write_run_report(run, certificate["sha256"])

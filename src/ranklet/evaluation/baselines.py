@@ -86,7 +86,8 @@ def evaluate_baselines(
 
 
 def _as_sets(labels: NDArray[Any], num_labels: int) -> NDArray[np.bool_]:
-    return labels == 1 if labels.ndim == 2 else np.eye(num_labels, dtype=bool)[labels]
+    is_set = labels == 1 if labels.ndim == 2 else np.eye(num_labels, dtype=bool)[labels]
+    return np.asarray(is_set)
 
 
 def _baseline(

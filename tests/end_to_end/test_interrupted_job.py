@@ -90,7 +90,7 @@ def trained(folder: str, *options: str) -> tuple[dict[str, Any], list[str]]:
             "data.train=several.csv",
             "training.metric=macro_f1",
         ),
-        ("head_start=ridge", "training.evaluate_every=1", "data.cleaning=[whitespace]"),
+        ("head_start=probe", "training.evaluate_every=1", "data.cleaning=[whitespace]"),
         ("adapter.fit=5_000", "adapter.fit_mode=measured"),
         (
             "augmentation.word_swap=0.3",
@@ -126,9 +126,9 @@ def test_what_was_interrupted_ends_as_what_was_not(
 def test_the_starts_are_not_computed_again(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = ("head_start=ridge", "adapter.init=eva", "adapter.fit=5_000")
+    options = ("head_start=probe", "adapter.init=eva", "adapter.fit=5_000")
     interrupted("run2", *options)
-    for name in ("start_with_ridge", "start_from_activations", "fit_ranks"):
+    for name in ("start_with_probe", "start_from_activations", "fit_ranks"):
         monkeypatch.setattr(preparation, name, None)
     trained("run2", *options)
 

@@ -108,6 +108,7 @@ def test_calibration_coverage_threshold_and_slices() -> None:
     calibration = replace(whole.one_label.calibration, temperature=1.5, error_before=0.1)
     table = tables.calibration_table(calibration, whole.log_loss)
     assert "temperature 1.500" in table.caption
+    assert shown(table)[1][0] == "The same of perfect probabilities, by chance"
     assert shown(table)[0] == ["Expected calibration error", f"10.00{SPACE}%", f"5.00{SPACE}%"]
 
     half = Coverage(0.7, 2, 0.5, Metric(1.0, (0.34, 1.0)))

@@ -18,6 +18,7 @@ from ranklet.run.records import read_records
 
 # A validation loss that fell by a fiftieth with the last look at it has not come to its end.
 LEARNING = 0.98
+SPECIAL_TOKENS = 2
 
 
 def standing_of(run: Run) -> list[str]:
@@ -44,12 +45,11 @@ def _circumstances(run: Run) -> Circumstances:
     recipe = load_recipe(run.recipe, as_shared=True)
     training = recipe.training
     losses = [record["loss"] for record in read_records(run) if record["kind"] == "validation"]
-    tokens, words = (_middle(lengths, "train") for lengths in (data.tokens, data.words))
     return Circumstances(
         unknown=about.get("unknown", 0.0),
         truncated=about["truncated"]["train"],
         max_length=recipe.data.max_length,
-        tokens_per_word=tokens / max(words, 1),
+        tokens_per_word=_tokens_per_word(data, about["truncated"]["train"]),
         texts_per_label=float(np.median(data.label_rows["train"])),
         still_learning=_is_falling(losses),
         longer=f"training.epochs={2 * training.epochs}"
@@ -59,9 +59,17 @@ def _circumstances(run: Run) -> Circumstances:
     )
 
 
-def _middle(lengths: Lengths, split: str) -> int:
-    """Return about the length that half of the texts are below."""
-    counts = np.cumsum(lengths.texts[split])
+def _tokens_per_word(data: DataDescription, truncated: float) -> float:
+    """Divide the tokens of a training text in the middle by its words; 0 where it was cut."""
+    words = _middle(data.words)
+    if truncated >= 0.5 or not words:
+        return 0.0
+    return (_middle(data.tokens) - SPECIAL_TOKENS) / words
+
+
+def _middle(lengths: Lengths) -> int:
+    """Return about the length that half of the training texts are below."""
+    counts = np.cumsum(lengths.texts["train"])
     return lengths.starts[int(np.searchsorted(counts, counts[-1] / 2))]
 
 

@@ -66,8 +66,10 @@ def test_a_loss_at_its_end_asks_for_none(losses: list[float], tmp_path: Path) ->
 
 
 def test_texts_that_the_encoder_hardly_reads(tmp_path: Path) -> None:
-    _, split = standing_of(run_with(tmp_path / "split", [], tokens=27))
+    _, split = standing_of(run_with(tmp_path / "split", [], tokens=29))
     assert "splits a word into 3.0 tokens" in split
+    _, both = standing_of(run_with(tmp_path / "both", [], tokens=29, truncated=0.6))
+    assert "splits" not in both
     _, cut = standing_of(run_with(tmp_path / "cut", [], WORDS, truncated=0.5))
     assert "50% of the training texts were cut at" in cut
     _, unknown = standing_of(run_with(tmp_path / "unknown", [], WORDS, unknown=0.25))

@@ -236,7 +236,7 @@ def _without_interval(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
 
 def _with_chance(calibration: Calibration) -> str:
     by_chance = error_by_chance(calibration.reliability)
-    return f"{percent(calibration.error, 2)} (perfect: {percent(by_chance, 2)})"
+    return f"{percent(calibration.error, 2)} ({percent(by_chance, 2)} by chance)"
 
 
 def _area(value: float | None) -> str:

@@ -113,6 +113,37 @@ def setfit(
     return _by_class(probabilities, model.model_head.classes_, labels)
 
 
+def ranklet(
+    texts: Sequence[str], labels: Labels, others: Sequence[str], seed: int, folder: str
+) -> Probabilities:
+    """Train with the recipe `default`, whatever it chooses."""
+    from ranklet.recipe import load_recipe
+    from ranklet.workflows.train import learn
+
+    several = labels.ndim == 2
+    kind = "multi_label_classification" if several else "single_label_classification"
+    recipe = load_recipe(
+        "default", ["data.train=texts.csv", f"seed={seed}", f"data.problem_type={kind}"]
+    )
+    names = [
+        [f"{index:03}" for index in np.flatnonzero(row)] if several else f"{row:03}"
+        for row in labels
+    ]
+    learned = learn(recipe, data=(list(texts), names))
+    classifier = learned.classifier
+    probabilities = np.asarray(classifier.predict_proba(list(others)), np.float32)
+    columns = np.zeros((len(others), labels.shape[1] if several else int(labels.max()) + 1))
+    columns[:, [int(name) for name in classifier.labels.names]] = probabilities
+    if several:
+        # A threshold for each label, here all moved to 0.5.
+        thresholds = np.array(classifier.problem.thresholds)
+        moved = np.where(
+            columns < thresholds, columns / (2 * thresholds), 0.5 + (columns - thresholds)
+        )
+        return moved.astype(np.float32)
+    return columns.astype(np.float32)
+
+
 CLASSIFIERS: dict[str, Classifier] = {
     "majority": majority,
     "SVM, words": svm_words,
@@ -121,6 +152,7 @@ CLASSIFIERS: dict[str, Classifier] = {
     "transformers, full": full_fine_tuning,
     "transformers + peft": peft,
     "SetFit": setfit,
+    "ranklet": ranklet,
 }
 
 

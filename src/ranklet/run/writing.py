@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import ClassifierNetwork
@@ -70,6 +70,9 @@ def describe_training(
         "duplicates": {name: n for name, n in duplicates.items() if isinstance(n, int)},
         "empty": splits.empty,
         "filtered": splits.filtered,
+        "refit": num_texts(corpora["train"]) + num_texts(corpora["validation"])
+        if recipe.training.refit and result.ended_by != "interrupt"
+        else None,
         "best_step": result.best_step,
         "best_validation": dict(result.best_metrics),
         "averaged_steps": list(result.averaged_steps),
@@ -187,7 +190,7 @@ def write_baselines(
     run: Run,
     splits: Splits,
     seed: int,
-    probe: Mapping[str, NDArray[np.floating]] | None = None,
+    probe: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Fit simple classifiers on the training texts and write their figures on the others.
 
@@ -195,7 +198,8 @@ def write_baselines(
         run: Whose evaluations they stand beside.
         splits: As they were read, without what a teacher labelled.
         seed: Of what is drawn.
-        probe: Logits of a linear probe on the frozen encoder, (texts, labels), by split.
+        probe: Logits of a linear probe on the frozen encoder, (texts, labels), by split; None:
+            there was none.
 
     Raises:
         RunError: The file cannot be written.
@@ -211,6 +215,6 @@ def write_baselines(
         },
         len(splits.labels),
         seed,
-        probe,
+        None if probe is None else {name: logits.numpy() for name, logits in probe.items()},
     )
     write_json(run.baselines, to_values(baselines))

@@ -11,20 +11,21 @@ import torch
 
 from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
 from ranklet.cache import default_cache_folder
-from ranklet.classifier import ClassifierNetwork
+from ranklet.classifier import ClassifierNetwork, trainable_state
 from ranklet.data.encoded_splits import EncodedSplit, Splits
-from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus
+from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, text_labels
 from ranklet.data.tokens.tokenizer import unknown_share
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import EncoderSource
-from ranklet.evaluation.answers import Answers, answer_splits
-from ranklet.evaluation.problem_metrics import tune
+from ranklet.evaluation.answers import Answers, answer
+from ranklet.evaluation.problem_metrics import tune, validation_metrics
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.recipe import Recipe
 from ranklet.run.folder import Run
 from ranklet.training.processes import Processes
+from ranklet.training.snapshots import Snapshot
 from ranklet.training.techniques.activation_start import start_from_activations
-from ranklet.training.techniques.probe_start import start_with_probe
+from ranklet.training.techniques.probe_start import soften_probe, start_with_probe
 from ranklet.workflows._train.messages import (
     describe_beginning,
     describe_choice,
@@ -34,21 +35,20 @@ from ranklet.workflows._train.messages import (
     describe_tuning,
     describe_unknown,
 )
-from ranklet.workflows._train.other_processes import TrainingInputs
+from ranklet.workflows._train.other_processes import ProbeStart, TrainingInputs
 from ranklet.workflows._train.resume import AT_ITS_START, Beginning, find_beginning, origin_of
 from ranklet.workflows._train.teachers import Lesson, consult_teachers
 from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.from_recipe.checks import check_before_download
 from ranklet.workflows.from_recipe.choices import (
     Choice,
-    choose,
+    choose_for,
     leaves_validation_open,
     validation_size,
 )
 from ranklet.workflows.from_recipe.fit_arguments import check_class_weights, check_steps
 from ranklet.workflows.from_recipe.model import build_model
 from ranklet.workflows.from_recipe.placement import encoder_of, plan_for_labels
-from ranklet.workflows.from_recipe.sight import look
 from ranklet.workflows.from_recipe.splits import InMemoryBySplit, read_splits
 
 
@@ -125,7 +125,8 @@ def prepare(
     splits = read_splits(recipe.data, recipe.seed, in_memory, size)
 
     # What the recipe leaves open.
-    recipe, choices = _chosen(_as_read(recipe, splits), splits, encoder)
+    recipe, choices = choose_for(_as_read(recipe, splits), splits, encoder)
+    check_before_download(recipe, encoder)
     check_class_weights(recipe.training, splits.labels)
     check_steps(recipe.training, len(splits.train.texts))
     prepare_memory()
@@ -176,12 +177,6 @@ def _as_read(recipe: Recipe, splits: Splits) -> Recipe:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=changes)})
 
 
-def _chosen(
-    recipe: Recipe, splits: Splits, encoder: EncoderSource
-) -> tuple[Recipe, tuple[Choice, ...]]:
-    return choose(recipe, look(recipe, splits, encoder)) if recipe.automatic else (recipe, ())
-
-
 def make_ready(
     prepared: Preparation, processes: Processes, report: Callable[[str], None]
 ) -> TrainingInputs:
@@ -196,8 +191,9 @@ def make_ready(
     train = corpora["train"]
     if recipe.adapter.init == "eva" and beginning.checkpoint is None:
         start_from_activations(model, train, recipe.seed)
-    if recipe.head_start == "probe" and beginning.checkpoint is None:
-        report(describe_start(start_with_probe(model, train, recipe.seed)))
+    probe = None
+    if recipe.head_start == "probe":
+        probe = _start_with_probe(model, corpora, recipe.seed, report)
     beginning.describe(report)
     return TrainingInputs(
         recipe=recipe,
@@ -207,7 +203,29 @@ def make_ready(
         targets=None if prepared.lesson is None else prepared.lesson.targets,
         checkpoint=beginning.checkpoint,
         dtype=prepared.dtype,
+        probe=probe,
     )
+
+
+def _start_with_probe(
+    model: ClassifierNetwork, corpora: Corpora, seed: int, report: Callable[[str], None]
+) -> ProbeStart:
+    """Let the head start from its linear probe; return what the probe itself is worth."""
+    train, validation = corpora["train"], corpora["validation"]
+    probe = start_with_probe(model, train, seed)
+    report(describe_start(probe))
+    logits = {
+        split: model.predict_logits(corpus) for split, corpus in corpora.items() if split != "train"
+    }
+    metrics = validation_metrics(
+        model.problem,
+        model.problem.probabilities(logits["validation"]).numpy(),
+        text_labels(validation),
+    )
+    start = ProbeStart(Snapshot(0, metrics, trainable_state(model)), logits)
+    assert train.labels is not None
+    soften_probe(model, probe, train.labels)
+    return start
 
 
 def _tokenize(model: ClassifierNetwork, splits: Splits, report: Callable[[str], None]) -> Corpora:
@@ -238,9 +256,15 @@ def _unknown_share(model: ClassifierNetwork, corpus: TokenCorpus) -> float:
 def answer_tuned(
     model: ClassifierNetwork, splits: Splits, corpora: Corpora, report: Callable[[str], None]
 ) -> dict[str, Answers]:
-    """Answer every split but train, with what makes labels of logits tuned on validation."""
-    answers = answer_splits(model, splits, corpora)
-    logits = answers["validation"].logits
-    model.problem = tune(model.problem, logits, splits.validation.labels)
+    """Answer validation, and tune on it what makes labels of logits."""
+    answers = answer(model, splits.validation.texts, corpora["validation"])
+    model.problem = tune(model.problem, answers.logits, splits.validation.labels)
     report(describe_tuning(model))
-    return answers
+    return {"validation": answers}
+
+
+def answer_test(model: ClassifierNetwork, splits: Splits, corpora: Corpora) -> dict[str, Answers]:
+    """Answer test, where there is one."""
+    if splits.test is None:
+        return {}
+    return {"test": answer(model, splits.test.texts, corpora["test"])}

@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ranklet.data.encoded_splits import Splits
+from ranklet.encoder.source import EncoderSource
 from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.recipe import Recipe
 from ranklet.recipe.recipe import contradictions
-from ranklet.workflows.from_recipe.sight import Sight
+from ranklet.workflows.from_recipe.sight import Sight, look
 
 Chosen = tuple[Any, str]
 """A value and the reason for it."""
@@ -101,6 +103,8 @@ def _sampling(seen: Sight) -> Chosen:
 
 
 def _refit(seen: Sight) -> Chosen:
+    if seen.own_validation:
+        return False, "validation has texts of its own"
     if seen.rows <= MOST_ROWS_TO_REFIT:
         return True, f"of {seen.rows:,} texts none is to spare; train again with validation's"
     return False, f"{seen.rows:,} texts are enough without validation's"
@@ -184,6 +188,19 @@ def choose(recipe: Recipe, seen: Sight) -> tuple[Recipe, tuple[Choice, ...]]:
     if issues:
         raise RecipeError(issues)
     return chosen, choices
+
+
+def choose_for(
+    recipe: Recipe, splits: Splits, encoder: EncoderSource
+) -> tuple[Recipe, tuple[Choice, ...]]:
+    """Choose as `choose` does by a look at the texts; a recipe without `automatic` stays.
+
+    Raises:
+        RecipeError: A choice contradicts something that the recipe states.
+        WeightsError: The encoder has no usable tokenizer.
+        HubError: It is to be downloaded and cannot be had.
+    """
+    return choose(recipe, look(recipe, splits, encoder)) if recipe.automatic else (recipe, ())
 
 
 def _is_open(recipe: Recipe, field: str) -> bool:

@@ -29,14 +29,20 @@ class SingleLabel:
     Attributes:
         temperature: What logits are divided by before the softmax, above 0. It makes probabilities
             more or less sure of themselves and leaves their order, so the label, as it is.
+        exponent: The power that their distances from the largest are raised to then, above 0; it
+            leaves the order as it is too.
     """
 
     temperature: float = 1.0
+    exponent: float = 1.0
     problem_type: ClassVar[ProblemType] = "single_label_classification"
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return probabilities (texts, classes), which sum to 1 in each row."""
-        return (logits / self.temperature).softmax(-1)
+        scaled = logits / self.temperature
+        if self.exponent != 1:
+            scaled = -((scaled.amax(-1, keepdim=True) - scaled) ** self.exponent)
+        return scaled.softmax(-1)
 
     def answers(self, probabilities: NDArray[np.float32], names: Sequence[str]) -> list[Label]:
         """Return the label of each text."""
@@ -79,8 +85,9 @@ def choose_problem(
     num_labels: int,
     thresholds: Sequence[float] | None = None,
     temperature: float = 1.0,
+    exponent: float = 1.0,
 ) -> Problem:
     """Return what a classifier's answers are; without thresholds they are 0.5 each."""
     if problem_type == "single_label_classification":
-        return SingleLabel(temperature)
+        return SingleLabel(temperature, exponent)
     return MultiLabel(tuple(thresholds or [UNTUNED_THRESHOLD] * num_labels))

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import ranklet as library
-from ranklet.evaluation.baselines import LINEAR, MAJORITY
+from ranklet.evaluation.baselines import CHARACTERS, MAJORITY, WORDS
 from ranklet.evaluation.result import Evaluation
 from ranklet.json_values import from_values
+from ranklet.problem import SingleLabel
 from ranklet.run.folder import Run
 from ranklet.run.reading import read_baselines, read_importance
 
@@ -23,8 +24,8 @@ def rows_of(path: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def set_temperature(bench: Any, value: object) -> None:
-    bench.fields("run/adapter/classifier.json", temperature=value)
+def set_temperature(bench: Any, value: object, exponent: float | None = None) -> None:
+    bench.fields("run/adapter/classifier.json", temperature=value, exponent=exponent)
 
 
 def test_a_run_keeps_what_was_said_about_each_row(workplace: Path) -> None:
@@ -46,7 +47,7 @@ def test_a_run_keeps_what_was_said_about_each_row(workplace: Path) -> None:
 def test_a_run_says_what_needs_no_encoder_and_which_words_misled_it(workplace: Path) -> None:
     found = read_baselines(Run(Path("run")))
     labels = [row["label"] for row in rows_of("test.csv")]
-    assert [each.name for each in found["test"]] == [MAJORITY, LINEAR]
+    assert [each.name for each in found["test"]] == [MAJORITY, WORDS, CHARACTERS]
     assert found["test"][0].accuracy.value in {
         labels.count(label) / len(labels) for label in set(labels)
     }
@@ -71,11 +72,12 @@ def test_the_saved_temperature_is_used_everywhere_and_moves_no_label(
 ) -> None:
     settings = json.loads(Path("run/adapter/classifier.json").read_text())
     stated = json.loads(Path("run/evaluation/test.json").read_text())["one_label"]["calibration"]
-    assert stated["temperature"] == settings["temperature"]
+    for key in ("temperature", "exponent"):
+        assert stated[key] == settings[key]
     texts = [row["text"] for row in rows_of("test.csv")]
-    before, labels = {}, {}
-    for temperature in (1.0, 4.0):
-        set_temperature(bench, temperature)
+    before, labels, unscaled = {}, {}, []
+    for temperature, exponent in ((1.0, 1.0), (4.0, 1.0), (2.0, 3.0)):
+        set_temperature(bench, temperature, exponent)
         model = library.load("run", precision="float32")
         before[temperature] = model.predict_proba(texts)
         labels[temperature] = model.predict(texts)
@@ -87,15 +89,20 @@ def test_the_saved_temperature_is_used_everywhere_and_moves_no_label(
         ]
         assert shares == pytest.approx(before[temperature][:, 0], abs=2e-6)
         found = library.evaluate("run").one_label.calibration
-        assert found.temperature == temperature
-    assert labels[1.0] == labels[4.0]
+        assert (found.temperature, found.exponent) == (temperature, exponent)
+        unscaled.append(found.log_loss_before)
+    assert labels[1.0] == labels[4.0] == labels[2.0]
+    assert unscaled == pytest.approx([unscaled[0]] * 3, abs=1e-5)
     powers = before[1.0].astype(np.float64) ** (1 / 4)
     np.testing.assert_allclose(before[4.0], powers / powers.sum(1, keepdims=True), rtol=1e-5)
+    distances = -np.log(before[1.0] / before[1.0].max(1, keepdims=True)).astype(np.float64)
+    powers = np.exp(-((distances / 2) ** 3))
+    np.testing.assert_allclose(before[2.0], powers / powers.sum(1, keepdims=True), rtol=1e-4)
 
 
 def test_a_folder_from_before_there_was_a_temperature(workplace: Path, bench: Any) -> None:
-    set_temperature(bench, None)  # removes the key
-    assert library.load("run").problem.temperature == 1.0
+    set_temperature(bench, None)  # removes the keys
+    assert library.load("run").problem == SingleLabel()
 
 
 @pytest.mark.parametrize("value", [0, -1.0, "warm"])

@@ -141,6 +141,8 @@ def test_a_probe_start_is_announced_and_begins_lower(head: str, ranklet: Command
         for out in ("plain", "probe")
     )
     assert start < first - 0.05
+    written = json.loads(Path("probe/evaluation/baselines.json").read_text())
+    assert [line["name"] for line in written["validation"]][-1] == "linear probe"
     train(ranklet, "twice", *quick, "head_start=probe")
     adapters = [Path(out, "adapter/adapter_model.safetensors") for out in ("probe", "twice")]
     assert adapters[0].read_bytes() == adapters[1].read_bytes()

@@ -148,10 +148,13 @@ def test_odd_names_of_encoders(name: str, file: str, bench: Any, is_refused: Any
     is_refused("classify bare text", "bare")
 
 
+@pytest.mark.parametrize("field", ["temperature", "exponent"])
 @pytest.mark.parametrize("value", [1e-320, 1e-30, 1e30, 1e308])
-def test_an_extreme_temperature_is_refused(value: float, bench: Any, is_refused: Any) -> None:
-    bench.fields(f"{ADAPTER}/classifier.json", temperature=value)
-    is_refused("classify run text", f"{ADAPTER}/classifier.json: temperature: ")
+def test_an_extreme_scaling_is_refused(
+    field: str, value: float, bench: Any, is_refused: Any
+) -> None:
+    bench.fields(f"{ADAPTER}/classifier.json", **{field: value})
+    is_refused("classify run text", f"{ADAPTER}/classifier.json: {field}: ")
 
 
 def test_odd_settings_take_no_memory(bench: Any, is_refused: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from sklearn import metrics as sk
 
-from ranklet.evaluation.calibration import at_temperature, fit_temperature
+from ranklet.evaluation.calibration import Scaling, at_temperature, fit_temperature
 from ranklet.evaluation.one_label import evaluate_one_label
 from ranklet.evaluation.result import Evaluation
 from ranklet.json_values import from_values, to_values
@@ -140,7 +140,7 @@ def test_json_gives_the_further_figures_back(seed, monkeypatch):
     monkeypatch.setattr("ranklet.evaluation.intervals.bootstrap_intervals", no_intervals)
     labels, probabilities = case(seed)
     names = [f"class {index}" for index in range(probabilities.shape[1])]
-    whole = evaluate_one_label(probabilities, labels, names, "test", temperature=1.7)
+    whole = evaluate_one_label(probabilities, labels, names, "test", scaling=Scaling(1.7, 1.2))
     written = json.loads(json.dumps(to_values(whole), allow_nan=False))
     assert from_values(Evaluation, written, "f", "r") == whole
     without = {key: value for key, value in written.items() if key != "one_label"}

@@ -19,6 +19,13 @@ def test_one_label_a_text() -> None:
     assert problem.answers(probabilities, NAMES) == ["a", "b"]
 
 
+def test_an_exponent_leaves_labels_and_ties_as_they_are() -> None:
+    logits = torch.tensor([[2.0, 0.0, -2.0], [1.0, 1.0, 0.0]])
+    probabilities = SingleLabel(temperature=2.0, exponent=2.0).probabilities(logits)
+    expected = torch.tensor([[0.0, -1.0, -4.0], [0.0, 0.0, -0.25]]).softmax(-1)
+    torch.testing.assert_close(probabilities, expected)
+
+
 def test_any_number_of_labels_a_text() -> None:
     problem = MultiLabel((0.5, 0.6))
     probabilities = problem.probabilities(LOGITS).numpy()

@@ -20,6 +20,8 @@ from ranklet.evaluation.result import AVERAGE_SCORES, Evaluation, OneLabelFigure
 from ranklet.evaluation.score_intervals import LabelCounts, average_metrics, class_metrics
 from ranklet.evaluation.selective import accuracy_by_coverage, confidence_of
 
+UNSCALED = calibration.Scaling()
+
 
 def evaluate_one_label(
     probabilities: NDArray[np.float32],
@@ -27,7 +29,7 @@ def evaluate_one_label(
     label_names: Sequence[str],
     split: str,
     seed: int = 0,
-    temperature: float = 1.0,
+    scaling: calibration.Scaling = UNSCALED,
 ) -> Evaluation:
     """Compute every number of an evaluation from the probabilities of one split.
 
@@ -43,7 +45,7 @@ def evaluate_one_label(
         label_names: Names of the classes in the order of the columns.
         split: Name of the data, kept in the result.
         seed: Seed of the bootstrap.
-        temperature: What the logits behind the probabilities were divided by.
+        scaling: What was done to the logits before the softmax.
 
     Raises:
         DataError: No rows, shapes that disagree, probabilities that are not finite, or a label
@@ -62,7 +64,7 @@ def evaluate_one_label(
         classes=class_metrics(label_names, counts),
         log_loss=metrics.log_loss(probabilities, labels),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        one_label=_further_figures(probabilities, labels, label_names, agreements, temperature),
+        one_label=_further_figures(probabilities, labels, label_names, agreements, scaling),
     )
 
 
@@ -150,7 +152,7 @@ def _further_figures(
     labels: NDArray[np.int64],
     label_names: Sequence[str],
     agreements: tuple[Metric, Metric],
-    temperature: float,
+    scaling: calibration.Scaling,
 ) -> OneLabelFigures:
     """Compute what is not a function of the confusion matrix, and put it together."""
     rankings = ranking.rank_classes(probabilities, labels, tuple(label_names))
@@ -165,18 +167,21 @@ def _further_figures(
         ),
         ranking=rankings,
         top=ranking.top_accuracies(probabilities, labels),
-        calibration=_calibration(probabilities, labels, temperature),
+        calibration=_calibration(probabilities, labels, scaling),
         coverage=accuracy_by_coverage(confidence, right),
     )
 
 
 def _calibration(
-    probabilities: NDArray[np.float32], labels: NDArray[np.int64], temperature: float
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64], scaling: calibration.Scaling
 ) -> calibration.Calibration:
     bins = calibration.reliability_bins(*confidence_of(probabilities, labels))
     before = probabilities
-    if temperature != 1.0:
-        before = calibration.at_temperature(probabilities, 1 / temperature).astype(np.float32)
+    temperature, exponent = scaling.temperature, scaling.exponent
+    if scaling != UNSCALED:
+        before = calibration.at_temperature(
+            probabilities, temperature**-exponent, 1 / exponent
+        ).astype(np.float32)
     bins_before = calibration.reliability_bins(*confidence_of(before, labels))
     return calibration.Calibration(
         temperature=temperature,
@@ -185,4 +190,5 @@ def _calibration(
         log_loss_before=metrics.log_loss(before, labels),
         reliability=bins,
         reliability_before=bins_before,
+        exponent=exponent,
     )

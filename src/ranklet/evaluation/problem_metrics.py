@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.evaluation.calibration import fit_temperature
+from ranklet.evaluation.calibration import Scaling, fit_scaling
 from ranklet.evaluation.curves import Curves, confidence_bins, ranking_curves, selective_curve
 from ranklet.evaluation.label_sets import evaluate_label_sets, label_set_metrics
 from ranklet.evaluation.one_label import evaluate_one_label, one_label_metrics
@@ -34,7 +34,12 @@ def evaluate_probabilities(
     """Compute every number of an evaluation; arguments and errors as of what it calls."""
     if isinstance(problem, SingleLabel):
         return evaluate_one_label(
-            probabilities, labels, label_names, split, seed, problem.temperature
+            probabilities,
+            labels,
+            label_names,
+            split,
+            seed,
+            Scaling(problem.temperature, problem.exponent),
         )
     return evaluate_label_sets(probabilities, labels, problem, label_names, split, seed)
 
@@ -55,7 +60,7 @@ def validation_metrics(
 
 
 def tune(problem: Problem, logits: Tensor, labels: NDArray[np.int64]) -> Problem:
-    """Set the temperature, or the thresholds, that suit validation best.
+    """Set temperature and exponent, or the thresholds, that suit validation best.
 
     Args:
         problem: Whether a text has one label or any number of them.
@@ -66,7 +71,7 @@ def tune(problem: Problem, logits: Tensor, labels: NDArray[np.int64]) -> Problem
         The problem with them.
     """
     if isinstance(problem, SingleLabel):
-        return replace(problem, temperature=fit_temperature(logits.numpy(), labels))
+        return replace(problem, **asdict(fit_scaling(logits.numpy(), labels)))
     return replace(
         problem, thresholds=tune_thresholds(problem.probabilities(logits).numpy(), labels)
     )

@@ -33,12 +33,12 @@ def model_card(
         evaluations: Figures by split.
     """
     problem, num_labels = model.problem, len(model.labels)
-    decision: dict[str, Any] = {"thresholds": (), "temperature": 1.0}
+    decision: dict[str, Any] = {"thresholds": (), "temperature": 1.0, "exponent": 1.0}
     if isinstance(problem, MultiLabel):
         pairs = zip(model.labels.names, problem.thresholds, strict=True)
         decision["thresholds"] = [f"{name} {threshold:.4f}" for name, threshold in pairs]
     else:
-        decision["temperature"] = problem.temperature
+        decision |= {"temperature": problem.temperature, "exponent": problem.exponent}
     standard = loads_in_transformers(recipe.head, model.pooling, model.encoder.config, num_labels)
     return _fill(
         library="peft" if standard else "ranklet",

@@ -19,6 +19,7 @@ from ranklet.files import write_atomically
 from ranklet.local_paths import shortened
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run import reading
+from ranklet.run.advice import standing_of
 from ranklet.run.folder import Run, read_json
 from ranklet.run.records import read_records
 from ranklet.vocabulary import DuplicatePolicy
@@ -60,7 +61,9 @@ def write_run_report(run: Run, hashes: Mapping[str, Any] | None = None) -> None:
     page = run_page.render_report(
         run.folder.name,
         f"{recipe.encoder} on {recipe.data.train}",
-        results=run_page.Results(evaluations, reading.read_baselines(run), errors),
+        results=run_page.Results(
+            evaluations, reading.read_baselines(run), errors, standing_of(run)
+        ),
         budget=counted,
         data=_data_section(about, recipe),
         training=run_page.Training(records, _training_facts(about), about["seconds"]),

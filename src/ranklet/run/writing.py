@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import ClassifierNetwork
@@ -185,13 +186,20 @@ def write_importance(run: Run, model: ClassifierNetwork, answers: Mapping[str, A
         write_json(run.importance(split), to_values(explain_errors(model, answers[split])))
 
 
-def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> None:
-    """Fit what needs no encoder on the training texts and write its figures on the others.
+def write_baselines(
+    run: Run,
+    splits: Splits,
+    seed: int,
+    probe: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Fit simple classifiers on the training texts and write their figures on the others.
 
     Args:
         run: Whose evaluations they stand beside.
         splits: As they were read, without what a teacher labelled.
-        recipe: Names the problem and the seed.
+        seed: Of what is drawn.
+        probe: Logits of a linear probe on the frozen encoder, (texts, labels), by split; None:
+            there was none.
 
     Raises:
         RunError: The file cannot be written.
@@ -205,8 +213,8 @@ def write_baselines(run: Run, splits: Splits, recipe: Recipe) -> None:
             for name, split in others.items()
             if split is not None
         },
-        splits.labels.names,
-        recipe.data.problem_type,
-        recipe.seed,
+        len(splits.labels),
+        seed,
+        None if probe is None else {name: logits.numpy() for name, logits in probe.items()},
     )
     write_json(run.baselines, to_values(baselines))

@@ -51,6 +51,7 @@ class ClassifierSettings:
         thresholds: Where it may have several: the probability from which it has a label, in the
             order of the labels; None: 0.5 each.
         temperature: Where it has one: what logits are divided by before the softmax.
+        exponent: Where it has one: the power of the distances of logits, as in `SingleLabel`.
         long_texts: What happens to texts of more tokens.
         pair: Whether it reads pairs of texts.
     """
@@ -67,6 +68,7 @@ class ClassifierSettings:
     long_texts: LongTexts = BEGINNING_ONLY
     # Fitted ones lie between 0.05 and 20; far outside, probabilities are no numbers any more.
     temperature: Annotated[float, Field(ge=1e-3, le=1e3, allow_inf_nan=False)] = 1.0
+    exponent: Annotated[float, Field(ge=0.1, le=10, allow_inf_nan=False)] = 1.0
     pair: bool = False
 
 
@@ -129,7 +131,11 @@ def assemble(
     preprocessing = _preprocessing(settings, encoder.folder, config)
     pooling = head_pooling(settings.head, settings.pooling, config)
     problem = choose_problem(
-        settings.problem_type, len(labels), settings.thresholds, settings.temperature
+        settings.problem_type,
+        len(labels),
+        settings.thresholds,
+        settings.temperature,
+        settings.exponent,
     )
     model = ClassifierNetwork(network, head, pooling, labels, preprocessing, problem).to(device)
     if isinstance(network, NativeEncoder):

@@ -33,7 +33,6 @@ from ranklet.lora.adapter_file import (
     as_plain_lora,
     read_adapter,
 )
-from ranklet.problem import MultiLabel, SingleLabel
 from ranklet.saved.assembly import ClassifierSettings, assemble
 from ranklet.saved.file_sums import FileSums, check_encoder, check_files, sums_of
 from ranklet.saved.foreign import (
@@ -172,12 +171,7 @@ def _as_trained(
     model: ClassifierNetwork, settings: ClassifierSettings, adapter: AdapterFile
 ) -> tuple[ClassifierSettings, AdapterFile]:
     """Take over what training chose: tensors, and what makes labels of logits."""
-    problem = model.problem
-    thresholds = problem.thresholds if isinstance(problem, MultiLabel) else None
-    temperature = problem.temperature if isinstance(problem, SingleLabel) else 1.0
-    settings = replace(
-        settings, pooling=model.pooling, thresholds=thresholds, temperature=temperature
-    )
+    settings = replace(settings, pooling=model.pooling, **asdict(model.problem))
     state = {name: tensor.cpu() for name, tensor in trainable_state(model).items()}
     return settings, as_plain_lora(model, replace(adapter, tensors=state))
 

@@ -159,7 +159,8 @@ def _train(
         write_evaluations(run, evaluations)
         write_answers(run, model, answers)
         write_importance(run, model if "test" in answers else prepared.model, answers)
-        write_baselines(run, prepared.splits, resolved)
+        probe = inputs.probe.logits if inputs.probe else None
+        write_baselines(run, prepared.splits, resolved.seed, probe)
         data = prepared.splits.sha256
         certificate = certify_run(run, shared, plan, model, saved, data)
         write_run_report(run, certificate["sha256"])

@@ -9,9 +9,12 @@ import pytest
 
 from ranklet.evaluation import metrics
 from ranklet.evaluation.calibration import (
+    Scaling,
     at_temperature,
     brier_score,
+    error_by_chance,
     expected_calibration_error,
+    fit_scaling,
     fit_temperature,
     reliability_bins,
 )
@@ -94,6 +97,81 @@ def test_a_temperature_without_a_minimum_stays_at_one(logits, labels):
 def test_a_probability_of_zero_stays_zero_at_any_temperature():
     found = at_temperature(np.array([[1.0, 0.0], [0.5, 0.5]], dtype=np.float32), 5.0)
     assert found.tolist() == [[1.0, 0.0], [0.5, 0.5]]
+
+
+def drawn(rows: int, exponent: float) -> tuple[np.ndarray, np.ndarray]:
+    """Draw logits whose margins say, to this power, how sure they may be."""
+    random = np.random.default_rng(1)
+    logits = random.uniform(-2, 2, (rows, 3))
+    distances = logits.max(1, keepdims=True) - logits
+    powers = np.exp(-(distances**exponent))
+    shares = powers / powers.sum(1, keepdims=True)
+    return logits, (shares.cumsum(1) < random.random((rows, 1))).sum(1)
+
+
+@pytest.mark.parametrize("exponent", [0.6, 1.0, 2.0])
+def test_temperature_and_exponent_come_back(exponent: float) -> None:
+    scaling = fit_scaling(*drawn(40_000, exponent))
+    assert scaling.exponent == pytest.approx(exponent, rel=0.05)
+    assert scaling.temperature == pytest.approx(1.0, rel=0.05)
+
+
+def test_an_exponent_mends_what_no_temperature_does() -> None:
+    logits, labels = drawn(4_000, 2.5)
+    fitted, rest = slice(0, 1_000), slice(1_000, None)
+
+    def error(scaling: Scaling) -> float:
+        shares = np.exp(logits[rest]) / np.exp(logits[rest]).sum(1, keepdims=True)
+        mended = at_temperature(shares, scaling.temperature, scaling.exponent)
+        right = mended.argmax(1) == labels[rest]
+        return expected_calibration_error(reliability_bins(mended.max(1), right))
+
+    with_exponent = fit_scaling(logits[fitted], labels[fitted])
+    alone = Scaling(fit_temperature(logits[fitted], labels[fitted]))
+    assert error(with_exponent) < 0.025
+    assert error(alone) > 0.03
+
+
+def test_few_rows_leave_the_exponent_near_one() -> None:
+    logits, labels = drawn(40_000, 2.5)
+    exponents = [fit_scaling(logits[:rows], labels[:rows]).exponent for rows in (10, 100, 10_000)]
+    assert 0.8 < exponents[0] < exponents[1] < exponents[2]
+    assert exponents[0] < 1.5
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_the_unit_of_logits_is_of_no_account(unit: float) -> None:
+    logits, labels = drawn(500, 1.5)
+    plain, other = fit_scaling(logits, labels), fit_scaling(unit * logits, labels)
+    assert other.exponent == pytest.approx(plain.exponent, rel=1e-3)
+    assert other.temperature == pytest.approx(unit * plain.temperature, rel=1e-3)
+
+
+def test_where_all_rows_are_right_the_surest_is_as_sure_as_their_number_allows() -> None:
+    labels = np.arange(96) % 12
+    assert fit_scaling(np.eye(12)[labels], labels).exponent == pytest.approx(1.0)
+
+
+def test_a_scaling_undoes_another() -> None:
+    shares = np.array([[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]])
+    scaled = at_temperature(shares, 2.0, 3.0)
+    assert at_temperature(scaled, 2.0**-3, 1 / 3) == pytest.approx(shares)
+
+
+def test_logits_that_hold_nothing_are_not_scaled() -> None:
+    assert fit_scaling(np.zeros((4, 2)), np.array([0, 1, 0, 1])) == Scaling()
+
+
+def test_perfect_probabilities_have_the_error_that_is_said() -> None:
+    random = np.random.default_rng(0)
+    confidence = 1 - 0.6 * random.random(300) ** 3
+    errors = [
+        expected_calibration_error(reliability_bins(confidence, random.random(300) < confidence))
+        for _ in range(400)
+    ]
+    expected = error_by_chance(reliability_bins(confidence, confidence > 0))
+    assert expected == pytest.approx(np.mean(errors), rel=0.05)
+    assert error_by_chance(reliability_bins(np.ones(5), np.ones(5, dtype=bool))) == 0
 
 
 def test_agreement_by_hand():

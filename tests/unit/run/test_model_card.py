@@ -62,6 +62,8 @@ def test_labels_and_recipe_stand_there_as_they_are(recipe: Recipe) -> None:
 
 def test_a_temperature_and_thresholds_are_named(recipe: Recipe) -> None:
     assert "divided by 1.7, a temperature" in card(recipe, SingleLabel(1.7))
+    assert "from the largest to the power of 1.5;" in card(recipe, SingleLabel(1.7, 1.5))
+    assert "power" not in card(recipe, SingleLabel(1.7)).split("## Recipe")[0]
     several = card(recipe, MultiLabel((0.1, 0.25)))
     assert "on the validation texts: R & D 0.1000, sales 0.2500.\n" in several
     assert 'problem_type="multi_label_classification"' in several

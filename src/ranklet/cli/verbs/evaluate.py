@@ -90,6 +90,8 @@ def print_evaluation(
 
 def _one_label_lines(evaluation: Evaluation) -> Iterator[str]:
     """Yield the figures that take a line each, where a text has one label."""
+    from ranklet.evaluation.calibration import error_by_chance
+
     figures = evaluation.one_label
     if figures is None:
         return
@@ -105,12 +107,14 @@ def _one_label_lines(evaluation: Evaluation) -> Iterator[str]:
     calibration = figures.calibration
     yield (
         f"log loss {evaluation.log_loss:.4f}, Brier score {figures.brier:.4f}, calibration error "
-        f"{calibration.error:.4f}"
+        f"{calibration.error:.4f} (perfect probabilities would have "
+        f"{error_by_chance(calibration.reliability):.4f})"
     )
     if calibration.temperature != 1.0:
         yield (
-            f"before the temperature {calibration.temperature:.3f}: log loss "
-            f"{calibration.log_loss_before:.4f}, calibration error {calibration.error_before:.4f}"
+            f"before temperature {calibration.temperature:.3f} and exponent "
+            f"{calibration.exponent:.3f}: log loss {calibration.log_loss_before:.4f}, calibration "
+            f"error {calibration.error_before:.4f}"
         )
     threshold = evaluation.threshold
     if threshold is not None:

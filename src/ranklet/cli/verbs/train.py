@@ -102,9 +102,8 @@ def print_run(run: Run) -> None:
 
     for name, evaluation in read_evaluations(run).items():
         print_line(f"{name} {evaluation.accuracy_name}  {evaluation.accuracy}")
-    standing = standing_of(run)
-    if standing is not None:
-        print_line(standing)
+    for line in standing_of(run):
+        print_line(line)
     for line in advice_of(run):
         print_line(f"may help: {line}")
     for command in next_commands(run):

@@ -104,11 +104,13 @@ class Results:
         evaluations: One for each split, the one of the headline first.
         baselines: What simple classifiers reach, by split.
         errors: Texts that were predicted wrong.
+        standing: Where the run stands against the baselines of the headline's split, in lines.
     """
 
     evaluations: Sequence[Evaluation] = ()
     baselines: Mapping[str, tuple[Baseline, ...]] = field(default_factory=dict)
     errors: ErrorTable | None = None
+    standing: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,7 @@ def render_report(
             for number, evaluation in enumerate(results.evaluations, start=1)
         ],
         versus=_versus(results),
+        standing=results.standing,
         errors=results.errors,
         mark_words=mark_words,
         budget=budget,

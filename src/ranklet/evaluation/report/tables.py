@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ranklet.evaluation.baselines import Baseline
-from ranklet.evaluation.calibration import Calibration, ReliabilityBin
+from ranklet.evaluation.calibration import Calibration, ReliabilityBin, error_by_chance
 from ranklet.evaluation.intervals import Metric
 from ranklet.evaluation.report.table import Cell, Share, Table
 from ranklet.evaluation.result import AVERAGE_SCORES, AVERAGES, SCORES, Evaluation
@@ -124,18 +124,27 @@ def _largest_confusions(evaluation: Evaluation) -> Table:
 
 
 def calibration_table(calibration: Calibration, log_loss: float) -> Table:
-    """Set the probabilities as they are against those before the temperature."""
-    errors = (calibration.error_before, calibration.error)
-    temperature = (
-        f"Before and after temperature {calibration.temperature:.3f}, fitted on validation"
+    """Set the probabilities as they are against those of the logits as they are."""
+    caption = (
+        f"Before and after temperature {calibration.temperature:.3f} and exponent "
+        f"{calibration.exponent:.3f}, fitted on validation"
     )
-    if calibration.temperature == 1:
-        temperature = "Temperature 1: validation held nothing to fit another to"
+    if calibration.temperature == calibration.exponent == 1:
+        caption = "Temperature 1: validation held nothing to fit another to"
+    sides = (calibration.reliability_before, calibration.reliability)
     return Table(
-        temperature,
+        caption,
         ("", "before", "after"),
         [
-            ("Expected calibration error", *(Share(error, 2) for error in errors)),
+            (
+                "Expected calibration error",
+                Share(calibration.error_before, 2),
+                Share(calibration.error, 2),
+            ),
+            (
+                "The same of perfect probabilities, by chance",
+                *(Share(error_by_chance(bins), 2) for bins in sides),
+            ),
             ("Log-loss, nats", calibration.log_loss_before, log_loss),
         ],
     )
@@ -222,7 +231,12 @@ def _without_interval(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
         yield "Brier score, 0 to 2", f"{one_label.brier:.4f}"
         yield "ROC-AUC, macro", _area(one_label.roc_auc_macro)
         yield "PR-AUC, macro", _area(one_label.average_precision_macro)
-        yield "Expected calibration error", percent(one_label.calibration.error, 2)
+        yield "Expected calibration error", _with_chance(one_label.calibration)
+
+
+def _with_chance(calibration: Calibration) -> str:
+    by_chance = error_by_chance(calibration.reliability)
+    return f"{percent(calibration.error, 2)} ({percent(by_chance, 2)} by chance)"
 
 
 def _area(value: float | None) -> str:

@@ -301,6 +301,8 @@ def test_reliability_shows_both_sides_of_a_temperature():
     shown = texts(drawing)
     assert "at temperature 2.00: error 2.00 %" in shown
     assert "at temperature 1: error 5.00 %" in shown
+    drawing = reliability(Calibration(2.0, 0.02, 0.05, 0.1, bins, bins, exponent=1.5))
+    assert "at temperature 2.00, exponent 1.50: error 2.00 %" in texts(drawing)
 
 
 def test_the_legend_of_curves_names_areas_and_the_mean():

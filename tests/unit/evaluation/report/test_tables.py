@@ -52,8 +52,10 @@ def test_every_score_is_listed() -> None:
     assert found["Brier score, 0 to 2"] == ("0.4200", "")
     # Log-loss: three times -ln 0.7, once -ln 0.1.
     assert found["Log-loss, nats"] == ("0.8432", "")
-    # Confidence 0.7, accuracy 0.75, one bin.
-    assert found["Expected calibration error"] == (f"5.00{SPACE}%", "")
+    # Confidence 0.7, accuracy 0.75, one bin. By chance 3 of 4 rows are right in 4 x 0.7³ x 0.3 of
+    # the cases: 2 x 3 x 0.3 x 0.4116 / 4.
+    by_chance = f"5.00{SPACE}% (18.52{SPACE}% by chance)"
+    assert found["Expected calibration error"] == (by_chance, "")
     assert {"ROC-AUC, macro", "PR-AUC, macro", "F1, weighted"} <= found.keys()
 
 
@@ -108,6 +110,7 @@ def test_calibration_coverage_threshold_and_slices() -> None:
     calibration = replace(whole.one_label.calibration, temperature=1.5, error_before=0.1)
     table = tables.calibration_table(calibration, whole.log_loss)
     assert "temperature 1.500" in table.caption
+    assert shown(table)[1][0] == "The same of perfect probabilities, by chance"
     assert shown(table)[0] == ["Expected calibration error", f"10.00{SPACE}%", f"5.00{SPACE}%"]
 
     half = Coverage(0.7, 2, 0.5, Metric(1.0, (0.34, 1.0)))

@@ -27,8 +27,9 @@ def reliability(calibration: Calibration) -> Drawing:
         **dict.fromkeys(("confidence", "accuracy", "low", "high", "error"), SHARE),
         "rows": "rows",
         "temperature": "what logits are divided by",
+        "exponent": "the power of their distances",
     }
-    marks = {"temperature": calibration.temperature}
+    marks = {"temperature": calibration.temperature, "exponent": calibration.exponent}
     return Drawing(Numbers("Reliability", units, tuple(series), marks=marks), _draw_reliability)
 
 
@@ -87,7 +88,11 @@ def _draw_reliability(numbers: Numbers) -> Figure:
         f"{series.name}: error {100 * series.facts['error']:.2f} %" for series in numbers.series
     ]
     if len(names) > 1:
-        names[0] = f"at temperature {numbers.marks['temperature']:.2f}: " + names[0].split(": ")[1]
+        marks = numbers.marks
+        scaled = f"at temperature {marks['temperature']:.2f}"
+        if marks["exponent"] != 1:
+            scaled += f", exponent {marks['exponent']:.2f}"
+        names[0] = f"{scaled}: " + names[0].split(": ")[1]
     style.legend_below(figure, artists, names, 1)
     return figure
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor
 from ranklet.budget.plan import ParameterPlan
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.audit.label_errors import pruned
-from ranklet.data.encoded_splits import Splits
+from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.texts import in_one
 from ranklet.data.tokens.corpus import Corpora, num_texts
 from ranklet.errors import RunError
@@ -25,7 +25,7 @@ from ranklet.evaluation.answers import (
     predictions_of,
     probabilities_of,
 )
-from ranklet.evaluation.baselines import evaluate_baselines
+from ranklet.evaluation.baselines import Baseline, evaluate_baselines
 from ranklet.evaluation.predictions import (
     Predictions,
     write_error_rows,
@@ -189,14 +189,17 @@ def write_importance(run: Run, model: ClassifierNetwork, answers: Mapping[str, A
 def write_baselines(
     run: Run,
     splits: Splits,
+    refitted: EncodedSplit | None,
     seed: int,
     probe: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Fit simple classifiers on the training texts and write their figures on the others.
+    """Fit simple classifiers on what the classifier learned from, and write their figures.
 
     Args:
         run: Whose evaluations they stand beside.
         splits: As they were read, without what a teacher labelled.
+        refitted: What the classifier that answered test was trained on, where that is more than
+            the training texts.
         seed: Of what is drawn.
         probe: Logits of a linear probe on the frozen encoder, (texts, labels), by split; None:
             there was none.
@@ -204,17 +207,23 @@ def write_baselines(
     Raises:
         RunError: The file cannot be written.
     """
-    others = {"test": splits.test, "validation": splits.validation}
-    baselines = evaluate_baselines(
-        [in_one(text) for text in splits.train.texts],
-        splits.train.labels,
-        {
-            name: ([in_one(text) for text in split.texts], split.labels)
-            for name, split in others.items()
-            if split is not None
-        },
-        len(splits.labels),
-        seed,
-        None if probe is None else {name: logits.numpy() for name, logits in probe.items()},
-    )
+    judged = {"test": splits.test, "validation": splits.validation}
+    others = {
+        name: ([in_one(text) for text in split.texts], split.labels)
+        for name, split in judged.items()
+        if split is not None
+    }
+    logits = None if probe is None else {name: table.numpy() for name, table in probe.items()}
+
+    def fitted_on(known: EncodedSplit, names: Iterable[str]) -> dict[str, tuple[Baseline, ...]]:
+        texts, wanted = (
+            [in_one(text) for text in known.texts],
+            {name: others[name] for name in names},
+        )
+        return evaluate_baselines(texts, known.labels, wanted, len(splits.labels), seed, logits)
+
+    if refitted is None or splits.test is None:
+        baselines = fitted_on(splits.train, others)
+    else:
+        baselines = fitted_on(refitted, ["test"]) | fitted_on(splits.train, ["validation"])
     write_json(run.baselines, to_values(baselines))

@@ -50,6 +50,7 @@ from ranklet.workflows._train.preparation import (
     answer_tuned,
     make_ready,
     prepare,
+    unknown_part,
 )
 from ranklet.workflows._train.refit import refit
 from ranklet.workflows._train.resume import CheckpointSchedule
@@ -142,8 +143,8 @@ def _train(
 
         # Its answers on validation; what is kept of it, or of a training on all texts.
         answers = answer_tuned(model, prepared.taught, corpora, observer.report)
-        if resolved.training.refit and result.ended_by != "interrupt":
-            model = refit(prepared, inputs, result, processes, stop, observer)
+        kept = refit(prepared, inputs, result, processes, stop, observer)
+        model = kept.model
         answers = answer_test(model, prepared.taught, corpora) | answers
 
         # What they are worth; the adapter, read again by a fresh object; all else.
@@ -154,13 +155,13 @@ def _train(
             resolved, prepared.taught, corpora, result, prepared.dtype, prepared.device
         )
         about |= {"processes": processes.count, "checkpoints": checkpoints}
+        about |= {"unknown": unknown_part(model, corpora["train"])}
         write_json(run.environment, about)
         write_json(run.data, to_values(describe_data(resolved.data, prepared.taught, corpora)))
         write_evaluations(run, evaluations)
         write_answers(run, model, answers)
         write_importance(run, model if "test" in answers else prepared.model, answers)
-        probe = inputs.probe.logits if inputs.probe else None
-        write_baselines(run, prepared.splits, resolved.seed, probe)
+        write_baselines(run, prepared.splits, kept.texts, resolved.seed, kept.probe)
         data = prepared.splits.sha256
         certificate = certify_run(run, shared, plan, model, saved, data)
         write_run_report(run, certificate["sha256"])
@@ -237,8 +238,7 @@ def learn(
     result = fit_model(model, inputs, processes, checkpoints, records, observer)
     observer.report(describe_result(result))
     answers = answer_tuned(model, prepared.taught, inputs.corpora, observer.report)
-    if prepared.recipe.training.refit and result.ended_by != "interrupt":
-        model = refit(prepared, inputs, result, processes, checkpoints.stop, observer)
+    model = refit(prepared, inputs, result, processes, checkpoints.stop, observer).model
     answers = answer_test(model, prepared.taught, inputs.corpora) | answers
     evaluations = evaluate_splits(model, answers, prepared.recipe.seed)
     card = model_card(shared_recipe(prepared.recipe)[0], model, prepared.plan, evaluations)

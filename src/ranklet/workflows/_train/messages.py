@@ -171,11 +171,14 @@ def describe_start(probe: Probe) -> str:
 
 
 def describe_tuning(model: ClassifierNetwork) -> str:
-    """Say what was chosen on validation after training: a temperature, or thresholds."""
+    """Say what was chosen on validation after training: a calibration, or thresholds."""
     if isinstance(model.problem, MultiLabel):
         low, high = min(model.problem.thresholds), max(model.problem.thresholds)
         return f"thresholds: {low:.2f} to {high:.2f}, each with the best F1 on validation"
-    return f"temperature: {model.problem.temperature:.3f}, with the lowest loss on validation"
+    return (
+        f"temperature: {model.problem.temperature:.3f}, exponent: {model.problem.exponent:.3f}, "
+        "with the lowest loss on validation"
+    )
 
 
 def describe_result(result: FitResult) -> str:

@@ -184,7 +184,7 @@ def make_ready(
     recipe, model, beginning = prepared.recipe, prepared.model, prepared.beginning
     corpora = _tokenize(model, prepared.taught, report)
     report(describe_engine(corpora, recipe, prepared.dtype, prepared.device, processes.count))
-    for line in describe_unknown(_unknown_share(model, corpora["train"])):
+    for line in describe_unknown(unknown_part(model, corpora["train"])):
         report(line)
     if recipe.engine.quantization != "none":
         report(describe_quantization(model, recipe))
@@ -247,7 +247,8 @@ def _tokenize(model: ClassifierNetwork, splits: Splits, report: Callable[[str], 
     return {name: corpus(split) for name, split in by_name.items() if split is not None}
 
 
-def _unknown_share(model: ClassifierNetwork, corpus: TokenCorpus) -> float:
+def unknown_part(model: ClassifierNetwork, corpus: TokenCorpus) -> float:
+    """Return the share of the tokens that the encoder does not know, 0..1."""
     assert model.preprocessing is not None
     tokenizer, pair = model.preprocessing.tokenizer, corpus.token_types is not None
     return unknown_share(tokenizer, corpus.token_ids, len(corpus), pair)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import Tensor
 
 from ranklet.classifier import ClassifierNetwork, restore_state
 from ranklet.data.encoded_splits import EncodedSplit, Splits
@@ -14,11 +16,31 @@ from ranklet.training.fit import FitResult
 from ranklet.training.processes import Processes
 from ranklet.training.records import Record
 from ranklet.workflows._train.learn import fit_model, planned_steps
-from ranklet.workflows._train.other_processes import NoCheckpoints, NoRecords, TrainingInputs
+from ranklet.workflows._train.other_processes import (
+    NoCheckpoints,
+    NoRecords,
+    TrainingInputs,
+)
 from ranklet.workflows._train.preparation import Preparation, make_ready
 from ranklet.workflows._train.resume import AT_ITS_START
 from ranklet.workflows._train.signals import StopRequest
 from ranklet.workflows.from_recipe.model import build_model
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """The classifier that a training ends with.
+
+    Attributes:
+        model: The classifier.
+        texts: What it was trained on, if that is more than the training texts.
+        probe: Logits of the linear probe of the same texts by split, those on validation of the
+            training texts alone; None: it did not start from one.
+    """
+
+    model: ClassifierNetwork
+    texts: EncodedSplit | None
+    probe: Mapping[str, Tensor] | None
 
 
 def refit(
@@ -28,10 +50,11 @@ def refit(
     processes: Processes,
     stop: StopRequest,
     observer: Observer,
-) -> ClassifierNetwork:
+) -> Kept:
     """Train from the start on all texts, as many epochs as were best, and validate nothing.
 
-    It keeps no checkpoints: an interrupted run goes on behind its first training.
+    Without `training.refit`, or after Ctrl-C, the first training's classifier is kept. No
+    checkpoints are written: an interrupted run goes on behind its first training.
 
     Args:
         prepared: Of the first training.
@@ -42,13 +65,15 @@ def refit(
         observer: Is told what happens.
 
     Returns:
-        The classifier, with the temperature or thresholds of the first.
+        The classifier, with the calibration or thresholds of the first, and what it learned from.
 
     Raises:
         TrainingDivergedError: The loss is no longer a finite number.
         TrainingStoppedError: A signal ended the training in order.
     """
-    recipe = prepared.recipe
+    recipe, probe = prepared.recipe, None if inputs.probe is None else inputs.probe.logits
+    if not recipe.training.refit or first.ended_by == "interrupt":
+        return Kept(prepared.model, None, probe)
     model, _ = build_model(
         recipe, prepared.encoder, prepared.splits.labels, prepared.dtype, prepared.device
     )
@@ -74,7 +99,9 @@ def refit(
             silent = nullcontext(NoRecords())
             fit_model(model, everything, processes, NoCheckpoints(stop), silent, quiet)
     model.problem = prepared.model.problem
-    return model
+    if probe is not None and everything.probe is not None:
+        probe = {**everything.probe.logits, "validation": probe["validation"]}
+    return Kept(model, again.taught.train, probe)
 
 
 def _all_texts(splits: Splits) -> Splits:

@@ -207,19 +207,16 @@ def write_baselines(
     Raises:
         RunError: The file cannot be written.
     """
-    judged = {"test": splits.test, "validation": splits.validation}
     others = {
         name: ([in_one(text) for text in split.texts], split.labels)
-        for name, split in judged.items()
+        for name, split in (("test", splits.test), ("validation", splits.validation))
         if split is not None
     }
     logits = None if probe is None else {name: table.numpy() for name, table in probe.items()}
 
     def fitted_on(known: EncodedSplit, names: Iterable[str]) -> dict[str, tuple[Baseline, ...]]:
-        texts, wanted = (
-            [in_one(text) for text in known.texts],
-            {name: others[name] for name in names},
-        )
+        texts = [in_one(text) for text in known.texts]
+        wanted = {name: others[name] for name in names}
         return evaluate_baselines(texts, known.labels, wanted, len(splits.labels), seed, logits)
 
     if refitted is None or splits.test is None:

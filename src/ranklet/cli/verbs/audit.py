@@ -196,9 +196,10 @@ def _print_labels(audit: Audit) -> None:
         likely = _rows_of(check.likely_wrong, check.checked)
         print_line(f"labels      {likely} likely wrong, judged by {views}")
         print_line(f"            {_share_of_wrong(check.share)}")
+    knows = "knows" if check.share and check.share.missing is not None else "agrees with"
     for name, agreement in check.views.items():
-        known = "and has no say" if name in check.left_out else "of them"
-        print_line(f"            {name}: agrees with {agreement:.1%} {known}")
+        say = " and has no say" if name in check.left_out else ""
+        print_line(f"            {name}: {knows} {agreement:.1%} of the labels{say}")
     if check.share is not None and check.unjudged:
         print_line(f"            not recognised, so not judged: {', '.join(check.unjudged)}")
     for (given, suggested), rows in list(check.confusions.items())[:SHOWN_FINDINGS]:

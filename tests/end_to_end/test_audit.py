@@ -98,14 +98,14 @@ def labelled(folder: Path) -> Path:
     words = (["goal", "match", "coach"], ["treaty", "border", "envoy"])
     rows = [
         (f"{words[row % 2][row % 3]} {words[row % 2][row // 2 % 3]} number {row}", str(row % 2))
-        for row in range(60)
+        for row in range(240)
     ]
     rows[10] = (rows[10][0], "1")
     write(folder / "labelled.csv", rows, ("text", "label"))
     return folder
 
 
-@pytest.mark.parametrize(("policy", "lines"), [("keep", 60), ("drop", 59), ("relabel", 60)])
+@pytest.mark.parametrize(("policy", "lines"), [("keep", 240), ("drop", 239), ("relabel", 240)])
 def test_label_errors_change_only_when_asked(
     labelled: Path, ranklet: Callable, policy: str, lines: int
 ) -> None:

@@ -10,7 +10,14 @@ from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
-from ranklet.data.audit.result import Audit, Finding, LabelCheck, LearningCurve, to_json
+from ranklet.data.audit.result import (
+    Audit,
+    CleanedCopy,
+    Finding,
+    LabelCheck,
+    LearningCurve,
+    to_json,
+)
 from ranklet.data.audit.train_test_shift import find_shift
 from ranklet.data.cleaning import clean_text
 from ranklet.data.examples import Examples
@@ -152,7 +159,6 @@ def audit(
     if label_views != "none" and train.labels is not None:
         encoder = reading.encoder if label_views == "auto" else None
         judgement = _judge(cleaned, encoder, copies, reading, model.device, report)
-    suspects = judgement.suspects
     report("describing texts")
     described = [
         describe_split(split, name, reading.encoder, section.cleaning, section.max_length)
@@ -169,7 +175,7 @@ def audit(
         label_check=judgement.check,
         findings=(
             *copy_findings(copies, train, held_out),
-            *label_findings(suspects, train),
+            *label_findings(judgement.suspects, train),
             *(finding for _, findings in described for finding in findings),
         ),
         not_compared=copies.open,
@@ -177,17 +183,7 @@ def audit(
     )
     if fix is not None:
         assert isinstance(source, str), "check_fix refuses everything else"
-        decisions = decide(train, copies, suspects, fix.drop_near_duplicates, fix.label_errors)
-        settings = reading.settings
-        label_columns_differ = train.labels is None or settings.label_columns is not None
-        fixed_settings = replace(
-            settings,
-            text_column=_text_columns(settings, source),
-            label_column=None if label_columns_differ else settings.label_column,
-            label_names=train.label_names,
-            label_values=train.label_values,
-        )
-        fixed = write_fixed(source, fixed_settings, decisions, Path(fix.path))
+        fixed = _write_fix(fix, source, train, copies, judgement.suspects, reading.settings)
         result = replace(result, fixed=fixed)
     if out is not None:
         _write(result, AuditFolder(out) if isinstance(out, str | Path) else out)
@@ -227,6 +223,26 @@ def _judge(
     check, suspects = check_labels(examples, encoder, states, copies.within, report)
     curve = None if states is None else learning_curve(examples, states, report)
     return _Judgement(check, suspects, curve)
+
+
+def _write_fix(
+    fix: Fix,
+    source: str,
+    train: Examples,
+    copies: Copies,
+    suspects: Mapping[int, Suspect],
+    settings: ReadingSettings,
+) -> CleanedCopy:
+    decisions = decide(train, copies, suspects, fix.drop_near_duplicates, fix.label_errors)
+    label_columns_differ = train.labels is None or settings.label_columns is not None
+    fixed_settings = replace(
+        settings,
+        text_column=_text_columns(settings, source),
+        label_column=None if label_columns_differ else settings.label_column,
+        label_names=train.label_names,
+        label_values=train.label_values,
+    )
+    return write_fixed(source, fixed_settings, decisions, Path(fix.path))
 
 
 def _as_fix(fix: str | Path | Fix | None, settings: ReadingSettings) -> Fix | None:

@@ -201,15 +201,15 @@ def find_label_errors(
     lenient = fit_slips(labels, views, sharpness=None)
     low = min(fit.rate - 1.96 * fit.error for fit in (slips, lenient))
     high = max(fit.rate + 1.96 * fit.error for fit in (slips, lenient))
-    judged = slips if share is None else fit_slips(labels, views, rate=share)
+    doubts = slips if share is None else fit_slips(labels, views, rate=share)
     recall = _recall(labels, np.mean(views, axis=0))
-    suspects = (judged.wrong > 0.5) & (recall[labels] >= KNOWN_RECALL)
+    suspects = (doubts.wrong > 0.5) & (recall[labels] >= KNOWN_RECALL)
     rows = np.flatnonzero(suspects)
-    rows = rows[np.argsort(-judged.wrong[rows], kind="stable")]
+    rows = rows[np.argsort(-doubts.wrong[rows], kind="stable")]
     return LabelErrors(
         rows=rows,
-        suggested=judged.likely[rows],
-        margin=1 - 2 * judged.wrong[rows],
+        suggested=doubts.likely[rows],
+        margin=1 - 2 * doubts.wrong[rows],
         share=slips.rate,
         interval=(max(low, 0.0), min(max(high, _counted_wrong(labels, views)), 1.0)),
         unknown=tuple(np.flatnonzero(recall < KNOWN_RECALL).tolist()),

@@ -124,7 +124,7 @@ def _slips_to_given(mean: Floats) -> Floats:
 
 def _weights(values: Floats, sharpness: float | None) -> Floats:
     weights: Floats = np.exp(values)
-    return weights if sharpness is None else sharpness * weights / weights.sum()
+    return weights if sharpness is None else weights * (sharpness / float(weights.sum()))
 
 
 def _pooled(weights: Floats, evidence: Floats) -> Floats:

@@ -45,10 +45,10 @@ def check_label_sets(
     report(f"judging {len(names):,} labels of {len(sets):,} texts")
     views = _presence_views([in_one(text) for text in examples.texts], given, encoder, states)
     known = {name: known_labels(given, view) for name, view in views.items()}
-    judged = np.flatnonzero(np.any([*known.values()], axis=0))
-    telling = [view[:, judged] for name, view in views.items() if known[name].any()]
-    errors = find_set_errors(given[:, judged], telling) if telling else None
-    doubted = [] if errors is None else [*_doubted(errors, judged)]
+    columns = np.flatnonzero(np.any([*known.values()], axis=0))
+    telling = [view[:, columns] for name, view in views.items() if known[name].any()]
+    errors = find_set_errors(given[:, columns], telling) if telling else None
+    doubted = [] if errors is None else [*_doubted(errors, columns)]
     suspects = dict(_suspects(doubted, sets, names))
     pairs = Counter(
         _change(sets[row], names[label]) for row, labels, _ in doubted for label in labels
@@ -58,9 +58,11 @@ def check_label_sets(
         left_out=tuple(name for name, labels in known.items() if not labels.any()),
         checked=len(sets),
         likely_wrong=len(suspects),
-        share=errors and WrongShare(errors.superfluous, None, missing=errors.missing),
+        share=None
+        if errors is None
+        else WrongShare(errors.superfluous, None, missing=errors.missing),
         confusions=dict(pairs.most_common()),
-        unjudged=tuple(name for index, name in enumerate(names) if index not in judged),
+        unjudged=tuple(name for index, name in enumerate(names) if index not in columns),
     )
     return check, suspects
 
@@ -84,14 +86,14 @@ def _presence_views(
 
 
 def _doubted(
-    errors: SetErrors, judged: NDArray[np.int64]
+    errors: SetErrors, columns: NDArray[np.int64]
 ) -> Iterator[tuple[int, list[int], float]]:
     """Give each row with a likely error, its labels in doubt, and the strongest doubt."""
     strongest = errors.wrong.max(axis=1)
     for row in np.argsort(-strongest, kind="stable"):
         if strongest[row] <= 0.5:
             return
-        labels = judged[errors.wrong[row] > 0.5]
+        labels = columns[errors.wrong[row] > 0.5]
         yield int(row), labels.tolist(), float(strongest[row])
 
 

@@ -124,7 +124,9 @@ def _slips_to_given(mean: Floats) -> Floats:
 
 def _weights(values: Floats, sharpness: float | None) -> Floats:
     weights: Floats = np.exp(values)
-    return weights if sharpness is None else weights * (sharpness / float(weights.sum()))
+    if sharpness is not None:
+        weights *= sharpness / weights.sum()
+    return weights
 
 
 def _pooled(weights: Floats, evidence: Floats) -> Floats:

@@ -14,8 +14,8 @@ Labels: 5, 10 and 20 % of the training labels are exchanged, by any other label 
 between Business and Sci/Tech (`confusable`). Rows that are wrong in AG News itself count as wrongly
 flagged. Encoder states are computed once and kept in `--out`. Test labels play no part.
 
-Near: in any files with the columns text and label, 20 % of the labels are exchanged as people do it,
-each drawn from what a probe on the right labels gives to the other classes; the rows evenly
+Near: in any files with the columns text and label, 20 % of the labels are exchanged as people do
+it, each drawn from what a probe on the right labels gives to the other classes; the rows evenly
 (`even`), or where the probe is less sure (`hard`), or none (`none`: what is named then are hard
 texts or the file's own errors). `consensus` is what every view prunes by confident learning.
 """

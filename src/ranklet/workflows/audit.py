@@ -271,6 +271,8 @@ def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Re
         label_names=model.label_names or settings.label_names,
         empty="keep",
     )
+    if settings.label_separator is not None:
+        settings = replace(settings, problem_type="multi_label_classification")
     stated = recipe or bare
     encoder = model.encoder or (_minilm() if stated is None else stated.encoder)
     precision = model.precision

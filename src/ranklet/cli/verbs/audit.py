@@ -185,6 +185,8 @@ def _print_unknown(audit: Audit) -> None:
 
 
 def _print_labels(audit: Audit) -> None:
+    from ranklet.data.hints import listed
+
     check = audit.label_check
     if check is None:
         print_line("labels      not judged")
@@ -201,7 +203,7 @@ def _print_labels(audit: Audit) -> None:
         say = " and has no say" if name in check.left_out else ""
         print_line(f"            {name}: {knows} {agreement:.1%} of the labels{say}")
     if check.share is not None and check.unjudged:
-        print_line(f"            not recognised, so not judged: {', '.join(check.unjudged)}")
+        print_line(f"            not recognised, so not judged: {listed(check.unjudged)}")
     for (given, suggested), rows in list(check.confusions.items())[:SHOWN_FINDINGS]:
         print_line(f"            {rows:,} of {given} are likely {suggested}")
 

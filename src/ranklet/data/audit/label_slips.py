@@ -125,7 +125,7 @@ def _slips_to_given(mean: Floats) -> Floats:
 def _weights(values: Floats, sharpness: float | None) -> Floats:
     weights: Floats = np.exp(values)
     if sharpness is not None:
-        weights *= sharpness / np.sum(weights)
+        np.multiply(weights, sharpness / weights.sum(), out=weights)
     return weights
 
 

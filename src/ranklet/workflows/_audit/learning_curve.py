@@ -20,6 +20,9 @@ MOST_ROWS = 6_000
 
 SHARES = (0.1, 0.3)
 FEWEST_ROWS = 100
+ROWS_A_LABEL = 4
+"""A share of the rows that has fewer of them is no point of the curve."""
+
 MOST_LACKING = 5
 
 Labels = NDArray[np.int64]
@@ -36,12 +39,13 @@ def learning_curve(
         report: Receives a line.
 
     Returns:
-        The curve; None where fewer than two labels or 100 rows can be judged.
+        The curve; None where fewer than two labels, 100 rows or 14 rows a label can be judged.
     """
     given = [as_written(label) for label in examples.labels or ()]
     frequent = [label for label, rows in Counter(given).items() if rows >= FOLDS]
     kept = [row for row, label in enumerate(given) if label in set(frequent)]
-    if len(frequent) < 2 or len(kept) < FEWEST_ROWS:
+    fewest = max(FEWEST_ROWS, ROWS_A_LABEL * len(frequent) / SHARES[-1])
+    if len(frequent) < 2 or len(kept) < fewest:
         return None
     report(f"learning from ever more of {len(kept):,} rows")
     names = LabelSet.from_values(frequent).names
@@ -75,8 +79,8 @@ def _points(
 
     features, targets = torch.from_numpy(states), torch.from_numpy(labels)
     points, scored = [], []
-    for share in SHARES:
-        count = round(share * len(labels))
+    counts = [round(share * len(labels)) for share in SHARES]
+    for count in (count for count in counts if count >= ROWS_A_LABEL * classes):
         probe = fit_probe(features[:count], targets[:count], classes)
         answers = probe.logits(features[count:]).argmax(1).numpy()
         points.append(_point(count, answers, labels[count:]))

@@ -2,6 +2,7 @@
 
     python benchmarks/statistics/audit_data.py --data ../shared/ag_news
     python benchmarks/statistics/audit_data.py --data ../shared/ag_news --part copies
+    python benchmarks/statistics/audit_data.py --near trec/train.csv sst2/train.csv
 
 Copies: texts of test get 200 exact copies, 200 with 1 to 3 words substituted, deleted or
 inserted, and 50 cut to their first 60 to 70 % in train. AG News holds near duplicates of its own,
@@ -12,6 +13,11 @@ wrong, except for pairs that are found before anything is planted; those are wri
 Labels: 5, 10 and 20 % of the training labels are exchanged, by any other label (`random`) or
 between Business and Sci/Tech (`confusable`). Rows that are wrong in AG News itself count as wrongly
 flagged. Encoder states are computed once and kept in `--out`. Test labels play no part.
+
+Near: in any files with the columns text and label, 20 % of the labels are exchanged as people do
+it, each drawn from what a probe on the right labels gives to the other classes; the rows evenly
+(`even`), or where the probe is less sure (`hard`), or none (`none`: what is named then are hard
+texts or the file's own errors). `consensus` is what every view prunes by confident learning.
 """
 
 from __future__ import annotations
@@ -34,12 +40,14 @@ from library.wrong_labels import LABELS, exchanged
 from ranklet.data.audit.copies import find_copies, fingerprints
 from ranklet.data.audit.label_errors import (
     find_label_errors,
+    knows_labels,
     neighbour_probabilities,
     out_of_sample_probabilities,
+    pruned,
     word_view,
 )
 from ranklet.data.examples import Examples
-from ranklet.workflows._audit.labels import frozen_states
+from ranklet.workflows._audit.states import frozen_states
 
 KINDS = {"exact": 200, "near": 200, "truncated": 50}
 
@@ -82,7 +90,7 @@ def unlabelled(texts: list[str]) -> Examples:
 
 
 def measure_copies(train: list[str], test: list[str], seed: int, out: Path) -> dict[str, object]:
-    before = find_copies(*fingerprints(*map(unlabelled, (train, test))))
+    before = find_copies(*fingerprints(*map(unlabelled, (train, test)))).copies
     own = sorted(before.items(), key=lambda item: max(item[1].resemblance, item[1].containment))
     with (out / "own_pairs.txt").open("w", encoding="utf-8") as stream:
         for row, copy in own:
@@ -93,8 +101,8 @@ def measure_copies(train: list[str], test: list[str], seed: int, out: Path) -> d
     start = time.perf_counter()
     everything = [*train, *(text for _, _, text in planted)]
     prints = fingerprints(*map(unlabelled, (everything, test)))
-    found = find_copies(*prints)
-    held_out = find_copies(prints[1], prints[0])
+    found = find_copies(*prints).copies
+    held_out = find_copies(prints[1], prints[0]).copies
     seconds = time.perf_counter() - start
     hits = {kind: 0 for kind in KINDS}
     wrong = 0
@@ -116,6 +124,7 @@ def measure_copies(train: list[str], test: list[str], seed: int, out: Path) -> d
 
 def states_of(texts: list[str], encoder: str, out: Path) -> np.ndarray:
     path = out / f"states-{encoder.replace('/', '_')}-{len(texts)}.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
         np.save(path, frozen_states(encoder, tuple(texts), 128, "auto", "float32"))
     return np.load(path)
@@ -155,10 +164,67 @@ def measure_labels(
                     "precision at recall 0.6": round(hits[: at[0] + 1].mean(), 3)
                     if len(at)
                     else None,
-                    "estimated": round(errors.noise, 3),
+                    "estimated": round(errors.share, 3),
                 }
                 print(json.dumps(row), flush=True)
                 rows.append(row)
+    return rows
+
+
+def near_classes(
+    labels: np.ndarray, probabilities: np.ndarray, share: float, kind: str, seed: int
+) -> np.ndarray:
+    """Exchange a share of the labels for near ones."""
+    draw = np.random.default_rng(seed)
+    every = np.arange(len(labels))
+    others = probabilities.copy()
+    others[every, labels] = 0.0
+    others /= others.sum(axis=1, keepdims=True)
+    weight = 1.05 - probabilities[every, labels] if kind == "hard" else np.ones(len(labels))
+    wrong = labels.copy()
+    for row in draw.choice(
+        every, round(share * len(labels)), replace=False, p=weight / weight.sum()
+    ):
+        wrong[row] = draw.choice(others.shape[1], p=others[row])
+    return wrong
+
+
+def measure_near(path: Path, encoder: str, seed: int, out: Path) -> list[dict[str, object]]:
+    texts, names = read(path, None)
+    labels = np.unique(names, return_inverse=True)[1]
+    states = states_of(texts, encoder, out / path.parent.name)
+    words = word_view(texts)
+    probe = out_of_sample_probabilities(states, labels)
+    rows: list[dict[str, object]] = []
+    for kind in ("none", "even", "hard"):
+        given = labels if kind == "none" else near_classes(labels, probe, 0.2, kind, seed)
+        kept = np.flatnonzero(np.bincount(given)[given] >= 5)
+        given, truth = given[kept], labels[kept]
+        code = np.unique(given, return_inverse=True)[1]
+        views = [
+            out_of_sample_probabilities(words[kept], code),
+            out_of_sample_probabilities(states[kept], code),
+            neighbour_probabilities(states[kept], code),
+        ]
+        telling = [view for view in views if knows_labels(code, view)]
+        row: dict[str, object] = {"set": path.parent.name, "kind": kind, "views": len(telling)}
+        flags = {"consensus": np.flatnonzero(np.all([pruned(code, v) for v in views], axis=0))}
+        if telling:
+            errors = find_label_errors(code, telling)
+            flags["named"] = errors.rows
+            row |= {
+                "share": round(errors.share, 3),
+                "interval": np.round(errors.interval, 3).tolist(),
+            }
+        is_wrong = given != truth
+        for name, flagged in flags.items():
+            hits = is_wrong[flagged].sum()
+            row[name] = len(flagged)
+            if kind != "none":
+                row[f"{name} precision"] = round(float(hits / max(len(flagged), 1)), 3)
+                row[f"{name} recall"] = round(float(hits / is_wrong.sum()), 3)
+        print(json.dumps(row), flush=True)
+        rows.append(row)
     return rows
 
 
@@ -169,9 +235,14 @@ def main() -> None:
     parser.add_argument("--texts", type=int, help="training rows, the first ones; default: all")
     parser.add_argument("--encoder", default="minilm", help="empty: words alone")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.05, 0.1, 0.2])
+    parser.add_argument("--near", type=Path, nargs="+", metavar="FILE", help="these files instead")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/audit_data"))
     options = parser.parse_args()
+    if options.near:
+        near = [measure_near(f, options.encoder, options.seed, options.out) for f in options.near]
+        record("audit_data", {"near": near})
+        return
     train_file, test_file = ag_news_files(options.data)
     options.out.mkdir(parents=True, exist_ok=True)
     train, labels = read(train_file, options.texts)

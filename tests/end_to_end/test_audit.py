@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,14 +99,14 @@ def labelled(folder: Path) -> Path:
     words = (["goal", "match", "coach"], ["treaty", "border", "envoy"])
     rows = [
         (f"{words[row % 2][row % 3]} {words[row % 2][row // 2 % 3]} number {row}", str(row % 2))
-        for row in range(60)
+        for row in range(240)
     ]
     rows[10] = (rows[10][0], "1")
     write(folder / "labelled.csv", rows, ("text", "label"))
     return folder
 
 
-@pytest.mark.parametrize(("policy", "lines"), [("keep", 60), ("drop", 59), ("relabel", 60)])
+@pytest.mark.parametrize(("policy", "lines"), [("keep", 240), ("drop", 239), ("relabel", 240)])
 def test_label_errors_change_only_when_asked(
     labelled: Path, ranklet: Callable, policy: str, lines: int
 ) -> None:
@@ -121,6 +122,40 @@ def test_label_errors_change_only_when_asked(
     # The file writes integers, and so does its copy.
     kept = [row["label"] for row in rows if row["text"].endswith("number 10")]
     assert kept == {"keep": ["1"], "drop": [], "relabel": ["0"]}[policy]
+
+
+@pytest.fixture
+def sets(folder: Path) -> Path:
+    words = {"sport": "goal match coach", "state": "treaty border envoy", "trade": "shares bank"}
+    draw = random.Random(0)
+    rows = []
+    for row in range(300):
+        names = sorted(draw.sample(sorted(words), draw.randint(1, 2)))
+        said = [draw.choice(words[name].split()) for name in names for _ in range(3)]
+        rows.append((f"{' '.join(said)} number {row}", "|".join(names)))
+    rows[7] = ("goal match coach treaty border envoy treaty", "sport")
+    write(folder / "sets.csv", rows, ("text", "label"))
+    return folder
+
+
+SEPARATED = ("--label-views", "words", "--set", 'data.label_separator="|"')
+
+
+def test_a_missing_label_of_several_is_found(sets: Path, ranklet: Callable) -> None:
+    answer = ranklet("audit", "sets.csv", *SEPARATED, "--out", "found")
+    assert answer.returncode == 0, answer.stderr
+    assert "1 of without state are likely state" in answer.stdout
+    (row,) = [row for row in read(sets / "found/findings.csv") if row["kind"] == "label error"]
+    assert (row["line"], row["detail"]) == ("9", "sport, likely sport|state")
+
+
+def test_several_labels_are_not_relabelled(
+    sets: Path, problems_of: Callable[..., list[str]]
+) -> None:
+    fix = ("--fix", "fixed.csv", "--label-errors", "relabel")
+    (line,) = problems_of("audit", "sets.csv", *SEPARATED, *fix)
+    assert "several labels a text cannot be relabelled; keep or drop" in line
+    assert not (sets / "fixed.csv").exists()
 
 
 def test_a_run_lends_its_encoder(workplace: Path, ranklet: Callable) -> None:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
-from ranklet.data.audit.result import Audit, Finding, to_json
+from ranklet.data.audit.result import (
+    Audit,
+    CleanedCopy,
+    Finding,
+    LabelCheck,
+    LearningCurve,
+    to_json,
+)
 from ranklet.data.audit.train_test_shift import find_shift
 from ranklet.data.cleaning import clean_text
 from ranklet.data.examples import Examples
@@ -26,17 +33,21 @@ from ranklet.foreign_text import as_cell
 from ranklet.recipe import DataSection, load_recipe
 from ranklet.run.folder import Run
 from ranklet.run.model_source import ModelSource, as_model_source, read_classifier, run_of
-from ranklet.vocabulary import Precision, Split
+from ranklet.vocabulary import Device, Precision, Split
 from ranklet.workflows._audit.cleaned_copy import LabelErrorPolicy, check_fix, decide, write_fixed
 from ranklet.workflows._audit.findings import (
+    Copies,
     compare,
     copy_findings,
     count_copies,
     label_findings,
     leakage,
 )
+from ranklet.workflows._audit.label_sets import check_label_sets
 from ranklet.workflows._audit.labels import Suspect, check_labels
+from ranklet.workflows._audit.learning_curve import learning_curve
 from ranklet.workflows._audit.split_description import describe_split
+from ranklet.workflows._audit.states import frozen_states
 from ranklet.workflows.from_recipe.reading_settings import reading_settings
 
 LabelViews = Literal["auto", "words", "none"]
@@ -138,16 +149,16 @@ def audit(
     held_out = None if other is None else _read(reading, other, "test")
     if held_out is not None and other == source and held_out.texts == train.texts:
         raise DataError("is the training data itself; name other test data", held_out.source)
+    if fix is not None and fix.label_errors == "relabel" and train.multi_label:
+        raise DataError("several labels a text cannot be relabelled; keep or drop", train.source)
     report("comparing texts")
     cleaned = _cleaned(train, reading)
     cleaned_test = None if held_out is None else _cleaned(held_out, reading)
     copies = compare(cleaned, cleaned_test)
-    check, suspects = None, dict[int, Suspect]()
-    if label_views != "none":
+    judgement = _Judgement()
+    if label_views != "none" and train.labels is not None:
         encoder = reading.encoder if label_views == "auto" else None
-        check, suspects = check_labels(
-            cleaned, encoder, section.max_length, model.device, reading.precision, report
-        )
+        judgement = _judge(cleaned, encoder, copies, reading, model.device, report)
     report("describing texts")
     described = [
         describe_split(split, name, reading.encoder, section.cleaning, section.max_length)
@@ -161,31 +172,77 @@ def audit(
         duplicates=count_copies(copies.within, train, train),
         leakage=None if held_out is None else leakage(copies, train, held_out),
         shift=None if cleaned_test is None else find_shift(_plain(cleaned), _plain(cleaned_test)),
-        label_check=check,
+        label_check=judgement.check,
         findings=(
             *copy_findings(copies, train, held_out),
-            *label_findings(suspects, train),
+            *label_findings(judgement.suspects, train),
             *(finding for _, findings in described for finding in findings),
         ),
         not_compared=copies.open,
+        learning_curve=judgement.curve,
     )
     if fix is not None:
         assert isinstance(source, str), "check_fix refuses everything else"
-        decisions = decide(train, copies, suspects, fix.drop_near_duplicates, fix.label_errors)
-        settings = reading.settings
-        label_columns_differ = train.labels is None or settings.label_columns is not None
-        fixed_settings = replace(
-            settings,
-            text_column=_text_columns(settings, source),
-            label_column=None if label_columns_differ else settings.label_column,
-            label_names=train.label_names,
-            label_values=train.label_values,
-        )
-        fixed = write_fixed(source, fixed_settings, decisions, Path(fix.path))
+        fixed = _write_fix(fix, source, train, copies, judgement.suspects, reading.settings)
         result = replace(result, fixed=fixed)
     if out is not None:
         _write(result, AuditFolder(out) if isinstance(out, str | Path) else out)
     return result
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    """What labels were found to be.
+
+    Attributes:
+        check: The figures.
+        suspects: What is likely to be wrong, by row.
+        curve: What more rows would bring.
+    """
+
+    check: LabelCheck | None = None
+    suspects: Mapping[int, Suspect] = field(default_factory=dict)
+    curve: LearningCurve | None = None
+
+
+def _judge(
+    examples: Examples,
+    encoder: str | None,
+    copies: Copies,
+    reading: Reading,
+    device: Device,
+    report: Callable[[str], None],
+) -> _Judgement:
+    states = None
+    if encoder is not None and len(examples):
+        report(f"computing the states of {len(examples):,} texts with {encoder}")
+        length, precision = reading.section.max_length, reading.precision
+        states = frozen_states(encoder, examples.texts, length, device, precision)
+    if examples.multi_label:
+        return _Judgement(*check_label_sets(examples, encoder, states, report))
+    check, suspects = check_labels(examples, encoder, states, copies.within, report)
+    curve = None if states is None else learning_curve(examples, states, report)
+    return _Judgement(check, suspects, curve)
+
+
+def _write_fix(
+    fix: Fix,
+    source: str,
+    train: Examples,
+    copies: Copies,
+    suspects: Mapping[int, Suspect],
+    settings: ReadingSettings,
+) -> CleanedCopy:
+    decisions = decide(train, copies, suspects, fix.drop_near_duplicates, fix.label_errors)
+    label_columns_differ = train.labels is None or settings.label_columns is not None
+    fixed_settings = replace(
+        settings,
+        text_column=_text_columns(settings, source),
+        label_column=None if label_columns_differ else settings.label_column,
+        label_names=train.label_names,
+        label_values=train.label_values,
+    )
+    return write_fixed(source, fixed_settings, decisions, Path(fix.path))
 
 
 def _as_fix(fix: str | Path | Fix | None, settings: ReadingSettings) -> Fix | None:
@@ -214,6 +271,8 @@ def _reading(model: ModelSource, columns: Columns, max_length: int | None) -> Re
         label_names=model.label_names or settings.label_names,
         empty="keep",
     )
+    if settings.label_separator is not None:
+        settings = replace(settings, problem_type="multi_label_classification")
     stated = recipe or bare
     encoder = model.encoder or (_minilm() if stated is None else stated.encoder)
     precision = model.precision

@@ -12,7 +12,7 @@ from ranklet.cli import options
 from ranklet.cli.terminal import print_json, print_line, print_table, report
 
 if TYPE_CHECKING:
-    from ranklet.data.audit.result import Audit, Lengths, SplitAudit
+    from ranklet.data.audit.result import Audit, Lengths, SplitAudit, WrongShare
 
 SHOWN_FINDINGS = 5
 
@@ -139,6 +139,7 @@ def print_audit(audit: Audit) -> None:
             if words:
                 print_line(f"            in {name}: {', '.join(words)}")
     _print_labels(audit)
+    _print_learning_curve(audit)
     _print_findings(audit)
     if audit.fixed is not None:
         fixed = audit.fixed
@@ -184,26 +185,54 @@ def _print_unknown(audit: Audit) -> None:
 
 
 def _print_labels(audit: Audit) -> None:
+    from ranklet.data.hints import listed
+
     check = audit.label_check
     if check is None:
         print_line("labels      not judged")
         return
-    views = [
-        f"{name} (agree with {share:.1%} of them)"
-        for name, share in check.views.items()
-        if name not in check.left_out
-    ]
-    if views:
-        print_line(
-            f"labels      {_rows_of(check.likely_wrong, check.checked)} likely wrong, judged by "
-            f"{' and '.join(views)}; estimated share of wrong labels {check.noise:.1%}"
-        )
+    if check.share is None:
+        print_line("labels      no verdict: nothing here knows them better than their frequencies")
     else:
-        print_line("labels      not judged")
-    for name in check.left_out:
-        print_line(f"            {name}: knows nothing of these labels and has no say")
+        views = ", ".join(name for name in check.views if name not in check.left_out)
+        likely = _rows_of(check.likely_wrong, check.checked)
+        print_line(f"labels      {likely} likely wrong, judged by {views}")
+        print_line(f"            {_share_of_wrong(check.share)}")
+    knows = "knows" if check.share and check.share.missing is not None else "agrees with"
+    for name, agreement in check.views.items():
+        say = " and has no say" if name in check.left_out else ""
+        print_line(f"            {name}: {knows} {agreement:.1%} of the labels{say}")
+    if check.share is not None and check.unjudged:
+        print_line(f"            not recognised, so not judged: {listed(check.unjudged)}")
     for (given, suggested), rows in list(check.confusions.items())[:SHOWN_FINDINGS]:
         print_line(f"            {rows:,} of {given} are likely {suggested}")
+
+
+def _share_of_wrong(share: WrongShare) -> str:
+    if share.missing is not None:
+        return f"estimated: {share.value:.1%} superfluous, {share.missing:.1%} missing"
+    low, high = share.interval or (share.value, share.value)
+    source = (
+        f"95 %; {share.contradicting:,} of {share.copies:,} near copies contradict each other"
+        if share.copies
+        else "least and most by these views; more if one mistake is made again and again"
+    )
+    return f"estimated share of wrong labels {share.value:.1%} ({low:.1%} to {high:.1%}: {source})"
+
+
+def _print_learning_curve(audit: Audit) -> None:
+    curve = audit.learning_curve
+    if curve is None:
+        return
+    print_line(f"more rows   {curve.verdict}")
+    for point in curve.points:
+        scores = f"accuracy {point.accuracy:.1%}, macro F1 {point.macro_f1:.1%}"
+        print_line(f"            {point.rows:,} rows: {scores}")
+    for label in curve.lacking:
+        print_line(
+            f"            {label.label} lacks rows: {label.rows:,}, of which {label.recall:.0%} "
+            "are recognised"
+        )
 
 
 def _print_findings(audit: Audit) -> None:

@@ -91,27 +91,98 @@ class Leakage:
 
 
 @dataclass(frozen=True)
+class WrongShare:
+    """Estimated share of wrong labels.
+
+    Attributes:
+        value: The share; of several labels a text, of the given ones that are superfluous.
+        interval: Where it lies: 95 % where copies tell, else from the least to the most that the
+            views allow.
+        copies: Pairs of near copies that it rests on; 0: it rests on the views alone.
+        contradicting: Those of them with different labels.
+        missing: Of several labels a text, share of the true ones that were not given.
+    """
+
+    value: float
+    interval: tuple[float, float] | None
+    copies: int = 0
+    contradicting: int = 0
+    missing: float | None = None
+
+
+@dataclass(frozen=True)
 class LabelCheck:
     """Likely label errors of the training rows.
 
     Attributes:
         views: What decided, `words`, the encoder and neighbours in its states, and
             the share of rows whose label each finds the most probable: where that is low, what is
-            found says little.
+            found says little. Of several labels a text, the share of labels that each knows.
         checked: Rows of labels with enough rows to judge.
         likely_wrong: Rows whose label is likely to be wrong.
-        noise: Estimated share of wrong labels among `checked`.
+        share: Estimated share of wrong labels among `checked`; None where no view knows them.
         confusions: Number of rows found by (given label, suggested label), most first.
-        left_out: Those of the views that know no more than how frequent the labels are, and so had
-            no say.
+        left_out: Those of the views that know no more than which label is the most frequent, and
+            so had no say.
+        unjudged: Labels that the views do not recognise, so that none of their rows is named.
     """
 
     views: Mapping[str, float]
     checked: int
     likely_wrong: int
-    noise: float
+    share: WrongShare | None
     confusions: Mapping[tuple[str, str], int]
     left_out: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """How well a probe does that learned from some of the rows.
+
+    Attributes:
+        rows: Rows that it learned from.
+        accuracy: On rows that it never saw.
+        macro_f1: On the same.
+    """
+
+    rows: int
+    accuracy: float
+    macro_f1: float
+
+
+@dataclass(frozen=True)
+class LackingLabel:
+    """A label with few rows that is recognised less often than others.
+
+    Attributes:
+        label: Its name.
+        rows: Rows that have it, among those looked at.
+        recall: Share of them that are recognised.
+    """
+
+    label: str
+    rows: int
+    recall: float
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """What a probe on the frozen encoder learns from ever more rows.
+
+    Attributes:
+        points: From a tenth of the rows to all, which are cross-validated.
+        gain: Accuracy that twice the rows would bring, if errors go on falling as they did.
+        interval: 95 % of it.
+        lacking: Labels that lack rows, the least recognised first.
+        verdict: What twice the rows would bring, in words.
+    """
+
+    points: tuple[CurvePoint, ...]
+    gain: float
+    interval: tuple[float, float]
+    lacking: tuple[LackingLabel, ...]
+    verdict: str
 
 
 @dataclass(frozen=True)
@@ -175,6 +246,8 @@ class Audit:
         fixed: The cleaned copy, where it was asked for.
         not_compared: Rows without a copy that were not compared with all others, because more than
             1,000 texts share their rarest words.
+        learning_curve: What more rows would bring; None without an encoder or labels, or where a
+            text may have several.
     """
 
     splits: tuple[SplitAudit, ...]
@@ -187,6 +260,7 @@ class Audit:
     findings: tuple[Finding, ...]
     fixed: CleanedCopy | None = None
     not_compared: int = 0
+    learning_curve: LearningCurve | None = None
 
     @property
     def defects(self) -> tuple[Defect, ...]:

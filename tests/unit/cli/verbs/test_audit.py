@@ -12,15 +12,21 @@ from ranklet.data.audit.result import (
     Audit,
     CleanedCopy,
     CopyCounts,
+    CurvePoint,
     Finding,
     LabelCheck,
+    LackingLabel,
     Leakage,
+    LearningCurve,
     Lengths,
     SplitAudit,
+    WrongShare,
 )
 from ranklet.data.audit.train_test_shift import Shift
 
 LENGTHS = Lengths(mean=7.25, median=7.0, p95=12.0, longest=1_234)
+SHARE = WrongShare(0.125, (0.05, 0.25))
+CHECK = LabelCheck({"words": 0.9}, 40, 5, SHARE, {("a", "b"): 4, ("b", "a"): 1})
 NONE = CopyCounts(0, 0, 0)
 TRAIN = SplitAudit("train", "train.csv", 40, {"a": 30, "b": 10}, LENGTHS, None, None, {})
 PLAIN = Audit((TRAIN,), 128, None, NONE, None, None, None, ())
@@ -51,7 +57,7 @@ def test_everything_that_may_be_wrong(capsys: pytest.CaptureFixture[str]) -> Non
         duplicates=CopyCounts(exact=3, near=2, conflicting=1),
         leakage=Leakage(CopyCounts(1, 0, 1), CopyCounts(1, 0, 1), "1 test row is in train"),
         shift=Shift(0.91, (0.85, 0.97), ("goal", "match"), (), "test is of another source"),
-        label_check=LabelCheck({"words": 0.9}, 40, 5, 0.125, {("a", "b"): 4, ("b", "a"): 1}),
+        label_check=CHECK,
         findings=tuple(
             Finding("label error", "train", row, None, -0.5, "likely b", f"text {row}")
             for row in range(2, 2 + SHOWN_FINDINGS + 1)
@@ -80,3 +86,36 @@ def test_everything_that_may_be_wrong(capsys: pytest.CaptureFixture[str]) -> Non
     assert rest in lines
     assert "clean.csv: 36 rows; 4 dropped, 2 repaired, 1 relabelled" in lines
     assert "changes: clean.changes.csv" in lines
+
+
+@pytest.mark.parametrize(
+    ("share", "line"),
+    [
+        (SHARE, "estimated share of wrong labels 12.5% (5.0% to 25.0%: least and most by these"),
+        (WrongShare(0.2, (0.15, 0.25), 100, 32), "95 %; 32 of 100 near copies contradict each"),
+        (WrongShare(0.1, None, missing=0.3), "estimated: 10.0% superfluous, 30.0% missing"),
+    ],
+)
+def test_the_share_of_wrong_labels_says_what_it_rests_on(
+    capsys: pytest.CaptureFixture[str], share: WrongShare, line: str
+) -> None:
+    lines = printed(replace(PLAIN, label_check=replace(CHECK, share=share)), capsys)
+    assert any(line in printed_line for printed_line in lines)
+
+
+def test_no_verdict_where_no_view_knows_the_labels(capsys: pytest.CaptureFixture[str]) -> None:
+    check = LabelCheck({"words": 0.7}, 40, 0, None, {}, left_out=("words",))
+    lines = printed(replace(PLAIN, label_check=check), capsys)
+    assert any(line.startswith("labels      no verdict") for line in lines)
+    assert "            words: agrees with 70.0% of the labels and has no say" in lines
+    assert not any("likely wrong" in line for line in lines)
+
+
+def test_what_more_rows_would_bring(capsys: pytest.CaptureFixture[str]) -> None:
+    points = (CurvePoint(4, 0.5, 0.4), CurvePoint(26, 0.8, 0.75))
+    lacking = (LackingLabel("b", 10, 0.2),)
+    curve = LearningCurve(points, 0.02, (0.0, 0.05), lacking, "about two points")
+    lines = printed(replace(PLAIN, learning_curve=curve), capsys)
+    assert "more rows   about two points" in lines
+    assert "            26 rows: accuracy 80.0%, macro F1 75.0%" in lines
+    assert "            b lacks rows: 10, of which 20% are recognised" in lines

@@ -27,7 +27,7 @@ FLOORS = (
         "recipe",
     ),
     ("encoder", "lora", "data", "budget"),
-    ("problem", "head", "classifier", "saved"),
+    ("problem", "probe", "head", "classifier", "saved"),
     ("training", "evaluation", "text_classifier"),
     ("run", "workflows"),
     ("cli", "sklearn", "__main__"),

@@ -90,7 +90,12 @@ def trained(folder: str, *options: str) -> tuple[dict[str, Any], list[str]]:
             "data.train=several.csv",
             "training.metric=macro_f1",
         ),
-        ("head_start=ridge", "training.evaluate_every=1", "data.cleaning=[whitespace]"),
+        (
+            "training.contrastive_steps=3",
+            "head_start=ridge",
+            "training.evaluate_every=1",
+            "data.cleaning=[whitespace]",
+        ),
         ("adapter.fit=5_000", "adapter.fit_mode=measured"),
         (
             "augmentation.word_swap=0.3",
@@ -126,9 +131,11 @@ def test_what_was_interrupted_ends_as_what_was_not(
 def test_the_starts_are_not_computed_again(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = ("head_start=ridge", "adapter.init=eva", "adapter.fit=5_000")
+    options = ("head_start=ridge", "adapter.init=eva", "adapter.fit=5_000",
+               "training.contrastive_steps=2")  # fmt: skip
     interrupted("run2", *options)
-    for name in ("start_with_ridge", "start_from_activations", "fit_ranks"):
+    starts = ("start_with_ridge", "start_from_activations", "start_contrastively", "fit_ranks")
+    for name in starts:
         monkeypatch.setattr(preparation, name, None)
     trained("run2", *options)
 

@@ -168,6 +168,7 @@ def multi_label_contradictions(
         ),
         "training.r_drop": (training.r_drop is not None, "leave it out"),
         "training.sampling": (training.sampling != "shuffled", "set it to shuffled"),
+        "training.contrastive_steps": (training.contrastive_steps > 0, "set it to 0"),
         "data.window_aggregation": (data.window_aggregation == "vote", "set it to mean or max"),
         "distillation.teacher": (distillation.teacher is not None, "leave it out"),
     }
@@ -262,6 +263,11 @@ def training_contradictions(training: TrainingSection, max_length: int) -> Itera
         yield Contradiction(
             ("training.warmup_steps", "training.max_steps"),
             f"{training.warmup_steps} is above max_steps {training.max_steps}; lower it",
+        )
+    if training.contrastive_learning_rate is not None and not training.contrastive_steps:
+        yield Contradiction(
+            ("training.contrastive_learning_rate", "training.contrastive_steps"),
+            "is read by a contrastive start alone; set contrastive_steps or leave it out",
         )
     patience = training.early_stopping_patience
     if patience and training.evaluate_every is None and patience >= training.epochs:

@@ -18,6 +18,7 @@ from ranklet.encoder.quantization import frozen_bytes
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
+from ranklet.training.techniques.contrastive_start import ContrastiveStart
 from ranklet.training.techniques.ridge_start import MOST_TEXTS, RidgeMap
 from ranklet.vocabulary import Sampling
 from ranklet.workflows._train.teachers import Lesson
@@ -153,6 +154,16 @@ def describe_quantization(model: ClassifierNetwork, recipe: Recipe) -> str:
     """Say how the frozen weights are kept."""
     size = frozen_bytes(model.encoder) / 2**20
     return f"frozen weights: {recipe.engine.quantization}, {size:.0f} MiB"
+
+
+def describe_contrastive(start: ContrastiveStart) -> str:
+    """Say what a contrastive start did."""
+    if not start.steps:
+        return "contrastive start: none, for no label has two texts"
+    return (
+        f"contrastive start: {start.steps:,} steps, loss {start.first_loss:.3f} in the first, "
+        f"{start.last_loss:.3f} in the last"
+    )
 
 
 def describe_start(start: RidgeMap, texts: int) -> str:

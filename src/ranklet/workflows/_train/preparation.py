@@ -23,9 +23,11 @@ from ranklet.recipe import Recipe
 from ranklet.run.folder import Run
 from ranklet.training.processes import Processes
 from ranklet.training.techniques.activation_start import start_from_activations
+from ranklet.training.techniques.contrastive_start import ContrastiveStart, start_contrastively
 from ranklet.training.techniques.ridge_start import start_with_ridge
 from ranklet.workflows._train.messages import (
     describe_beginning,
+    describe_contrastive,
     describe_engine,
     describe_quantization,
     describe_start,
@@ -165,6 +167,8 @@ def make_ready(
     train = corpora["train"]
     if recipe.adapter.init == "eva" and beginning.checkpoint is None:
         start_from_activations(model, train, recipe.seed)
+    if recipe.training.contrastive_steps and beginning.checkpoint is None:
+        report(describe_contrastive(_start_contrastively(model, train, recipe)))
     if recipe.head_start == "ridge" and beginning.checkpoint is None:
         report(describe_start(start_with_ridge(model, train, recipe.seed), len(train)))
     beginning.describe(report)
@@ -176,6 +180,20 @@ def make_ready(
         targets=None if prepared.lesson is None else prepared.lesson.targets,
         checkpoint=beginning.checkpoint,
         dtype=prepared.dtype,
+    )
+
+
+def _start_contrastively(
+    model: ClassifierNetwork, train: TokenCorpus, recipe: Recipe
+) -> ContrastiveStart:
+    options = recipe.training
+    return start_contrastively(
+        model,
+        train,
+        steps=options.contrastive_steps,
+        learning_rate=options.contrastive_learning_rate or options.learning_rate,
+        weight_decay=options.weight_decay,
+        seed=recipe.seed,
     )
 
 

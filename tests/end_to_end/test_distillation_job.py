@@ -58,7 +58,7 @@ def test_a_run_teaches_and_its_answers_are_kept(
 def test_unlabelled_texts_are_labelled_once_and_never_those_of_test(
     ranklet: Command, workplace: Path, unlabelled: Path
 ) -> None:
-    options = ("distillation.teacher=[run, run/adapter]", f"distillation.unlabelled={unlabelled}")
+    options = ("distillation.teacher=[run, run/adapter]", f"data.unlabelled={unlabelled}")
     done = ranklet("train", "recipe.yaml", "--out", "mine", *settings(*options))
     assert done.returncode == 0, done.stderr
     assert "labelled 2 of 2 more" in done.stderr
@@ -126,7 +126,7 @@ def test_columns_follow_the_names_of_the_labels(
         )
         monkeypatch.setattr(room, "_own", lambda folder, recipe: teacher)
         monkeypatch.setattr(room, "_keep", lambda path, logits: None)
-        found = room.consult_teachers(recipe, splits, lambda line: None)
+        found = room.consult_teachers(recipe, splits, (), lambda line: None)
         assert found is not None
         return found.targets
 
@@ -142,7 +142,7 @@ def test_columns_follow_the_names_of_the_labels(
         (["distillation.teacher=encoder"], "cannot be used"),
         (["distillation.weight=0.3"], "needs distillation.teacher"),
         (["distillation.teacher=run", "distillation.confidence=0.5"], "unlabelled"),
-        (["distillation.teacher=run", "distillation.unlabelled=none.csv"], "none.csv"),
+        (["distillation.teacher=run", "data.unlabelled=none.csv"], "none.csv"),
         (
             ["distillation.teacher=run", "training.r_drop=1.0", "head_dropout=0.1"],
             "leave one of the two out",

@@ -323,8 +323,23 @@ def dropout_contradictions(
         )
 
 
+def unlabelled_contradictions(
+    data: DataSection, teacher: object | None, contrastive_steps: int
+) -> Iterator[Contradiction]:
+    """Yield texts without labels that nobody labels, or that are pairs."""
+    if data.unlabelled is None:
+        return
+    if teacher is None and not contrastive_steps:
+        yield Contradiction(
+            ("data.unlabelled", "distillation.teacher", "training.contrastive_steps"),
+            "nobody labels them; set distillation.teacher or training.contrastive_steps",
+        )
+    if data.pair:
+        yield Contradiction(("data.unlabelled", "data.pair"), "are single texts; leave it out")
+
+
 def distillation_contradictions(
-    distillation: DistillationSection, r_drop: float | None
+    distillation: DistillationSection, unlabelled: str | None, r_drop: float | None
 ) -> Iterator[Contradiction]:
     """Yield options without a teacher, or that leave no room for one."""
     if distillation.teacher is None:
@@ -340,8 +355,8 @@ def distillation_contradictions(
             ("training.r_drop", "distillation.teacher"),
             "compares two passes, and a teacher compares one; leave one of the two out",
         )
-    if distillation.confidence and distillation.unlabelled is None:
+    if distillation.confidence and unlabelled is None:
         yield Contradiction(
-            ("distillation.confidence", "distillation.unlabelled"),
-            "chooses among unlabelled texts; set distillation.unlabelled or leave it out",
+            ("distillation.confidence", "data.unlabelled"),
+            "chooses among unlabelled texts; set data.unlabelled or leave it out",
         )

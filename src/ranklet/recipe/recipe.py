@@ -18,6 +18,7 @@ from ranklet.recipe.contradictions import (
     multi_label_contradictions,
     pair_contradictions,
     training_contradictions,
+    unlabelled_contradictions,
     window_contradictions,
 )
 from ranklet.recipe.sections.adapter import AdapterSection
@@ -88,7 +89,7 @@ class Recipe(BaseModel):
     """Training texts that are a little different every time. Default: {}."""
 
     distillation: DistillationSection = Field(default_factory=DistillationSection)
-    """A teacher, and unlabelled texts for it to label. Default: {}."""
+    """A teacher. Default: {}."""
 
     engine: EngineSection = Field(default_factory=EngineSection)
     """The machine and the arithmetic. Default: {}."""
@@ -132,7 +133,10 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
         *adapter_contradictions(adapter, recipe.budget),
         *training_contradictions(training, data.max_length),
         *dropout_contradictions(training, dropouts),
-        *distillation_contradictions(recipe.distillation, training.r_drop),
+        *unlabelled_contradictions(
+            data, recipe.distillation.teacher, training.contrastive_steps
+        ),
+        *distillation_contradictions(recipe.distillation, data.unlabelled, training.r_drop),
         *window_contradictions(data, recipe.augmentation),
         *pair_contradictions(data.pair, training.token_dropout, recipe.distillation),
     )

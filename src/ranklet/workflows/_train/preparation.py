@@ -42,6 +42,7 @@ from ranklet.workflows.from_recipe.checks import check_before_download
 from ranklet.workflows.from_recipe.fit_arguments import check_class_weights, check_steps
 from ranklet.workflows.from_recipe.model import build_model
 from ranklet.workflows.from_recipe.placement import encoder_of, plan_for_labels
+from ranklet.workflows.from_recipe.unlabelled import read_unlabelled
 from ranklet.workflows.from_recipe.splits import InMemoryBySplit, read_splits
 
 
@@ -55,6 +56,7 @@ class Preparation:
         encoder: Where its encoder is.
         splits: The data as they were read.
         taught: The same with what a teacher labelled.
+        unlabelled: Texts without labels, cleaned.
         lesson: What teachers said; None without one.
         plan: What trains.
         model: The classifier, adapters placed.
@@ -70,6 +72,7 @@ class Preparation:
     encoder: EncoderSource
     splits: Splits
     taught: Splits
+    unlabelled: tuple[str, ...]
     lesson: Lesson | None
     plan: ParameterPlan
     model: ClassifierNetwork
@@ -114,12 +117,15 @@ def prepare(
     check_class_weights(recipe.training, splits.labels)
     check_steps(recipe.training, len(splits.train.texts))
     prepare_memory()
-    lesson = consult_teachers(recipe, splits, report)
+    unlabelled = read_unlabelled(recipe.data, splits)
+    lesson = consult_teachers(recipe, splits, unlabelled, report)
     targets = None if lesson is None else lesson.targets
     taught = splits if lesson is None else replace(splits, train=lesson.train)
 
     # Where to begin, with which ranks, and what that trains.
-    origin = partial(origin_of, recipe, encoder, splits, dtype, device, targets, processes.count)
+    origin = partial(
+        origin_of, recipe, encoder, splits, dtype, device, targets, processes.count, unlabelled
+    )
     beginning = AT_ITS_START if run is None else find_beginning(run, origin)
     resolved = beginning.recipe or fit_ranks(_with_label_values(recipe, splits), splits, encoder)
     plan = plan_for_labels(resolved, encoder, len(splits.labels))
@@ -134,6 +140,7 @@ def prepare(
         encoder=encoder,
         splits=splits,
         taught=taught,
+        unlabelled=unlabelled,
         lesson=lesson,
         plan=plan,
         model=model,

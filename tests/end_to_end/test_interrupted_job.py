@@ -134,7 +134,7 @@ def test_the_starts_are_not_computed_again(
     options = ("head_start=ridge", "adapter.init=eva", "adapter.fit=5_000",
                "training.contrastive_steps=2")  # fmt: skip
     interrupted("run2", *options)
-    starts = ("start_with_ridge", "start_from_activations", "start_contrastively", "fit_ranks")
+    starts = ("start_with_ridge", "start_from_activations", "start_adapters", "fit_ranks")
     for name in starts:
         monkeypatch.setattr(preparation, name, None)
     trained("run2", *options)

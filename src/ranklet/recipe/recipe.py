@@ -133,9 +133,7 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
         *adapter_contradictions(adapter, recipe.budget),
         *training_contradictions(training, data.max_length),
         *dropout_contradictions(training, dropouts),
-        *unlabelled_contradictions(
-            data, recipe.distillation.teacher, training.contrastive_steps
-        ),
+        *unlabelled_contradictions(data, recipe.distillation.teacher, training.contrastive_steps),
         *distillation_contradictions(recipe.distillation, data.unlabelled, training.r_drop),
         *window_contradictions(data, recipe.augmentation),
         *pair_contradictions(data.pair, training.token_dropout, recipe.distillation),

@@ -22,10 +22,10 @@ from ranklet.recipe.yaml_tree import parse_tree
 KEYS = {
     "": "encoder pooling head head_dropout head_rank head_dense_init head_start "
     "encoder_dropout budget seed data adapter training augmentation distillation engine",
-    "data": "train validation test unlabelled text_column label_column label_columns label_separator "
-    "separator quoting encoding columns problem_type label_names label_values max_length "
-    "long_texts window_overlap window_aggregation cleaning min_words max_words duplicates "
-    "empty pair",
+    "data": "train validation test unlabelled text_column label_column label_columns "
+    "label_separator separator quoting encoding columns problem_type label_names label_values "
+    "max_length long_texts window_overlap window_aggregation cleaning min_words max_words "
+    "duplicates empty pair",
     "adapter": "rank alpha dropout target_modules layers exclude_modules rank_pattern "
     "alpha_pattern bias use_rslora use_dora init train_layer_norm fit fit_mode fit_head",
     "training": "epochs sampling curriculum max_steps batch_size batch_tokens "

@@ -166,6 +166,14 @@ def describe_contrastive(start: ContrastiveStart) -> str:
     )
 
 
+def describe_surest(taken: int, unlabelled: int) -> str:
+    """Say how many texts without labels a classifier labelled for itself."""
+    return (
+        f"unlabelled: {taken:,} of {unlabelled:,} texts get the label that is given with the most "
+        "confidence; the contrastive start is made anew with them"
+    )
+
+
 def describe_start(start: RidgeMap, texts: int) -> str:
     """Say where the head starts."""
     return (

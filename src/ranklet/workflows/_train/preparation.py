@@ -23,11 +23,10 @@ from ranklet.recipe import Recipe
 from ranklet.run.folder import Run
 from ranklet.training.processes import Processes
 from ranklet.training.techniques.activation_start import start_from_activations
-from ranklet.training.techniques.contrastive_start import ContrastiveStart, start_contrastively
 from ranklet.training.techniques.ridge_start import start_with_ridge
+from ranklet.workflows._train.contrastive import start_adapters
 from ranklet.workflows._train.messages import (
     describe_beginning,
-    describe_contrastive,
     describe_engine,
     describe_quantization,
     describe_start,
@@ -42,8 +41,8 @@ from ranklet.workflows.from_recipe.checks import check_before_download
 from ranklet.workflows.from_recipe.fit_arguments import check_class_weights, check_steps
 from ranklet.workflows.from_recipe.model import build_model
 from ranklet.workflows.from_recipe.placement import encoder_of, plan_for_labels
-from ranklet.workflows.from_recipe.unlabelled import read_unlabelled
 from ranklet.workflows.from_recipe.splits import InMemoryBySplit, read_splits
+from ranklet.workflows.from_recipe.unlabelled import read_unlabelled
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +174,8 @@ def make_ready(
     if recipe.adapter.init == "eva" and beginning.checkpoint is None:
         start_from_activations(model, train, recipe.seed)
     if recipe.training.contrastive_steps and beginning.checkpoint is None:
-        report(describe_contrastive(_start_contrastively(model, train, recipe)))
+        unlabelled = prepared.unlabelled if prepared.lesson is None else ()
+        start_adapters(model, train, unlabelled, recipe, report)
     if recipe.head_start == "ridge" and beginning.checkpoint is None:
         report(describe_start(start_with_ridge(model, train, recipe.seed), len(train)))
     beginning.describe(report)
@@ -187,20 +187,6 @@ def make_ready(
         targets=None if prepared.lesson is None else prepared.lesson.targets,
         checkpoint=beginning.checkpoint,
         dtype=prepared.dtype,
-    )
-
-
-def _start_contrastively(
-    model: ClassifierNetwork, train: TokenCorpus, recipe: Recipe
-) -> ContrastiveStart:
-    options = recipe.training
-    return start_contrastively(
-        model,
-        train,
-        steps=options.contrastive_steps,
-        learning_rate=options.contrastive_learning_rate or options.learning_rate,
-        weight_decay=options.weight_decay,
-        seed=recipe.seed,
     )
 
 

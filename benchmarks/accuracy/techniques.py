@@ -68,7 +68,7 @@ SETTINGS = {
     "PiSSA": ("adapter.init=pissa",),
     "OLoRA": ("adapter.init=olora",),
     "EVA": ("adapter.init=eva",),
-    "ridge start": ("head_start=ridge",),
+    "probe start": ("head_start=probe",),
 }
 OWN_RATES = {
     "sgd": (0.03, 0.3),

@@ -32,7 +32,7 @@ from library.small_training import same, write_workplace
 VARIANTS = (
     (),
     ("training.gradient_accumulation_steps=2", "training.token_dropout=0.1"),
-    ("adapter.layers=[2, 3]", "adapter.dropout=0", "head_start=ridge"),
+    ("adapter.layers=[2, 3]", "adapter.dropout=0", "head_start=probe"),
     ("training.checkpoint_every=null", "training.evaluate_every=5", "adapter.bias=lora_only"),
 )
 TEMPORARY = ".ranklet-*.tmp"

@@ -38,12 +38,14 @@ class Probe:
         bias: (classes,) float32.
         penalty: Chosen inverse strength of the penalty.
         logits_out_of_fold: (texts, classes) float32, each text's under a map that never saw it.
+        loss_out_of_fold: Their mean cross-entropy.
     """
 
     weight: Tensor
     bias: Tensor
     penalty: float
     logits_out_of_fold: Tensor
+    loss_out_of_fold: float
 
     def logits(self, features: Tensor) -> Tensor:
         """Map (texts, features) to logits (texts, classes) float32."""
@@ -54,7 +56,7 @@ def fit_probe(features: Tensor, labels: Tensor, num_labels: int, seed: int = 0) 
     """Fit a logistic regression, its penalty by cross-validated cross-entropy.
 
     Args:
-        features: (texts, features), two texts at least.
+        features: (texts, features).
         labels: (texts,) int64 class indices, or (texts, classes) of 0 and 1, each class then a
             regression of its own.
         num_labels: Classes.
@@ -76,7 +78,7 @@ def fit_probe(features: Tensor, labels: Tensor, num_labels: int, seed: int = 0) 
             break  # weaker penalties only fit more of the noise
         best = penalty, loss, logits
     assert best is not None
-    penalty, _, logits = best
+    penalty, loss, logits = best
     weight, bias = _fit(standard, targets, num_labels, penalty)
     weight = weight / std
     return Probe(
@@ -84,6 +86,7 @@ def fit_probe(features: Tensor, labels: Tensor, num_labels: int, seed: int = 0) 
         bias=torch.from_numpy(bias - weight @ mean),
         penalty=penalty,
         logits_out_of_fold=torch.from_numpy(logits),
+        loss_out_of_fold=loss,
     )
 
 
@@ -121,6 +124,9 @@ def _folds(targets: Labels, seed: int) -> Iterator[tuple[NDArray[np.intp], NDArr
     from sklearn.model_selection import KFold, StratifiedKFold
 
     count = min(FOLDS, len(targets))
+    if count < 2:
+        yield np.arange(count), np.arange(count)
+        return
     if targets.ndim == 2:
         yield from KFold(count, shuffle=True, random_state=seed).split(targets)
         return

@@ -47,7 +47,7 @@ HeadKind = Literal["dense", "frozen_dense", "low_rank", "linear"]
 
 Pooling = Literal["cls", "mean"]
 DenseInit = Literal["identity", "random"]
-HeadStart = Literal["random", "ridge"]
+HeadStart = Literal["random", "probe"]
 
 Bias = Literal["none", "lora_only", "all"]
 AdapterInit = Literal["default", "pissa", "olora", "eva"]

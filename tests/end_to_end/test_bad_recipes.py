@@ -113,7 +113,6 @@ SEVERAL = "multi_label_classification"
 NOT_SEVERAL = "needs exactly one label a text, not multi_label_classification; "
 # (what follows a `data` section with several labels a text, line, field, part of the problem)
 BAD_WITH_SEVERAL = [
-    ("head_start: ridge", 4, "head_start", "set it to random"),
     (
         "training: {loss: hard_bootstrapping}",
         4,

@@ -126,31 +126,30 @@ def test_bert_has_no_inner_matrix_to_freeze(head: str, verb: str, ranklet: Comma
 
 
 @pytest.mark.parametrize("head", ["dense", "frozen_dense", "low_rank", "linear"])
-def test_a_ridge_start_is_announced_and_begins_lower(head: str, ranklet: Command) -> None:
+def test_a_probe_start_is_announced_and_begins_lower(head: str, ranklet: Command) -> None:
     quick = (f"head={head}", "training.learning_rate=1e-6", "training.max_steps=1")
     said = train(ranklet, "plain", *quick)
-    assert "ridge" not in said
-    said = train(ranklet, "ridge", *quick, "head_start=ridge")
+    assert "probe" not in said
+    said = train(ranklet, "probe", *quick, "head_start=probe")
     found = re.search(
-        r"head: starts as the ridge regression of \d+ training texts, loss (\d\.\d{4}) on each "
-        "without it",
+        r"head: starts as the linear probe of \d+ training texts, loss (\d\.\d{4}) out of fold",
         said,
     )
     assert found
     first, start = (
         json.loads(Path(out, "metrics.jsonl").read_text().splitlines()[0])["loss"]
-        for out in ("plain", "ridge")
+        for out in ("plain", "probe")
     )
     assert start < first - 0.05
-    train(ranklet, "twice", *quick, "head_start=ridge")
-    adapters = [Path(out, "adapter/adapter_model.safetensors") for out in ("ridge", "twice")]
+    train(ranklet, "twice", *quick, "head_start=probe")
+    adapters = [Path(out, "adapter/adapter_model.safetensors") for out in ("probe", "twice")]
     assert adapters[0].read_bytes() == adapters[1].read_bytes()
 
 
 def test_the_start_reads_training_texts_only(workplace: Path, ranklet: Command) -> None:
     """Other test texts, and other labels of the validation texts, change nothing in it."""
     (workplace / "own.csv").write_text("text,label\nthe team 99,Sports\nthe envoy 98,World\n")
-    quick = ("head=linear", "head_start=ridge", "training.max_steps=1",
+    quick = ("head=linear", "head_start=probe", "training.max_steps=1",
              "data.validation=own.csv", "data.duplicates=keep")  # fmt: skip
     said = train(ranklet, "one", *quick)
     (workplace / "own.csv").write_text("text,label\nthe team 99,World\nthe envoy 98,Sports\n")

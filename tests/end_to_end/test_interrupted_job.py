@@ -92,7 +92,7 @@ def trained(folder: str, *options: str) -> tuple[dict[str, Any], list[str]]:
         ),
         (
             "training.contrastive_steps=3",
-            "head_start=ridge",
+            "head_start=probe",
             "training.evaluate_every=1",
             "data.cleaning=[whitespace]",
         ),
@@ -131,10 +131,10 @@ def test_what_was_interrupted_ends_as_what_was_not(
 def test_the_starts_are_not_computed_again(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = ("head_start=ridge", "adapter.init=eva", "adapter.fit=5_000",
+    options = ("head_start=probe", "adapter.init=eva", "adapter.fit=5_000",
                "training.contrastive_steps=2")  # fmt: skip
     interrupted("run2", *options)
-    starts = ("start_with_ridge", "start_from_activations", "start_adapters", "fit_ranks")
+    starts = ("start_with_probe", "start_from_activations", "start_adapters", "fit_ranks")
     for name in starts:
         monkeypatch.setattr(preparation, name, None)
     trained("run2", *options)

@@ -125,7 +125,7 @@ def test_windows_go_with_frozen_layers_teachers_and_balance(
         "training.epochs=3",
         "training.sampling=balanced",
         "training.class_weights=balanced",
-        "head_start=ridge",
+        "head_start=probe",
         "adapter.fit=5_000",
         "adapter.fit_mode=measured",
         "distillation.teacher=run",

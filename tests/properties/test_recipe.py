@@ -119,7 +119,7 @@ recipes = st.fixed_dictionaries(
         "head_dropout": shares,
         "head_rank": st.integers(1, 4096),
         "head_dense_init": choice("identity", "random"),
-        "head_start": choice("random", "ridge"),
+        "head_start": choice("random", "probe"),
         "budget": st.integers(1, 10**30),
         "seed": st.integers(0, 2**32 - 1),
         "adapter": adapter_sections,

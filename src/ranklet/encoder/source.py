@@ -10,10 +10,13 @@ from pathlib import Path
 
 from ranklet.encoder.config import KNOWN_ENCODERS, EncoderConfig, read_config
 from ranklet.errors import MissingExtraError, WeightsError, convert_command
+from ranklet.files import read_json_object
 from ranklet.hub import hub_folder
+from ranklet.vocabulary import Pooling
 
 MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 SENTENCEPIECE_FILES = ("spm.model", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model")
+POOLING_FILE = "1_Pooling/config.json"
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -61,8 +64,25 @@ class EncoderSource:
             self.name,
             ["config.json", "model*.safetensors"],
             "model",
-            optional_patterns=["model.safetensors.index.json", *TOKENIZER_FILES],
+            optional_patterns=["model.safetensors.index.json", POOLING_FILE, *TOKENIZER_FILES],
             remedy=convert_remedy(self.name),
+        )
+
+    @cached_property
+    def sentence_pooling(self) -> Pooling | None:
+        """How it was trained to pool, where it is an encoder of sentences; None: it is not.
+
+        Sentence Transformers keep it in `1_Pooling/config.json`.
+
+        Raises:
+            WeightsError: The file is broken.
+            HubError: The hub is needed and cannot be had.
+        """
+        path = self.folder / POOLING_FILE
+        if not path.is_file():
+            return None
+        return (
+            "cls" if read_json_object(path, WeightsError).get("pooling_mode_cls_token") else "mean"
         )
 
     @cached_property

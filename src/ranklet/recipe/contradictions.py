@@ -17,7 +17,6 @@ from ranklet.vocabulary import (
     DATA_SUFFIXES,
     PACKED_SUFFIXES,
     HeadKind,
-    HeadStart,
     Pooling,
 )
 
@@ -151,7 +150,6 @@ def _sample_as_test(data: DataSection) -> Iterator[Contradiction]:
 
 def multi_label_contradictions(
     data: DataSection,
-    head_start: HeadStart,
     adapter: AdapterSection,
     training: TrainingSection,
     distillation: DistillationSection,
@@ -160,7 +158,6 @@ def multi_label_contradictions(
     if data.problem_type == "single_label_classification":
         return
     refused = {
-        "head_start": (head_start == "ridge", "set it to random"),
         "adapter.fit_mode": (adapter.fit_mode == "measured", "set it to uniform or by_depth"),
         "training.loss": (
             training.loss not in ("cross_entropy", "focal"),
@@ -184,6 +181,23 @@ def multi_label_contradictions(
                 ("data.label_names", "data.problem_type"),
                 f"{name!r} holds {SEPARATOR}, which separates the labels of a text; rename it",
             )
+
+
+def refit_contradictions(
+    refit: bool, validation: float | int | str, distillation: DistillationSection
+) -> Iterator[Contradiction]:
+    """Yield what leaves a second training nothing more to learn from."""
+    if refit and isinstance(validation, str):
+        yield Contradiction(
+            ("training.refit", "data.validation"),
+            "takes validation texts that were held out of train; give a share or a number, or "
+            "leave refit out",
+        )
+    if refit and distillation.teacher is not None:
+        yield Contradiction(
+            ("training.refit", "distillation.teacher"),
+            "does not ask teachers about the validation texts; leave one of both out",
+        )
 
 
 def window_contradictions(

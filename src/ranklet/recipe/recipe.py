@@ -17,6 +17,7 @@ from ranklet.recipe.contradictions import (
     head_contradictions,
     multi_label_contradictions,
     pair_contradictions,
+    refit_contradictions,
     training_contradictions,
     unlabelled_contradictions,
     window_contradictions,
@@ -61,8 +62,9 @@ class Recipe(BaseModel):
     from `seed`. Default: identity."""
 
     head_start: HeadStart = "random"
-    """How the last map of the head starts: from small random values, or as the ridge regression of
-    the labels on what it reads of at most 2,048 training texts. Default: random."""
+    """How the last map of the head starts: from small random values, or as the linear probe, a
+    logistic regression on what it reads of at most 16,384 training texts; the probe is then
+    validated before the first step, and kept where no training beats it. Default: random."""
 
     encoder_dropout: Share = 0.0
     """Share of what attention and feed-forward network add in an encoder layer, from the first
@@ -75,6 +77,10 @@ class Recipe(BaseModel):
 
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     """Start of every random choice: split, order, initial values, dropout. Default: 0."""
+
+    automatic: bool = False
+    """Whether fields that are not written are chosen from the training texts, by rules that `train`
+    states; a run's own recipe has them written out. Default: false."""
 
     data: DataSection
     """Where the texts and labels come from, and what is done to them. Required."""
@@ -127,14 +133,13 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
     return (
         *head_contradictions(recipe.head, recipe.pooling),
         *data_contradictions(data),
-        *multi_label_contradictions(
-            data, recipe.head_start, adapter, training, recipe.distillation
-        ),
+        *multi_label_contradictions(data, adapter, training, recipe.distillation),
         *adapter_contradictions(adapter, recipe.budget),
         *training_contradictions(training, data.max_length),
         *dropout_contradictions(training, dropouts),
         *unlabelled_contradictions(data, recipe.distillation.teacher, training.contrastive_steps),
         *distillation_contradictions(recipe.distillation, data.unlabelled, training.r_drop),
+        *refit_contradictions(training.refit, data.validation, recipe.distillation),
         *window_contradictions(data, recipe.augmentation),
         *pair_contradictions(data.pair, training.token_dropout, recipe.distillation),
     )

@@ -22,7 +22,7 @@ from ranklet.training.optimizer_step import NO_HOOKS, Objective, StepHooks, add_
 from ranklet.training.processes import ALONE, Processes
 from ranklet.training.records import Record, StepRecords
 from ranklet.training.selection import Selection
-from ranklet.training.steps import Indices, Step
+from ranklet.training.steps import Indices, Step, steps_from
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,9 @@ def fit(
     started = time.perf_counter() - progress.seconds
     model.train()
     try:
-        for step in steps[max(progress.steps - 1, 0) :]:
-            if step.number > progress.steps:  # a checkpoint's own step lacks its validation only
+        for step in steps_from(steps, progress.steps):
+            # A checkpoint's own step lacks its validation only, and the start is no step to take.
+            if step.number > progress.steps:
                 # The step
                 objective.set_learning_rates(peaks, step.number)
                 hooks.before_step(step.number)
@@ -120,14 +121,17 @@ def fit(
     # The best moment, or the mean of the best ones
     metrics, moments = selection.restore(model, progress.best)
     model.eval()
-    result = FitResult(
-        moments[0].step, metrics, progress.steps, time.perf_counter() - started, ended_by
+    averaged_steps = tuple(moment.step for moment in moments) if len(moments) > 1 else ()
+    if averaged_steps:
+        hooks.record(_validation(progress.steps, step.epoch, metrics))
+    return FitResult(
+        best_step=progress.steps if averaged_steps else moments[0].step,
+        best_metrics=metrics,
+        steps=progress.steps,
+        seconds=time.perf_counter() - started,
+        ended_by=ended_by,
+        averaged_steps=averaged_steps,
     )
-    if len(moments) == 1:
-        return result
-    hooks.record(_validation(progress.steps, steps[progress.steps - 1].epoch, metrics))
-    averaged_steps = tuple(moment.step for moment in moments)
-    return replace(result, best_step=progress.steps, averaged_steps=averaged_steps)
 
 
 def _validation(step: int, epoch: float, metrics: Mapping[str, float]) -> Record:

@@ -30,6 +30,15 @@ class Step:
     validate: bool
 
 
+BEFORE_TRAINING = Step(number=0, epoch=0.0, batches=(), validate=True)
+"""No step, but a validation before the first one, where the start is worth one."""
+
+
+def steps_from(steps: Sequence[Step], number: int) -> Sequence[Step]:
+    """Return the steps from a number on."""
+    return [step for step in steps if step.number >= number]
+
+
 def training_steps(
     epochs: Iterable[Sequence[Indices]],
     accumulation: int,

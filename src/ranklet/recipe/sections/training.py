@@ -174,6 +174,11 @@ class TrainingSection(BaseModel):
     """Evaluations without a better `metric` after which training ends; null: never.
     Default: null."""
 
+    refit: bool = False
+    """Train again on training and validation texts together, as many epochs as were best, once
+    validation has chosen. Figures on validation, temperature and thresholds are then those of the
+    first training, since the second one has seen these texts. Default: false."""
+
     checkpoint_every: Count | None = None
     """Optimizer steps between checkpoints, from which an interrupted training continues; null:
     before every evaluation, and once a minute. The last step always has one. Default: null."""

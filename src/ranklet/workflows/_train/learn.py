@@ -31,7 +31,7 @@ from ranklet.training.processes import Processes
 from ranklet.training.resident_corpus import resident
 from ranklet.training.snapshots import Metrics
 from ranklet.training.state import OwnGenerator
-from ranklet.training.steps import Step, training_steps
+from ranklet.training.steps import BEFORE_TRAINING, Step, training_steps
 from ranklet.training.techniques.noise import drop_in_encoder
 from ranklet.workflows._train.cuda_graphs import capture_steps
 from ranklet.workflows._train.frozen_layers import skip_frozen_layers
@@ -78,10 +78,11 @@ def fit_model(
     """
     recipe, options, device = inputs.recipe, inputs.recipe.training, module_device(model)
     steps = _steps(recipe, inputs.corpora["train"])
+    total = steps[-1].number
 
     # Optimizer and loss
     optimizer = choose_optimizer(model, options)
-    objective = objective_of(model, optimizer, recipe, inputs.corpora["train"], len(steps))
+    objective = objective_of(model, optimizer, recipe, inputs.corpora["train"], total)
     _drop_in_encoder(model, recipe, observer.report)
 
     # Texts
@@ -104,7 +105,7 @@ def fit_model(
         several_processes=processes.count > 1,
     )
     before_step = _in_order(
-        choose_dropout(model, options, len(steps)),
+        choose_dropout(model, options, total),
         (lambda step: None) if noisy is None else noisy.begin_step,
         partial(processes.draw_for, seed=recipe.seed, generator=generator),
     )
@@ -113,7 +114,7 @@ def fit_model(
         with checkpoints.stop.at_once():
             return _validate(model, validation, processes)
 
-    observer.start(len(steps))
+    observer.start(total)
     with opening as records, checkpoints.stop.deferred():
         return fit(
             model,
@@ -130,7 +131,7 @@ def fit_model(
             ),
             Continuation(
                 resume=inputs.checkpoint,
-                due=partial(checkpoints.due, last_step=len(steps), any_process=processes.any),
+                due=partial(checkpoints.due, last_step=total, any_process=processes.any),
                 keep=checkpoints.keep,
                 others={"records": records, "token_dropout": OwnGenerator(generator)},
             ),
@@ -141,9 +142,11 @@ def fit_model(
 def _steps(recipe: Recipe, corpus: TokenCorpus) -> list[Step]:
     options = recipe.training
     epochs = (_epoch(recipe, corpus, epoch) for epoch in range(options.epochs))
-    return training_steps(
+    steps = training_steps(
         epochs, options.gradient_accumulation_steps, options.max_steps, options.evaluate_every
     )
+    # A start that knows something is a moment to keep, should no training make it better.
+    return [BEFORE_TRAINING, *steps] if recipe.head_start == "probe" else steps
 
 
 def _epoch(recipe: Recipe, corpus: TokenCorpus, epoch: int) -> list[Indices]:

@@ -15,13 +15,14 @@ from ranklet.data.tokens.corpus import Corpora, TokenCorpus
 from ranklet.data.tokens.sampling import draws_per_class
 from ranklet.data.tokens.tokenizer import MANY_UNKNOWN
 from ranklet.encoder.quantization import frozen_bytes
+from ranklet.probe import Probe
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
 from ranklet.training.techniques.contrastive_start import ContrastiveStart
-from ranklet.training.techniques.ridge_start import MOST_TEXTS, RidgeMap
 from ranklet.vocabulary import Sampling
 from ranklet.workflows._train.teachers import Lesson
+from ranklet.workflows.from_recipe.choices import Choice
 
 
 def describe_beginning(
@@ -57,6 +58,12 @@ def describe_beginning(
         yield _describe_sampling(splits, recipe.training.sampling)
     if lesson is not None:
         yield _describe_lesson(lesson)
+
+
+def describe_choice(choice: Choice) -> str:
+    """Say what was chosen from the data, and why."""
+    value = str(choice.value).lower() if isinstance(choice.value, bool) else choice.value
+    return f"chosen: {choice.field}={value}: {choice.reason}"
 
 
 def _describe_fit(plan: ParameterPlan, recipe: Recipe) -> str:
@@ -174,11 +181,11 @@ def describe_surest(taken: int, unlabelled: int) -> str:
     )
 
 
-def describe_start(start: RidgeMap, texts: int) -> str:
+def describe_start(probe: Probe) -> str:
     """Say where the head starts."""
     return (
-        f"head: starts as the ridge regression of {min(texts, MOST_TEXTS):,} training texts, "
-        f"loss {start.loss:.4f} on each without it"
+        f"head: starts as the linear probe of {len(probe.logits_out_of_fold):,} training texts, "
+        f"loss {probe.loss_out_of_fold:.4f} out of fold"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -23,10 +24,11 @@ from ranklet.recipe import Recipe
 from ranklet.run.folder import Run
 from ranklet.training.processes import Processes
 from ranklet.training.techniques.activation_start import start_from_activations
-from ranklet.training.techniques.ridge_start import start_with_ridge
+from ranklet.training.techniques.probe_start import start_with_probe
 from ranklet.workflows._train.contrastive import start_adapters
 from ranklet.workflows._train.messages import (
     describe_beginning,
+    describe_choice,
     describe_engine,
     describe_quantization,
     describe_start,
@@ -38,9 +40,16 @@ from ranklet.workflows._train.resume import AT_ITS_START, Beginning, find_beginn
 from ranklet.workflows._train.teachers import Lesson, consult_teachers
 from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.from_recipe.checks import check_before_download
+from ranklet.workflows.from_recipe.choices import (
+    Choice,
+    choose,
+    leaves_validation_open,
+    validation_size,
+)
 from ranklet.workflows.from_recipe.fit_arguments import check_class_weights, check_steps
 from ranklet.workflows.from_recipe.model import build_model
 from ranklet.workflows.from_recipe.placement import encoder_of, plan_for_labels
+from ranklet.workflows.from_recipe.sight import look
 from ranklet.workflows.from_recipe.splits import InMemoryBySplit, read_splits
 from ranklet.workflows.from_recipe.unlabelled import read_unlabelled
 
@@ -64,6 +73,7 @@ class Preparation:
         device: Where it computes.
         beginning: Where the training begins.
         origin: Describes what it began from, for checkpoints.
+        choices: What was chosen from the data.
     """
 
     original: Recipe
@@ -80,9 +90,12 @@ class Preparation:
     device: torch.device
     beginning: Beginning
     origin: Callable[[], Mapping[str, str]]
+    choices: tuple[Choice, ...]
 
     def describe(self, report: Callable[[str], None]) -> None:
-        """Say what will be trained on what."""
+        """Say what will be trained on what, and what of it was chosen from the data."""
+        for choice in self.choices:
+            report(describe_choice(choice))
         for line in describe_beginning(
             self.original, self.recipe, self.plan, self.model, self.taught, self.lesson
         ):
@@ -112,7 +125,11 @@ def prepare(
     check_before_download(recipe, encoder)
 
     # The data, hashed as it is read; what teachers say of them.
-    splits = read_splits(recipe.data, recipe.seed, in_memory)
+    size = validation_size if leaves_validation_open(recipe) else None
+    splits = read_splits(recipe.data, recipe.seed, in_memory, size)
+
+    # What the recipe leaves open.
+    recipe, choices = _chosen(_as_read(recipe, splits), splits, encoder)
     check_class_weights(recipe.training, splits.labels)
     check_steps(recipe.training, len(splits.train.texts))
     prepare_memory()
@@ -126,7 +143,7 @@ def prepare(
         origin_of, recipe, encoder, splits, dtype, device, targets, processes.count, unlabelled
     )
     beginning = AT_ITS_START if run is None else find_beginning(run, origin)
-    resolved = beginning.recipe or fit_ranks(_with_label_values(recipe, splits), splits, encoder)
+    resolved = beginning.recipe or fit_ranks(recipe, splits, encoder)
     plan = plan_for_labels(resolved, encoder, len(splits.labels))
     enforce_budget(plan)
 
@@ -148,15 +165,29 @@ def prepare(
         device=device,
         beginning=beginning,
         origin=origin,
+        choices=choices,
     )
 
 
-def _with_label_values(recipe: Recipe, splits: Splits) -> Recipe:
-    """Write out which integers the names of labels stand for, so that other data mean the same."""
-    if splits.label_values is None:
+def _as_read(recipe: Recipe, splits: Splits) -> Recipe:
+    """Write out what reading decided, so that other data mean the same and the split is the same.
+
+    That is which integers the names of labels stand for, and how many rows validation took.
+    """
+    changes: dict[str, Any] = {}
+    if splits.label_values is not None:
+        changes["label_values"] = splits.label_values
+    if leaves_validation_open(recipe):
+        changes["validation"] = len(splits.validation.texts)
+    if not changes:
         return recipe
-    data = recipe.data.model_copy(update={"label_values": splits.label_values})
-    return recipe.model_copy(update={"data": data})
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=changes)})
+
+
+def _chosen(
+    recipe: Recipe, splits: Splits, encoder: EncoderSource
+) -> tuple[Recipe, tuple[Choice, ...]]:
+    return choose(recipe, look(recipe, splits, encoder)) if recipe.automatic else (recipe, ())
 
 
 def make_ready(
@@ -176,8 +207,8 @@ def make_ready(
     if recipe.training.contrastive_steps and beginning.checkpoint is None:
         unlabelled = prepared.unlabelled if prepared.lesson is None else ()
         start_adapters(model, train, unlabelled, recipe, report)
-    if recipe.head_start == "ridge" and beginning.checkpoint is None:
-        report(describe_start(start_with_ridge(model, train, recipe.seed), len(train)))
+    if recipe.head_start == "probe" and beginning.checkpoint is None:
+        report(describe_start(start_with_probe(model, train, recipe.seed)))
     beginning.describe(report)
     return TrainingInputs(
         recipe=recipe,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import chain
 from types import MappingProxyType
@@ -27,7 +27,12 @@ InMemoryBySplit = Mapping[Split, RowsInMemory]
 NOTHING: InMemoryBySplit = MappingProxyType({})
 
 
-def read_splits(data: DataSection, seed: int, in_memory: InMemoryBySplit = NOTHING) -> Splits:
+def read_splits(
+    data: DataSection,
+    seed: int,
+    in_memory: InMemoryBySplit = NOTHING,
+    validation_size: Callable[[int], float] | None = None,
+) -> Splits:
     """Read, clean, check and split the data of a recipe.
 
     Empty texts and duplicates are looked for after cleaning, and left out of the training rows
@@ -38,6 +43,8 @@ def read_splits(data: DataSection, seed: int, in_memory: InMemoryBySplit = NOTHI
         data: The data section of a recipe.
         seed: Seed of the validation split.
         in_memory: What the recipe only calls texts in memory, by split.
+        validation_size: Gives the share of so many training rows that validation takes, where the
+            recipe leaves it open.
 
     Raises:
         DataError: A source, row or label cannot be used, or duplicates are refused.
@@ -61,7 +68,8 @@ def read_splits(data: DataSection, seed: int, in_memory: InMemoryBySplit = NOTHI
     train, validation = distinct, read.get("validation")
     if validation is None:
         assert not isinstance(data.validation, str)
-        train, validation = split_validation(distinct, data.validation, seed)
+        size = validation_size(len(distinct)) if validation_size else data.validation
+        train, validation = split_validation(distinct, size, seed)
     within, _ = filter_by_words(train, data.min_words, data.max_words)
     return Splits(
         labels=labels,

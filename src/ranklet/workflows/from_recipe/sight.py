@@ -1,0 +1,115 @@
+"""What a training text file looks like to the rules that choose settings from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ranklet.data.encoded_splits import Splits
+from ranklet.data.texts import in_one
+from ranklet.data.tokens.tokenizer import load_tokenizer, tokenize, unknown_share
+from ranklet.data.words import count_words
+from ranklet.encoder.source import EncoderSource
+from ranklet.recipe import Recipe
+from ranklet.recipe.sections.adapter import AdapterSection
+from ranklet.vocabulary import Pooling
+from ranklet.workflows.from_recipe.placement import plan_for_labels
+
+RANKS = (8, 6, 4, 3, 2, 1)
+SAMPLE = 1000
+"""Texts whose tokens are counted, spread evenly over the file."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Training texts and the encoder that is to read them.
+
+    Attributes:
+        rows: Training texts.
+        classes: Labels.
+        several: Whether a text may have several labels.
+        fewest: Texts of the rarest label that has any.
+        most: Texts of the most frequent label.
+        tokens: Longest text but for one in twenty, in tokens.
+        tokens_per_word: Mean tokens that a word becomes.
+        unknown: Share of the tokens that the encoder does not know, 0..1.
+        longest: Tokens that the encoder can read at most.
+        hidden_size: Width of a hidden state of the encoder.
+        sentence_pooling: How the encoder was trained to pool, where it was trained for sentences.
+        budget: Most parameters that may be trained.
+        rank: Largest of `RANKS` with which adapters of every linear layer and a linear head
+            are within it; 1 where none is.
+    """
+
+    rows: int
+    classes: int
+    several: bool
+    fewest: int
+    most: int
+    tokens: int
+    tokens_per_word: float
+    unknown: float
+    longest: int
+    hidden_size: int
+    sentence_pooling: Pooling | None
+    budget: int
+    rank: int
+
+    @property
+    def imbalance(self) -> float:
+        """How many times more texts the most frequent label has than the rarest."""
+        return self.most / self.fewest
+
+    @property
+    def rows_per_class(self) -> float:
+        """Training texts for each label, in the mean."""
+        return self.rows / self.classes
+
+
+def look(recipe: Recipe, splits: Splits, encoder: EncoderSource) -> Sight:
+    """Look at training texts with the eyes of an encoder.
+
+    Args:
+        recipe: Names the budget.
+        splits: The texts.
+        encoder: What is to read them.
+
+    Raises:
+        WeightsError: The encoder has no usable tokenizer.
+        HubError: It is to be downloaded and cannot be had.
+    """
+    labels, classes = splits.train.labels, len(splits.labels)
+    counts = labels.sum(0) if labels.ndim == 2 else np.bincount(labels, minlength=classes)
+    counts = counts[counts > 0]
+    texts = splits.train.texts[:: -(-len(splits.train.texts) // SAMPLE)]
+    longest = encoder.config.max_length
+    tokenizer = load_tokenizer(encoder.folder)
+    tokens = tokenize(tokenizer, texts, longest)
+    pair = isinstance(texts[0], tuple)
+    lengths = np.diff(tokens.offsets)
+    words = sum(count_words(in_one(text)) for text in texts)
+    return Sight(
+        rows=len(splits.train.texts),
+        classes=classes,
+        several=labels.ndim == 2,
+        fewest=int(counts.min(initial=1)),
+        most=int(counts.max(initial=1)),
+        tokens=int(np.quantile(lengths, 0.95)),
+        tokens_per_word=float(lengths.sum() / max(1, words)),
+        unknown=unknown_share(tokenizer, tokens.token_ids, len(texts), pair),
+        longest=longest,
+        hidden_size=encoder.config.hidden_size,
+        sentence_pooling=encoder.sentence_pooling,
+        budget=recipe.budget,
+        rank=_fitting_rank(recipe, encoder, classes),
+    )
+
+
+def _fitting_rank(recipe: Recipe, encoder: EncoderSource, classes: int) -> int:
+    def total(rank: int) -> int:
+        adapter = AdapterSection(rank=rank, target_modules="all-linear")
+        changes = {"adapter": adapter, "head": "linear", "pooling": "mean"}
+        return plan_for_labels(recipe.model_copy(update=changes), encoder, classes).total
+
+    return next((rank for rank in RANKS if total(rank) <= recipe.budget), RANKS[-1])

@@ -64,9 +64,7 @@ def surest(probabilities: Tensor, share: float) -> tuple[Tensor, Tensor]:
     """
     confidences, labels = probabilities.max(-1)
     order = confidences.argsort(descending=True, stable=True)
-    chosen: list[Tensor] = []
-    for label in labels.unique():
-        of_label = order[labels[order] == label]
-        chosen.append(of_label[: ceil(share * len(of_label))])
-    rows = torch.cat(chosen).sort().values if chosen else order
+    by_label = [order[labels[order] == label] for label in range(probabilities.shape[1])]
+    chosen = [texts[: ceil(share * len(texts))] for texts in by_label]
+    rows = torch.cat(chosen).sort().values
     return rows, labels[rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ranklet.classifier import ClassifierNetwork, restore_state, trainable_state
+from ranklet.classifier import ClassifierNetwork
 from ranklet.data.tokens.corpus import TokenCorpus, corpus_of
 from ranklet.data.tokens.tokenizer import tokenize
 from ranklet.recipe import Recipe
@@ -23,8 +23,8 @@ def start_adapters(
 ) -> None:
     """Start the adapters contrastively, in place.
 
-    Where there are texts without labels, the classifier labels those it is surest of, and the start
-    is made anew from all.
+    Where there are texts without labels, the classifier then labels those it is surest of, and as
+    many steps follow with them.
 
     Args:
         model: With its adapters at their start.
@@ -45,7 +45,6 @@ def start_adapters(
         weight_decay=options.weight_decay,
         seed=recipe.seed,
     )
-    fresh = trainable_state(model)
     report(describe_contrastive(start(train)))
     if not unlabelled:
         return
@@ -56,5 +55,4 @@ def start_adapters(
     )
     both = with_surest(model, train, corpus_of(tokens, None), recipe.seed)
     report(describe_surest(len(both) - len(train), len(unlabelled)))
-    restore_state(model, fresh)
     report(describe_contrastive(start(both)))

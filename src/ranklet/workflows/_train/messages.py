@@ -177,7 +177,7 @@ def describe_surest(taken: int, unlabelled: int) -> str:
     """Say how many texts without labels a classifier labelled for itself."""
     return (
         f"unlabelled: {taken:,} of {unlabelled:,} texts get the label that is given with the most "
-        "confidence; the contrastive start is made anew with them"
+        "confidence, and as many steps follow with them"
     )
 
 

@@ -36,6 +36,7 @@ class Probe:
     Attributes:
         weight: (classes, features) float32.
         bias: (classes,) float32.
+        centre: (features,) float32 mean of the features.
         penalty: Chosen inverse strength of the penalty.
         logits_out_of_fold: (texts, classes) float32, each text's under a map that never saw it.
         loss_out_of_fold: Their mean cross-entropy.
@@ -43,6 +44,7 @@ class Probe:
 
     weight: Tensor
     bias: Tensor
+    centre: Tensor
     penalty: float
     logits_out_of_fold: Tensor
     loss_out_of_fold: float
@@ -84,6 +86,7 @@ def fit_probe(features: Tensor, labels: Tensor, num_labels: int, seed: int = 0) 
     return Probe(
         weight=torch.from_numpy(weight),
         bias=torch.from_numpy(bias - weight @ mean),
+        centre=torch.from_numpy(mean),
         penalty=penalty,
         logits_out_of_fold=torch.from_numpy(logits),
         loss_out_of_fold=loss,

@@ -131,13 +131,20 @@ def test_what_was_interrupted_ends_as_what_was_not(
 def test_the_starts_are_not_computed_again(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = ("head_start=probe", "adapter.init=eva", "adapter.fit=5_000",
-               "training.contrastive_steps=2")  # fmt: skip
+    options = ("adapter.init=eva", "adapter.fit=5_000", "training.contrastive_steps=2")
     interrupted("run2", *options)
-    starts = ("start_with_probe", "start_from_activations", "start_adapters", "fit_ranks")
-    for name in starts:
+    for name in ("start_from_activations", "start_adapters", "fit_ranks"):
         monkeypatch.setattr(preparation, name, None)
     trained("run2", *options)
+
+
+def test_the_probe_that_may_win_is_one_of_what_has_started(workplace: Path) -> None:
+    """Whatever is interrupted, the untrained probe is kept where no training beats it."""
+    options = ("head_start=probe", "adapter.init=eva", "training.contrastive_steps=3",
+               "training.learning_rate=1e-12", "training.refit=false")  # fmt: skip
+    expected, _ = trained("undisturbed", *options)
+    interrupted("again", *options)
+    assert trained("again", *options)[0] == expected
 
 
 def test_an_end_after_the_last_step_repeats_no_step(

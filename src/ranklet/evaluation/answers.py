@@ -12,14 +12,14 @@ from torch import Tensor
 
 from ranklet.classifier import ClassifierNetwork
 from ranklet.data.cleaning import clean_text
-from ranklet.data.encoded_splits import EncodedSplit, Splits
+from ranklet.data.encoded_splits import EncodedSplit
 from ranklet.data.texts import Text, in_one
-from ranklet.data.tokens.corpus import Corpora, TokenCorpus, text_labels
+from ranklet.data.tokens.corpus import TokenCorpus, text_labels
 from ranklet.evaluation import problem_metrics, slices
 from ranklet.evaluation.curves import Curves
 from ranklet.evaluation.importance import MOST_WORDS, Importance, importance_of, occlude
 from ranklet.evaluation.predictions import Predictions, surest_errors
-from ranklet.evaluation.result import EVALUATED_SPLITS, Evaluation
+from ranklet.evaluation.result import Evaluation
 from ranklet.evaluation.selective import ChosenThreshold, Coverage, confidence_of, covered
 from ranklet.problem import SingleLabel
 
@@ -61,16 +61,6 @@ def probabilities_of(model: ClassifierNetwork, answers: Answers) -> NDArray[np.f
     """Return the probabilities behind some answers, (texts, classes) float32."""
     probabilities: NDArray[np.float32] = model.problem.probabilities(answers.logits).numpy()
     return probabilities
-
-
-def answer_splits(model: ClassifierNetwork, splits: Splits, corpora: Corpora) -> dict[str, Answers]:
-    """Ask a classifier about every split that is evaluated, by name."""
-    evaluated = {"validation": splits.validation, "test": splits.test}
-    return {
-        name: answer(model, split.texts, corpora[name])
-        for name in EVALUATED_SPLITS
-        if (split := evaluated[name]) is not None
-    }
 
 
 def evaluate_answers(

@@ -150,6 +150,8 @@ def _training_facts(about: Mapping[str, Any]) -> dict[str, str]:
         "peak memory": memory(about["peak_memory_bytes"]),
         "processes": str(about.get("processes", 1)),
     }
+    if about.get("refit"):
+        facts["then"] = f"trained again on {about['refit']:,} texts, validation's among them"
     if about["averaged_steps"]:
         facts["kept"] = "the mean of steps " + ", ".join(map(str, about["averaged_steps"]))
     return facts

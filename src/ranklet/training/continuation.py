@@ -26,12 +26,14 @@ class Continuation:
         due: Asked after every step whether a checkpoint is wanted.
         keep: Receives the checkpoints that are; their tensors are those that train, so they are to
             be copied at once. What it raises ends the training.
+        known: Moments before the first step that are to be beaten, where it begins at the start.
         others: What else changes while training, by name, such as the generator of the batches.
     """
 
     resume: Checkpoint | None = None
     due: Callable[[Step], bool] = lambda step: False
     keep: Callable[[Checkpoint], None] = lambda checkpoint: None
+    known: Best = ()
     others: Mapping[str, Stateful] = field(default_factory=dict)
 
 
@@ -90,10 +92,11 @@ def checkpoint_of(parts: Mapping[str, Stateful], progress: Progress) -> Checkpoi
     return Checkpoint(progress.steps, {**state, "progress": {**vars(progress), "best": best}})
 
 
-def restored(checkpoint: Checkpoint | None, parts: Mapping[str, Stateful]) -> Progress:
+def restored(continuation: Continuation, parts: Mapping[str, Stateful]) -> Progress:
     """Give all parts the state of a checkpoint, if there is one, and return how far it was."""
+    checkpoint = continuation.resume
     if checkpoint is None:
-        return Progress()
+        return Progress(best=continuation.known)
     for name, part in parts.items():
         part.load_state_dict(checkpoint.state[name])
     progress = checkpoint.state["progress"]

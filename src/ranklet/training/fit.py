@@ -22,7 +22,7 @@ from ranklet.training.optimizer_step import NO_HOOKS, Objective, StepHooks, add_
 from ranklet.training.processes import ALONE, Processes
 from ranklet.training.records import Record, StepRecords
 from ranklet.training.selection import Selection
-from ranklet.training.steps import Indices, Step, steps_from
+from ranklet.training.steps import Indices, Step
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,12 @@ def fit(
     records = StepRecords(hooks.record, hooks.read_every, objective.scaler is not None)
     peaks = objective.learning_rates()  # before a checkpoint brings those of its step
     parts = changing_parts(model, objective, selection, accumulate, continuation.others)
-    progress = restored(continuation.resume, parts)
+    progress = restored(continuation, parts)
     started = time.perf_counter() - progress.seconds
     model.train()
     try:
-        for step in steps_from(steps, progress.steps):
-            # A checkpoint's own step lacks its validation only, and the start is no step to take.
-            if step.number > progress.steps:
+        for step in steps[max(progress.steps - 1, 0) :]:
+            if step.number > progress.steps:  # a checkpoint's own step lacks its validation only
                 # The step
                 objective.set_learning_rates(peaks, step.number)
                 hooks.before_step(step.number)
@@ -125,7 +124,7 @@ def fit(
     if averaged_steps:
         hooks.record(_validation(progress.steps, step.epoch, metrics))
     return FitResult(
-        best_step=progress.steps if averaged_steps else moments[0].step,
+        best_step=moments[0].step if len(moments) == 1 else progress.steps,
         best_metrics=metrics,
         steps=progress.steps,
         seconds=time.perf_counter() - started,

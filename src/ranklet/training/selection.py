@@ -58,9 +58,15 @@ class Selection:
     def restore(self, model: nn.Module, best: Best) -> tuple[Metrics, list[Snapshot]]:
         """Leave the model at its best moment, or at the mean of several.
 
+        Where nothing was validated it stays at its end.
+
         Returns:
             Metrics of what it holds, and the moments that it is the mean of.
         """
+        if not best:
+            if self.average is not None:
+                restore_state(model, self.average.tensors)
+            return {}, []
         metrics, ingredients = greedy_soup(model, best, self.validate, self.is_better)
         restore_state(model, mean_state(ingredients))
         return metrics, ingredients

@@ -30,13 +30,9 @@ class Step:
     validate: bool
 
 
-BEFORE_TRAINING = Step(number=0, epoch=0.0, batches=(), validate=True)
-"""No step, but a validation before the first one, where the start is worth one."""
-
-
-def steps_from(steps: Sequence[Step], number: int) -> Sequence[Step]:
-    """Return the steps from a number on."""
-    return [step for step in steps if step.number >= number]
+def unvalidated(steps: Sequence[Step], last: int) -> list[Step]:
+    """Return the steps up to a last one, without a validation."""
+    return [replace(step, validate=False) for step in steps[:last]]
 
 
 def training_steps(

@@ -44,7 +44,14 @@ from ranklet.workflows._train.other_processes import (
     TrainingInputs,
     follow_first,
 )
-from ranklet.workflows._train.preparation import Preparation, answer_tuned, make_ready, prepare
+from ranklet.workflows._train.preparation import (
+    Preparation,
+    answer_test,
+    answer_tuned,
+    make_ready,
+    prepare,
+)
+from ranklet.workflows._train.refit import refit
 from ranklet.workflows._train.resume import CheckpointSchedule
 from ranklet.workflows._train.signals import StopRequest, stop_on_signals
 from ranklet.workflows.from_recipe.model import classifier_settings
@@ -133,8 +140,13 @@ def _train(
         corpora = inputs.corpora
         result, checkpoints = _learn(run, prepared, inputs, stop, processes, observer)
 
-        # What its answers are worth; the adapter, read again by a fresh object; all else.
+        # Its answers on validation; what is kept of it, or of a training on all texts.
         answers = answer_tuned(model, prepared.taught, corpora, observer.report)
+        if resolved.training.refit and result.ended_by != "interrupt":
+            model = refit(prepared, inputs, result, processes, stop, observer)
+        answers = answer_test(model, prepared.taught, corpora) | answers
+
+        # What they are worth; the adapter, read again by a fresh object; all else.
         evaluations = evaluate_splits(model, answers, resolved.seed)
         settings = classifier_settings(resolved)
         saved = write_adapter(run, shared, plan, model, settings, prepared.adapter, evaluations)
@@ -146,7 +158,7 @@ def _train(
         write_json(run.data, to_values(describe_data(resolved.data, prepared.taught, corpora)))
         write_evaluations(run, evaluations)
         write_answers(run, model, answers)
-        write_importance(run, model, answers)
+        write_importance(run, model if "test" in answers else prepared.model, answers)
         write_baselines(run, prepared.splits, resolved)
         data = prepared.splits.sha256
         certificate = certify_run(run, shared, plan, model, saved, data)
@@ -224,6 +236,9 @@ def learn(
     result = fit_model(model, inputs, processes, checkpoints, records, observer)
     observer.report(describe_result(result))
     answers = answer_tuned(model, prepared.taught, inputs.corpora, observer.report)
+    if prepared.recipe.training.refit and result.ended_by != "interrupt":
+        model = refit(prepared, inputs, result, processes, checkpoints.stop, observer)
+    answers = answer_test(model, prepared.taught, inputs.corpora) | answers
     evaluations = evaluate_splits(model, answers, prepared.recipe.seed)
     card = model_card(shared_recipe(prepared.recipe)[0], model, prepared.plan, evaluations)
     settings, adapter = as_saved(model, classifier_settings(prepared.recipe), prepared.adapter)

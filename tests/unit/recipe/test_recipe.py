@@ -21,7 +21,7 @@ from ranklet.recipe.yaml_tree import parse_tree
 
 KEYS = {
     "": "encoder pooling head head_dropout head_rank head_dense_init head_start "
-    "encoder_dropout budget seed data adapter training augmentation distillation engine",
+    "encoder_dropout budget seed automatic data adapter training augmentation distillation engine",
     "data": "train validation test unlabelled text_column label_column label_columns "
     "label_separator separator quoting encoding columns problem_type label_names label_values "
     "max_length long_texts window_overlap window_aggregation cleaning min_words max_words "
@@ -34,7 +34,7 @@ KEYS = {
     "layer_lr_decay schedule schedule_num_cycles schedule_power warmup_ratio warmup_steps "
     "max_grad_norm loss focal_gamma gce_q bootstrap_beta class_weights r_drop label_smoothing "
     "dropout_schedule gradient_noise token_dropout ema_decay soup evaluate_every "
-    "metric early_stopping_patience checkpoint_every keep_checkpoints "
+    "metric early_stopping_patience refit checkpoint_every keep_checkpoints "
     "contrastive_steps contrastive_learning_rate",
     "augmentation": "sentence_truncation word_swap case_noise typo_noise",
     "distillation": "teacher temperature weight confidence",

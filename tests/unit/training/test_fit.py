@@ -13,16 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from ranklet.batch import Batch
+from ranklet.classifier import trainable_state
 from ranklet.errors import ParityError, TrainingDivergedError
 from ranklet.lora.linear import LoRALinear
+from ranklet.training.continuation import Continuation
 from ranklet.training.fit import FitResult, fit
 from ranklet.training.losses import cross_entropy
 from ranklet.training.optimizer_step import Objective, StepHooks
 from ranklet.training.optimizers import build_optimizer, check_coverage
 from ranklet.training.records import Record
 from ranklet.training.schedules import learning_rate_factor
-from ranklet.training.selection import Selection
-from ranklet.training.steps import Step, training_steps
+from ranklet.training.selection import Best, Selection
+from ranklet.training.snapshots import Snapshot
+from ranklet.training.steps import Step, training_steps, unvalidated
 
 
 class BagOfTokens(nn.Module):
@@ -64,6 +67,7 @@ def run(
     model: nn.Module,
     steps: list[Step],
     scores: list[float] | Callable[[], Mapping[str, float]],
+    known: Best = (),
     **options: Any,
 ) -> tuple[FitResult, list[Record]]:
     records: list[Record] = []
@@ -83,7 +87,8 @@ def run(
     objective = Objective(**(in_objective | {"optimizer": given["optimizer"] or adamw(model)}))
     selection = Selection(validate, **in_selection)
     hooks = StepHooks(record=records.append, **in_hooks)
-    return fit(model, steps, load_batch, objective, selection, hooks), records
+    continuation = Continuation(known=known)
+    return fit(model, steps, load_batch, objective, selection, hooks, continuation), records
 
 
 def test_it_learns_and_reports_every_step() -> None:
@@ -115,6 +120,26 @@ def test_the_best_validation_is_kept_not_the_last(metric: Any, best_step: int) -
     assert result.best_step == best_step
     assert model.classifier.weight.equal(seen[best_step])
     assert not seen[best_step].equal(seen[4])
+
+
+def test_a_start_that_no_step_beats_is_kept_as_it_was() -> None:
+    model = BagOfTokens()
+    start = trainable_state(model)
+    known = (Snapshot(0, {"accuracy": 0.8, "loss": 0.8, "macro_f1": 0.8}, start),)
+    steps = training_steps([batches(12)] * 3, 1, None, None)
+    result, _ = run(model, steps, [0.5, 0.8, 0.7], known=known)
+    assert (result.best_step, result.best_metrics["accuracy"]) == (0, 0.8)
+    assert all(tensor.equal(start[name]) for name, tensor in trainable_state(model).items())
+    better, _ = run(model, steps, [0.5, 0.9, 0.7], known=known)
+    assert better.best_step == 2
+
+
+def test_without_a_validation_the_model_stays_at_its_end() -> None:
+    model = BagOfTokens()
+    steps = unvalidated(training_steps([batches(12)] * 4, 1, None, None), 3)
+    result, records = run(model, steps, [])
+    assert (result.steps, result.best_step, dict(result.best_metrics)) == (3, 3, {})
+    assert [record["kind"] for record in records] == ["train"] * 3
 
 
 def test_patience_counts_validations_without_a_better_one() -> None:

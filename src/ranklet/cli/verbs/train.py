@@ -165,7 +165,7 @@ def _shown_training() -> Iterator[Observer]:
             bar.update(task, total=total_steps, visible=True)
 
         def record(entry: dict[str, Any]) -> None:
-            if entry["kind"] == "train":
+            if entry["kind"] != "validation":
                 tokens_per_s = entry["texts_per_s"] * entry["tokens"] / entry["texts"]
                 state = (
                     f"loss {entry['loss']:.3f}  rate {entry['learning_rate']:.1e}  "

@@ -31,7 +31,7 @@ from ranklet.training.processes import Processes
 from ranklet.training.resident_corpus import resident
 from ranklet.training.snapshots import Metrics
 from ranklet.training.state import OwnGenerator
-from ranklet.training.steps import BEFORE_TRAINING, Step, training_steps
+from ranklet.training.steps import Step, training_steps, unvalidated
 from ranklet.training.techniques.noise import drop_in_encoder
 from ranklet.workflows._train.cuda_graphs import capture_steps
 from ranklet.workflows._train.frozen_layers import skip_frozen_layers
@@ -79,6 +79,8 @@ def fit_model(
     recipe, options, device = inputs.recipe, inputs.recipe.training, module_device(model)
     steps = _steps(recipe, inputs.corpora["train"])
     total = steps[-1].number
+    if inputs.until is not None:
+        steps = unvalidated(steps, round(inputs.until * total))
 
     # Optimizer and loss
     optimizer = choose_optimizer(model, options)
@@ -114,6 +116,7 @@ def fit_model(
         with checkpoints.stop.at_once():
             return _validate(model, validation, processes)
 
+    known = () if inputs.probe is None or inputs.until is not None else (inputs.probe.moment,)
     observer.start(total)
     with opening as records, checkpoints.stop.deferred():
         return fit(
@@ -131,6 +134,7 @@ def fit_model(
             ),
             Continuation(
                 resume=inputs.checkpoint,
+                known=known,
                 due=partial(checkpoints.due, last_step=total, any_process=processes.any),
                 keep=checkpoints.keep,
                 others={"records": records, "token_dropout": OwnGenerator(generator)},
@@ -139,14 +143,17 @@ def fit_model(
         )
 
 
+def planned_steps(recipe: Recipe, corpus: TokenCorpus) -> int:
+    """Return how many optimizer steps a recipe plans on some training texts."""
+    return _steps(recipe, corpus)[-1].number
+
+
 def _steps(recipe: Recipe, corpus: TokenCorpus) -> list[Step]:
     options = recipe.training
     epochs = (_epoch(recipe, corpus, epoch) for epoch in range(options.epochs))
-    steps = training_steps(
+    return training_steps(
         epochs, options.gradient_accumulation_steps, options.max_steps, options.evaluate_every
     )
-    # A start that knows something is a moment to keep, should no training make it better.
-    return [BEFORE_TRAINING, *steps] if recipe.head_start == "probe" else steps
 
 
 def _epoch(recipe: Recipe, corpus: TokenCorpus, epoch: int) -> list[Indices]:

@@ -17,10 +17,24 @@ from ranklet.labels import LabelSet
 from ranklet.recipe import Recipe
 from ranklet.training.checkpoints import Checkpoint
 from ranklet.training.processes import Processes
+from ranklet.training.snapshots import Snapshot
 from ranklet.training.steps import Step
 from ranklet.workflows._train.signals import StopRequest
 from ranklet.workflows.from_recipe.model import build_model
 from ranklet.workflows.from_recipe.placement import encoder_of
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeStart:
+    """What a linear probe is worth, before anything is trained.
+
+    Attributes:
+        moment: Its tensors and its figures on validation.
+        logits: (texts, classes) float32 of validation and test by name.
+    """
+
+    moment: Snapshot
+    logits: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +51,9 @@ class TrainingInputs:
         targets: (texts, classes) float32, a teacher's answers about the training texts, or None.
         checkpoint: Where to go on; None: from the start.
         dtype: Compute dtype.
+        probe: The linear probe that the head starts from; None: it starts at random.
+        until: Share of the planned steps after which it ends, and nothing is validated on the way;
+            None: all of them, with validation.
     """
 
     recipe: Recipe
@@ -46,6 +63,8 @@ class TrainingInputs:
     targets: Tensor | None
     checkpoint: Checkpoint | None
     dtype: torch.dtype
+    probe: ProbeStart | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True)

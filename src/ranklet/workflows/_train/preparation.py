@@ -11,20 +11,21 @@ import torch
 
 from ranklet.budget.plan import ParameterPlan, check_counted, count_trainable, enforce_budget
 from ranklet.cache import default_cache_folder
-from ranklet.classifier import ClassifierNetwork
+from ranklet.classifier import ClassifierNetwork, trainable_state
 from ranklet.data.encoded_splits import EncodedSplit, Splits
-from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus
+from ranklet.data.tokens.corpus import Corpora, TokenCorpus, build_corpus, text_labels
 from ranklet.data.tokens.tokenizer import unknown_share
 from ranklet.encoder.precision import choose_device, choose_dtype, prepare_memory
 from ranklet.encoder.source import EncoderSource
-from ranklet.evaluation.answers import Answers, answer_splits
-from ranklet.evaluation.problem_metrics import tune
+from ranklet.evaluation.answers import Answers, answer
+from ranklet.evaluation.problem_metrics import tune, validation_metrics
 from ranklet.lora.adapter_file import AdapterFile
 from ranklet.recipe import Recipe
 from ranklet.run.folder import Run
 from ranklet.training.processes import Processes
+from ranklet.training.snapshots import Snapshot
 from ranklet.training.techniques.activation_start import start_from_activations
-from ranklet.training.techniques.probe_start import start_with_probe
+from ranklet.training.techniques.probe_start import soften_probe, start_with_probe
 from ranklet.workflows._train.contrastive import start_adapters
 from ranklet.workflows._train.messages import (
     describe_beginning,
@@ -35,7 +36,7 @@ from ranklet.workflows._train.messages import (
     describe_tuning,
     describe_unknown,
 )
-from ranklet.workflows._train.other_processes import TrainingInputs
+from ranklet.workflows._train.other_processes import ProbeStart, TrainingInputs
 from ranklet.workflows._train.resume import AT_ITS_START, Beginning, find_beginning, origin_of
 from ranklet.workflows._train.teachers import Lesson, consult_teachers
 from ranklet.workflows.fit_ranks import fit_ranks
@@ -130,6 +131,7 @@ def prepare(
 
     # What the recipe leaves open.
     recipe, choices = _chosen(_as_read(recipe, splits), splits, encoder)
+    check_before_download(recipe, encoder)
     check_class_weights(recipe.training, splits.labels)
     check_steps(recipe.training, len(splits.train.texts))
     prepare_memory()
@@ -202,13 +204,16 @@ def make_ready(
     if recipe.engine.quantization != "none":
         report(describe_quantization(model, recipe))
     train = corpora["train"]
-    if recipe.adapter.init == "eva" and beginning.checkpoint is None:
+    # The probe is computed again behind a checkpoint, and it is one of what has started.
+    starts = beginning.checkpoint is None or recipe.head_start == "probe"
+    if recipe.adapter.init == "eva" and starts:
         start_from_activations(model, train, recipe.seed)
-    if recipe.training.contrastive_steps and beginning.checkpoint is None:
+    if recipe.training.contrastive_steps and starts:
         unlabelled = prepared.unlabelled if prepared.lesson is None else ()
         start_adapters(model, train, unlabelled, recipe, report)
-    if recipe.head_start == "probe" and beginning.checkpoint is None:
-        report(describe_start(start_with_probe(model, train, recipe.seed)))
+    probe = None
+    if recipe.head_start == "probe":
+        probe = _start_with_probe(model, corpora, recipe.seed, report)
     beginning.describe(report)
     return TrainingInputs(
         recipe=recipe,
@@ -218,7 +223,29 @@ def make_ready(
         targets=None if prepared.lesson is None else prepared.lesson.targets,
         checkpoint=beginning.checkpoint,
         dtype=prepared.dtype,
+        probe=probe,
     )
+
+
+def _start_with_probe(
+    model: ClassifierNetwork, corpora: Corpora, seed: int, report: Callable[[str], None]
+) -> ProbeStart:
+    """Let the head start from its linear probe; return what the probe itself is worth."""
+    train, validation = corpora["train"], corpora["validation"]
+    probe = start_with_probe(model, train, seed)
+    report(describe_start(probe))
+    logits = {
+        split: model.predict_logits(corpus) for split, corpus in corpora.items() if split != "train"
+    }
+    metrics = validation_metrics(
+        model.problem,
+        model.problem.probabilities(logits["validation"]).numpy(),
+        text_labels(validation),
+    )
+    start = ProbeStart(Snapshot(0, metrics, trainable_state(model)), logits)
+    assert train.labels is not None
+    soften_probe(model, probe, train.labels)
+    return start
 
 
 def _tokenize(model: ClassifierNetwork, splits: Splits, report: Callable[[str], None]) -> Corpora:
@@ -249,9 +276,15 @@ def _unknown_share(model: ClassifierNetwork, corpus: TokenCorpus) -> float:
 def answer_tuned(
     model: ClassifierNetwork, splits: Splits, corpora: Corpora, report: Callable[[str], None]
 ) -> dict[str, Answers]:
-    """Answer every split but train, with what makes labels of logits tuned on validation."""
-    answers = answer_splits(model, splits, corpora)
-    logits = answers["validation"].logits
-    model.problem = tune(model.problem, logits, splits.validation.labels)
+    """Answer validation, and tune on it what makes labels of logits."""
+    answers = answer(model, splits.validation.texts, corpora["validation"])
+    model.problem = tune(model.problem, answers.logits, splits.validation.labels)
     report(describe_tuning(model))
-    return answers
+    return {"validation": answers}
+
+
+def answer_test(model: ClassifierNetwork, splits: Splits, corpora: Corpora) -> dict[str, Answers]:
+    """Answer test, where there is one."""
+    if splits.test is None:
+        return {}
+    return {"test": answer(model, splits.test.texts, corpora["test"])}

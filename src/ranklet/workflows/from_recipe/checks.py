@@ -13,6 +13,8 @@ from ranklet.workflows.from_recipe.ranks import check_feasible, open_space
 def check_before_download(recipe: Recipe, encoder: EncoderSource) -> None:
     """Refuse what shapes alone show to be impossible, before anything is read or downloaded.
 
+    Of a recipe with `automatic` nothing is known before its data are; it is refused once chosen.
+
     Args:
         recipe: What is to be trained.
         encoder: Its encoder, of which the sizes are needed.
@@ -22,6 +24,8 @@ def check_before_download(recipe: Recipe, encoder: EncoderSource) -> None:
         RecipeError: `data.max_length` is more than the encoder has positions for, or it is not one
             of those whose layers can drop out.
     """
+    if recipe.automatic:
+        return
     config = encoder.config
     if recipe.data.max_length > config.max_length:
         message = f"{recipe.data.max_length} is more than encoder {encoder.name!r} takes; "

@@ -101,6 +101,8 @@ def _sampling(seen: Sight) -> Chosen:
 
 
 def _refit(seen: Sight) -> Chosen:
+    if seen.own_validation:
+        return False, "validation has texts of its own"
     if seen.rows <= MOST_ROWS_TO_REFIT:
         return True, f"of {seen.rows:,} texts none is to spare; train again with validation's"
     return False, f"{seen.rows:,} texts are enough without validation's"

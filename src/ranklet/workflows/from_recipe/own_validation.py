@@ -26,6 +26,9 @@ def own_validation(run: Run, remedy: str = REMEDY) -> EncodedSplit:
         RunError: The run's files are unusable.
     """
     recipe = load_recipe(run.recipe)
+    if recipe.training.refit:
+        message = "was trained again on its validation texts too (training.refit)"
+        raise RunError(f"{run.folder}: {message}; {remedy}")
     certified = certified_data(run)
     if certified is None:
         raise RunError(f"{run.certificate}: holds no hashes of the data; {remedy}")

@@ -40,6 +40,7 @@ class Sight:
         budget: Most parameters that may be trained.
         rank: Largest of `RANKS` with which adapters of every linear layer and a linear head
             are within it; 1 where none is.
+        own_validation: Whether validation has a source of its own.
     """
 
     rows: int
@@ -55,6 +56,7 @@ class Sight:
     sentence_pooling: Pooling | None
     budget: int
     rank: int
+    own_validation: bool = False
 
     @property
     def imbalance(self) -> float:
@@ -103,6 +105,7 @@ def look(recipe: Recipe, splits: Splits, encoder: EncoderSource) -> Sight:
         sentence_pooling=encoder.sentence_pooling,
         budget=recipe.budget,
         rank=_fitting_rank(recipe, encoder, classes),
+        own_validation=isinstance(recipe.data.validation, str),
     )
 
 

@@ -37,8 +37,8 @@ from ranklet.training.steps import Step
 BATCH_TEXTS = 64
 """Texts of a batch at most."""
 
-TEMPERATURE = 0.2
-"""What cosines are divided by."""
+TEMPERATURE = 0.1
+"""What cosines are divided by; as in the paper."""
 
 WARMUP = 0.1
 """Share of the steps over which the learning rate rises; from then on it falls to 0."""

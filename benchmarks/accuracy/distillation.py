@@ -85,7 +85,7 @@ def main() -> None:
         print(f"{teacher.name}: test {figures(ranklet.open_run(teacher), 'test')}", flush=True)
     taught = (
         f"distillation.teacher=[{', '.join(map(str, teachers))}]",
-        f"distillation.unlabelled={parts['unlabelled']}",
+        f"data.unlabelled={parts['unlabelled']}",
         f"training.epochs={options.taught_epochs}",
     )
     rates = tuple(options.rates)

@@ -58,7 +58,7 @@ def test_a_run_teaches_and_its_answers_are_kept(
 def test_unlabelled_texts_are_labelled_once_and_never_those_of_test(
     ranklet: Command, workplace: Path, unlabelled: Path
 ) -> None:
-    options = ("distillation.teacher=[run, run/adapter]", f"distillation.unlabelled={unlabelled}")
+    options = ("distillation.teacher=[run, run/adapter]", f"data.unlabelled={unlabelled}")
     done = ranklet("train", "recipe.yaml", "--out", "mine", *settings(*options))
     assert done.returncode == 0, done.stderr
     assert "labelled 2 of 2 more" in done.stderr
@@ -126,7 +126,7 @@ def test_columns_follow_the_names_of_the_labels(
         )
         monkeypatch.setattr(room, "_own", lambda folder, recipe: teacher)
         monkeypatch.setattr(room, "_keep", lambda path, logits: None)
-        found = room.consult_teachers(recipe, splits, lambda line: None)
+        found = room.consult_teachers(recipe, splits, (), lambda line: None)
         assert found is not None
         return found.targets
 
@@ -142,7 +142,10 @@ def test_columns_follow_the_names_of_the_labels(
         (["distillation.teacher=encoder"], "cannot be used"),
         (["distillation.weight=0.3"], "needs distillation.teacher"),
         (["distillation.teacher=run", "distillation.confidence=0.5"], "unlabelled"),
-        (["distillation.teacher=run", "distillation.unlabelled=none.csv"], "none.csv"),
+        (["distillation.teacher=run", "data.unlabelled=none.csv"], "none.csv"),
+        (["training.contrastive_steps=2", "data.unlabelled=none.csv"], "none.csv"),
+        (["data.unlabelled=train.csv"], "nobody labels them; set distillation.teacher or"),
+        (["training.contrastive_learning_rate=1e-3"], "set contrastive_steps or leave it out"),
         (
             ["distillation.teacher=run", "training.r_drop=1.0", "head_dropout=0.1"],
             "leave one of the two out",
@@ -170,3 +173,22 @@ def test_a_teacher_of_other_labels_is_refused(ranklet: Command, workplace: Path)
     assert refused.returncode == 2
     assert "has the labels Politics, Sports, the training texts" in refused.stderr
     assert not Path("mine").exists()
+
+
+def test_a_classifier_labels_texts_for_itself(ranklet: Command, unlabelled: Path) -> None:
+    quick = ("training.contrastive_steps=4", "training.max_steps=1")
+    alone = ranklet("train", "recipe.yaml", "--out", "alone", *settings(*quick))
+    assert alone.returncode == 0, alone.stderr
+    start = r"contrastive start: 4 steps, loss [\d.]+ in the first, [\d.]+ in the last\n"
+    assert len(re.findall(start, alone.stderr)) == 1
+    options = settings(*quick, f"data.unlabelled={unlabelled}")
+    adapters = [Path("alone/adapter/adapter_model.safetensors").read_bytes()]
+    for out in ("mine", "again"):
+        done = ranklet("train", "recipe.yaml", "--out", out, *options)
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"unlabelled: [12] of 2 texts get the label", done.stderr)
+        assert len(re.findall(start, done.stderr)) == 2
+        adapters.append(Path(out, "adapter/adapter_model.safetensors").read_bytes())
+    assert adapters[0] != adapters[1]
+    assert adapters[1] == adapters[2]
+    assert ranklet("verify", "mine").returncode == 0

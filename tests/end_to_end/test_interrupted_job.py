@@ -90,7 +90,12 @@ def trained(folder: str, *options: str) -> tuple[dict[str, Any], list[str]]:
             "data.train=several.csv",
             "training.metric=macro_f1",
         ),
-        ("head_start=probe", "training.evaluate_every=1", "data.cleaning=[whitespace]"),
+        (
+            "training.contrastive_steps=3",
+            "head_start=probe",
+            "training.evaluate_every=1",
+            "data.cleaning=[whitespace]",
+        ),
         ("adapter.fit=5_000", "adapter.fit_mode=measured"),
         (
             "augmentation.word_swap=0.3",
@@ -126,11 +131,21 @@ def test_what_was_interrupted_ends_as_what_was_not(
 def test_the_starts_are_not_computed_again(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = ("head_start=probe", "adapter.init=eva", "adapter.fit=5_000")
+    options = ("adapter.init=eva", "adapter.fit=5_000", "training.contrastive_steps=2")
     interrupted("run2", *options)
-    for name in ("start_from_activations", "fit_ranks"):
+    for name in ("start_from_activations", "start_adapters", "fit_ranks"):
         monkeypatch.setattr(preparation, name, None)
     trained("run2", *options)
+
+
+def test_the_probe_is_always_that_of_what_has_started(workplace: Path) -> None:
+    options = ("head_start=probe", "adapter.init=eva", "training.contrastive_steps=3")
+    expected, said = trained("undisturbed", *options)
+    interrupted("again", *options)
+    found, said_again = trained("again", *options)
+    assert found == expected
+    probes = [[line for line in lines if "linear probe" in line] for lines in (said, said_again)]
+    assert probes[0] == probes[1] != []
 
 
 def test_an_end_after_the_last_step_repeats_no_step(

@@ -165,6 +165,7 @@ def multi_label_contradictions(
         ),
         "training.r_drop": (training.r_drop is not None, "leave it out"),
         "training.sampling": (training.sampling != "shuffled", "set it to shuffled"),
+        "training.contrastive_steps": (training.contrastive_steps > 0, "set it to 0"),
         "data.window_aggregation": (data.window_aggregation == "vote", "set it to mean or max"),
         "distillation.teacher": (distillation.teacher is not None, "leave it out"),
     }
@@ -277,6 +278,11 @@ def training_contradictions(training: TrainingSection, max_length: int) -> Itera
             ("training.warmup_steps", "training.max_steps"),
             f"{training.warmup_steps} is above max_steps {training.max_steps}; lower it",
         )
+    if training.contrastive_learning_rate is not None and not training.contrastive_steps:
+        yield Contradiction(
+            ("training.contrastive_learning_rate", "training.contrastive_steps"),
+            "is read by a contrastive start alone; set contrastive_steps or leave it out",
+        )
     patience = training.early_stopping_patience
     if patience and training.evaluate_every is None and patience >= training.epochs:
         yield Contradiction(
@@ -331,8 +337,23 @@ def dropout_contradictions(
         )
 
 
+def unlabelled_contradictions(
+    data: DataSection, teacher: object | None, contrastive_steps: int
+) -> Iterator[Contradiction]:
+    """Yield texts without labels that nobody labels, or that are pairs."""
+    if data.unlabelled is None:
+        return
+    if teacher is None and not contrastive_steps:
+        yield Contradiction(
+            ("data.unlabelled", "distillation.teacher", "training.contrastive_steps"),
+            "nobody labels them; set distillation.teacher or training.contrastive_steps",
+        )
+    if data.pair:
+        yield Contradiction(("data.unlabelled", "data.pair"), "are single texts; leave it out")
+
+
 def distillation_contradictions(
-    distillation: DistillationSection, r_drop: float | None
+    distillation: DistillationSection, unlabelled: str | None, r_drop: float | None
 ) -> Iterator[Contradiction]:
     """Yield options without a teacher, or that leave no room for one."""
     if distillation.teacher is None:
@@ -348,8 +369,8 @@ def distillation_contradictions(
             ("training.r_drop", "distillation.teacher"),
             "compares two passes, and a teacher compares one; leave one of the two out",
         )
-    if distillation.confidence and distillation.unlabelled is None:
+    if distillation.confidence and unlabelled is None:
         yield Contradiction(
-            ("distillation.confidence", "distillation.unlabelled"),
-            "chooses among unlabelled texts; set distillation.unlabelled or leave it out",
+            ("distillation.confidence", "data.unlabelled"),
+            "chooses among unlabelled texts; set data.unlabelled or leave it out",
         )

@@ -19,6 +19,7 @@ from ranklet.recipe.contradictions import (
     pair_contradictions,
     refit_contradictions,
     training_contradictions,
+    unlabelled_contradictions,
     window_contradictions,
 )
 from ranklet.recipe.sections.adapter import AdapterSection
@@ -94,7 +95,7 @@ class Recipe(BaseModel):
     """Training texts that are a little different every time. Default: {}."""
 
     distillation: DistillationSection = Field(default_factory=DistillationSection)
-    """A teacher, and unlabelled texts for it to label. Default: {}."""
+    """A teacher. Default: {}."""
 
     engine: EngineSection = Field(default_factory=EngineSection)
     """The machine and the arithmetic. Default: {}."""
@@ -136,7 +137,8 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
         *adapter_contradictions(adapter, recipe.budget),
         *training_contradictions(training, data.max_length),
         *dropout_contradictions(training, dropouts),
-        *distillation_contradictions(recipe.distillation, training.r_drop),
+        *unlabelled_contradictions(data, recipe.distillation.teacher, training.contrastive_steps),
+        *distillation_contradictions(recipe.distillation, data.unlabelled, training.r_drop),
         *refit_contradictions(training.refit, data.validation, recipe.distillation),
         *window_contradictions(data, recipe.augmentation),
         *pair_contradictions(data.pair, training.token_dropout, recipe.distillation),

@@ -16,7 +16,7 @@ _DATA = (
     ("data", "train"),
     ("data", "validation"),
     ("data", "test"),
-    ("distillation", "unlabelled"),
+    ("data", "unlabelled"),
 )
 
 

@@ -22,10 +22,10 @@ from ranklet.recipe.yaml_tree import parse_tree
 KEYS = {
     "": "encoder pooling head head_dropout head_rank head_dense_init head_start "
     "encoder_dropout budget seed automatic data adapter training augmentation distillation engine",
-    "data": "train validation test text_column label_column label_columns label_separator "
-    "separator quoting encoding columns problem_type label_names label_values max_length "
-    "long_texts window_overlap window_aggregation cleaning min_words max_words duplicates "
-    "empty pair",
+    "data": "train validation test unlabelled text_column label_column label_columns "
+    "label_separator separator quoting encoding columns problem_type label_names label_values "
+    "max_length long_texts window_overlap window_aggregation cleaning min_words max_words "
+    "duplicates empty pair",
     "adapter": "rank alpha dropout target_modules layers exclude_modules rank_pattern "
     "alpha_pattern bias use_rslora use_dora init train_layer_norm fit fit_mode fit_head",
     "training": "epochs sampling curriculum max_steps batch_size batch_tokens "
@@ -34,9 +34,10 @@ KEYS = {
     "layer_lr_decay schedule schedule_num_cycles schedule_power warmup_ratio warmup_steps "
     "max_grad_norm loss focal_gamma gce_q bootstrap_beta class_weights r_drop label_smoothing "
     "dropout_schedule gradient_noise token_dropout ema_decay soup evaluate_every "
-    "metric early_stopping_patience refit checkpoint_every keep_checkpoints",
+    "metric early_stopping_patience refit checkpoint_every keep_checkpoints "
+    "contrastive_steps contrastive_learning_rate",
     "augmentation": "sentence_truncation word_swap case_noise typo_noise",
-    "distillation": "teacher temperature weight unlabelled confidence",
+    "distillation": "teacher temperature weight confidence",
     "engine": "device precision quantization attention cache_frozen_layers cache_limit_gib "
     "capture_steps activation_checkpointing",
 }

@@ -36,6 +36,12 @@ class DataSection(BaseModel):
     """Texts for the final figures only, written as `train` is; null: no test figures.
     Default: null."""
 
+    unlabelled: Text | None = None
+    """More training texts, without labels: a teacher labels them (`distillation.teacher`) or,
+    without one, the classifier itself after its contrastive start (`training.contrastive_steps`),
+    which then goes on with those that it is surest of. Texts that also occur in train, validation
+    or test are left out. Default: null."""
+
     text_column: Text | Annotated[Distinct[Text], Field(min_length=1)] = "text"
     """Column of the text; several columns are joined by one space, in this order.
     Default: text."""

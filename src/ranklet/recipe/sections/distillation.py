@@ -26,10 +26,6 @@ class DistillationSection(BaseModel):
     """Share of the loss that compares with the teacher; the rest is `training.loss` with the
     labels. Default: 0.5."""
 
-    unlabelled: Text | None = None
-    """More training texts, without labels: the teacher's most probable label is taken for theirs.
-    Texts that also occur in train, validation or test are left out. Default: null."""
-
     confidence: Share = 0.0
-    """Probability that the teacher must give its label of an unlabelled text, or the text is left
-    out (arXiv:1908.02983 keeps all). Default: 0.0."""
+    """Probability that the teacher must give its label of a text of `data.unlabelled`, or the text
+    is left out (arXiv:1908.02983 keeps all). Default: 0.0."""

@@ -186,6 +186,14 @@ class TrainingSection(BaseModel):
     keep_checkpoints: Count = 2
     """Newest checkpoints that are kept while training; a finished run keeps none. Default: 2."""
 
+    contrastive_steps: Index = 0
+    """Optimizer steps of a contrastive start, before the head starts and all else: what trains
+    below the last map of the head learns to bring the texts of one label together
+    (arXiv:2004.11362), as SetFit does (arXiv:2209.11055); for few labels. 0: none. Default: 0."""
+
+    contrastive_learning_rate: Rate | None = None
+    """Peak learning rate of the contrastive start; null: `learning_rate`. Default: null."""
+
     @model_serializer(mode="wrap")
     def _without_replaced(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # A dump is what a person could have written: the two of a pair never stand together.

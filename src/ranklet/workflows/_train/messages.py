@@ -19,6 +19,7 @@ from ranklet.probe import Probe
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
 from ranklet.training.fit import FitResult
+from ranklet.training.techniques.contrastive_start import ContrastiveStart
 from ranklet.vocabulary import Sampling
 from ranklet.workflows._train.teachers import Lesson
 from ranklet.workflows.from_recipe.choices import Choice
@@ -160,6 +161,24 @@ def describe_quantization(model: ClassifierNetwork, recipe: Recipe) -> str:
     """Say how the frozen weights are kept."""
     size = frozen_bytes(model.encoder) / 2**20
     return f"frozen weights: {recipe.engine.quantization}, {size:.0f} MiB"
+
+
+def describe_contrastive(start: ContrastiveStart) -> str:
+    """Say what a contrastive start did."""
+    if not start.steps:
+        return "contrastive start: none, for no label has two texts"
+    return (
+        f"contrastive start: {start.steps:,} steps, loss {start.first_loss:.3f} in the first, "
+        f"{start.last_loss:.3f} in the last"
+    )
+
+
+def describe_surest(taken: int, unlabelled: int) -> str:
+    """Say how many texts without labels a classifier labelled for itself."""
+    return (
+        f"unlabelled: {taken:,} of {unlabelled:,} texts get the label that is given with the most "
+        "confidence, and as many steps follow with them"
+    )
 
 
 def describe_start(probe: Probe) -> str:

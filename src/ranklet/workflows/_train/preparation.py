@@ -26,6 +26,7 @@ from ranklet.training.processes import Processes
 from ranklet.training.snapshots import Snapshot
 from ranklet.training.techniques.activation_start import start_from_activations
 from ranklet.training.techniques.probe_start import soften_probe, start_with_probe
+from ranklet.workflows._train.contrastive import start_adapters
 from ranklet.workflows._train.messages import (
     describe_beginning,
     describe_choice,
@@ -50,6 +51,7 @@ from ranklet.workflows.from_recipe.fit_arguments import check_class_weights, che
 from ranklet.workflows.from_recipe.model import build_model
 from ranklet.workflows.from_recipe.placement import encoder_of, plan_for_labels
 from ranklet.workflows.from_recipe.splits import InMemoryBySplit, read_splits
+from ranklet.workflows.from_recipe.unlabelled import read_unlabelled
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,7 @@ class Preparation:
         encoder: Where its encoder is.
         splits: The data as they were read.
         taught: The same with what a teacher labelled.
+        unlabelled: Texts without labels, cleaned.
         lesson: What teachers said; None without one.
         plan: What trains.
         model: The classifier, adapters placed.
@@ -78,6 +81,7 @@ class Preparation:
     encoder: EncoderSource
     splits: Splits
     taught: Splits
+    unlabelled: tuple[str, ...]
     lesson: Lesson | None
     plan: ParameterPlan
     model: ClassifierNetwork
@@ -130,12 +134,15 @@ def prepare(
     check_class_weights(recipe.training, splits.labels)
     check_steps(recipe.training, len(splits.train.texts))
     prepare_memory()
-    lesson = consult_teachers(recipe, splits, report)
+    unlabelled = read_unlabelled(recipe.data, splits)
+    lesson = consult_teachers(recipe, splits, unlabelled, report)
     targets = None if lesson is None else lesson.targets
     taught = splits if lesson is None else replace(splits, train=lesson.train)
 
     # Where to begin, with which ranks, and what that trains.
-    origin = partial(origin_of, recipe, encoder, splits, dtype, device, targets, processes.count)
+    origin = partial(
+        origin_of, recipe, encoder, splits, dtype, device, targets, processes.count, unlabelled
+    )
     beginning = AT_ITS_START if run is None else find_beginning(run, origin)
     resolved = beginning.recipe or fit_ranks(recipe, splits, encoder)
     plan = plan_for_labels(resolved, encoder, len(splits.labels))
@@ -150,6 +157,7 @@ def prepare(
         encoder=encoder,
         splits=splits,
         taught=taught,
+        unlabelled=unlabelled,
         lesson=lesson,
         plan=plan,
         model=model,
@@ -189,8 +197,13 @@ def make_ready(
     if recipe.engine.quantization != "none":
         report(describe_quantization(model, recipe))
     train = corpora["train"]
-    if recipe.adapter.init == "eva" and beginning.checkpoint is None:
+    # The probe is computed again behind a checkpoint, and it is one of what has started.
+    starts = beginning.checkpoint is None or recipe.head_start == "probe"
+    if recipe.adapter.init == "eva" and starts:
         start_from_activations(model, train, recipe.seed)
+    if recipe.training.contrastive_steps and starts:
+        unlabelled = prepared.unlabelled if prepared.lesson is None else ()
+        start_adapters(model, train, unlabelled, recipe, report)
     probe = None
     if recipe.head_start == "probe":
         probe = _start_with_probe(model, corpora, recipe.seed, report)

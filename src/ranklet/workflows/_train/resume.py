@@ -11,7 +11,7 @@ import hashlib
 import shutil
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -83,6 +83,7 @@ def origin_of(
     device: torch.device,
     targets: Tensor | None = None,
     processes: int = 1,
+    unlabelled: Sequence[str] = (),
 ) -> dict[str, str]:
     """Describe what a training begins from.
 
@@ -94,6 +95,7 @@ def origin_of(
         device: Where it computes.
         targets: What teachers answered, (texts, classes) float32, or None.
         processes: How many train together; another number sums in another order.
+        unlabelled: Its texts without labels.
 
     Raises:
         WeightsError: The encoder's folder holds no weights.
@@ -102,7 +104,7 @@ def origin_of(
     description = environment(device, dtype)
     return {
         "recipe": recipe_hash(recipe),
-        "data": _splits_hash(splits),
+        "data": _splits_hash(splits, unlabelled),
         "teacher": "none" if targets is None else _sha256(targets),
         "encoder": _encoder_checksum(encoder.folder),
         "arithmetic": f"{description['precision']} on {device.type}"
@@ -211,7 +213,7 @@ def _sha256(tensor: Tensor) -> str:
     return hashlib.sha256(tensor.numpy().tobytes()).hexdigest()
 
 
-def _splits_hash(splits: Splits) -> str:
+def _splits_hash(splits: Splits, unlabelled: Sequence[str]) -> str:
     digest = hashlib.sha256("\0".join(splits.labels.names).encode())
     for split in (splits.train, splits.validation, splits.test):
         if split is None:
@@ -220,6 +222,8 @@ def _splits_hash(splits: Splits) -> str:
         for text in split.texts:
             digest.update(f"{len(text)} {text}".encode())
         digest.update(split.labels.tobytes())
+    for text in unlabelled:
+        digest.update(f"{len(text)} {text}".encode())
     return digest.hexdigest()
 
 

@@ -13,10 +13,7 @@ from torch import Tensor
 
 from ranklet.batch import Batch
 from ranklet.cache import default_cache_folder, read_cached, write_cached
-from ranklet.data.cleaning import clean, drop_empty
-from ranklet.data.duplicates import normal_form
 from ranklet.data.encoded_splits import EncodedSplit, Splits
-from ranklet.data.reading.sources import read_examples
 from ranklet.data.texts import in_one
 from ranklet.data.tokens.batching import Indices
 from ranklet.encoder.source import TOKENIZER_FILES, EncoderSource
@@ -31,7 +28,6 @@ from ranklet.run.folder import Run
 from ranklet.run.model_source import classifier_folder, is_hub_id
 from ranklet.saved.foreign import is_computed_here, is_whole_classifier
 from ranklet.workflows._train.transformers_teacher import Teacher, load_transformers_teacher
-from ranklet.workflows.from_recipe.reading_settings import reading_settings
 from ranklet.workflows.load import load
 
 # All teachers' answers together, bytes; those used longest ago go first.
@@ -59,7 +55,7 @@ class Lesson:
 
 
 def consult_teachers(
-    recipe: Recipe, splits: Splits, report: Callable[[str], None]
+    recipe: Recipe, splits: Splits, unlabelled: Sequence[str], report: Callable[[str], None]
 ) -> Lesson | None:
     """Ask the teachers of a recipe about its training texts; None where it has none.
 
@@ -69,18 +65,18 @@ def consult_teachers(
     Args:
         recipe: With or without `distillation.teacher`.
         splits: Its data.
+        unlabelled: Its texts without labels, cleaned.
         report: Receives a line when a teacher begins to read.
 
     Raises:
         RecipeError: A teacher cannot be loaded, or has other labels.
-        DataError: The unlabelled texts cannot be read.
     """
     options = recipe.distillation
     if options.teacher is None:
         return None
     teachers = (options.teacher,) if isinstance(options.teacher, str) else options.teacher
-    labelled, more = len(splits.train.texts), _unlabelled_texts(recipe, splits)
-    texts = (*map(in_one, splits.train.texts), *more)
+    labelled = len(splits.train.texts)
+    texts = (*map(in_one, splits.train.texts), *unlabelled)
     logits = [_logits(teacher, texts, splits.labels, recipe, report) for teacher in teachers]
     targets = _mean_probabilities([answers / options.temperature for answers in logits])
     sure, label = _mean_probabilities(logits).max(-1)
@@ -92,7 +88,7 @@ def consult_teachers(
         splits.train.source,
     )
     agreement = float((label[:labelled].numpy() == splits.train.labels).mean())
-    return Lesson(train, targets[rows], len(enough), len(more) - len(enough), agreement)
+    return Lesson(train, targets[rows], len(enough), len(unlabelled) - len(enough), agreement)
 
 
 def with_targets(
@@ -109,25 +105,6 @@ def with_targets(
 
 def _mean_probabilities(logits: Sequence[Tensor]) -> Tensor:
     return torch.stack([answers.softmax(-1) for answers in logits]).mean(0)
-
-
-def _unlabelled_texts(recipe: Recipe, splits: Splits) -> tuple[str, ...]:
-    """Read the unlabelled texts that occur neither twice nor in another split."""
-    source = recipe.distillation.unlabelled
-    if source is None:
-        return ()
-    settings = replace(reading_settings(recipe.data), label_column=None, label_names=None)
-    examples, _ = drop_empty(read_examples(source, "train", settings), recipe.data.empty)
-    used = (splits.train, splits.validation, *([] if splits.test is None else [splits.test]))
-    seen = {normal_form(text) for split in used for text in split.texts}
-    texts: list[str] = []
-    for text in map(in_one, examples.texts):
-        cleaned = clean(text, recipe.data.cleaning)
-        form = normal_form(cleaned)
-        if form not in seen:
-            seen.add(form)
-            texts.append(cleaned)
-    return tuple(texts)
 
 
 def _logits(

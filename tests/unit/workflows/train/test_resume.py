@@ -88,12 +88,14 @@ def test_an_origin_tells_apart_what_must_not_be_mixed(encoder: Path) -> None:
         given: Any = None,
         dtype: torch.dtype = torch.float32,
         targets: torch.Tensor | None = None,
+        unlabelled: tuple[str, ...] = (),
     ) -> Any:
         recipe = Recipe(data=DataSection(train="a.csv"), seed=seed)
         texts = given or splits("one", "two")
         return origin_of(
-            recipe, EncoderSource(str(encoder)), texts, dtype, torch.device("cpu"), targets
-        )
+            recipe, EncoderSource(str(encoder)), texts, dtype, torch.device("cpu"), targets,
+            unlabelled=unlabelled,
+        )  # fmt: skip
 
     def differing(other: dict[str, str]) -> set[str]:
         return {name for name in first if other[name] != first[name]}
@@ -105,6 +107,7 @@ def test_an_origin_tells_apart_what_must_not_be_mixed(encoder: Path) -> None:
     assert differing(origin(given=splits("one", "tow"))) == {"data"}
     assert differing(origin(given=splits("onet", "wo"))) == {"data"}
     assert differing(origin(given=splits("one", "two", labels=(1, 0)))) == {"data"}
+    assert differing(origin(unlabelled=("three",))) == {"data"}
     assert differing(origin(dtype=torch.bfloat16)) == {"arithmetic"}
     assert differing(origin(targets=torch.eye(2))) == {"teacher"}
     assert origin(targets=torch.eye(2)) != origin(targets=torch.eye(2) / 2)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 from torch import nn
@@ -33,7 +34,7 @@ class Continuation:
     resume: Checkpoint | None = None
     due: Callable[[Step], bool] = lambda step: False
     keep: Callable[[Checkpoint], None] = lambda checkpoint: None
-    known: Best = ()
+    known: Sequence[Snapshot] = ()
     others: Mapping[str, Stateful] = field(default_factory=dict)
 
 
@@ -92,11 +93,13 @@ def checkpoint_of(parts: Mapping[str, Stateful], progress: Progress) -> Checkpoi
     return Checkpoint(progress.steps, {**state, "progress": {**vars(progress), "best": best}})
 
 
-def restored(continuation: Continuation, parts: Mapping[str, Stateful]) -> Progress:
+def restored(
+    continuation: Continuation, parts: Mapping[str, Stateful], selection: Selection
+) -> Progress:
     """Give all parts the state of a checkpoint, if there is one, and return how far it was."""
     checkpoint = continuation.resume
     if checkpoint is None:
-        return Progress(best=continuation.known)
+        return Progress(best=reduce(selection.insert, continuation.known, ()))
     for name, part in parts.items():
         part.load_state_dict(checkpoint.state[name])
     progress = checkpoint.state["progress"]

@@ -81,7 +81,7 @@ def fit(
     records = StepRecords(hooks.record, hooks.read_every, objective.scaler is not None)
     peaks = objective.learning_rates()  # before a checkpoint brings those of its step
     parts = changing_parts(model, objective, selection, accumulate, continuation.others)
-    progress = restored(continuation, parts)
+    progress = restored(continuation, parts, selection)
     started = time.perf_counter() - progress.seconds
     model.train()
     try:

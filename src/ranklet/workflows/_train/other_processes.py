@@ -29,11 +29,12 @@ class ProbeStart:
     """What a linear probe is worth, before anything is trained.
 
     Attributes:
-        moment: Its tensors and its figures on validation.
-        logits: (texts, classes) float32 of validation and test by name.
+        moments: Its tensors and its figures on validation; behind them those of the probe of what a
+            contrastive start made of the encoder, if there was one.
+        logits: (texts, classes) float32 of validation and test by name, of the frozen encoder.
     """
 
-    moment: Snapshot
+    moments: tuple[Snapshot, ...]
     logits: Mapping[str, Tensor]
 
 
@@ -69,7 +70,7 @@ class TrainingInputs:
     @property
     def known(self) -> tuple[Snapshot, ...]:
         """Moments before the first step that validation is to compare with."""
-        return () if self.probe is None or self.until is not None else (self.probe.moment,)
+        return () if self.probe is None or self.until is not None else self.probe.moments
 
 
 @dataclass(frozen=True)

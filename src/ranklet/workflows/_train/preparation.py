@@ -201,12 +201,15 @@ def make_ready(
     starts = beginning.checkpoint is None or recipe.head_start == "probe"
     if recipe.adapter.init == "eva" and starts:
         start_from_activations(model, train, recipe.seed)
-    if recipe.training.contrastive_steps and starts:
-        unlabelled = prepared.unlabelled if prepared.lesson is None else ()
-        start_adapters(model, train, unlabelled, recipe, report)
     probe = None
     if recipe.head_start == "probe":
         probe = _start_with_probe(model, corpora, recipe.seed, report)
+    if recipe.training.contrastive_steps and starts:
+        unlabelled = prepared.unlabelled if prepared.lesson is None else ()
+        start_adapters(model, train, unlabelled, recipe, report)
+        if probe is not None:
+            tuned = _start_with_probe(model, corpora, recipe.seed, report)
+            probe = replace(probe, moments=(*probe.moments, *tuned.moments))
     beginning.describe(report)
     return TrainingInputs(
         recipe=recipe,
@@ -235,7 +238,7 @@ def _start_with_probe(
         model.problem.probabilities(logits["validation"]).numpy(),
         text_labels(validation),
     )
-    start = ProbeStart(Snapshot(0, metrics, trainable_state(model)), logits)
+    start = ProbeStart((Snapshot(0, metrics, trainable_state(model)),), logits)
     assert train.labels is not None
     soften_probe(model, probe, train.labels)
     return start

@@ -92,8 +92,10 @@ def refit(
         observer.record({**entry, "kind": "refit"})
 
     quiet = Observer(start=observer.start, record=record)
-    if not until and everything.probe is not None:
-        restore_state(model, everything.probe.moment.state)
+    if not until and inputs.probe is not None and everything.probe is not None:
+        moments = zip(inputs.probe.moments, everything.probe.moments, strict=True)
+        best = next(new for old, new in moments if old.metrics == first.best_metrics)
+        restore_state(model, best.state)
     else:
         with processes.together(everything):
             silent = nullcontext(NoRecords())

@@ -132,7 +132,8 @@ def _weights(values: Floats, sharpness: float | None) -> Floats:
 def _pooled(weights: Floats, evidence: Floats) -> Floats:
     logits = np.tensordot(weights, evidence, 1)
     pooled: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return pooled / pooled.sum(axis=1, keepdims=True)
+    pooled /= pooled.sum(axis=1, keepdims=True)
+    return pooled
 
 
 def _chances(rate: float, slip: Floats) -> Floats:

@@ -75,6 +75,20 @@ def test_a_training_that_is_no_better_leaves_the_probe(automatic: Path, ranklet:
     assert "best of validation: step 0 of " in answer.stderr
 
 
+def test_no_epochs_leave_the_start_and_learn_it_from_all_rows(
+    automatic: Path, ranklet: Command
+) -> None:
+    few = ("--set", "training.epochs=0", "--set", "training.contrastive_steps=2")
+    answer = ranklet("train", "automatic.yaml", *few, "--out", "start")
+    assert answer.returncode == 0, answer.stderr
+    assert "best of validation: step 0 of 0" in answer.stderr
+    assert "refit: trains again on all 24 texts" in answer.stderr
+    assert ranklet("predict", "start", "test.csv", "--output", "out.csv").returncode == 0
+    answer = ranklet("train", "automatic.yaml", *few, "--set", "automatic=false", "--out", "none")
+    assert answer.returncode == 2
+    assert "training.epochs: 0 epochs leave a random head; set head_start: probe" in answer.stderr
+
+
 def test_several_labels_a_text_begin_at_their_probe(automatic: Path, ranklet: Command) -> None:
     answer = ranklet(
         "train", "automatic.yaml", "--set", "data.train=several.csv", "--set", "data.test=null",

@@ -17,6 +17,7 @@ from ranklet.vocabulary import (
     DATA_SUFFIXES,
     PACKED_SUFFIXES,
     HeadKind,
+    HeadStart,
     Pooling,
 )
 
@@ -181,6 +182,17 @@ def multi_label_contradictions(
                 ("data.label_names", "data.problem_type"),
                 f"{name!r} holds {SEPARATOR}, which separates the labels of a text; rename it",
             )
+
+
+def start_contradictions(
+    epochs: int, head_start: HeadStart, automatic: bool
+) -> Iterator[Contradiction]:
+    """Yield a training without a step from a start that knows nothing, and is not to be chosen."""
+    if epochs == 0 and head_start == "random" and not automatic:
+        yield Contradiction(
+            ("training.epochs", "head_start"),
+            "0 epochs leave a random head; set head_start: probe, or train for at least 1",
+        )
 
 
 def refit_contradictions(

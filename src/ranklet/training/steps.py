@@ -45,7 +45,7 @@ def training_steps(
 
     Each epoch gives its batches, as row indices; its last step may have fewer of them than
     `accumulation`. Epochs after `max_steps` are not asked for. Without `evaluate_every` a
-    validation follows each epoch, and always the last step.
+    validation follows each epoch, and always the last step. Without epochs there are no steps.
     """
     steps: list[Step] = []
     for epoch, batches in enumerate(epochs):
@@ -57,5 +57,7 @@ def training_steps(
             steps.append(Step(number, progress, tuple(batches[start:end]), due))
         if max_steps is not None and len(steps) >= max_steps:
             break
+    if not steps:
+        return []
     *earlier, last = steps[:max_steps]
     return [*earlier, replace(last, validate=True)]

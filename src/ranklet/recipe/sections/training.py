@@ -39,8 +39,9 @@ class TrainingSection(BaseModel):
 
     model_config = STRICT
 
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 3
-    """Passes over the training texts. Default: 3."""
+    epochs: Annotated[int, Field(ge=0, le=10_000)] = 3
+    """Passes over the training texts; 0: the start alone, which needs `head_start: probe`.
+    Default: 3."""
 
     sampling: Sampling = "shuffled"
     """Training texts of an epoch: each once; or as many, drawn so that the labels are equally

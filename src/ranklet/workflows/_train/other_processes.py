@@ -29,8 +29,8 @@ class ProbeStart:
     """What a linear probe is worth, before anything is trained.
 
     Attributes:
-        moments: Its tensors and its figures on validation; behind them those of the probe of what a
-            contrastive start made of the encoder, if there was one.
+        moments: Its tensors and its figures on validation; before them those of the probe of what
+            a contrastive start made of the encoder, if there was one, which is kept of equals.
         logits: (texts, classes) float32 of validation and test by name, of the frozen encoder.
     """
 

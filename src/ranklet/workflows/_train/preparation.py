@@ -209,7 +209,7 @@ def make_ready(
         start_adapters(model, train, unlabelled, recipe, report)
         if probe is not None:
             tuned = _start_with_probe(model, corpora, recipe.seed, report)
-            probe = replace(probe, moments=(*probe.moments, *tuned.moments))
+            probe = replace(probe, moments=(*tuned.moments, *probe.moments))
     beginning.describe(report)
     return TrainingInputs(
         recipe=recipe,

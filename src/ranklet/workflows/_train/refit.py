@@ -80,7 +80,7 @@ def refit(
     again = replace(
         prepared, taught=_all_texts(prepared.taught), model=model, beginning=AT_ITS_START
     )
-    until = first.best_step / planned_steps(recipe, inputs.corpora["train"])
+    until = first.best_step / max(1, planned_steps(recipe, inputs.corpora["train"]))
     everything = replace(make_ready(again, processes, report=lambda line: None), until=until)
     rows = len(again.taught.train.texts)
     observer.report(

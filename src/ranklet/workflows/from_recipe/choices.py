@@ -69,7 +69,20 @@ def _max_length(seen: Sight) -> Chosen:
     return length, why if length >= seen.tokens else f"{why}, but more would take too long"
 
 
+def _is_few(seen: Sight) -> bool:
+    return seen.rows < FEW_ROWS and not seen.several and seen.most > 1
+
+
+def _contrastive_steps(seen: Sight) -> Chosen:
+    if not _is_few(seen):
+        return 0, f"{seen.rows:,} texts teach the adapters as they are trained"
+    steps = next(steps for rows, steps in CONTRASTIVE_STEPS if seen.rows >= rows)
+    return steps, f"{seen.rows:,} texts say more by which of them belong together"
+
+
 def _epochs(seen: Sight) -> Chosen:
+    if _is_few(seen):
+        return 0, f"{seen.rows:,} texts would be learned by heart; the contrastive start is enough"
     steps = max(FEWEST_STEPS, STEPS_PER_CLASS * seen.classes)
     in_one = -(-seen.rows // _batch_size(seen)[0])
     epochs = min(max(-(-steps // in_one), FEWEST_EPOCHS), MOST_EPOCHS)
@@ -112,6 +125,8 @@ def _refit(seen: Sight) -> Chosen:
 
 LENGTHS = (64, 128, 256, 512)
 MOST_TOKENS = 800_000
+FEW_ROWS = 500
+CONTRASTIVE_STEPS = ((160, 60), (0, 30))
 FEWEST_STEPS, STEPS_PER_CLASS = 250, 8
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 20
 BATCH_SIZES = ((500, 32), (0, 16))
@@ -127,6 +142,7 @@ RULES: Mapping[str, Callable[[Sight], Chosen]] = {
     "adapter.rank": _rank,
     "data.max_length": _max_length,
     "training.batch_size": _batch_size,
+    "training.contrastive_steps": _contrastive_steps,
     "training.epochs": _epochs,
     "training.learning_rate": _learning_rate,
     "training.head_learning_rate": _head_learning_rate,
@@ -142,7 +158,8 @@ ANSWERED_BY: Mapping[str, tuple[str, ...]] = {
     "adapter.target_modules": ("adapter.fit",),
     "adapter.rank": ("adapter.fit", "adapter.target_modules"),
     "training.batch_size": ("training.batch_tokens",),
-    "training.epochs": ("training.max_steps",),
+    "training.contrastive_steps": ("head", "head_start", "training.epochs"),
+    "training.epochs": ("head", "head_start", "training.max_steps", "training.contrastive_steps"),
     "training.learning_rate": ("training.optimizer",),
     "training.head_learning_rate": ("training.optimizer", "training.learning_rate"),
     "training.refit": ("distillation.teacher",),

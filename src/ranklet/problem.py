@@ -41,8 +41,10 @@ class SingleLabel:
         """Return probabilities (texts, classes), which sum to 1 in each row."""
         scaled = logits / self.temperature
         if self.exponent != 1:
-            scaled = -((scaled.amax(-1, keepdim=True) - scaled) ** self.exponent)
-        return scaled.softmax(-1)
+            # In float64, whose rounding does not depend on a text's place in the batch here.
+            distances = (scaled.amax(-1, keepdim=True) - scaled).double()
+            scaled = -(distances**self.exponent)
+        return scaled.softmax(-1).to(logits.dtype)
 
     def answers(self, probabilities: NDArray[np.float32], names: Sequence[str]) -> list[Label]:
         """Return the label of each text."""

@@ -63,7 +63,8 @@ def _rank(seen: Sight) -> Chosen:
 
 def _max_length(seen: Sight) -> Chosen:
     needed = next((size for size in LENGTHS if size >= seen.tokens), LENGTHS[-1])
-    affordable = max((size for size in LENGTHS if size * seen.rows <= MOST_TOKENS), default=0)
+    texts = seen.rows * max(1, _epochs(seen)[0])
+    affordable = max((size for size in LENGTHS if size * texts <= MOST_TOKENS), default=0)
     length = min(needed, max(affordable, LENGTHS[1]), seen.longest)
     why = f"19 of 20 texts have at most {seen.tokens} tokens"
     return length, why if length >= seen.tokens else f"{why}, but more would take too long"
@@ -124,7 +125,7 @@ def _refit(seen: Sight) -> Chosen:
 
 
 LENGTHS = (64, 128, 256, 512)
-MOST_TOKENS = 800_000
+MOST_TOKENS = 3_000_000
 FEW_ROWS = 500
 CONTRASTIVE_STEPS = ((160, 60), (0, 30))
 FEWEST_STEPS, STEPS_PER_CLASS = 250, 8

@@ -92,7 +92,7 @@ def test_what_is_stated_answers_neighbouring_questions() -> None:
 
 def test_a_choice_that_contradicts_what_is_stated_is_refused() -> None:
     with pytest.raises(RecipeError, match="batch_tokens"):
-        choose(recipe(training={"batch_tokens": 200}), replace(SEEN, rows=700, tokens=400))
+        choose(recipe(training={"batch_tokens": 200}), replace(SEEN, rows=400, tokens=400))
 
 
 def test_nothing_is_refitted_on_validation_texts_of_their_own() -> None:
@@ -109,8 +109,9 @@ def test_nothing_is_refitted_on_validation_texts_of_their_own() -> None:
         ("adapter.rank", {"rank": 3}, 3),
         ("data.max_length", {"tokens": 64}, 64),
         ("data.max_length", {"tokens": 65}, 128),
-        ("data.max_length", {"tokens": 400, "rows": 700}, 512),
-        ("data.max_length", {"tokens": 400, "rows": 700, "longest": 300}, 300),
+        ("data.max_length", {"tokens": 400, "rows": 400}, 512),
+        ("data.max_length", {"tokens": 400, "rows": 400, "longest": 300}, 300),
+        ("data.max_length", {"tokens": 400, "rows": 700}, 256),
         ("data.max_length", {"tokens": 400, "rows": 100_000}, 128),
         ("training.epochs", {"rows": 3000, "classes": 77}, 7),
         ("training.epochs", {"rows": 100_000}, 3),

@@ -44,7 +44,7 @@ BAD_FIELDS = [
     ("training: {learning_rate: -1e999}", 2, "training.learning_rate", "got -.inf"),
     ("training: {learning_rate: 1e-4x}", 2, "training.learning_rate", 'got "1e-4x"'),
     ("training: {learning_rate: [1]}", 2, "training.learning_rate", "got [1]; allowed: number"),
-    ("training:\n  epochs:\n    - 3", 3, "training.epochs", "got [3]; allowed: whole number >= 1"),
+    ("training:\n  epochs:\n    - 3", 3, "training.epochs", "got [3]; allowed: whole number >= 0"),
     ("adapter: {alpha: .inf}", 2, "adapter.alpha", "got .inf; allowed: number > 0"),
     ("adapter: {alpha_pattern: {a: .nan}}", 2, "adapter.alpha_pattern.a", "got .nan"),
     ("training: {max_grad_norm: 0}", 2, "training.max_grad_norm", "number > 0, or null"),
@@ -241,7 +241,7 @@ adapter:
         "pooling: mean\nhead: dens",
         "training: {batch_tokens: x, batch_size: 3}",
         "training: {batch_tokens: 64}\ndata: 5",
-        "training: {epochs: 0, early_stopping_patience: 3}",
+        "training: {epochs: -1, early_stopping_patience: 3}",
     ],
 )
 def test_a_broken_field_is_not_blamed_twice(broken: str, problems_of: Any) -> None:

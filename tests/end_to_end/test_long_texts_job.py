@@ -133,7 +133,8 @@ def test_windows_go_with_frozen_layers_teachers_and_balance(
     done = ranklet("train", "recipe.yaml", "--out", "mine", *settings(*options))
     assert done.returncode == 0, done.stderr
     assert "frozen layers: the lowest 1 run once" in done.stderr
-    assert ranklet("verify", "mine").returncode == 0
+    verified = ranklet("verify", "mine")
+    assert verified.returncode == 0, verified.stdout
     taught = settings("distillation.teacher=mine")
     again = ranklet("train", "recipe.yaml", "--out", "student", *taught)
     assert again.returncode == 0, again.stderr

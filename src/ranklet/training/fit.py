@@ -106,7 +106,7 @@ def fit(
             # Validation
             if step.validate:
                 snapshot = selection.snapshot(model, step.number)
-                hooks.record(_validation(step.number, step.epoch, snapshot.metrics))
+                hooks.record(validation_record(step.number, step.epoch, snapshot.metrics))
                 records.start_clock()
                 progress = progress.after_validation(snapshot, selection)
                 if progress.since_best == selection.patience:
@@ -122,7 +122,7 @@ def fit(
     model.eval()
     averaged_steps = tuple(moment.step for moment in moments) if len(moments) > 1 else ()
     if averaged_steps:
-        hooks.record(_validation(progress.steps, step.epoch, metrics))
+        hooks.record(validation_record(progress.steps, step.epoch, metrics))
     return FitResult(
         best_step=moments[0].step if len(moments) == 1 else progress.steps,
         best_metrics=metrics,
@@ -133,5 +133,6 @@ def fit(
     )
 
 
-def _validation(step: int, epoch: float, metrics: Mapping[str, float]) -> Record:
+def validation_record(step: int, epoch: float, metrics: Mapping[str, float]) -> Record:
+    """Return what is kept of a validation after a step, 0 before the first."""
     return {"kind": "validation", "step": step, "epoch": epoch, **metrics}

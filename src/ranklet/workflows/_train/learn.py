@@ -25,9 +25,10 @@ from ranklet.recipe import Recipe
 from ranklet.run.observer import Observer
 from ranklet.run.records import Records
 from ranklet.training.continuation import Continuation
-from ranklet.training.fit import FitResult, fit
+from ranklet.training.fit import FitResult, fit, validation_record
 from ranklet.training.optimizer_step import StepHooks
 from ranklet.training.processes import Processes
+from ranklet.training.records import Record
 from ranklet.training.resident_corpus import resident
 from ranklet.training.snapshots import Metrics
 from ranklet.training.state import OwnGenerator
@@ -89,9 +90,7 @@ def fit_model(
     train, validation = _prepared_texts(model, inputs, steps, processes, observer.report, noisy)
     processes.align([tensor for tensor in model.parameters() if tensor.requires_grad])
     generator = torch.Generator().manual_seed(recipe.seed)
-    load_batch = _batch_loader(train, options.token_dropout, generator, device)
-    if inputs.targets is not None:
-        load_batch = with_targets(load_batch, _targets_of_rows(inputs, device))
+    load_batch = _batch_loader(inputs, train, generator, device)
 
     # What happens around a step
     capture = capture_steps(
@@ -114,6 +113,8 @@ def fit_model(
 
     observer.start(total)
     with opening as records, checkpoints.stop.deferred():
+        record = _in_order(records.append, observer.record)
+        _record_known(inputs, record)
         return fit(
             model,
             steps,
@@ -124,7 +125,7 @@ def fit_model(
                 capture=capture,
                 before_step=before_step,
                 change_gradients=choose_gradient_noise(optimizer, options, recipe.seed),
-                record=_in_order(records.append, observer.record),
+                record=record,
                 read_every=STEPS_BETWEEN_READS if device.type == "cuda" else 1,
             ),
             Continuation(
@@ -136,6 +137,12 @@ def fit_model(
             ),
             processes,
         )
+
+
+def _record_known(inputs: TrainingInputs, record: Callable[[Record], object]) -> None:
+    """Record the moments before the first step, unless a checkpoint has them behind it."""
+    for moment in inputs.known if inputs.checkpoint is None else ():
+        record(validation_record(moment.step, 0.0, moment.metrics))
 
 
 def _steps_of(inputs: TrainingInputs) -> tuple[int, list[Step]]:
@@ -229,11 +236,17 @@ def _in_order(*calls: Callable[[Value], object]) -> Callable[[Value], None]:
 
 
 def _batch_loader(
-    corpus: Corpus, token_dropout: float, generator: torch.Generator, device: torch.device
+    inputs: TrainingInputs, corpus: Corpus, generator: torch.Generator, device: torch.device
 ) -> Callable[[Indices], Batch]:
-    if not token_dropout:
-        return lambda indices: corpus.batch(indices).to(device)
-    return lambda indices: drop_tokens(corpus.batch(indices), token_dropout, generator).to(device)
+    share = inputs.recipe.training.token_dropout
+
+    def load_batch(indices: Indices) -> Batch:
+        batch = corpus.batch(indices)
+        return (drop_tokens(batch, share, generator) if share else batch).to(device)
+
+    if inputs.targets is None:
+        return load_batch
+    return with_targets(load_batch, _targets_of_rows(inputs, device))
 
 
 def _validate(model: ClassifierNetwork, corpus: Corpus, processes: Processes) -> dict[str, float]:

@@ -83,9 +83,10 @@ def refit(
     until = first.best_step / max(1, planned_steps(recipe, inputs.corpora["train"]))
     everything = replace(make_ready(again, processes, report=lambda line: None), until=until)
     rows = len(again.taught.train.texts)
+    how_far = f"{until:.0%} of the planned steps" if until else "the start alone"
     observer.report(
-        f"refit: trains again on all {rows:,} texts, {until:.0%} of the planned steps; figures on "
-        "validation stay those of the first training"
+        f"refit: trains again on all {rows:,} texts, {how_far}; figures on validation stay those "
+        "of the first training"
     )
 
     def record(entry: Record) -> None:

@@ -25,7 +25,7 @@ FOLDS = 3
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 # A fold more precise than this moves no text to another class.
 TOLERANCE, MOST_ITERATIONS = 1e-3, 200
-# What is subtracted from a logit where a class was never seen: a probability of about 0.
+# How far below 0 the logit of a class that was never seen is: a probability of about 0.
 NEVER = 20.0
 
 
@@ -105,7 +105,7 @@ def _fit(states: Floats, targets: Labels, classes: int, penalty: float) -> tuple
     if len(seen) == 1:
         bias[seen] = 0.0
         return weight, bias
-    model = _regression(penalty).fit(states, targets)
+    model = _regression(states, targets, penalty)
     if len(seen) == 2:  # one row for two classes
         weight[seen[1]], bias[seen[0]] = model.coef_[0], 0.0
         bias[seen[1]] = model.intercept_[0]
@@ -114,12 +114,14 @@ def _fit(states: Floats, targets: Labels, classes: int, penalty: float) -> tuple
     return weight, bias
 
 
-def _regression(penalty: float) -> Any:
+def _regression(states: Floats, targets: Labels, penalty: float) -> Any:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    return LogisticRegression(C=penalty, max_iter=MOST_ITERATIONS, tol=TOLERANCE)
+    model = LogisticRegression(C=penalty, max_iter=MOST_ITERATIONS, tol=TOLERANCE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(states, targets)
 
 
 def _folds(targets: Labels, seed: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:

@@ -45,13 +45,19 @@ def evaluate_probabilities(
 
 
 def validation_metrics(
-    problem: Problem, probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+    problem: Problem, logits: Tensor, labels: NDArray[np.int64]
 ) -> dict[str, float]:
     """Compute what the training loop compares, at thresholds tuned on the same rows.
 
     These are the thresholds that the model would be saved with, so the figures of the best moment
     are those of the finished run on validation.
+
+    Args:
+        problem: Whether a text has one label or any number of them.
+        logits: (texts, classes) float32, on the CPU.
+        labels: (texts,) int64 class indices, or (texts, labels) int64 of 0 and 1.
     """
+    probabilities = problem.probabilities(logits).numpy()
     if isinstance(problem, SingleLabel):
         return one_label_metrics(probabilities, labels)
     return label_set_metrics(

@@ -70,9 +70,6 @@ def describe_training(
         "duplicates": {name: n for name, n in duplicates.items() if isinstance(n, int)},
         "empty": splits.empty,
         "filtered": splits.filtered,
-        "refit": num_texts(corpora["train"]) + num_texts(corpora["validation"])
-        if recipe.training.refit and result.ended_by != "interrupt"
-        else None,
         "best_step": result.best_step,
         "best_validation": dict(result.best_metrics),
         "averaged_steps": list(result.averaged_steps),

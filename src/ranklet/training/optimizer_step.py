@@ -79,6 +79,14 @@ class StepHooks:
 NO_HOOKS = StepHooks()
 
 
+def loss_scaler(dtype: torch.dtype, device: torch.device) -> torch.amp.GradScaler | None:
+    """Return what scales the loss of a compute dtype; None where it needs no scaling.
+
+    Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2: float16 loses small gradients.
+    """
+    return torch.amp.GradScaler(device.type) if dtype == torch.float16 else None
+
+
 def take_step(
     step: Step,
     load_batch: Callable[[Indices], Batch],

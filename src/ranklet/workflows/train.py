@@ -156,6 +156,7 @@ def _train(
         )
         about |= {"processes": processes.count, "checkpoints": checkpoints}
         about |= {"unknown": unknown_part(model, corpora["train"])}
+        about |= {"refit": None if kept.texts is None else len(kept.texts.texts)}
         write_json(run.environment, about)
         write_json(run.data, to_values(describe_data(resolved.data, prepared.taught, corpora)))
         write_evaluations(run, evaluations)

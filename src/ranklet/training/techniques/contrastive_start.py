@@ -27,7 +27,7 @@ from ranklet.data.tokens.corpus import Corpus
 from ranklet.head import module_device
 from ranklet.saved.probes import compute_dtype
 from ranklet.training.losses import Loss
-from ranklet.training.optimizer_step import Objective, add_gradients, take_step
+from ranklet.training.optimizer_step import Objective, add_gradients, loss_scaler, take_step
 from ranklet.training.optimizers import build_optimizer
 from ranklet.training.processes import ALONE
 from ranklet.training.records import StepOutcome
@@ -185,7 +185,6 @@ def _objective(
         warmup_steps=ceil(WARMUP * steps),
         total_steps=steps,
     )
-    is_scaled = compute_dtype(model) == torch.float16
-    scaler = torch.amp.GradScaler(module_device(model).type) if is_scaled else None
+    scaler = loss_scaler(compute_dtype(model), module_device(model))
     loss = supervised_contrastive(TEMPERATURE)
     return Objective(loss, optimizer, schedule, _on_features, MAX_GRAD_NORM, scaler)

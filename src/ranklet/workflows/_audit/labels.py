@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,14 +63,10 @@ def check_labels(
         than two labels have enough rows.
     """
     given = [as_written(label) for label in examples.labels or ()]
-    sizes = Counter(given)
-    frequent = [label for label, rows in sizes.items() if rows >= FOLDS]
-    if len(frequent) < 2:
+    frequent = frequent_labels(given)
+    if frequent is None:
         return None, {}
-    names = LabelSet.from_values(frequent).names
-    place = {name: index for index, name in enumerate(names)}
-    rows = [row for row, label in enumerate(given) if label in place]
-    labels = np.array([place[given[row]] for row in rows], dtype=np.int64)
+    names, rows, labels = frequent
     report(f"judging {len(rows):,} labels")
     texts = [in_one(examples.texts[row]) for row in rows]
     views = _views(texts, labels, encoder, None if states is None else states[rows])
@@ -90,6 +86,24 @@ def check_labels(
         unjudged=() if errors is None else tuple(names[index] for index in errors.unknown),
     )
     return check, suspects
+
+
+def frequent_labels(
+    given: Sequence[str],
+) -> tuple[tuple[str, ...], list[int], NDArray[np.int64]] | None:
+    """Find the labels with enough rows to be judged.
+
+    Returns:
+        Their names, the rows that have one of them, and (rows,) int64 which; None where they are
+        fewer than two.
+    """
+    frequent = [label for label, rows in Counter(given).items() if rows >= FOLDS]
+    if len(frequent) < 2:
+        return None
+    names = LabelSet.from_values(frequent).names
+    place = {name: index for index, name in enumerate(names)}
+    rows = [row for row, label in enumerate(given) if label in place]
+    return names, rows, np.array([place[given[row]] for row in rows], dtype=np.int64)
 
 
 def _views(

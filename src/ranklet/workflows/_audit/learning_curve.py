@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranklet.data.audit.label_errors import FOLDS
 from ranklet.data.audit.learning_curve import gain_by_doubling
 from ranklet.data.audit.result import CurvePoint, LackingLabel, LearningCurve
 from ranklet.data.examples import Examples
 from ranklet.evaluation.intervals import wilson_interval
-from ranklet.labels import LabelSet, as_written
+from ranklet.labels import as_written
+from ranklet.workflows._audit.labels import frequent_labels
 
 MOST_ROWS = 6_000
 """So many rows are drawn, where there are more."""
@@ -41,18 +40,16 @@ def learning_curve(
     Returns:
         The curve; None where fewer than two labels, 100 rows or 14 rows a label can be judged.
     """
-    given = [as_written(label) for label in examples.labels or ()]
-    frequent = [label for label, rows in Counter(given).items() if rows >= FOLDS]
-    kept = [row for row, label in enumerate(given) if label in set(frequent)]
-    fewest = max(FEWEST_ROWS, ROWS_A_LABEL * len(frequent) / SHARES[-1])
-    if len(frequent) < 2 or len(kept) < fewest:
+    frequent = frequent_labels([as_written(label) for label in examples.labels or ()])
+    if frequent is None:
+        return None
+    names, kept, labels = frequent
+    if len(kept) < max(FEWEST_ROWS, ROWS_A_LABEL * len(names) / SHARES[-1]):
         return None
     report(f"learning from ever more of {len(kept):,} rows")
-    names = LabelSet.from_values(frequent).names
-    place = {name: index for index, name in enumerate(names)}
-    rows = np.random.default_rng(0).permutation(kept)[:MOST_ROWS]
-    labels = np.array([place[given[row]] for row in rows], dtype=np.int64)
-    points, scored, answers = _points(states[rows], labels, len(names))
+    drawn = np.random.default_rng(0).permutation(len(kept))[:MOST_ROWS]
+    labels = labels[drawn]
+    points, scored, answers = _points(states[np.array(kept)[drawn]], labels, len(names))
     gain, interval = gain_by_doubling(
         [point.rows for point in points],
         [1 - point.accuracy for point in points],

@@ -254,6 +254,5 @@ def _validate(model: ClassifierNetwork, corpus: Corpus, processes: Processes) ->
     logits = processes.assemble(model.predict_logits(part), len(corpus))
     if corpus.text_starts is not None:
         logits = model.per_text(logits, corpus.text_starts)
-    probabilities = model.problem.probabilities(logits).numpy()
     # Of process 0, so that machines that round otherwise take the same decision.
-    return processes.of_first(validation_metrics(model.problem, probabilities, text_labels(corpus)))
+    return processes.of_first(validation_metrics(model.problem, logits, text_labels(corpus)))

@@ -208,7 +208,9 @@ def make_ready(
         unlabelled = prepared.unlabelled if prepared.lesson is None else ()
         start_adapters(model, train, unlabelled, recipe, report)
         if probe is not None:
-            tuned = _start_with_probe(model, corpora, recipe.seed, report)
+            # Test is answered for a baseline alone, and that is the frozen encoder's probe.
+            choosing = {split: corpora[split] for split in ("train", "validation")}
+            tuned = _start_with_probe(model, choosing, recipe.seed, report)
             probe = replace(probe, moments=(*tuned.moments, *probe.moments))
     beginning.describe(report)
     return TrainingInputs(
@@ -233,11 +235,7 @@ def _start_with_probe(
     logits = {
         split: model.predict_logits(corpus) for split, corpus in corpora.items() if split != "train"
     }
-    metrics = validation_metrics(
-        model.problem,
-        model.problem.probabilities(logits["validation"]).numpy(),
-        text_labels(validation),
-    )
+    metrics = validation_metrics(model.problem, logits["validation"], text_labels(validation))
     start = ProbeStart((Snapshot(0, metrics, trainable_state(model)),), logits)
     assert train.labels is not None
     soften_probe(model, probe, train.labels)

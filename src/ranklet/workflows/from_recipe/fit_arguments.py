@@ -38,7 +38,7 @@ from ranklet.training.losses import (
     one_pass,
     r_drop,
 )
-from ranklet.training.optimizer_step import Objective
+from ranklet.training.optimizer_step import Objective, loss_scaler
 from ranklet.training.optimizers import LayerDecay, build_optimizer
 from ranklet.training.schedules import dropout_factor, learning_rate_factor
 from ranklet.training.selection import Selection
@@ -170,15 +170,13 @@ def objective_of(
         total_steps: Optimizer steps of the whole training.
     """
     options, device = recipe.training, module_device(model)
-    # Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2: float16 loses small gradients.
-    is_scaled = compute_dtype(model) == torch.float16
     return Objective(
         loss=choose_loss(options, model.labels, corpus, device, recipe.data.problem_type),
         optimizer=optimizer,
         schedule=choose_schedule(options, total_steps),
         batch_loss=_batch_loss(options, recipe.distillation),
         max_grad_norm=options.max_grad_norm,
-        scaler=torch.amp.GradScaler(device.type) if is_scaled else None,
+        scaler=loss_scaler(compute_dtype(model), device),
     )
 
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranklet.data.encoded_splits import Splits
-from ranklet.data.texts import in_one
-from ranklet.data.tokens.tokenizer import load_tokenizer, tokenize, unknown_share
-from ranklet.data.words import count_words
+from ranklet.data.tokens.tokenizer import load_tokenizer, tokenize
 from ranklet.encoder.source import EncoderSource
 from ranklet.recipe import Recipe
 from ranklet.recipe.sections.adapter import AdapterSection
@@ -32,8 +30,6 @@ class Sight:
         fewest: Texts of the rarest label that has any.
         most: Texts of the most frequent label.
         tokens: Longest text but for one in twenty, in tokens.
-        tokens_per_word: Mean tokens that a word becomes.
-        unknown: Share of the tokens that the encoder does not know, 0..1.
         longest: Tokens that the encoder can read at most.
         hidden_size: Width of a hidden state of the encoder.
         sentence_pooling: How the encoder was trained to pool, where it was trained for sentences.
@@ -49,8 +45,6 @@ class Sight:
     fewest: int
     most: int
     tokens: int
-    tokens_per_word: float
-    unknown: float
     longest: int
     hidden_size: int
     sentence_pooling: Pooling | None
@@ -62,11 +56,6 @@ class Sight:
     def imbalance(self) -> float:
         """How many times more texts the most frequent label has than the rarest."""
         return self.most / self.fewest
-
-    @property
-    def rows_per_class(self) -> float:
-        """Training texts for each label, in the mean."""
-        return self.rows / self.classes
 
 
 def look(recipe: Recipe, splits: Splits, encoder: EncoderSource) -> Sight:
@@ -88,9 +77,7 @@ def look(recipe: Recipe, splits: Splits, encoder: EncoderSource) -> Sight:
     longest = encoder.config.max_length
     tokenizer = load_tokenizer(encoder.folder)
     tokens = tokenize(tokenizer, texts, longest)
-    pair = isinstance(texts[0], tuple)
     lengths = np.diff(tokens.offsets)
-    words = sum(count_words(in_one(text)) for text in texts)
     return Sight(
         rows=len(splits.train.texts),
         classes=classes,
@@ -98,8 +85,6 @@ def look(recipe: Recipe, splits: Splits, encoder: EncoderSource) -> Sight:
         fewest=int(counts.min(initial=1)),
         most=int(counts.max(initial=1)),
         tokens=int(np.quantile(lengths, 0.95)),
-        tokens_per_word=float(lengths.sum() / max(1, words)),
-        unknown=unknown_share(tokenizer, tokens.token_ids, len(texts), pair),
         longest=longest,
         hidden_size=encoder.config.hidden_size,
         sentence_pooling=encoder.sentence_pooling,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -68,3 +70,9 @@ def test_label_sets_have_a_regression_each() -> None:
     answers = (probe.logits(states) > 0).long()
     assert (answers == sets).float().mean() > 0.97
     assert probe.logits(states)[:, 2].max() < 0
+
+
+def test_the_warnings_of_others_are_heard_afterwards() -> None:
+    before = list(warnings.filters)
+    fit_probe(*clouds(60, 3), 3)
+    assert warnings.filters == before

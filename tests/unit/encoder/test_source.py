@@ -63,3 +63,20 @@ def test_a_folder_that_is_not_there_is_no_hub_id(name: str, requests: list[str])
 
 def test_equal_names_are_the_same_source() -> None:
     assert EncoderSource("minilm") == EncoderSource("minilm") != EncoderSource("roberta-base")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, None),
+        ('{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}', "cls"),
+        ('{"pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true}', "mean"),
+    ],
+)
+def test_an_encoder_of_sentences_says_how_it_pools(
+    tmp_path: Path, content: str | None, expected: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / "1_Pooling").mkdir()
+        (tmp_path / "1_Pooling" / "config.json").write_text(content, encoding="utf-8")
+    assert EncoderSource(str(tmp_path)).sentence_pooling == expected

@@ -15,7 +15,7 @@ from ranklet.encoder.families import build_encoder
 from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.training.techniques import probe_start
-from ranklet.training.techniques.probe_start import start_with_probe
+from ranklet.training.techniques.probe_start import soften_probe, start_with_probe
 
 CLASSES = 3
 
@@ -79,3 +79,20 @@ def test_it_looks_at_no_more_texts_than_it_says_and_repeats_itself(
     assert sorted(seen[:20]) == sorted(seen[20:40]) != sorted(seen[40:])
     assert maps[0].weight.equal(maps[1].weight)
     assert not maps[0].weight.equal(maps[2].weight)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_softened_probe_is_sure_of_nothing_and_knows_how_frequent_labels_are(
+    several: bool,
+) -> None:
+    model, texts = classifier("linear"), corpus(60)
+    assert texts.labels is not None
+    probe = start_with_probe(model, texts, seed=0)
+    sure = model.predict_logits(texts)
+    labels = np.eye(CLASSES, dtype=np.int64)[texts.labels] if several else texts.labels
+    soften_probe(model, probe, labels)
+    soft = model.predict_logits(texts)
+    spread = (sure - sure.mean(0)) / 10
+    assert (soft - soft.mean(0) - spread).abs().max() < 1e-4
+    frequencies = soft.mean(0).sigmoid() if several else soft.mean(0).softmax(-1)
+    assert frequencies.tolist() == pytest.approx([1 / CLASSES] * CLASSES, abs=0.02)

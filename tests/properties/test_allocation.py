@@ -53,7 +53,7 @@ def problems(draw: Any, with_entry: bool = False) -> tuple[list[Candidate], Wort
     return candidates, by_gain(gains)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(problems(with_entry=True), st.integers(0, 3000))
 def test_never_over_and_under_one_unit_unused(
     problem: tuple[list[Candidate], Worth], budget: int
@@ -71,7 +71,7 @@ def test_never_over_and_under_one_unit_unused(
     assert any(ranks.values()) == (budget >= smallest_budget(candidates, 0))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(problems(), st.integers(0, 1500), st.integers(0, 200))
 def test_a_larger_budget_uses_no_fewer_parameters_and_buys_no_less(
     problem: tuple[list[Candidate], Worth], budget: int, more: int

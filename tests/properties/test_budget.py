@@ -91,7 +91,7 @@ def placements(draw: Any, config: EncoderConfig) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_what_is_planned_is_what_trains_and_what_is_saved(data: Any) -> None:
     config = data.draw(configs())

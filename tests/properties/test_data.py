@@ -113,7 +113,7 @@ PIECES += ["b", "br/", "/b", "a href='", "'", '"', "\\", " ", "\n", "\u00a0", "<
 MARKUP = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(text=st.one_of(TEXTS, MARKUP), steps=STEPS)
 def test_cleaning_a_clean_text_changes_nothing(text: str, steps: list[CleaningStep]) -> None:
     cleaned = clean(text, steps)

@@ -47,7 +47,7 @@ def reads_or_refuses(path: Path) -> None:
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(document=DOCUMENTS, indent=st.sampled_from([None, 1]), suffix=st.sampled_from(["", "l"]))
 def test_any_json_is_read_or_refused(

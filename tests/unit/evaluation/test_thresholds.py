@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ranklet.evaluation.thresholds import tune_thresholds
+from ranklet.evaluation.thresholds import best_thresholds, common_threshold, tune_thresholds
 
 
 def tune(probabilities: list[float], labels: list[int]) -> float:
-    (threshold,) = tune_thresholds(
+    (threshold,) = best_thresholds(
         np.array(probabilities, dtype=np.float32)[:, None], np.array(labels)[:, None]
     )
     return threshold
@@ -58,7 +58,7 @@ def test_no_threshold_is_better(seed: int, rows: int, steps: int) -> None:
     random = np.random.default_rng(seed)
     probabilities = (random.integers(1, steps, (rows, 3)) / steps).astype(np.float32)
     labels = (random.random((rows, 3)) < random.random(3)).astype(np.int64)
-    for label, threshold in enumerate(tune_thresholds(probabilities, labels)):
+    for label, threshold in enumerate(best_thresholds(probabilities, labels)):
         column, truth = probabilities[:, label], labels[:, label]
         # F1 changes at the probabilities that there are, and nowhere else.
         everywhere = [f1(column, truth, at) for at in (*column.astype(np.float64), 1.001)]
@@ -70,4 +70,32 @@ def test_no_threshold_is_better(seed: int, rows: int, steps: int) -> None:
 def test_each_label_has_its_own() -> None:
     probabilities = np.array([[0.4, 0.9], [0.3, 0.8], [0.2, 0.7]], dtype=np.float32)
     labels = np.array([[1, 1], [0, 0], [0, 0]])
-    assert tune_thresholds(probabilities, labels) == pytest.approx((0.35, 0.85))
+    assert best_thresholds(probabilities, labels) == pytest.approx((0.35, 0.85))
+
+
+def test_one_threshold_for_all_is_the_best_of_the_hundredths() -> None:
+    # From 0.31 to 0.4 both labels are right about every row.
+    probabilities = np.array([[0.4, 0.9], [0.3, 0.2], [0.2, 0.3]], dtype=np.float32)
+    labels = np.array([[1, 1], [0, 0], [0, 0]])
+    assert common_threshold(probabilities, labels) == 0.4
+    assert common_threshold(probabilities, np.zeros_like(labels)) == 0.5
+
+
+def test_a_label_with_few_rows_is_drawn_to_the_common_threshold() -> None:
+    random = np.random.default_rng(0)
+    frequent = (np.arange(400) % 2).astype(np.int64)
+    rare = (np.arange(400) == 0).astype(np.int64)
+    labels = np.stack([frequent, rare], 1)
+    probabilities = np.clip(
+        0.2 + 0.3 * labels + 0.05 * random.standard_normal(labels.shape), 0.0, 1.0
+    ).astype(np.float32)
+    own, common = best_thresholds(probabilities, labels), common_threshold(probabilities, labels)
+    many, few = tune_thresholds(probabilities, labels)
+    assert many == pytest.approx((200 * own[0] + 10 * common) / 210)
+    assert few == pytest.approx((own[1] + 10 * common) / 11)
+
+
+def test_without_rows_of_a_label_its_threshold_is_the_common_one() -> None:
+    probabilities = np.array([[0.4, 0.9], [0.1, 0.8]], dtype=np.float32)
+    labels = np.array([[1, 0], [0, 0]])
+    assert tune_thresholds(probabilities, labels)[1] == common_threshold(probabilities, labels)

@@ -135,7 +135,7 @@ def spectra_to_cut(draw: Any) -> tuple[dict[str, torch.Tensor], dict[str, int]]:
     return values, costs
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(spectra_to_cut(), st.data())
 def test_any_budget_holds_and_nothing_that_fits_is_left_out(case: Any, data: Any) -> None:
     values, costs = case

@@ -193,7 +193,7 @@ def describe_tuning(model: ClassifierNetwork) -> str:
     """Say what was chosen on validation after training: a calibration, or thresholds."""
     if isinstance(model.problem, MultiLabel):
         low, high = min(model.problem.thresholds), max(model.problem.thresholds)
-        return f"thresholds: {low:.2f} to {high:.2f}, each with the best F1 on validation"
+        return f"thresholds: {low:.2f} to {high:.2f}, by F1 on validation"
     return (
         f"temperature: {model.problem.temperature:.3f}, exponent: {model.problem.exponent:.3f}, "
         "with the lowest loss on validation"

@@ -168,8 +168,12 @@ ANSWERED_BY: Mapping[str, tuple[str, ...]] = {
 
 
 def validation_size(rows: int) -> float:
-    """Return the share of training texts that chooses: a fifth of few, less of many."""
-    return 0.2 if rows < 1000 else min(0.1, 2000 / rows)
+    """Return the share of training texts that chooses.
+
+    A fifth of those that a refit gives back, since temperature and thresholds rest on them too;
+    less of many.
+    """
+    return 0.2 if rows <= MOST_ROWS_TO_REFIT else min(0.1, 2000 / rows)
 
 
 def leaves_validation_open(recipe: Recipe) -> bool:

@@ -15,7 +15,7 @@ from ranklet.evaluation.result import Evaluation
 from ranklet.json_values import from_values, to_values
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
-CASES = 200
+CASES = 100
 
 
 def case(seed):

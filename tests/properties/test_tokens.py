@@ -181,7 +181,7 @@ def test_unpacked_batch_gives_each_text_back(
     assert batch.max_seqlen == max(batch.lengths.tolist(), default=0)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(texts=st.lists(any_text, max_size=6), max_length=st.integers(3, 12))
 def test_cache_hit_equals_rebuild(texts: list[str], max_length: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

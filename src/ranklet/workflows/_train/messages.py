@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -62,7 +63,9 @@ def describe_beginning(
 
 def describe_choice(choice: Choice) -> str:
     """Say what was chosen from the data, and why."""
-    value = str(choice.value).lower() if isinstance(choice.value, bool) else choice.value
+    value = choice.value
+    if value is None or isinstance(value, bool):
+        value = json.dumps(value)  # as YAML has it too
     return f"chosen: {choice.field}={value}: {choice.reason}"
 
 

@@ -116,6 +116,14 @@ def _sampling(seen: Sight) -> Chosen:
     return "shuffled", "no label is very rare"
 
 
+def _evaluate_every(seen: Sight) -> Chosen:
+    epochs = _epochs(seen)[0]
+    if seen.several or epochs == 0 or seen.rows > MOST_ROWS_TO_REFIT:
+        return None, "validation chooses among the epochs"
+    steps = epochs * -(-seen.rows // _batch_size(seen)[0])
+    return steps, "few validation texts choose between start and end, not among all epochs"
+
+
 def _refit(seen: Sight) -> Chosen:
     if seen.own_validation:
         return False, "validation has texts of its own"
@@ -149,6 +157,7 @@ RULES: Mapping[str, Callable[[Sight], Chosen]] = {
     "training.head_learning_rate": _head_learning_rate,
     "training.sampling": _sampling,
     "training.metric": _metric,
+    "training.evaluate_every": _evaluate_every,
     "training.refit": _refit,
 }
 
@@ -163,6 +172,15 @@ ANSWERED_BY: Mapping[str, tuple[str, ...]] = {
     "training.epochs": ("head", "head_start", "training.max_steps", "training.contrastive_steps"),
     "training.learning_rate": ("training.optimizer",),
     "training.head_learning_rate": ("training.optimizer", "training.learning_rate"),
+    "training.evaluate_every": (
+        "training.epochs",
+        "training.max_steps",
+        "training.batch_size",
+        "training.batch_tokens",
+        "training.gradient_accumulation_steps",
+        "training.early_stopping_patience",
+        "training.soup",
+    ),
     "training.refit": ("distillation.teacher",),
 }
 

@@ -70,6 +70,7 @@ def test_what_is_stated_stays(field: str) -> None:
         "training.head_learning_rate": 0.008,
         "training.sampling": "balanced",
         "training.metric": "loss",
+        "training.evaluate_every": 10,
         "training.refit": False,
     }
     section, _, name = field.rpartition(".")
@@ -126,6 +127,10 @@ def test_nothing_is_refitted_on_validation_texts_of_their_own() -> None:
         ("training.metric", {"fewest": 100, "most": 200}, "macro_f1"),
         ("training.metric", {"several": True}, "macro_f1"),
         ("training.metric", {}, "accuracy"),
+        ("training.evaluate_every", {"rows": 3000, "classes": 77}, 7 * 94),
+        ("training.evaluate_every", {"rows": 3000, "several": True}, None),
+        ("training.evaluate_every", {"rows": 20}, None),
+        ("training.evaluate_every", {"rows": 5001}, None),
         ("training.refit", {"rows": 5001}, False),
     ],
 )

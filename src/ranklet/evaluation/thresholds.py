@@ -44,12 +44,20 @@ def common_threshold(probabilities: NDArray[np.float32], labels: NDArray[np.int6
     support = labels.sum(0)
 
     def macro_f1(threshold: float) -> float:
-        decided = probabilities >= threshold
-        f1 = 2 * (labels * decided).sum(0) / np.maximum(decided.sum(0) + support, 1)
-        return float(f1[support > 0].sum())
+        return float(_f1_at(threshold, probabilities, labels)[support > 0].sum())
 
     hundredths = sorted((step / 100 for step in range(1, 100)), key=_distance_from_untuned)
     return max(hundredths, key=macro_f1)
+
+
+def _f1_at(
+    threshold: float, probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    decided = probabilities >= threshold
+    f1: NDArray[np.float64] = (
+        2 * (labels * decided).sum(0) / np.maximum(decided.sum(0) + labels.sum(0), 1)
+    )
+    return f1
 
 
 def _distance_from_untuned(threshold: float) -> float:
@@ -83,8 +91,7 @@ def best_thresholds(
     f1[ranked == below] = -1.0  # equal probabilities cannot be told apart
     best = f1.max(0)
 
-    decided = probabilities >= UNTUNED_THRESHOLD
-    untuned = 2 * (labels * decided).sum(0) / np.maximum(decided.sum(0) + support, 1)
+    untuned = _f1_at(UNTUNED_THRESHOLD, probabilities, labels)
     middle = (ranked + below) / 2
     distance = np.where(f1 == best, abs(middle - UNTUNED_THRESHOLD), np.inf)
     nearest = np.take_along_axis(middle, distance.argmin(0)[None], axis=0)[0]

@@ -85,9 +85,14 @@ def _epochs(seen: Sight) -> Chosen:
     if _is_few(seen):
         return 0, f"{seen.rows:,} texts would be learned by heart; the contrastive start is enough"
     steps = max(FEWEST_STEPS, STEPS_PER_CLASS * seen.classes)
-    in_one = -(-seen.rows // _batch_size(seen)[0])
+    in_one = _steps_of_epoch(seen)
     epochs = min(max(-(-steps // in_one), FEWEST_EPOCHS), MOST_EPOCHS)
     return epochs, f"{epochs * in_one:,} steps; {seen.classes} labels want about {steps:,}"
+
+
+def _steps_of_epoch(seen: Sight) -> int:
+    size: int = _batch_size(seen)[0]
+    return -(-seen.rows // size)
 
 
 def _batch_size(seen: Sight) -> Chosen:
@@ -120,8 +125,9 @@ def _evaluate_every(seen: Sight) -> Chosen:
     epochs = _epochs(seen)[0]
     if seen.several or epochs == 0 or seen.rows > MOST_ROWS_TO_REFIT:
         return None, "validation chooses among the epochs"
-    steps = epochs * -(-seen.rows // _batch_size(seen)[0])
-    return steps, "few validation texts choose between start and end, not among all epochs"
+    return epochs * _steps_of_epoch(
+        seen
+    ), "few validation texts choose between start and end, not among all epochs"
 
 
 def _refit(seen: Sight) -> Chosen:

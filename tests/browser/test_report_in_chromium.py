@@ -323,8 +323,7 @@ def test_what_sticks_out_is_seen(browser: Any, small: Path, width: int) -> None:
     assert not fits(browser, added(small, '<div style="width: 2000px">wide</div>'), width)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
 def test_axe_finds_nothing_serious(browser: Any, small: Path, width: int, scheme: str) -> None:
     assert barriers(browser, small, width, scheme) == []
 

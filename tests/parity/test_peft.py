@@ -149,11 +149,26 @@ def write_word_tokenizer(folder: Path, vocab_size: int, pad: int) -> None:
     write_tokenizer(tokenizer, folder, 64)
 
 
-# Its modules are RoBERTa's, class by class; test_whole_classifiers compares it too.
-TWINS = ("xlm-roberta",)
+# XLM-RoBERTa's modules are RoBERTa's, class by class; test_whole_classifiers compares it too.
+COMPARED = tuple(name for name in FAMILIES if name != "xlm-roberta")
+# BERT has every module by its own name, ModernBERT has three maps in one. The other families
+# differ from BERT by names alone, which these options show.
+EVERY_OPTION_IN = ("bert", "modernbert")
+ELSEWHERE = ("all linear", "bias all", "patterns", "dora embeddings", "pissa dora")
 
 
-@pytest.fixture(scope="module", params=[name for name in FAMILIES if name not in TWINS])
+def in_families(options: Sequence[str]) -> pytest.MarkDecorator:
+    """Run a test with options in the two families above, and with the telling ones elsewhere."""
+    cases = [
+        (family, option)
+        for family in COMPARED
+        for option in options
+        if family in EVERY_OPTION_IN or option in ELSEWHERE
+    ]
+    return pytest.mark.parametrize(("base", "options"), cases, indirect=True)
+
+
+@pytest.fixture(scope="module", params=COMPARED)
 def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random classifier of transformers with its tokenizer, as a folder."""
     folder = tmp_path_factory.mktemp(request.param)
@@ -240,7 +255,7 @@ def load_in_peft(base: Path, adapter: Path) -> Any:
     return PeftModel.from_pretrained(model, adapter).eval()
 
 
-@pytest.mark.parametrize("options", OPTIONS, indirect=True)
+@in_families([*OPTIONS])
 def test_peft_computes_the_same_from_our_files(
     base: Path, options: Mapping[str, Any], tmp_path: Path
 ) -> None:
@@ -249,7 +264,7 @@ def test_peft_computes_the_same_from_our_files(
     assert_equal(our_logits(model), peft_logits(theirs, base), base)
 
 
-@pytest.mark.parametrize("options", OPTIONS, indirect=True)
+@in_families([*OPTIONS])
 def test_our_files_load_back_equal(base: Path, options: Mapping[str, Any], tmp_path: Path) -> None:
     model, adapter = our_classifier(base, options)
     settings = ClassifierSettings(str(base), "dense", "cls", 64, ())
@@ -264,7 +279,7 @@ def test_our_files_load_back_equal(base: Path, options: Mapping[str, Any], tmp_p
     assert difference <= (1e-5 if "init" in options else 0.0)
 
 
-@pytest.mark.parametrize("options", OPTIONS, indirect=True)
+@in_families([*OPTIONS])
 def test_merged_adapters_compute_the_same(base: Path, options: Mapping[str, Any]) -> None:
     model, adapter = our_classifier(base, options)
     before = our_logits(model)
@@ -346,7 +361,7 @@ def test_fused_and_plain_layers_have_equal_gradients(
     assert first not in other or (other[first] - plain[first]).abs().max() > 1e-4
 
 
-@pytest.mark.parametrize("options", OPTIONS, indirect=True)
+@in_families([*OPTIONS])
 def test_we_compute_the_same_from_pefts_files(
     base: Path, options: Mapping[str, Any], tmp_path: Path
 ) -> None:
@@ -511,7 +526,7 @@ def test_the_seed_adapter_gives_pefts_logits(
     assert (our_logits(ours, texts) - peft_logits(theirs, base, texts)).abs().max() <= 1e-4
 
 
-@pytest.mark.parametrize("options", ["query and value", "patterns", "embeddings"], indirect=True)
+@in_families(["query and value", "patterns", "embeddings"])
 @pytest.mark.parametrize("share", [1.0, 0.4])
 def test_peft_computes_the_same_from_a_shrunk_adapter(
     base: Path, options: Mapping[str, Any], share: float, tmp_path: Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from math import sqrt
 
 from torch import nn
 
@@ -24,6 +25,8 @@ class Selection:
     Attributes:
         validate: Validation metrics of the model as it is.
         metric: Which of them picks the best moment.
+        texts: Validation texts, if a start must be better than what was trained from it by more
+            than their standard error; None: any lead is enough.
         patience: Validations in a row without a better one before training stops; None: never.
         soup: Best validations whose tensors are averaged in the end, where that is better still.
         average: Is validated and kept in place of the tensors that train; None: those themselves.
@@ -31,6 +34,7 @@ class Selection:
 
     validate: Callable[[], Metrics]
     metric: SelectionMetric = "accuracy"
+    texts: int | None = None
     patience: int | None = None
     soup: int = 1
     average: MovingAverage | None = None
@@ -47,13 +51,25 @@ class Selection:
 
     def insert(self, best: Best, snapshot: Snapshot) -> Best:
         """Return the best validations with a new one, if it is among them."""
-        ahead = [older for older in best if not self.is_better(snapshot.metrics, older.metrics)]
+        ahead = [older for older in best if not self._goes_before(snapshot, older)]
         return (*ahead, snapshot, *best[len(ahead) :])[: self.soup]
 
     def is_better(self, new: Metrics, old: Metrics) -> bool:
         """Tell whether the first metrics are better than the second."""
         new_value, old_value = new[self.metric], old[self.metric]
         return new_value < old_value if self.metric == "loss" else new_value > old_value
+
+    def _goes_before(self, new: Snapshot, old: Snapshot) -> bool:
+        """Tell whether a moment takes the place of an earlier one.
+
+        Step 0 gives way within one standard error, as in the rule of Breiman et al. 1984
+        (Classification and Regression Trees, section 3.4.3): which of two moments is ahead on few
+        texts is luck, and training seldom makes worse.
+        """
+        if old.step > 0 or self.texts is None or self.metric == "loss":
+            return self.is_better(new.metrics, old.metrics)
+        value = old.metrics[self.metric]
+        return new.metrics[self.metric] > value - sqrt(value * (1 - value) / self.texts)
 
     def restore(self, model: nn.Module, best: Best) -> tuple[Metrics, list[Snapshot]]:
         """Leave the model at its best moment, or at the mean of several.

@@ -120,7 +120,7 @@ def fit_model(
             steps,
             load_batch,
             objective,
-            selection_of(model, options, validate),
+            selection_of(model, options, validate, len(text_labels(validation))),
             StepHooks(
                 capture=capture,
                 before_step=before_step,

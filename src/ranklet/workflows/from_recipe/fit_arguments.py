@@ -181,7 +181,10 @@ def objective_of(
 
 
 def selection_of(
-    model: ClassifierNetwork, options: TrainingSection, validate: Callable[[], Metrics]
+    model: ClassifierNetwork,
+    options: TrainingSection,
+    validate: Callable[[], Metrics],
+    texts: int,
 ) -> Selection:
     """Return how the best moment of a training is found.
 
@@ -189,11 +192,13 @@ def selection_of(
         model: Whose average starts at its tensors as they are.
         options: The training section.
         validate: Validation metrics of the model as it is.
+        texts: Validation texts.
     """
     decay = options.ema_decay
     return Selection(
         validate,
         metric=options.metric,
+        texts=texts,
         patience=options.early_stopping_patience,
         soup=options.soup or 1,
         average=None if decay is None else MovingAverage(model, decay),

@@ -24,10 +24,12 @@ from ranklet.data.reading.settings import ReadingSettings
 from ranklet.data.reading.sources import read_column, read_examples
 from ranklet.data.texts import Text
 from ranklet.encoder.compiled_layers import compile_layers
+from ranklet.encoder.int8.linear import multiplies_in_int8
 from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.packed_linear import can_pack, pack_linear_maps
 from ranklet.encoder.precision import choose_device
 from ranklet.encoder.source import EncoderSource
+from ranklet.errors import RunError
 from ranklet.evaluation.answers import answer, evaluate_answers
 from ranklet.evaluation.importance import Words, occlude
 from ranklet.evaluation.result import Evaluation
@@ -208,16 +210,22 @@ class TextClassifier:
 def merge_network(network: ClassifierNetwork, compile: bool = False) -> None:
     """Add the adapters of a network to its weights, and make its layers faster, in place.
 
+    What multiplies in integers stays as it was trained: it answers otherwise once merged.
+
     Args:
         network: What is changed.
         compile: Have `torch.compile` write the layers' kernels; else the weights are packed for the
             processor beside themselves.
 
     Raises:
-        RunError: There is no compiler.
+        RunError: There is no compiler, or nothing that it could compile.
     """
-    merge_adapters(network)
     encoder, device = network.encoder, module_device(network)
+    if multiplies_in_int8(encoder):
+        if compile:
+            raise RunError("--compile: products in int8 have kernels of their own; leave it out")
+        return
+    merge_adapters(network)
     if compile:
         compile_layers(encoder, device)
         return

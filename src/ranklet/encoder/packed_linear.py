@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ranklet.encoder.quantization import replace_module
+from ranklet.encoder.modules import replace_module
 
 # Rows of a product up to which the packed weight is taken.
 PACKED_UP_TO = 256

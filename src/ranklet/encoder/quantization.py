@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ranklet.encoder.int8.linear import Int8Linear
+from ranklet.encoder.modules import replace_module
 from ranklet.vocabulary import BlockFormat, Quantization
 
 # Numbers of a row that share a scale (arXiv:2305.14314, section 2); both formats use it, so that
@@ -136,7 +138,7 @@ class QuantizedEmbedding(nn.Module):
         return rows.view(*token_ids.shape, self.embedding_dim)
 
 
-AnyLinear = nn.Linear | QuantizedLinear
+AnyLinear = nn.Linear | QuantizedLinear | Int8Linear
 AnyEmbedding = nn.Embedding | QuantizedEmbedding
 
 
@@ -173,9 +175,9 @@ def quantize_frozen(
 
 
 def make_dense(root: nn.Module) -> None:
-    """Give every quantized map and table of a module its weight in full precision, in place."""
+    """Give every map and table of few bits its weight in the compute dtype, in place."""
     for name, module in list(root.named_modules()):
-        if isinstance(module, QuantizedLinear):
+        if isinstance(module, QuantizedLinear | Int8Linear):
             with torch.device("meta"):
                 linear = module.kind(module.in_features, module.out_features)
             linear.weight = nn.Parameter(module.weight, requires_grad=False)
@@ -192,12 +194,6 @@ def frozen_bytes(root: nn.Module) -> int:
     """Return the bytes of everything in a module that does not train, codes and scales included."""
     frozen = [tensor for tensor in root.parameters() if not tensor.requires_grad]
     return sum(tensor.nbytes for tensor in [*frozen, *root.buffers()])
-
-
-def replace_module(root: nn.Module, name: str, module: nn.Module) -> None:
-    """Put a module in the place of the one of that full name."""
-    parent, _, child = name.rpartition(".")
-    root.get_submodule(parent).register_module(child, module)
 
 
 def _int8_codes(shares: Tensor) -> Tensor:

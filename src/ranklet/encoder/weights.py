@@ -12,12 +12,13 @@ from torch import Tensor
 
 from ranklet.encoder.config import Architecture, EncoderConfig
 from ranklet.encoder.families import AnyEncoder, build_encoder
+from ranklet.encoder.int8.linear import multiply_in_int8
 from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.quantization import quantize_frozen
 from ranklet.encoder.transformers_encoder import load_transformers_encoder
 from ranklet.encoder.weight_files import unwrapped_names, weight_files
 from ranklet.errors import WeightsError
-from ranklet.vocabulary import AttentionBackend, Quantization
+from ranklet.vocabulary import AttentionBackend, Products, Quantization
 
 # Pretraining heads, task heads and constant buffers: not part of the encoder.
 LEFT = re.compile(
@@ -34,11 +35,13 @@ def load_encoder(
     with_pooler: bool = False,
     attention: AttentionBackend = "sdpa",
     quantization: Quantization = "none",
+    products: Products = "float",
 ) -> AnyEncoder:
     """Build an encoder and fill it from `model.safetensors`.
 
     The frozen weights are converted to the compute dtype once, here; those of the pooler, which is
-    the head's, are not quantized. For the rest see `build_encoder`.
+    the head's, stay in it. `products` are those of the layers' weights. For the rest see
+    `build_encoder`.
 
     Returns:
         The encoder on the CPU, frozen, in evaluation mode.
@@ -49,6 +52,11 @@ def load_encoder(
     """
     paths = weight_files(folder)
     if config.transformers is not None:
+        if products == "int8":
+            raise WeightsError(
+                f"{folder}: products in int8 need an encoder of a family that ranklet computes "
+                "itself; set engine.products=float"
+            )
         network = load_transformers_encoder(folder, config, dtype, attention)
         quantize_frozen(network, quantization)
         return network
@@ -62,6 +70,8 @@ def load_encoder(
     encoder.load_state_dict({name: t.to(dtype) for name, t in tensors.items()}, assign=True)
     assert isinstance(encoder, NativeEncoder)
     quantize_frozen(encoder, quantization, exclude=("pooler",))
+    if products == "int8":
+        multiply_in_int8(encoder.layers)
     encoder.join_projections()
     return encoder.requires_grad_(False).eval()
 

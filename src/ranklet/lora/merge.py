@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ranklet.encoder.quantization import make_dense, replace_module
+from ranklet.encoder.modules import replace_module
+from ranklet.encoder.quantization import make_dense
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear
 
 

@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from ranklet.encoder.quantization import AnyEmbedding, AnyLinear, replace_module
+from ranklet.encoder.modules import replace_module
+from ranklet.encoder.quantization import AnyEmbedding, AnyLinear
 from ranklet.errors import AdapterError
 from ranklet.lora.initial import check_rank
 from ranklet.lora.linear import LoRAEmbedding, LoRALinear, lora_scaling, module_generator

@@ -11,6 +11,7 @@ from ranklet.recipe.sections.adapter import CHOSEN_BY_FIT, AdapterSection
 from ranklet.recipe.sections.augmentation import AugmentationSection
 from ranklet.recipe.sections.data import DataSection
 from ranklet.recipe.sections.distillation import DistillationSection
+from ranklet.recipe.sections.engine import EngineSection
 from ranklet.recipe.sections.training import READ_BY, REPLACES, TrainingSection
 from ranklet.vocabulary import (
     BUNDLED_SAMPLE,
@@ -40,6 +41,25 @@ def head_contradictions(head: HeadKind, pooling: Pooling) -> Iterator[Contradict
     if pooling == "mean" and head != "linear":
         yield Contradiction(
             ("pooling", "head"), f"mean needs head: linear; {head} reads the first token"
+        )
+
+
+def engine_contradictions(engine: EngineSection) -> Iterator[Contradiction]:
+    """Yield what products in integers are not made for."""
+    if engine.products == "float":
+        return
+    if engine.quantization != "none":
+        yield Contradiction(
+            ("engine.products", "engine.quantization"),
+            f"{engine.products} keeps the weights in 8 bits itself; leave engine.quantization out",
+        )
+    if engine.precision == "float16":
+        yield Contradiction(
+            ("engine.products", "engine.precision"), "int8 needs precision bfloat16 or float32"
+        )
+    if engine.device == "cuda":
+        yield Contradiction(
+            ("engine.products", "engine.device"), "int8 is computed on the CPU; set device: cpu"
         )
 
 

@@ -14,6 +14,7 @@ from ranklet.recipe.contradictions import (
     data_contradictions,
     distillation_contradictions,
     dropout_contradictions,
+    engine_contradictions,
     head_contradictions,
     multi_label_contradictions,
     pair_contradictions,
@@ -133,6 +134,7 @@ def contradictions(recipe: Recipe) -> tuple[Contradiction, ...]:
     }
     return (
         *head_contradictions(recipe.head, recipe.pooling),
+        *engine_contradictions(recipe.engine),
         *data_contradictions(data),
         *multi_label_contradictions(data, adapter, training, recipe.distillation),
         *adapter_contradictions(adapter, recipe.budget),

@@ -31,6 +31,7 @@ from ranklet.vocabulary import (
     HeadKind,
     Pooling,
     ProblemType,
+    Products,
     Quantization,
 )
 
@@ -47,6 +48,7 @@ class ClassifierSettings:
         cleaning: Cleaning steps.
         head_rank: Rank of the trained part of the inner matrix of a `low_rank` head.
         quantization: How the frozen weights of the encoder are kept.
+        products: How those of its layers are multiplied.
         problem_type: Whether a text has one label or any number of them.
         thresholds: Where it may have several: the probability from which it has a label, in the
             order of the labels; None: 0.5 each.
@@ -63,6 +65,7 @@ class ClassifierSettings:
     cleaning: tuple[CleaningStep, ...]
     head_rank: Annotated[int, Field(ge=1, le=4096)] = DEFAULT_RANK
     quantization: Quantization = "none"
+    products: Products = "float"
     problem_type: ProblemType = "single_label_classification"
     thresholds: tuple[float, ...] | None = None
     long_texts: LongTexts = BEGINNING_ONLY
@@ -109,6 +112,10 @@ def assemble(
         AdapterError: The adapter does not fit the encoder or the labels.
         RecipeError: The encoder has no head of this kind.
     """
+    if settings.products == "int8" and device.type != "cpu":
+        raise WeightsError(
+            f"{settings.encoder}: products in int8 are computed on the CPU; choose the device cpu"
+        )
     config = read_config(encoder.folder)
     network = load_encoder(
         encoder.folder,
@@ -117,6 +124,7 @@ def assemble(
         needs_pooler(settings.head, config),
         attention,
         settings.quantization,
+        settings.products,
     )
     fresh = fresh_head or FreshHead()
     head = build_head(

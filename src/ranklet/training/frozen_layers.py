@@ -27,6 +27,7 @@ from ranklet.classifier import PREDICTION_BATCH_TOKENS, evaluation_mode
 from ranklet.data.tokens.batching import sorted_batches
 from ranklet.data.tokens.corpus import DerivedCorpus, TokenCorpus
 from ranklet.encoder.families import AnyEncoder
+from ranklet.encoder.int8.linear import integer_weights
 from ranklet.files import flush_folder
 from ranklet.head import module_device
 
@@ -179,7 +180,8 @@ def _key(encoder: AnyEncoder, corpus: TokenCorpus, first_layer: int) -> str:
     described = f"{CACHE_FORMAT} {encoder.config} {encoder.fused} {first_layer}"
     digest = hashlib.sha256(described.encode())
     frozen = [*encoder.entrance, *encoder.layers[:first_layer]]
-    for tensor in (tensor for module in frozen for tensor in module.state_dict().values()):
+    tensors = [tensor for module in frozen for tensor in module.state_dict().values()]
+    for tensor in (*tensors, *integer_weights(frozen)):
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
     for array in (corpus.token_ids, corpus.offsets, corpus.token_types):

@@ -15,6 +15,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from ranklet.encoder.int8.linear import Int8Linear
+from ranklet.encoder.int8.weight import Int8Rows
 from ranklet.encoder.quantization import AnyLinear, QuantizedLinear, QuantizedWeight
 
 
@@ -53,8 +55,8 @@ class QuantizedRows:
         return torch.cat([part.dense() for part in self.parts])
 
 
-FrozenWeight = Tensor | QuantizedRows
-"""(out_features, in_features) in the compute dtype, or what becomes such a tensor."""
+FrozenWeight = Tensor | QuantizedRows | Int8Rows
+"""(out_features, in_features) in the compute dtype, or what multiplies or becomes such a one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,15 +103,16 @@ def base_linear(module: nn.Module) -> AnyLinear:
 def join_maps(parts: Sequence[AnyLinear]) -> None:
     """Lay the weights and biases of maps of equal size below each other in memory.
 
-    The maps keep their names and shapes; their tensors become views. Quantized maps stay as they
+    The maps keep their names and shapes; their tensors become views. Maps in few bits stay as they
     are.
     """
-    if any(isinstance(part, QuantizedLinear) for part in parts):
+    dense = [part for part in parts if isinstance(part, nn.Linear)]
+    if len(dense) < len(parts):
         return
-    weight = torch.cat([part.weight.detach() for part in parts])
-    bias = torch.cat([part.bias.detach() for part in parts])
-    rows = zip(weight.chunk(len(parts)), bias.chunk(len(parts)), strict=True)
-    for part, (own, shift) in zip(parts, rows, strict=True):
+    weight = torch.cat([part.weight.detach() for part in dense])
+    bias = torch.cat([part.bias.detach() for part in dense])
+    rows = zip(weight.chunk(len(dense)), bias.chunk(len(dense)), strict=True)
+    for part, (own, shift) in zip(dense, rows, strict=True):
         part.weight.data, part.bias.data = own, shift
 
 
@@ -124,12 +127,21 @@ def joined_map(modules: Sequence[nn.Module]) -> LinearMap | None:
         they are more than a map.
     """
     parts = [base_linear(module) for module in modules]
-    stored = tuple(part.stored for part in parts if isinstance(part, QuantizedLinear))
-    if len(stored) == len(parts):
-        return linear_map(modules, QuantizedRows(stored), torch.cat([part.bias for part in parts]))
+    few_bits = _in_few_bits(parts)
+    if few_bits is not None:
+        return linear_map(modules, few_bits, torch.cat([part.bias for part in parts]))
     weight = _below_each_other([part.weight for part in parts])
     bias = _below_each_other([part.bias for part in parts])
     return None if weight is None or bias is None else linear_map(modules, weight, bias)
+
+
+def _in_few_bits(parts: Sequence[AnyLinear]) -> QuantizedRows | Int8Rows | None:
+    """Return the weights of maps that are all kept alike in few bits; None where they are not."""
+    quantized = tuple(part.stored for part in parts if isinstance(part, QuantizedLinear))
+    if len(quantized) == len(parts):
+        return QuantizedRows(quantized)
+    integers = tuple(part.stored for part in parts if isinstance(part, Int8Linear))
+    return Int8Rows(integers) if len(integers) == len(parts) else None
 
 
 def _below_each_other(tensors: Sequence[Tensor]) -> Tensor | None:
@@ -145,8 +157,8 @@ def _below_each_other(tensors: Sequence[Tensor]) -> Tensor | None:
 def single_map(module: nn.Module) -> LinearMap | None:
     """Describe one linear map, adapted or not; None if it is more than that."""
     base = base_linear(module)
-    weight = QuantizedRows((base.stored,)) if isinstance(base, QuantizedLinear) else base.weight
-    return linear_map([module], weight, base.bias)
+    few_bits = _in_few_bits([base])
+    return linear_map([module], base.weight if few_bits is None else few_bits, base.bias)
 
 
 def linear_map(
@@ -203,7 +215,10 @@ def apply_map(states: Tensor, mapping: LinearMap) -> tuple[Tensor, Tensor | None
     Returns:
         The outcome, and the (tokens, ranks) inside the additions, which the backward pass needs.
     """
-    out = torch.addmm(mapping.bias, states, mapping.dense().T)
+    if isinstance(mapping.weight, Int8Rows):
+        out = mapping.weight.apply(states, mapping.bias)
+    else:
+        out = torch.addmm(mapping.bias, states, mapping.dense().T)
     if mapping.down is None or mapping.up is None:
         return out, None
     reduced = states @ mapping.down.T
@@ -249,7 +264,9 @@ def input_gradient(
         mapping: The map.
         residual: (tokens, in_features) gradient from another way to the same input, to be added.
     """
-    if residual is None:
+    if isinstance(mapping.weight, Int8Rows):
+        total = mapping.weight.input_gradient(gradient, residual)
+    elif residual is None:
         total = gradient @ mapping.dense()
     else:
         total = torch.addmm(residual, gradient, mapping.dense())

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from ranklet.recipe.values import STRICT, Positive
-from ranklet.vocabulary import AttentionBackend, Device, Precision, Quantization, WhenItPays
+from ranklet.vocabulary import (
+    AttentionBackend,
+    Device,
+    Precision,
+    Products,
+    Quantization,
+    WhenItPays,
+)
 
 
 class EngineSection(BaseModel):
@@ -24,6 +31,11 @@ class EngineSection(BaseModel):
     """How the frozen weights of the encoder are kept: as they compute, in 8 bits, or in the 4 of
     QLoRA (arXiv:2305.14314), each with a scale for 64 numbers. Less memory, more time.
     Default: none."""
+
+    products: Products = "float"
+    """How the frozen weights of the layers are multiplied: as engine.precision says, or in 8-bit
+    integers with a scale for every row, forward and backward: faster on a CPU with a C compiler.
+    The classifier then always multiplies so. Default: float."""
 
     attention: AttentionBackend = "sdpa"
     """sdpa: fused layers and PyTorch's attention kernel; reference: their plain twins that check

@@ -15,6 +15,8 @@ from ranklet.data.hints import listed
 from ranklet.data.tokens.corpus import Corpora, TokenCorpus
 from ranklet.data.tokens.sampling import draws_per_class
 from ranklet.data.tokens.tokenizer import MANY_UNKNOWN
+from ranklet.encoder.int8.compiled import compiled_rows
+from ranklet.encoder.int8.weight import multiplies_bytes
 from ranklet.encoder.quantization import frozen_bytes
 from ranklet.probe import Probe
 from ranklet.problem import MultiLabel
@@ -162,6 +164,10 @@ def _describe_long(corpus: TokenCorpus, recipe: Recipe) -> str:
 
 def describe_quantization(model: ClassifierNetwork, recipe: Recipe) -> str:
     """Say how the frozen weights are kept."""
+    if recipe.engine.products == "int8":
+        rows = "compiled for this processor" if compiled_rows() else "no C compiler, so slower"
+        products = "packed" if multiplies_bytes() else "in float32, slowly: no VNNI"
+        return f"frozen products: int8; weights {products}; rows {rows}"
     size = frozen_bytes(model.encoder) / 2**20
     return f"frozen weights: {recipe.engine.quantization}, {size:.0f} MiB"
 

@@ -194,7 +194,7 @@ def make_ready(
     report(describe_engine(corpora, recipe, prepared.dtype, prepared.device, processes.count))
     for line in describe_unknown(unknown_part(model, corpora["train"])):
         report(line)
-    if recipe.engine.quantization != "none":
+    if recipe.engine.quantization != "none" or recipe.engine.products != "float":
         report(describe_quantization(model, recipe))
     train = corpora["train"]
     # The probe is computed again behind a checkpoint, and it is one of what has started.

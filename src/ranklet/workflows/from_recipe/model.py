@@ -26,6 +26,7 @@ def classifier_settings(recipe: Recipe) -> ClassifierSettings:
         cleaning=recipe.data.cleaning,
         head_rank=recipe.head_rank,
         quantization=recipe.engine.quantization,
+        products=recipe.engine.products,
         problem_type=recipe.data.problem_type,
         long_texts=LongTexts(
             recipe.data.long_texts,

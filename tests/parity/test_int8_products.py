@@ -1,0 +1,118 @@
+"""Layers that multiply in integers: fused against plain, and against the layers in float."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from test_encoder import pack, random_texts
+from test_fused_layer import outcome
+from tiny_models import save, transformers_encoder
+from torch import Tensor
+
+from ranklet.batch import Batch
+from ranklet.classifier import ClassifierNetwork, adaptable_shapes
+from ranklet.encoder.config import read_config
+from ranklet.encoder.int8 import rows as int8_rows
+from ranklet.encoder.int8.linear import Int8Linear, multiplies_in_int8
+from ranklet.encoder.int8.weight import Int8Rows
+from ranklet.encoder.weights import load_encoder
+from ranklet.errors import WeightsError
+from ranklet.head import build_head
+from ranklet.labels import LabelSet
+from ranklet.lora.merge import merge_adapters
+from ranklet.lora.placement import place_adapters, resolve_placement
+from ranklet.vocabulary import Products
+
+# A number next to the border of two codes may fall to either side by a last bit.
+ONE_CODE = 0.02
+
+
+@pytest.fixture(scope="module", params=["bert", "roberta", "distilbert", "modernbert"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(transformers_encoder(request.param), tmp_path_factory.mktemp(request.param))
+
+
+def build(
+    folder: Path, products: Products, dtype: torch.dtype = torch.float32
+) -> ClassifierNetwork:
+    """A classifier with adapters that do something on every linear map."""
+    encoder = load_encoder(folder, read_config(folder), dtype, products=products)
+    head = build_head("linear", encoder.config, 3, 0.0, seed=1)
+    model = ClassifierNetwork(encoder, head, "mean", LabelSet(("a", "b", "c")))
+    placements = resolve_placement(adaptable_shapes(model), "all-linear", 4, 8.0)
+    place_adapters(model, placements, 0.0, False, 5)
+    generator = torch.Generator().manual_seed(9)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.2, generator=generator)
+    return model
+
+
+def texts() -> Batch:
+    return pack(random_texts([5, 17, 3, 9], 120))
+
+
+def farthest(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
+    """Largest distance of a tensor from its twin, relative to its length."""
+    assert ours.keys() == theirs.keys()
+    return max(
+        float((ours[name].double() - theirs[name].double()).norm() / theirs[name].double().norm())
+        for name in ours
+        if theirs[name].double().norm() > 0
+    )
+
+
+def test_fused_layers_equal_plain_ones(folder: Path) -> None:
+    model = build(folder, "int8")
+    assert multiplies_in_int8(model.encoder)
+    batch = texts()
+    assert farthest(outcome(model, batch, True), outcome(model, batch, False)) <= ONE_CODE
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_states_and_gradients_are_nearly_those_in_float(folder: Path, dtype: torch.dtype) -> None:
+    batch = texts()
+    ours, theirs = (outcome(build(folder, kind, dtype), batch, True) for kind in ("int8", "float"))
+    assert 1e-4 < farthest(ours, theirs) < 0.15
+
+
+def test_a_gradient_with_the_scales_of_the_other_way_is_noticed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = build(folder, "int8"), texts()
+    right = outcome(model, batch, True)
+
+    def unscaled(rows: Int8Rows, gradient: Tensor, residual: Tensor | None) -> Tensor:
+        product = 1.5 * gradient @ rows.dense().to(gradient.dtype)
+        return product if residual is None else product + residual
+
+    monkeypatch.setattr(Int8Rows, "input_gradient", unscaled)
+    assert farthest(outcome(model, batch, True), right) > 0.15
+
+
+def test_without_a_compiler_the_bits_are_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = build(folder, "int8", torch.bfloat16), texts()
+    before = outcome(model, batch, True)
+    monkeypatch.setattr(int8_rows, "compiled_rows", lambda: None)
+    after = outcome(model, batch, True)
+    assert all(before[name].equal(after[name]) for name in before)
+
+
+def test_merged_into_dense_weights_it_is_nearly_the_same(folder: Path) -> None:
+    model, batch = build(folder, "int8"), texts()
+    with torch.no_grad():
+        before = model(batch)
+        merge_adapters(model)
+        assert not any(isinstance(module, Int8Linear) for module in model.modules())
+        assert (model(batch) - before).norm() <= 0.05 * before.norm()
+
+
+def test_families_of_transformers_are_refused(tmp_path: Path) -> None:
+    folder = save(transformers_encoder("deberta-v2"), tmp_path)
+    with pytest.raises(WeightsError, match=r"products in int8 need .* set engine.products=float"):
+        load_encoder(folder, read_config(folder), torch.float32, products="int8")

@@ -90,6 +90,7 @@ def trained(folder: str, *options: str) -> tuple[dict[str, Any], list[str]]:
             "data.train=several.csv",
             "training.metric=macro_f1",
         ),
+        ("engine.products=int8",),
         (
             "training.contrastive_steps=3",
             "head_start=probe",

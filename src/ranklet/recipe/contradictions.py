@@ -46,20 +46,11 @@ def head_contradictions(head: HeadKind, pooling: Pooling) -> Iterator[Contradict
 
 def engine_contradictions(engine: EngineSection) -> Iterator[Contradiction]:
     """Yield what products in integers are not made for."""
-    if engine.products == "float":
-        return
-    if engine.quantization != "none":
+    dense = engine.quantization == "none" and engine.precision != "float16"
+    if engine.products == "int8" and not (dense and engine.device != "cuda"):
         yield Contradiction(
-            ("engine.products", "engine.quantization"),
-            f"{engine.products} keeps the weights in 8 bits itself; leave engine.quantization out",
-        )
-    if engine.precision == "float16":
-        yield Contradiction(
-            ("engine.products", "engine.precision"), "int8 needs precision bfloat16 or float32"
-        )
-    if engine.device == "cuda":
-        yield Contradiction(
-            ("engine.products", "engine.device"), "int8 is computed on the CPU; set device: cpu"
+            ("engine.products", "engine.quantization", "engine.precision", "engine.device"),
+            "int8 needs quantization: none, precision bfloat16 or float32, and a CPU",
         )
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from ranklet.recipe import DataSection, Recipe, TrainingSection
 from ranklet.recipe.sections.adapter import AdapterSection
+from ranklet.recipe.sections.engine import EngineSection
 from ranklet.recipe.sections.training import READ_BY
 
 VALUES: dict[str, Any] = {
@@ -71,3 +72,13 @@ def test_what_uses_dropout_needs_dropout(option: dict[str, Any], dropout: dict[s
 def test_contradictions_are_refused_in_python_too() -> None:
     with pytest.raises(ValidationError, match="pooling: mean needs head: linear"):
         Recipe(data=DataSection(train="a"), pooling="mean")
+
+
+@pytest.mark.parametrize(
+    "engine", [{"quantization": "nf4"}, {"precision": "float16"}, {"device": "cuda"}]
+)
+def test_products_in_int8_are_for_dense_weights_on_a_cpu(engine: Any) -> None:
+    words = r"engine\.products: int8 needs quantization: none, precision .* and a CPU"
+    with pytest.raises(ValidationError, match=words):
+        Recipe(data=DataSection(train="a"), engine=EngineSection(products="int8", **engine))
+    assert Recipe(data=DataSection(train="a"), engine=EngineSection(**engine)).engine

@@ -38,8 +38,8 @@ KEYS = {
     "contrastive_steps contrastive_learning_rate",
     "augmentation": "sentence_truncation word_swap case_noise typo_noise",
     "distillation": "teacher temperature weight confidence",
-    "engine": "device precision quantization attention cache_frozen_layers cache_limit_gib "
-    "capture_steps activation_checkpointing",
+    "engine": "device precision quantization products attention cache_frozen_layers "
+    "cache_limit_gib capture_steps activation_checkpointing",
 }
 
 

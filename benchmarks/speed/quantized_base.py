@@ -1,6 +1,10 @@
-"""Training over int8 and NF4 frozen weights against full precision: memory, time and accuracy.
+"""Training over frozen weights in few bits against full precision: memory, time and accuracy.
 
     python benchmarks/speed/quantized_base.py --data ../shared/ag_news --seeds 0 1 2
+    python benchmarks/speed/quantized_base.py --ways none "int8 products" --seeds 0 1 2 3 4
+
+`int8` and `nf4` keep the weights in few bits and multiply them in full; `int8 products` multiplies
+in integers.
 
 Every run is a process of its own and adds a JSON line to the results; what stands there already is
 not run again. Differences of accuracy are paired by seed; test figures are reported only.
@@ -30,19 +34,23 @@ from ranklet.encoder.quantization import frozen_bytes
 from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.weights import load_encoder
 
-KEPT = ("none", "int8", "nf4")
+WAYS = {
+    "none": (),
+    "int8": ("engine.quantization=int8",),
+    "nf4": ("engine.quantization=nf4",),
+    "int8 products": ("engine.products=int8",),
+}
 
 
 def run(job: Row, train: Path, test: Path, out: Path) -> Row:
-    folder = out / f"{job['quantization']}-{job['seed']}"
-    command = [sys.executable, "-m", "ranklet", "train", "ag_news", "--out", str(folder)]
+    folder = out / f"{job['way']}-{job['seed']}"
+    command = [sys.executable, "-m", "ranklet", "train", job["recipe"], "--out", str(folder)]
     for setting in (
         f"encoder={job['encoder']}",
         f"data.train={train}",
         f"data.test={test}",
         f"seed={job['seed']}",
-        f"training.epochs={job['epochs']}",
-        f"engine.quantization={job['quantization']}",
+        *WAYS[job["way"]],
         *job["set"],
     ):
         command += ["--set", setting]
@@ -62,27 +70,30 @@ def run(job: Row, train: Path, test: Path, out: Path) -> Row:
     }
 
 
-def frozen_share(encoder: str, quantization: Any) -> float:
+def frozen_share(encoder: str, quantization: Any) -> float | None:
     """Return the bytes of an encoder's frozen weights as a share of those in float32."""
+    if quantization == "int8 products":
+        return None
     folder = EncoderSource(encoder).folder
     config = read_config(folder)
     loaded = load_encoder(folder, config, torch.float32, quantization=quantization)
-    return frozen_bytes(loaded) / frozen_bytes(load_encoder(folder, config, torch.float32))
+    share = frozen_bytes(loaded) / frozen_bytes(load_encoder(folder, config, torch.float32))
+    return round(share, 4)
 
 
 def show(rows: Sequence[Row], encoder: str) -> list[Row]:
-    plain = {row["seed"]: row for row in rows if row["quantization"] == "none"}
+    plain = {row["seed"]: row for row in rows if row["way"] == "none"}
     lines = []
-    for quantization in KEPT:
-        own = [row for row in rows if row["quantization"] == quantization]
+    for way in WAYS:
+        own = [row for row in rows if row["way"] == way]
         if not own:
             continue
         pairs = [100 * (r["test"] - plain[r["seed"]]["test"]) for r in own if r["seed"] in plain]
         scores = [100 * row["test"] for row in own]
         lines.append(
             {
-                "quantization": quantization,
-                "share_of_float32": round(frozen_share(encoder, quantization), 4),
+                "way": way,
+                "share_of_float32": frozen_share(encoder, way),
                 "seeds": [row["seed"] for row in own],
                 "test": round(statistics.mean(scores), 2),
                 "std": round(statistics.stdev(scores), 2) if len(scores) > 1 else None,
@@ -102,7 +113,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--texts", type=int, help="training rows to draw; default: all")
     parser.add_argument("--test-texts", type=int, help="test rows to draw; default: all")
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--recipe", default="ag_news")
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
     parser.add_argument("--out", type=Path, default=Path("runs/quantized_base"))
     parser.add_argument("--set", action="append", default=[], dest="extra", metavar="KEY=VALUE")
     options = parser.parse_args()
@@ -117,13 +129,13 @@ def main() -> None:
             "encoder": options.encoder,
             "texts": options.texts,
             "test_texts": options.test_texts,
-            "epochs": options.epochs,
+            "recipe": options.recipe,
             "set": options.extra,
-            "quantization": quantization,
+            "way": way,
             "seed": seed,
         }
         for seed in options.seeds
-        for quantization in KEPT
+        for way in options.ways
     ]
     chosen = []
     for job in wanted:

@@ -11,6 +11,7 @@ its own; repeats are interleaved, figures are medians. The contenders:
     ranklet     `ranklet train`'s own workflow with its defaults, no dropout; the second epoch
     cached      the same, layers below the lowest adapter cached (only with --adapter-layers)
     all-layers  ranklet with adapters on every layer (only with --adapter-layers)
+    int8        ranklet with engine.products=int8 (only on a CPU)
     A           transformers + peft as people run it: autocast bfloat16, dropout 0.1, shuffled
                 batches padded to their longest text
     A32         A without autocast (only where the processor has no fast bfloat16: there A's
@@ -71,7 +72,7 @@ def main() -> None:
         results, rates = run_in_turn(SCRIPT, jobs, options.repeats, options.device)
     check_same_work(results)
     work = {name: training_flops(encoder, jobs[name]["layers"], name == "cached") for name in jobs}
-    figures = compare(results, rates, work, ["ranklet"])
+    figures = compare(results, rates, work, ["ranklet", "int8"])
     report("train_speed", title(options, figures), COLUMNS, figures, rates)
 
 
@@ -143,6 +144,8 @@ def chosen_contenders(options: argparse.Namespace, fast_bfloat16: bool) -> dict[
         contenders["ranklet"] = {**own, "settings": [*options.set, *never]}
         contenders["cached"] = {**own, "settings": [*options.set, *auto]}
         contenders["all-layers"] = {**own, "layers": None}
+    if options.device == "cpu":
+        contenders["int8"] = {**own, "settings": [*options.set, "engine.products=int8"]}
     contenders["A"] = {"kind": "rival", "options": as_json(USUAL)}
     if not fast_bfloat16:
         contenders["A32"] = {"kind": "rival", "options": as_json(USUAL_FLOAT32)}

@@ -14,6 +14,7 @@ from torch import Tensor
 from ranklet.batch import Batch
 from ranklet.classifier import ClassifierNetwork, adaptable_shapes
 from ranklet.encoder.config import read_config
+from ranklet.encoder.fused.layer import input_sizes
 from ranklet.encoder.int8 import rows as int8_rows
 from ranklet.encoder.int8.linear import Int8Linear, multiplies_in_int8
 from ranklet.encoder.int8.weight import Int8Rows
@@ -65,6 +66,22 @@ def farthest(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
     )
 
 
+def test_the_norms_before_maps_say_how_large_their_inputs_are(tmp_path: Path) -> None:
+    for family, readers in (("bert", 4), ("distilbert", 4), ("modernbert", 0)):
+        encoder = load_encoder(
+            path := save(transformers_encoder(family), tmp_path / family),
+            read_config(path),
+            torch.float32,
+        )
+        sizes = input_sizes(encoder.layers)
+        # Queries, keys and values of all layers but the first, and the feed-forward network of all.
+        expected = readers * len(encoder.layers) - 3 if readers else 0
+        assert len(sizes) == expected
+        for module, size in sizes.items():
+            assert size.shape == (module.in_features,)
+            assert (size > 0).all()
+
+
 def test_fused_layers_equal_plain_ones(folder: Path) -> None:
     model = build(folder, "int8")
     assert multiplies_in_int8(model.encoder)
@@ -76,7 +93,7 @@ def test_fused_layers_equal_plain_ones(folder: Path) -> None:
 def test_states_and_gradients_are_nearly_those_in_float(folder: Path, dtype: torch.dtype) -> None:
     batch = texts()
     ours, theirs = (outcome(build(folder, kind, dtype), batch, True) for kind in ("int8", "float"))
-    assert 1e-4 < farthest(ours, theirs) < 0.15
+    assert 1e-4 < farthest(ours, theirs) < 0.35
 
 
 def test_a_gradient_with_the_scales_of_the_other_way_is_noticed(
@@ -90,7 +107,7 @@ def test_a_gradient_with_the_scales_of_the_other_way_is_noticed(
         return product if residual is None else product + residual
 
     monkeypatch.setattr(Int8Rows, "input_gradient", unscaled)
-    assert farthest(outcome(model, batch, True), right) > 0.15
+    assert farthest(outcome(model, batch, True), right) > 0.35
 
 
 def test_without_a_compiler_the_bits_are_the_same(

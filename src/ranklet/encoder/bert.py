@@ -163,6 +163,10 @@ class Layer(nn.Module):
         """Return the maps to query, key and value."""
         return self.attention.self.projections()
 
+    def intermediate_map(self) -> nn.Module:
+        """Return the first map of the feed-forward network."""
+        return self.intermediate.dense
+
     def maps(self) -> LayerMaps | None:
         """Describe the layer for `fused_layer`; None while it is more than frozen low-rank maps."""
         if self.output.dropout and self.training:

@@ -81,6 +81,10 @@ class Layer(nn.Module):
         """Return the maps to query, key and value."""
         return self.attention.projections()
 
+    def intermediate_map(self) -> nn.Module:
+        """Return the first map of the feed-forward network."""
+        return self.ffn.lin1
+
     def maps(self) -> LayerMaps | None:
         """Describe the layer for `fused_layer`; None while it is more than frozen low-rank maps."""
         if self.dropout and self.training:

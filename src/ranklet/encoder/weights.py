@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ranklet.encoder.config import Architecture, EncoderConfig
 from ranklet.encoder.families import AnyEncoder, build_encoder
+from ranklet.encoder.fused.layer import input_sizes
 from ranklet.encoder.int8.linear import multiply_in_int8
 from ranklet.encoder.layers import NativeEncoder
 from ranklet.encoder.quantization import quantize_frozen
@@ -70,10 +71,11 @@ def load_encoder(
     encoder.load_state_dict({name: t.to(dtype) for name, t in tensors.items()}, assign=True)
     assert isinstance(encoder, NativeEncoder)
     quantize_frozen(encoder, quantization, exclude=("pooler",))
-    if products == "int8":
-        multiply_in_int8(encoder.layers)
     encoder.join_projections()
-    return encoder.requires_grad_(False).eval()
+    encoder.requires_grad_(False).eval()
+    if products == "int8":
+        multiply_in_int8(encoder.layers, input_sizes(encoder.layers))
+    return encoder
 
 
 def _read_tensors(path: Path, architecture: Architecture, with_pooler: bool) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ that the gradients do not need.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -84,6 +84,9 @@ class FusibleLayer(Protocol):
     def projections(self) -> tuple[nn.Module, ...]:
         """Return the maps to query, key and value."""
 
+    def intermediate_map(self) -> nn.Module:
+        """Return the first map of the feed-forward network."""
+
     def maps(self) -> LayerMaps | None:
         """Describe the layer; None while it is more than frozen low-rank maps."""
 
@@ -123,6 +126,34 @@ def norm(module: nn.LayerNorm) -> Norm | None:
     if any(parameter.requires_grad for parameter in module.parameters()):
         return None
     return Norm(module.weight, module.bias, module.eps)
+
+
+def input_sizes(layers: Iterable[nn.Module]) -> dict[nn.Module, Tensor]:
+    """Return how large the inputs of maps behind a norm are, as the norm says.
+
+    Args:
+        layers: First to last, frozen.
+
+    Returns:
+        For each such map (in_features,) float32: the root mean square of what the norm makes of
+        standard normal numbers. Layers that cannot be described have none.
+    """
+    sizes: dict[nn.Module, Tensor] = {}
+    before: Norm | None = None
+    for layer in layers:
+        maps = layer.maps() if isinstance(layer, FusibleLayer) else None
+        if not isinstance(layer, FusibleLayer) or maps is None:
+            before = None
+            continue
+        if before is not None:
+            sizes |= dict.fromkeys(layer.projections(), _size(before))
+        sizes[layer.intermediate_map()] = _size(maps.attention_norm)
+        before = maps.output_norm
+    return sizes
+
+
+def _size(norm: Norm) -> Tensor:
+    return torch.hypot(norm.weight.float(), norm.bias.float()).clamp_min(1e-3)
 
 
 def fused_layer(

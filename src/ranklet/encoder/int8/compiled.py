@@ -32,7 +32,7 @@ COMPILE_LIMIT_S = 60
 
 _POINTER, _COUNT, _INT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 SIGNATURES = {
-    "quantize": (_POINTER, _COUNT, _COUNT, _COUNT, _POINTER, _POINTER, _INT),
+    "quantize": (_POINTER, _COUNT, _COUNT, _COUNT, _POINTER, _POINTER, _POINTER, _INT),
     "scale": (
         *(_POINTER, _POINTER, _COUNT, _COUNT),
         *(_POINTER, _POINTER, _POINTER, _COUNT, _INT),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,16 +15,18 @@ from ranklet.encoder.modules import replace_module
 class Int8Linear(nn.Module):
     """A frozen linear map on the CPU; its bias is as it was and may train.
 
+    `sizes` of its inputs are those of `int8_weight`.
+
     Attributes:
         kind: Class of the map.
     """
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear, sizes: Tensor | None = None) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.kind = type(linear)
         # No buffers: what is packed can be neither moved nor saved.
-        self.stored = int8_weight(linear.weight)
+        self.stored = int8_weight(linear.weight, sizes)
         self.bias = linear.bias
 
     @property
@@ -57,15 +59,16 @@ class _IntegerProduct(torch.autograd.Function):
         return states, None, bias
 
 
-def multiply_in_int8(root: nn.Module, exclude: Sequence[str] = ()) -> None:
+def multiply_in_int8(root: nn.Module, sizes: Mapping[nn.Module, Tensor]) -> None:
     """Let the linear maps of a frozen module multiply in integers, in place.
 
-    Children named in `exclude` stay as they are.
+    Args:
+        root: The module.
+        sizes: Of the inputs of some of its maps, as in `int8_weight`.
     """
-    skipped = tuple(f"{name}." for name in exclude)
     for name, module in list(root.named_modules()):
-        if isinstance(module, nn.Linear) and not f"{name}.".startswith(skipped):
-            replace_module(root, name, Int8Linear(module))
+        if isinstance(module, nn.Linear):
+            replace_module(root, name, Int8Linear(module, sizes.get(module)))
 
 
 def multiplies_in_int8(root: nn.Module) -> bool:

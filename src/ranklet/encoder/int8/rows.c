@@ -54,20 +54,53 @@ static inline float largest_of_float32(const float *row, int64_t columns)
     return number;
 }
 
+static inline uint8_t code_of(float number, float factor)
+{
+    return (uint8_t)((int32_t)rintf(number * factor) + ZERO_POINT);
+}
+
+#define LARGEST_PRODUCT(NAME, TYPE)                                                                \
+    static inline float largest_product_of_##NAME(const TYPE *row, const float *factors,           \
+                                                  int64_t columns)                                 \
+    {                                                                                              \
+        uint32_t largest = 0;                                                                      \
+        for (int64_t column = 0; column < columns; column++) {                                     \
+            float product = from_##NAME(row[column]) * factors[column];                            \
+            uint32_t bits;                                                                         \
+            memcpy(&bits, &product, sizeof bits);                                                  \
+            bits &= 0x7fffffff;                                                                    \
+            largest = bits > largest ? bits : largest;                                             \
+        }                                                                                          \
+        float number;                                                                              \
+        memcpy(&number, &largest, sizeof number);                                                  \
+        return number;                                                                             \
+    }
+
+LARGEST_PRODUCT(bfloat16, uint16_t)
+LARGEST_PRODUCT(float32, float)
+
 #define FUNCTIONS(NAME, TYPE)                                                                      \
+    /* `factors` (columns) may be NULL. */                                                         \
     void quantize_##NAME(const TYPE *states, int64_t stride, int64_t rows, int64_t columns,        \
-                         uint8_t *codes, float *scales, int threads)                               \
+                         const float *factors, uint8_t *codes, float *scales, int threads)         \
     {                                                                                              \
         _Pragma("omp parallel for schedule(static) num_threads(threads)")                          \
         for (int64_t index = 0; index < rows; index++) {                                           \
             const TYPE *row = states + index * stride;                                             \
             uint8_t *code = codes + index * columns;                                               \
-            float largest = largest_of_##NAME(row, columns);                                       \
+            float largest = 0.0f;                                                                  \
+            if (factors)                                                                           \
+                largest = largest_product_of_##NAME(row, factors, columns);                        \
+            else                                                                                   \
+                largest = largest_of_##NAME(row, columns);                                         \
             float factor = largest < SMALLEST ? 0.0f : LEVELS / largest;                           \
             scales[index] = largest < SMALLEST ? 0.0f : largest / LEVELS;                          \
-            for (int64_t column = 0; column < columns; column++)                                   \
-                code[column] =                                                                     \
-                    (uint8_t)((int32_t)rintf(from_##NAME(row[column]) * factor) + ZERO_POINT);     \
+            if (factors)                                                                           \
+                for (int64_t column = 0; column < columns; column++)                               \
+                    code[column] = code_of(from_##NAME(row[column]) * factors[column], factor);    \
+            else                                                                                   \
+                for (int64_t column = 0; column < columns; column++)                               \
+                    code[column] = code_of(from_##NAME(row[column]), factor);                      \
         }                                                                                          \
     }                                                                                              \
                                                                                                    \

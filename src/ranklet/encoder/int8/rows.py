@@ -24,11 +24,12 @@ SMALLEST = 1e-30
 NAMES = {torch.bfloat16: "bfloat16", torch.float32: "float32"}
 
 
-def quantize_rows(states: Tensor) -> tuple[Tensor, Tensor]:
+def quantize_rows(states: Tensor, factors: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Round each row to whole multiples of a 127th of its largest magnitude.
 
     Args:
-        states: (rows, columns) bfloat16 or float32, on the CPU; columns lie beside each other.
+        states: (rows, columns) bfloat16 or float32, on the CPU.
+        factors: (columns,) float32 that each row is multiplied by first.
 
     Returns:
         Codes (rows, columns) uint8, 128 for zero, and scales (rows,) float32. A row with infinite
@@ -36,26 +37,33 @@ def quantize_rows(states: Tensor) -> tuple[Tensor, Tensor]:
     """
     library = compiled_rows()
     if library is None:
-        return quantize_rows_by_torch(states)
+        return quantize_rows_by_torch(states, factors)
     if states.stride(1) != 1:
         states = states.contiguous()
     codes = torch.empty(states.shape, dtype=torch.uint8)
     scales = torch.empty(len(states), dtype=torch.float32)
     function = getattr(library, f"quantize_{NAMES[states.dtype]}")
     sizes = states.stride(0), *states.shape
-    threads = torch.get_num_threads()
-    function(states.data_ptr(), *sizes, codes.data_ptr(), scales.data_ptr(), threads)
+    function(
+        states.data_ptr(),
+        *sizes,
+        None if factors is None else factors.data_ptr(),
+        codes.data_ptr(),
+        scales.data_ptr(),
+        torch.get_num_threads(),
+    )
     return codes, scales
 
 
-def quantize_rows_by_torch(states: Tensor) -> tuple[Tensor, Tensor]:
+def quantize_rows_by_torch(states: Tensor, factors: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Do what `quantize_rows` does, to the same bits, where there is no C compiler."""
-    largest = states.abs().amax(1).float()
+    numbers = states.float() if factors is None else states.float() * factors
+    largest = numbers.abs().amax(1)
     # A number over a tensor is the tensor's reciprocal times the number, rounded twice.
-    factors = torch.where(largest < SMALLEST, 0, torch.full_like(largest, LEVELS) / largest)
+    shares = torch.where(largest < SMALLEST, 0, torch.full_like(largest, LEVELS) / largest)
     scales = torch.where(largest < SMALLEST, 0, largest / LEVELS)
-    shares = (states.float() * factors[:, None]).round_().nan_to_num_(0.0)
-    return shares.add_(ZERO_POINT).to(torch.uint8), scales
+    codes = (numbers * shares[:, None]).round_().nan_to_num_(0.0)
+    return codes.add_(ZERO_POINT).to(torch.uint8), scales
 
 
 def scale_rows(

@@ -5,6 +5,11 @@ sum are a row of the weight; backward, they are a column. So there is a copy wit
 row, and a transposed one with a scale for each column, together as many bytes as in bfloat16. Only
 the product of activations with weights and of gradients with weights is in integers, as in
 Wortsman et al. 2023 (arXiv:2304.13013), section 2.2; a frozen weight has no gradient.
+
+A few columns of activations may be far larger than the rest, which then has few codes left. As in
+Xiao et al. 2022 (arXiv:2211.10438), section 4, equation 4 with alpha 0.5, such columns are divided
+by the root of their size and the weight's multiplied by it. The size is not measured on texts: it
+is what the norm before the map makes of a standard normal number.
 """
 
 from __future__ import annotations
@@ -78,11 +83,14 @@ class Int8Weight:
     Attributes:
         forward: A scale for each of its rows.
         backward: The same transposed, a scale for each of its columns.
+        factors: (in_features,) float32 that activations are multiplied by; None: by 1. The weight
+            was divided by them.
         dtype: The compute dtype.
     """
 
     forward: ByteMatrix
     backward: ByteMatrix
+    factors: Tensor | None
     dtype: torch.dtype
 
     def dense(self) -> Tensor:
@@ -92,17 +100,25 @@ class Int8Weight:
         """
         width = len(self.backward.scales)
         identity = torch.eye(width).add_(ZERO_POINT).to(torch.uint8)
-        return self.forward.products(identity, torch.float32).T.contiguous()
+        weight = self.forward.products(identity, torch.float32).T
+        return weight.contiguous() if self.factors is None else weight * self.factors
 
 
-def int8_weight(weight: Tensor) -> Int8Weight:
-    """Round a weight (out_features, in_features), which stays as it is, for both ways."""
-    return Int8Weight(byte_matrix(weight), byte_matrix(weight.T), weight.dtype)
+def int8_weight(weight: Tensor, sizes: Tensor | None = None) -> Int8Weight:
+    """Round a weight (out_features, in_features), which stays as it is, for both ways.
+
+    Args:
+        weight: The weight.
+        sizes: (in_features,) of the activations it multiplies, above 0; None: all alike.
+    """
+    factors = None if sizes is None else sizes.float().rsqrt().contiguous()
+    divided = weight if factors is None else weight.float() / factors
+    return Int8Weight(byte_matrix(divided), byte_matrix(weight.T), factors, weight.dtype)
 
 
 @dataclass(frozen=True, eq=False)
 class Int8Rows:
-    """Several weights below each other; the scales of activations are of them all."""
+    """Several weights below each other; scales and factors of activations are of them all."""
 
     parts: tuple[Int8Weight, ...]
 
@@ -112,7 +128,7 @@ class Int8Rows:
 
     def apply(self, states: Tensor, bias: Tensor | None) -> Tensor:
         """Map (tokens, in_features) to (tokens, out_features of all), with a bias of as many."""
-        codes, scales = quantize_rows(states)
+        codes, scales = quantize_rows(states, self.parts[0].factors)
         if len(self.parts) == 1:
             products = self.parts[0].forward.products(codes, states.dtype)
             return scale_rows(products, scales, products, bias)

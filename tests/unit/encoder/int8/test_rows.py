@@ -37,8 +37,11 @@ def test_codes_and_scales_are_the_same_bits(
     dtype: torch.dtype, height: int, width: int, seed: int
 ) -> None:
     states = numbers(height, width, dtype=dtype, seed=seed)
-    for ours, theirs in zip(quantize_rows(states), quantize_rows_by_torch(states), strict=True):
-        assert ours.equal(theirs)
+    for factors in (None, numbers(width, dtype=torch.float32, seed=seed + 1).abs()):
+        pairs = zip(
+            quantize_rows(states, factors), quantize_rows_by_torch(states, factors), strict=True
+        )
+        assert all(ours.equal(theirs) for ours, theirs in pairs)
 
 
 @needs_compiler

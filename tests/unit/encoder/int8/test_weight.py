@@ -81,6 +81,26 @@ def test_several_weights_are_one_below_the_other(way: bool) -> None:
     assert Int8Rows(parts).input_gradient(gradient, None).allclose(expected, atol=1e-5)
 
 
+def test_large_columns_leave_codes_to_the_others(way: bool) -> None:
+    states, weight = matrix(40, 64), matrix(96, 64, seed=1)
+    large = torch.ones(64)
+    large[[3, 40]] = 100.0
+    states *= large
+    weight /= large
+    expected = states.double() @ weight.double().T
+    plain, smoothed = (Int8Rows((int8_weight(weight, sizes),)) for sizes in (None, large))
+    errors = [
+        float((rows.apply(states, None).double() - expected).norm() / expected.norm())
+        for rows in (plain, smoothed)
+    ]
+    assert errors[1] < 0.25 * errors[0]
+    assert distance(smoothed.dense(), weight) <= 0.01
+    # Backward there is nothing to divide: the same bits.
+    gradient = matrix(5, 96, seed=4)
+    ways = [rows.input_gradient(gradient, None) for rows in (plain, smoothed)]
+    assert ways[0].equal(ways[1])
+
+
 def test_another_scale_is_noticed(way: bool) -> None:
     states, weight = matrix(5, 64), matrix(96, 64, seed=1)
     own = byte_matrix(weight)

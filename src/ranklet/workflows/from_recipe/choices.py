@@ -2,8 +2,8 @@
 
 A rule sees the training texts and the encoder (`Sight`), and gives a value and the reason for it.
 What a recipe states is never changed. The figures rest on "where a training starts" and "few
-labels" in docs/developers/experiments.md: held-out rows of three or four sets, one seed each. No
-set was left out while choosing, and nothing was measured with wide encoders.
+labels" in docs/developers/experiments.md: held-out rows of three or four sets, one seed each.
+Nothing was measured with wide encoders.
 """
 
 from __future__ import annotations

@@ -100,13 +100,30 @@ def build_ranklet(job: Job) -> Contender:
         **job["load"],
     ).network
     assert network.preprocessing is not None
+    if job["products"] == "int8":
+        _multiply_in_int8(network.encoder.layers)
     preprocessing = replace(network.preprocessing, max_length=job["max_length"])
-    dtype = network.encoder.embeddings.LayerNorm.weight.dtype
+    dtype = str(network.encoder.embeddings.LayerNorm.weight.dtype).removeprefix("torch.")
     return Contender(
         preprocessing.corpus,
         lambda corpus: network.predict_logits(corpus).numpy(),
-        str(dtype).removeprefix("torch."),
+        "int8" if job["products"] == "int8" else dtype,
     )
+
+
+def _multiply_in_int8(layers: Any) -> None:
+    """Do to the layers of a bare adapter what `engine.products: int8` does before training."""
+    import torch
+
+    from ranklet.encoder.fused.layer import input_sizes
+    from ranklet.encoder.fused.linear_maps import base_linear
+    from ranklet.encoder.int8.linear import Int8Linear
+    from ranklet.encoder.modules import replace_module
+
+    sizes = {base_linear(module): size for module, size in input_sizes(layers).items()}
+    for name, module in list(layers.named_modules()):
+        if isinstance(module, torch.nn.Linear) and "lora_" not in name:
+            replace_module(layers, name, Int8Linear(module, sizes.get(module)))
 
 
 def build_transformers(job: Job) -> Contender:

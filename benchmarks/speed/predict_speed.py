@@ -9,6 +9,7 @@ timed answer. Each run is a process of its own; repeats are interleaved, figures
 
     ranklet-merged    ranklet, adapters merged into the weights, its own choice of precision
     ranklet           the same, adapters beside the weights
+    ranklet-int8      the same, frozen weights multiplied as with engine.products=int8
     ranklet-float32   the same in float32 (where that is not its own choice)
     transformers-*    merged weights, sdpa, inference mode, batches of near lengths, kept memory
     onnx-*            the merged model exported by torch.onnx, attention fused where onnxruntime
@@ -127,10 +128,13 @@ def chosen_jobs(options: argparse.Namespace, job: Job) -> dict[str, Job]:
     able = run_worker(SCRIPT, {"kind": "abilities", "device": options.device})
 
     def own(precision: str, load: dict[str, Any]) -> Job:
-        return job | {"engine": "ranklet", "precision": precision, "load": load}
+        own_job = {"engine": "ranklet", "precision": precision, "load": load}
+        return job | own_job | {"products": "float"}
 
     jobs = {"ranklet-merged": own("auto", MERGE)} if able["merge"] else {}
     jobs["ranklet"] = own("auto", {})
+    if options.device == "cpu":
+        jobs["ranklet-int8"] = own("auto", {}) | {"products": "int8"}
     if able["dtype"] != "float32":
         jobs["ranklet-float32"] = own("float32", {})
     for precision in ("float32", "bfloat16"):

@@ -44,7 +44,7 @@ SIGNATURES = {
 def compiled_rows() -> ctypes.CDLL | None:
     """Return the functions of `rows.c`; None where they cannot be compiled or kept."""
     compiler = c_compiler()
-    if compiler is None:
+    if compiler is None or os.name != "posix":
         return None
     with suppress(OSError, subprocess.SubprocessError):
         library = ctypes.CDLL(str(_library(compiler)))

@@ -25,19 +25,19 @@ class Selection:
     Attributes:
         validate: Validation metrics of the model as it is.
         metric: Which of them picks the best moment.
-        texts: Validation texts, if a start must be better than what was trained from it by more
-            than their standard error; None: any lead is enough.
         patience: Validations in a row without a better one before training stops; None: never.
         soup: Best validations whose tensors are averaged in the end, where that is better still.
         average: Is validated and kept in place of the tensors that train; None: those themselves.
+        texts: Validation texts, if a start must be better than what was trained from it by more
+            than their standard error; None: any lead is enough.
     """
 
     validate: Callable[[], Metrics]
     metric: SelectionMetric = "accuracy"
-    texts: int | None = None
     patience: int | None = None
     soup: int = 1
     average: MovingAverage | None = None
+    texts: int | None = None
 
     def update_average(self, step: int) -> None:
         """Take in the tensors after an optimizer step, counted from 1, where they are averaged."""

@@ -40,6 +40,8 @@ def test_choices_are_said_and_written_and_do_it_again(automatic: Path, ranklet: 
     assert (recipe.automatic, recipe.head_start, recipe.training.refit) == (False, "probe", True)
     assert recipe.training.epochs == 2
     assert recipe.data.validation == 5  # a fifth of 24 distinct rows
+    # Both labels have equally many: neither the metric nor the sampling of uneven ones.
+    assert (recipe.training.metric, recipe.training.sampling) == ("accuracy", "shuffled")
     assert ranklet("train", "one/recipe.yaml", "--out", "two").returncode == 0
     assert adapter("one") == adapter("two")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.tokenizer import load_tokenizer, tokenize
@@ -71,8 +72,7 @@ def look(recipe: Recipe, splits: Splits, encoder: EncoderSource) -> Sight:
         HubError: It is to be downloaded and cannot be had.
     """
     labels, classes = splits.train.labels, len(splits.labels)
-    counts = labels.sum(0) if labels.ndim == 2 else np.bincount(labels, minlength=classes)
-    counts = counts[counts > 0]
+    fewest, most = fewest_and_most(labels)
     texts = splits.train.texts[:: -(-len(splits.train.texts) // SAMPLE)]
     longest = encoder.config.max_length
     tokenizer = load_tokenizer(encoder.folder)
@@ -82,8 +82,8 @@ def look(recipe: Recipe, splits: Splits, encoder: EncoderSource) -> Sight:
         rows=len(splits.train.texts),
         classes=classes,
         several=labels.ndim == 2,
-        fewest=int(counts.min(initial=1)),
-        most=int(counts.max(initial=1)),
+        fewest=fewest,
+        most=most,
         tokens=int(np.quantile(lengths, 0.95)),
         longest=longest,
         hidden_size=encoder.config.hidden_size,
@@ -92,6 +92,17 @@ def look(recipe: Recipe, splits: Splits, encoder: EncoderSource) -> Sight:
         rank=_fitting_rank(recipe, encoder, classes),
         own_validation=isinstance(recipe.data.validation, str),
     )
+
+
+def fewest_and_most(labels: NDArray[np.integer]) -> tuple[int, int]:
+    """Return the texts of the rarest label that has any, and of the most frequent one.
+
+    Args:
+        labels: Class of each text, (texts,), or (texts, classes) of 0 and 1.
+    """
+    counts = labels.sum(0) if labels.ndim == 2 else np.bincount(labels)
+    present = [int(count) for count in counts if count]
+    return min(present, default=1), max(present, default=1)
 
 
 def _fitting_rank(recipe: Recipe, encoder: EncoderSource, classes: int) -> int:

@@ -60,6 +60,33 @@ def test_runs_of_before_load(ranklet: Command, workplace: Path) -> None:
     assert ranklet("classify", "run", "the coach").returncode == 0
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("adapter.init=pissa", "adapter.use_dora=true"),
+        ("adapter.bias=all", "adapter.dropout=0.1"),
+        ("engine.attention=reference", "engine.activation_checkpointing=true"),
+        ("head_start=probe", "training.contrastive_steps=2"),
+    ],
+)
+def test_it_goes_with_other_ways_to_train(
+    ranklet: Command, workplace: Path, options: tuple[str, ...]
+) -> None:
+    settings = [word for option in options for word in ("--set", option)]
+    done = ranklet("train", "recipe.yaml", "--out", "mine", *IN_INT8, *settings)
+    assert done.returncode == 0, done.stderr
+    assert ranklet("evaluate", "mine").returncode == 0
+
+
+def test_a_smaller_adapter_is_cut_and_multiplies_so_too(ranklet: Command, run: Path) -> None:
+    budget = json.loads((run / "plan.json").read_text())["total"] - 128
+    done = ranklet("shrink", "mine", "--budget", str(budget), "--out", "smaller")
+    assert done.returncode == 0, done.stderr
+    found = [path.read_text() for path in Path("smaller").rglob("classifier.json")]
+    assert [json.loads(text)["products"] for text in found] == ["int8"]
+    assert ranklet("classify", "smaller", "the coach").returncode == 0
+
+
 def test_it_is_not_compiled_by_pytorch(ranklet: Command, run: Path) -> None:
     Path("in.txt").write_text("the coach\n", encoding="utf-8")
     refused = ranklet("predict", "mine", "in.txt", "--output", "out.csv", "--compile")

@@ -162,8 +162,8 @@ def _describe_long(corpus: TokenCorpus, recipe: Recipe) -> str:
     )
 
 
-def describe_quantization(model: ClassifierNetwork, recipe: Recipe) -> str:
-    """Say how the frozen weights are kept."""
+def describe_frozen_weights(model: ClassifierNetwork, recipe: Recipe) -> str:
+    """Say how the frozen weights are kept and multiplied."""
     if recipe.engine.products == "int8":
         rows = "compiled for this processor" if compiled_rows() else "no C compiler, so slower"
         products = "packed" if multiplies_bytes() else "in float32, slowly: no VNNI"

@@ -31,7 +31,7 @@ from ranklet.workflows._train.messages import (
     describe_beginning,
     describe_choice,
     describe_engine,
-    describe_quantization,
+    describe_frozen_weights,
     describe_start,
     describe_tuning,
     describe_unknown,
@@ -195,7 +195,7 @@ def make_ready(
     for line in describe_unknown(unknown_part(model, corpora["train"])):
         report(line)
     if recipe.engine.quantization != "none" or recipe.engine.products != "float":
-        report(describe_quantization(model, recipe))
+        report(describe_frozen_weights(model, recipe))
     train = corpora["train"]
     # The probe is computed again behind a checkpoint, and it is one of what has started.
     starts = beginning.checkpoint is None or recipe.head_start == "probe"

@@ -57,7 +57,8 @@ def quantize_rows(states: Tensor, factors: Tensor | None = None) -> tuple[Tensor
 
 def quantize_rows_by_torch(states: Tensor, factors: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Do what `quantize_rows` does, to the same bits, where there is no C compiler."""
-    numbers = states.float() if factors is None else states.float() * factors
+    numbers = states.contiguous().float()
+    numbers = numbers if factors is None else numbers * factors
     largest = numbers.abs().amax(1)
     # A number over a tensor is the tensor's reciprocal times the number, rounded twice.
     shares = torch.where(largest < SMALLEST, 0, torch.full_like(largest, LEVELS) / largest)

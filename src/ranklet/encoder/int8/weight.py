@@ -65,10 +65,15 @@ class ByteMatrix:
         return products
 
 
-def byte_matrix(matrix: Tensor) -> ByteMatrix:
-    """Round each row of a matrix (rows, columns) to whole multiples of its scale."""
-    codes, scales = quantize_rows(matrix.detach().float().contiguous())
-    signed = (codes.int() - ZERO_POINT).to(torch.int8)
+def byte_matrix(matrix: Tensor, factors: Tensor | None = None) -> ByteMatrix:
+    """Round each row of a matrix (rows, columns) to whole multiples of its scale.
+
+    Args:
+        matrix: In the compute dtype.
+        factors: (columns,) float32 that each row is multiplied by first.
+    """
+    codes, scales = quantize_rows(matrix.detach(), factors)
+    signed = (codes ^ ZERO_POINT).view(torch.int8)  # 128 less, as two's complement has it
     zeros = torch.zeros(len(scales), dtype=torch.int32)
     packed = multiplies_bytes()
     if packed:
@@ -111,9 +116,9 @@ def int8_weight(weight: Tensor, sizes: Tensor | None = None) -> Int8Weight:
         weight: The weight.
         sizes: (in_features,) of the activations it multiplies, above 0; None: all alike.
     """
-    factors = None if sizes is None else sizes.float().rsqrt().contiguous()
-    divided = weight if factors is None else weight.float() / factors
-    return Int8Weight(byte_matrix(divided), byte_matrix(weight.T), factors, weight.dtype)
+    roots = None if sizes is None else sizes.float().sqrt()
+    factors = None if roots is None else roots.reciprocal()
+    return Int8Weight(byte_matrix(weight, roots), byte_matrix(weight.T), factors, weight.dtype)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -80,6 +82,13 @@ def test_a_row_of_zeros_is_zero_and_a_part_of_a_row_is_read_where_it_lies() -> N
     assert scales[2:].eq(0).all()
     whole, _ = quantize_rows(states[:, 20:40].clone())
     assert codes.equal(whole)
+
+
+@pytest.mark.parametrize("quantize", [quantize_rows, quantize_rows_by_torch])
+def test_rows_that_lie_as_columns_are_rows_in_the_outcome(quantize: Any) -> None:
+    codes, _ = quantize(numbers(5, 8, dtype=torch.float32).T)
+    assert codes.shape == (8, 5)
+    assert codes.is_contiguous()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

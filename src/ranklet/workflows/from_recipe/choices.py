@@ -50,7 +50,7 @@ def _head(seen: Sight) -> Chosen:
 
 
 def _head_start(seen: Sight) -> Chosen:
-    return "probe", "a training that does not beat the linear probe leaves it as it is"
+    return "probe", "a training clearly behind the linear probe leaves it as it is"
 
 
 def _target_modules(seen: Sight) -> Chosen:

@@ -33,6 +33,7 @@ VARIANTS = (
     (),
     ("training.gradient_accumulation_steps=2", "training.token_dropout=0.1"),
     ("adapter.layers=[2, 3]", "adapter.dropout=0", "head_start=probe"),
+    ("engine.products=int8",),
     ("training.checkpoint_every=null", "training.evaluate_every=5", "adapter.bias=lora_only"),
 )
 TEMPORARY = ".ranklet-*.tmp"

@@ -123,11 +123,12 @@ def _sampling(seen: Sight) -> Chosen:
 
 def _evaluate_every(seen: Sight) -> Chosen:
     epochs = _epochs(seen)[0]
-    if seen.several or epochs == 0 or seen.rows > MOST_ROWS_TO_REFIT:
+    if epochs == 0:
+        return None, "there is no step but the start"
+    if seen.several or seen.rows > MOST_ROWS_TO_REFIT:
         return None, "validation chooses among the epochs"
-    return epochs * _steps_of_epoch(
-        seen
-    ), "few validation texts choose between start and end, not among all epochs"
+    steps = epochs * _steps_of_epoch(seen)
+    return steps, "few validation texts choose between start and end, not among all epochs"
 
 
 def _refit(seen: Sight) -> Chosen:

@@ -113,17 +113,12 @@ def build_ranklet(job: Job) -> Contender:
 
 def _multiply_in_int8(layers: Any) -> None:
     """Do to the layers of a bare adapter what `engine.products: int8` does before training."""
-    import torch
-
     from ranklet.encoder.fused.layer import input_sizes
     from ranklet.encoder.fused.linear_maps import base_linear
-    from ranklet.encoder.int8.linear import Int8Linear
-    from ranklet.encoder.modules import replace_module
+    from ranklet.encoder.int8.linear import multiply_in_int8
 
     sizes = {base_linear(module): size for module, size in input_sizes(layers).items()}
-    for name, module in list(layers.named_modules()):
-        if isinstance(module, torch.nn.Linear) and "lora_" not in name:
-            replace_module(layers, name, Int8Linear(module, sizes.get(module)))
+    multiply_in_int8(layers, sizes)
 
 
 def build_transformers(job: Job) -> Contender:

@@ -92,7 +92,7 @@ def parse() -> argparse.Namespace:
     add("--length", type=int, help="give every text this many tokens")
     add("--device", choices=("cpu", "cuda"), default="cpu")
     add("--adapter-layers", type=lambda text: [int(part) for part in text.split(",")])
-    add("--contenders", help="of ranklet,cached,all-layers,A,A32,B; default: all that apply")
+    add("--contenders", help="of ranklet,cached,all-layers,int8,A,A32,B; default: all that apply")
     add("--best", type=json.loads, help="options of B as JSON, as an earlier trial printed them")
     add("--trial-steps", type=int, default=4, help="steps of each trial for B")
     add("--compile", choices=("auto", "never"), default="auto", help="try torch.compile for B")

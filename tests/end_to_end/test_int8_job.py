@@ -43,21 +43,13 @@ def test_the_same_seed_gives_the_same_bytes(ranklet: Command, run: Path) -> None
     assert len({path.read_bytes() for path in files}) == 1
 
 
-def test_it_does_not_load_on_other_products(ranklet: Command, run: Path) -> None:
+def test_unknown_products_are_refused(ranklet: Command, run: Path) -> None:
     path = run / "adapter/classifier.json"
     settings = json.loads(path.read_text())
     path.write_text(json.dumps(settings | {"products": "int5"}))
     refused = ranklet("classify", "mine", "the coach")
     assert refused.returncode == 2
     assert "products" in refused.stderr
-
-
-def test_runs_of_before_load(ranklet: Command, workplace: Path) -> None:
-    path = Path("run/adapter/classifier.json")
-    settings = json.loads(path.read_text())
-    del settings["products"]
-    path.write_text(json.dumps(settings))
-    assert ranklet("classify", "run", "the coach").returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,10 @@ def test_a_run_does_not_load_over_other_weights(ranklet: Command, workplace: Pat
     assert "quantization" in refused.stderr
 
 
-def test_runs_of_before_quantization_load(ranklet: Command, workplace: Path) -> None:
+@pytest.mark.parametrize("field", ["quantization", "products"])
+def test_runs_of_before_a_field_load(ranklet: Command, workplace: Path, field: str) -> None:
     path = Path("run/adapter/classifier.json")
     settings = json.loads(path.read_text())
-    del settings["quantization"]
+    del settings[field]
     path.write_text(json.dumps(settings))
     assert ranklet("classify", "run", "the coach").returncode == 0

@@ -28,6 +28,7 @@ from ranklet.head import build_head
 from ranklet.labels import LabelSet
 from ranklet.lora.merge import merge_adapters
 from ranklet.lora.placement import place_adapters, resolve_placement, train_biases
+from ranklet.vocabulary import Products
 
 TARGETS: dict[str, str | list[str]] = {
     "all": "all-linear",
@@ -54,10 +55,11 @@ def build(
     dtype: torch.dtype = torch.float32,
     layers: Sequence[int] | None = None,
     dropout: float = 0.0,
+    products: Products = "float",
 ) -> ClassifierNetwork:
     """A classifier whose adapters all do something: B is random too."""
     config = read_config(folder)
-    encoder = load_encoder(folder, config, dtype)
+    encoder = load_encoder(folder, config, dtype, products=products)
     head = build_head("linear", config, 3, 0.0, seed=1)
     model = ClassifierNetwork(encoder, head, "mean", LabelSet(("a", "b", "c")))
     shapes = adaptable_shapes(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import test_fused_layer as fused_layer
 import torch
 from test_encoder import pack, random_texts
 from test_fused_layer import outcome
@@ -12,7 +13,7 @@ from tiny_models import save, transformers_encoder
 from torch import Tensor
 
 from ranklet.batch import Batch
-from ranklet.classifier import ClassifierNetwork, adaptable_shapes
+from ranklet.classifier import ClassifierNetwork
 from ranklet.encoder.config import read_config
 from ranklet.encoder.fused.layer import input_sizes
 from ranklet.encoder.int8 import rows as int8_rows
@@ -20,10 +21,7 @@ from ranklet.encoder.int8.linear import Int8Linear, multiplies_in_int8
 from ranklet.encoder.int8.weight import Int8Rows
 from ranklet.encoder.weights import load_encoder
 from ranklet.errors import WeightsError
-from ranklet.head import build_head
-from ranklet.labels import LabelSet
 from ranklet.lora.merge import merge_adapters
-from ranklet.lora.placement import place_adapters, resolve_placement
 from ranklet.vocabulary import Products
 
 # A number next to the border of two codes may fall to either side by a last bit.
@@ -38,18 +36,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def build(
     folder: Path, products: Products, dtype: torch.dtype = torch.float32
 ) -> ClassifierNetwork:
-    """A classifier with adapters that do something on every linear map."""
-    encoder = load_encoder(folder, read_config(folder), dtype, products=products)
-    head = build_head("linear", encoder.config, 3, 0.0, seed=1)
-    model = ClassifierNetwork(encoder, head, "mean", LabelSet(("a", "b", "c")))
-    placements = resolve_placement(adaptable_shapes(model), "all-linear", 4, 8.0)
-    place_adapters(model, placements, 0.0, False, 5)
-    generator = torch.Generator().manual_seed(9)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(std=0.2, generator=generator)
-    return model
+    return fused_layer.build(folder, "all-linear", dtype, products=products)
 
 
 def texts() -> Batch:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from shutil import which
-
 import torch
 
+from ranklet.encoder.compilers import find_compiler
 from ranklet.encoder.families import AnyEncoder
 from ranklet.errors import RunError
 
@@ -19,8 +17,7 @@ def compile_layers(encoder: AnyEncoder, device: torch.device) -> None:
     Raises:
         RunError: There is no C++ compiler, which PyTorch needs on a CPU.
     """
-    named = os.environ.get("CXX")
-    if device.type == "cpu" and not any(which(name) for name in ([named] if named else COMPILERS)):
+    if device.type == "cpu" and find_compiler("CXX", COMPILERS) is None:
         raise RunError(
             "--compile: PyTorch found no C++ compiler; install g++ or name one in CXX, "
             "or leave --compile out"

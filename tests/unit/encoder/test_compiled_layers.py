@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from ranklet.encoder import compiled_layers
+from ranklet.encoder import compilers
 from ranklet.encoder.compiled_layers import compile_layers
 from ranklet.errors import RunError
 
@@ -39,7 +39,7 @@ def encoder() -> Any:
 def test_every_layer_is_compiled_for_any_length_and_none_is_fused(
     installed: str, named: str | None, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compiled_layers, "which", lambda name: name if name == installed else None)
+    monkeypatch.setattr(compilers, "which", lambda name: name if name == installed else None)
     monkeypatch.setenv("CXX", named or "")
     compiled = encoder()
     compile_layers(compiled, device)
@@ -52,7 +52,7 @@ def test_without_a_compiler_nothing_is_touched(
     named: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        compiled_layers, "which", lambda name: "/usr/bin/g++" if named and name == "g++" else None
+        compilers, "which", lambda name: "/usr/bin/g++" if named and name == "g++" else None
     )
     monkeypatch.setenv("CXX", named or "")
     untouched = encoder()

@@ -15,11 +15,11 @@ from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from shutil import which
 
 import torch
 
 from ranklet.cache import default_cache_folder, is_whole, seal
+from ranklet.encoder.compilers import find_compiler
 
 COMPILERS = ("cc", "gcc", "clang")
 
@@ -58,8 +58,7 @@ def compiled_rows() -> ctypes.CDLL | None:
 
 def c_compiler() -> str | None:
     """Return the path of the C compiler: `$CC`, else the first of `COMPILERS`."""
-    named = os.environ.get("CC")
-    return next((path for name in ([named] if named else COMPILERS) if (path := which(name))), None)
+    return find_compiler("CC", COMPILERS)
 
 
 def _library(compiler: str) -> Path:

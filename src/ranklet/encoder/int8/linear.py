@@ -60,14 +60,14 @@ class _IntegerProduct(torch.autograd.Function):
 
 
 def multiply_in_int8(root: nn.Module, sizes: Mapping[nn.Module, Tensor]) -> None:
-    """Let the linear maps of a frozen module multiply in integers, in place.
+    """Let the frozen linear maps of a module multiply in integers, in place.
 
     Args:
         root: The module.
         sizes: Of the inputs of some of its maps, as in `int8_weight`.
     """
     for name, module in list(root.named_modules()):
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear) and not module.weight.requires_grad:
             replace_module(root, name, Int8Linear(module, sizes.get(module)))
 
 

@@ -47,7 +47,7 @@ def quantize_rows(states: Tensor, factors: Tensor | None = None) -> tuple[Tensor
     function(
         states.data_ptr(),
         *sizes,
-        None if factors is None else factors.data_ptr(),
+        _address(factors),
         codes.data_ptr(),
         scales.data_ptr(),
         torch.get_num_threads(),
@@ -94,8 +94,8 @@ def scale_rows(
         sums.data_ptr(),
         scales.data_ptr(),
         *sums.shape,
-        None if bias is None else bias.data_ptr(),
-        None if residual is None else residual.data_ptr(),
+        _address(bias),
+        _address(residual),
         outcome.data_ptr(),
         outcome.stride(0),
         torch.get_num_threads(),
@@ -114,3 +114,7 @@ def scale_rows_by_torch(
     scaled = sums.float() * scales[:, None]
     added = residual if bias is None else bias
     return outcome.copy_(scaled if added is None else scaled.add_(added.float()))
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()

@@ -18,6 +18,7 @@ from ranklet.data.tokens.tokenizer import MANY_UNKNOWN
 from ranklet.encoder.int8.compiled import compiled_rows
 from ranklet.encoder.int8.weight import multiplies_bytes
 from ranklet.encoder.quantization import frozen_bytes
+from ranklet.evaluation.data_description import count_labels
 from ranklet.probe import Probe
 from ranklet.problem import MultiLabel
 from ranklet.recipe import Recipe
@@ -100,8 +101,7 @@ def _describe_data(splits: Splits) -> str:
 
 def _describe_unchecked(splits: Splits) -> str:
     """Say which labels validation knows nothing about."""
-    seen = splits.validation.labels
-    counts = seen.sum(0) if seen.ndim == 2 else np.bincount(seen, minlength=len(splits.labels))
+    counts = count_labels(splits.validation.labels, len(splits.labels))
     names = [name for name, count in zip(splits.labels.names, counts, strict=True) if not count]
     return f"; no validation text of {listed(names)}" if names else ""
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ranklet.data.encoded_splits import Splits
 from ranklet.data.tokens.tokenizer import load_tokenizer, tokenize
 from ranklet.encoder.source import EncoderSource
+from ranklet.evaluation.data_description import count_labels
 from ranklet.recipe import Recipe
 from ranklet.recipe.sections.adapter import AdapterSection
 from ranklet.vocabulary import Pooling
@@ -72,7 +73,7 @@ def look(recipe: Recipe, splits: Splits, encoder: EncoderSource) -> Sight:
         HubError: It is to be downloaded and cannot be had.
     """
     labels, classes = splits.train.labels, len(splits.labels)
-    fewest, most = fewest_and_most(labels)
+    fewest, most = fewest_and_most(labels, classes)
     texts = splits.train.texts[:: -(-len(splits.train.texts) // SAMPLE)]
     longest = encoder.config.max_length
     tokenizer = load_tokenizer(encoder.folder)
@@ -94,14 +95,14 @@ def look(recipe: Recipe, splits: Splits, encoder: EncoderSource) -> Sight:
     )
 
 
-def fewest_and_most(labels: NDArray[np.integer]) -> tuple[int, int]:
+def fewest_and_most(labels: NDArray[np.integer], classes: int) -> tuple[int, int]:
     """Return the texts of the rarest label that has any, and of the most frequent one.
 
     Args:
         labels: Class of each text, (texts,), or (texts, classes) of 0 and 1.
+        classes: Number of labels.
     """
-    counts = labels.sum(0) if labels.ndim == 2 else np.bincount(labels)
-    present = [int(count) for count in counts if count]
+    present = [count for count in count_labels(labels, classes) if count]
     return min(present, default=1), max(present, default=1)
 
 

@@ -13,6 +13,9 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("any time", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any time")
 
+# Every test has a cache of its own, and would time the same kernels again; tests of that say so.
+os.environ["RANKLET_KERNELS"] = "fixed"
+
 # Nothing in the suite may reach a hub; read by huggingface_hub when it is first imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated
 
@@ -61,7 +62,12 @@ def _print_version(is_wanted: bool) -> None:
 
 @app.callback()
 def main(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug", help="Show tracebacks of errors, and the kernels chosen for this machine."
+        ),
+    ] = False,
     version: Annotated[
         bool,
         typer.Option(
@@ -70,8 +76,11 @@ def main(
     ] = False,
 ) -> None:
     """Take the options that stand before the verb."""
-    # run() reads --debug, for it also sees errors of the command line itself.
-    del debug, version
+    # run() reads --debug too, for it also sees errors of the command line itself.
+    if debug:
+        logging.getLogger("ranklet").addHandler(logging.StreamHandler())
+        logging.getLogger("ranklet").setLevel(logging.DEBUG)
+    del version
 
 
 def run() -> None:

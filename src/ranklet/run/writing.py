@@ -17,6 +17,7 @@ from ranklet.data.audit.label_errors import pruned
 from ranklet.data.encoded_splits import EncodedSplit, Splits
 from ranklet.data.texts import in_one
 from ranklet.data.tokens.corpus import Corpora, num_texts
+from ranklet.encoder.kernels import answered_questions
 from ranklet.errors import RunError
 from ranklet.evaluation.answers import (
     Answers,
@@ -58,6 +59,7 @@ def describe_training(
     duplicates = asdict(splits.duplicates)
     return {
         "machine": environment(device, dtype),
+        "kernels": answered_questions(),
         "seed": recipe.seed,
         "rows": {name: num_texts(corpus) for name, corpus in corpora.items()},
         "truncated": {name: c.truncated / num_texts(c) for name, c in corpora.items()},

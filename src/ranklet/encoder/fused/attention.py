@@ -15,13 +15,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ranklet.encoder.attention import has_packed_kernel, packed_attention
+from ranklet.encoder.kernels import Kernel, dtype_name, faster_up_to
 from ranklet.encoder.packing import PaddedLayout
 
-# Tokens of the longest text up to which probabilities are kept. In bfloat16 PyTorch's kernel is the
-# slower one for long (Intel Xeon with AMX, one core, 2,048 tokens, both ways: 75 ms against 336 at
-# texts of 128 and heads of 32, 106 against 269 at 256); beyond 256 they would take much memory.
-KEPT_UP_TO = 64
-KEPT_UP_TO_IN_BFLOAT16 = 256
+# Tokens of the longest text up to which probabilities are kept, where nothing is timed. In bfloat16
+# PyTorch's kernel is the slower one for long (Intel Xeon with AMX, one core, 2,048 tokens, both
+# ways: 75 ms against 336 at texts of 128 and heads of 32, 106 against 269 at 256); beyond 256 they
+# would take much memory.
+KEPT_UP_TO = {torch.bfloat16: 256}
+KEPT_UP_TO_OTHERWISE = 64
+KEPT_LENGTHS = (32, 64, 128, 256)
+
+# Texts of different lengths in a batch that is timed: together a few hundred tokens at least.
+TIMED_TOKENS = 1024
+TIMED_HEADS = 4
 
 Gradient = Callable[[Tensor], Tensor]
 """Gradient of the context (tokens, hidden) -> gradient of the projections (tokens, 3 * hidden)."""
@@ -47,13 +54,38 @@ def attend(
         return _attend_packed(projected, layout, head_dim, recording)
     padded = layout.pad(projected)
     heads = padded.view(*padded.shape[:2], 3, -1, head_dim).permute(2, 0, 3, 1, 4).contiguous()
-    if projected.device.type == "cpu" and layout.max_seqlen <= _kept_up_to(projected.dtype):
+    if projected.device.type == "cpu" and layout.max_seqlen <= kept_up_to(
+        projected.dtype, head_dim
+    ):
         return _attend_keeping(heads, layout)
     return _attend_padded(heads, layout, recording)
 
 
-def _kept_up_to(dtype: torch.dtype) -> int:
-    return KEPT_UP_TO_IN_BFLOAT16 if dtype == torch.bfloat16 else KEPT_UP_TO
+def kept_up_to(dtype: torch.dtype, head_dim: int) -> int:
+    """Return the tokens of the longest text up to which keeping probabilities is not slower.
+
+    Args:
+        dtype: Compute dtype.
+        head_dim: Width of an attention head.
+    """
+
+    def both(length: int) -> tuple[Kernel, Kernel]:
+        lengths = [length, length // 2] * max(1, TIMED_TOKENS // (length + length // 2))
+        starts = torch.tensor([0, *lengths]).cumsum(0).int()
+        layout = PaddedLayout(starts, length)
+        gradient = torch.randn(sum(lengths), TIMED_HEADS * head_dim).to(dtype)
+        heads = torch.randn(3, len(lengths), TIMED_HEADS, length, head_dim).to(dtype)
+        return (
+            lambda: _attend_keeping(heads, layout)[1](gradient),
+            lambda: _attend_padded(heads, layout, recording=True)[1](gradient),
+        )
+
+    return faster_up_to(
+        f"attention, {dtype_name(dtype)}, heads of {head_dim}: probabilities kept up to tokens",
+        KEPT_LENGTHS,
+        KEPT_UP_TO.get(dtype, KEPT_UP_TO_OTHERWISE),
+        both,
+    )
 
 
 def _attend_keeping(heads: Tensor, layout: PaddedLayout) -> tuple[Tensor, Gradient]:

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from ranklet.encoder.fused.products import multiply
 from ranklet.encoder.int8.linear import Int8Linear
 from ranklet.encoder.int8.weight import Int8Rows
 from ranklet.encoder.quantization import AnyLinear, QuantizedLinear, QuantizedWeight
@@ -218,7 +219,7 @@ def apply_map(states: Tensor, mapping: LinearMap) -> tuple[Tensor, Tensor | None
     if isinstance(mapping.weight, Int8Rows):
         out = mapping.weight.apply(states, mapping.bias)
     else:
-        out = torch.addmm(mapping.bias, states, mapping.dense().T)
+        out = multiply(states, mapping.dense(), mapping.bias)
     if mapping.down is None or mapping.up is None:
         return out, None
     reduced = states @ mapping.down.T
@@ -266,10 +267,8 @@ def input_gradient(
     """
     if isinstance(mapping.weight, Int8Rows):
         total = mapping.weight.input_gradient(gradient, residual)
-    elif residual is None:
-        total = gradient @ mapping.dense()
     else:
-        total = torch.addmm(residual, gradient, mapping.dense())
+        total = multiply(gradient, mapping.dense().T, residual)
     if mapping.down is not None and inside is not None:
         total.addmm_(inside, mapping.down)
     return total

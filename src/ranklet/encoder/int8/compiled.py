@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-import platform
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -20,6 +19,7 @@ import torch
 
 from ranklet.cache import default_cache_folder, is_whole, seal
 from ranklet.encoder.compilers import find_compiler
+from ranklet.encoder.processor import processor_and_flags
 
 COMPILERS = ("cc", "gcc", "clang")
 
@@ -79,13 +79,7 @@ def _library(compiler: str) -> Path:
 def _key(source: bytes, compiler: str) -> str:
     """Describe all that the library depends on, the processor included."""
     version = _output(compiler, "--version")
-    processor = platform.processor() or platform.machine()
-    with suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        processor += "".join(
-            sorted({line for line in lines if line.startswith(("flags", "model"))})
-        )
-    described = "\0".join([version, processor, *COMPILE, *_threads_of_torch()])
+    described = "\0".join([version, processor_and_flags(), *COMPILE, *_threads_of_torch()])
     return hashlib.sha256(source + described.encode()).hexdigest()
 
 

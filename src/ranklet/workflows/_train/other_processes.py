@@ -19,6 +19,7 @@ from ranklet.training.checkpoints import Checkpoint
 from ranklet.training.processes import Processes
 from ranklet.training.snapshots import Snapshot
 from ranklet.training.steps import Step
+from ranklet.workflows._train.resume import take_kernels_of
 from ranklet.workflows._train.signals import StopRequest
 from ranklet.workflows.from_recipe.model import build_model
 from ranklet.workflows.from_recipe.placement import encoder_of
@@ -129,6 +130,8 @@ def follow_first(processes: Processes, stop: StopRequest, fit_model: Callable[..
     while (inputs := processes.next_work()) is not None:
         with processes.apart():
             prepare_memory()
+            if inputs.checkpoint is not None:
+                take_kernels_of(inputs.checkpoint)
             device = processes.take_device(choose_device(inputs.recipe.engine.device))
             encoder = encoder_of(inputs.recipe)
             model, _ = build_model(inputs.recipe, encoder, inputs.labels, inputs.dtype, device)

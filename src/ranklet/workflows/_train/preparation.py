@@ -144,6 +144,7 @@ def prepare(
         origin_of, recipe, encoder, splits, dtype, device, targets, processes.count, unlabelled
     )
     beginning = AT_ITS_START if run is None else find_beginning(run, origin)
+    beginning.take_kernels()
     resolved = beginning.recipe or fit_ranks(recipe, splits, encoder)
     plan = plan_for_labels(resolved, encoder, len(splits.labels))
     enforce_budget(plan)

@@ -8,6 +8,7 @@ describes.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import time
 import zlib
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ranklet.data.encoded_splits import Splits
+from ranklet.encoder.kernels import answered_questions, take_answers
 from ranklet.encoder.source import EncoderSource
 from ranklet.encoder.weight_files import weight_files
 from ranklet.errors import RunError
@@ -43,6 +45,9 @@ _VERSIONS = ("ranklet", "torch", "tokenizers", "numpy", "scikit-learn")
 # Name under which a checkpoint carries its recipe with the rank of every adapter chosen.
 _RESOLVED = "resolved recipe"
 
+# Name under which it carries the kernels that computed it: another sums in another order.
+_KERNELS = "kernels"
+
 
 @dataclass(frozen=True)
 class Beginning:
@@ -63,6 +68,11 @@ class Beginning:
             return None
         return Recipe.model_validate_json(self.checkpoint.origin[_RESOLVED])
 
+    def take_kernels(self) -> None:
+        """Compute with the kernels of the interrupted training, whatever is faster now."""
+        if self.checkpoint is not None:
+            take_kernels_of(self.checkpoint)
+
     def describe(self, report: Callable[[str], None]) -> None:
         """Say where the training begins, if not at its start, and remove what is damaged."""
         for path in self.damaged:
@@ -73,6 +83,11 @@ class Beginning:
 
 
 AT_ITS_START = Beginning(None, ())
+
+
+def take_kernels_of(checkpoint: Checkpoint) -> None:
+    """Compute with the kernels that a checkpoint was computed with."""
+    take_answers(json.loads(checkpoint.origin.get(_KERNELS, "{}")))
 
 
 def origin_of(
@@ -178,7 +193,8 @@ class CheckpointSchedule:
             RunError: It cannot be written.
             TrainingStoppedError: There was a signal.
         """
-        self.writer.write(replace(checkpoint, origin=self.origin))
+        origin = {**self.origin, _KERNELS: json.dumps(answered_questions())}
+        self.writer.write(replace(checkpoint, origin=origin))
         self.last_time = time.monotonic()
         if self.stop.signal is not None:
             self.writer.finish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ranklet.encoder import kernels
 from ranklet.encoder.fused import attention
 from ranklet.encoder.packing import PaddedLayout
 
@@ -13,7 +14,7 @@ HEAD_DIM, HEADS = 8, 2
 
 
 def outcome(kept_up_to: int, monkeypatch: pytest.MonkeyPatch) -> tuple[torch.Tensor, torch.Tensor]:
-    monkeypatch.setattr(attention, "KEPT_UP_TO_IN_BFLOAT16", kept_up_to)
+    monkeypatch.setattr(attention, "kept_up_to", lambda dtype, head_dim: kept_up_to)
     torch.manual_seed(0)
     projected = torch.randn(sum(LENGTHS), 3 * HEADS * HEAD_DIM).bfloat16()
     starts = torch.tensor([0, *LENGTHS]).cumsum(0).int()
@@ -36,3 +37,15 @@ def test_long_texts_in_bfloat16_are_kept_and_longer_ones_are_not(
     outcome(256, monkeypatch)
     with pytest.raises(TypeError):
         outcome(100, monkeypatch)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_this_machine_is_asked_how_long_a_text_may_be(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RANKLET_KERNELS")
+    monkeypatch.setattr(kernels, "_answers", {})
+    assert attention.kept_up_to(dtype, HEAD_DIM) in (0, *attention.KEPT_LENGTHS)
+    (question,) = kernels.answered_questions()
+    assert str(HEAD_DIM) in question
+    assert kernels.dtype_name(dtype) in question

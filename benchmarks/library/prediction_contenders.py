@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from library.measure import Job, Result, machine, now, peak_device_mib, peak_rss_mib
-from library.prediction_models import ADAPTER, CHECKED_TEXTS, MERGED, NUM_LABELS, logit_error
+from library.prediction_models import ADAPTER, MERGED, NUM_LABELS, logit_error
 from library.workload import read_rows, tokenizer
 
 
@@ -45,7 +45,7 @@ def predict_speed(job: Job) -> Result:
     one = BUILDERS[job["engine"]](job)
     texts = [text for text, _ in read_rows(Path(job["texts"]))]
     tokens = sum(map(len, tokenizer(Path(job["encoder"]), job["max_length"])(texts)))
-    _check(job, one.answer(one.tokenize(texts[: 2 * CHECKED_TEXTS])), one.dtype)  # and warms up
+    _check(job, one.answer(one.tokenize(texts[: 2 * job["checked"]])), one.dtype)  # and warms up
     started = now(job["device"])
     tokenized = one.tokenize(texts)
     between = now(job["device"])

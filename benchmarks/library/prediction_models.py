@@ -1,7 +1,7 @@
-"""One trained-looking classifier in every form that prediction is measured in.
+"""One classifier in every form that prediction is measured in.
 
-The adapters and the head are random but not zero, so that merging them, forgetting them or
-answering in another order shows in the logits.
+Where no trained one is given, the adapters and the head are random but not zero, so that merging
+them, forgetting them or answering in another order shows in the logits.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from library.measure import Job, Result
 from library.workload import ALPHA, RANK, TARGETS, read_rows, tokenizer
 
 NUM_LABELS = 4
-CHECKED_TEXTS = 64
 
 REFERENCE, ADAPTER, MERGED = "reference.npy", "adapter", "merged"
 
@@ -22,41 +21,54 @@ def write_models(job: Job) -> Result:
     """Write the adapter, the merged model and the logits of transformers in float32.
 
     Args:
-        job: `encoder`, `texts`, `max_length`; `folder` is written to.
+        job: `encoder`, `texts`, `max_length`, `adapter` (a folder that PEFT reads, or None),
+            `checked` (first texts whose logits are kept); `folder` is written to.
     """
     import numpy as np
     import torch
-    from peft import LoraConfig, TaskType, get_peft_model
+    from peft import PeftModel
     from transformers import AutoModelForSequenceClassification
 
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_pretrained(
         job["encoder"], num_labels=NUM_LABELS, dtype=torch.float32
     )
-    config = LoraConfig(
-        task_type=TaskType.SEQ_CLS, r=RANK, lora_alpha=ALPHA, target_modules=list(TARGETS)
-    )
-    adapted = get_peft_model(model, config).eval()
-    with torch.no_grad():
-        for name, parameter in adapted.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(std=0.02)
-            elif parameter.requires_grad and parameter.ndim == 2 and "lora_A" not in name:
-                parameter.normal_(std=0.1)
-    texts = [text for text, _ in read_rows(Path(job["texts"]))][:CHECKED_TEXTS]
+    trained = job["adapter"]
+    adapted: Any = PeftModel.from_pretrained(model, trained) if trained else _random(model)
+    adapted.eval()
+    texts = [text for text, _ in read_rows(Path(job["texts"]))][: job["checked"]]
     ids = tokenizer(Path(job["encoder"]), job["max_length"])(texts)
 
     def logits() -> Any:
         with torch.no_grad():
             return torch.cat([adapted(torch.tensor([row])).logits for row in ids])
 
-    _last_bias(adapted).data -= logits().mean(0)
+    if not trained:
+        _last_bias(adapted).data -= logits().mean(0)
     reference, folder = logits(), Path(job["folder"])
     np.save(folder / REFERENCE, reference.numpy())
     adapted.save_pretrained(str(folder / ADAPTER))
     merged: Any = adapted.merge_and_unload()
     merged.save_pretrained(folder / MERGED)
     return {"labels_seen": len(set(reference.argmax(-1).tolist())), "checked": len(texts)}
+
+
+def _random(model: Any) -> Any:
+    """Add adapters and give them and the head random numbers."""
+    import torch
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS, r=RANK, lora_alpha=ALPHA, target_modules=list(TARGETS)
+    )
+    adapted = get_peft_model(model, config)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.02)
+            elif parameter.requires_grad and parameter.ndim == 2 and "lora_A" not in name:
+                parameter.normal_(std=0.1)
+    return adapted
 
 
 def _last_bias(adapted: Any) -> Any:

@@ -2,10 +2,10 @@
 
     python benchmarks/speed/predict_speed.py --encoder minilm --texts ../shared/ag_news/test.csv
 
-One classifier, a LoRA adapter with a head on the encoder, both random but not zero, is answered
-for by every contender: from texts to logits in the order of the texts, tokenization included.
-Before anything is timed its logits are compared with transformers in float32, and again in the
-timed answer. Each run is a process of its own; repeats are interleaved, figures are medians.
+One classifier, a LoRA adapter with a head on the encoder, trained (`--adapter RUN/adapter`) or both
+random but not zero, is answered for by every contender: from texts to logits in the order of the
+texts, tokenization included. Before anything is timed its logits are compared with transformers in
+float32, and again in the timed answer. Each run is a process of its own; repeats are interleaved, figures are medians.
 
     ranklet-merged    ranklet, adapters merged into the weights, its own choice of precision
     ranklet           the same, adapters beside the weights
@@ -85,6 +85,8 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--encoder", default="roberta-base", help="roberta-base (random weights), minilm, FOLDER")
     add("--tokenizer", type=Path, default=Path("../shared/roberta-base"))
+    add("--adapter", type=Path, help="folder of a trained adapter; default: a random one")
+    add("--checked", type=int, default=64, help="first texts whose logits are compared")
     add("--texts", type=Path, default=Path("../shared/ag_news/train.csv"))
     add("--count", type=int, default=1024, help="texts, the file repeated as often as needed")
     add("--latency-texts", type=int, default=50)
@@ -119,6 +121,8 @@ def shared_job(options: argparse.Namespace, encoder: Result, folder: Path) -> Jo
         "max_length": options.length or options.max_length,
         "batch_tokens": options.batch_tokens,
         "latency_texts": options.latency_texts,
+        "adapter": None if options.adapter is None else str(options.adapter),
+        "checked": options.checked,
         "device": options.device,
     }
 

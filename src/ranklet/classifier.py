@@ -236,13 +236,16 @@ def mean_pool(hidden: Tensor, batch: Batch) -> Tensor:
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Run a model without dropout and without recording gradients, then restore its mode."""
-    was_training = model.training
-    model.eval()
+    # Not model.eval(): for one text, asking takes a tenth of the time of setting.
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
     try:
         with torch.inference_mode():
             yield
     finally:
-        model.train(was_training)
+        for module in training:
+            module.training = True
 
 
 def build_skeleton(

@@ -210,7 +210,8 @@ class TextClassifier:
 def merge_network(network: ClassifierNetwork, compile: bool = False) -> None:
     """Add the adapters of a network to its weights, and make its layers faster, in place.
 
-    What multiplies in integers stays as it was trained: it answers otherwise once merged.
+    What multiplies in integers stays as it was trained: it answers otherwise once merged. Its
+    layers are described once for all batches.
 
     Args:
         network: What is changed.
@@ -224,6 +225,8 @@ def merge_network(network: ClassifierNetwork, compile: bool = False) -> None:
     if multiplies_in_int8(encoder):
         if compile:
             raise RunError("--compile: products in int8 have kernels of their own; leave it out")
+        if isinstance(encoder, NativeEncoder):
+            encoder.fix_maps()
         return
     merge_adapters(network)
     if compile:

@@ -103,7 +103,8 @@ def _remembered(question: str, measure: Callable[[], int]) -> int:
     path = _path()
     known = _read(path)
     if question not in known:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        # A first prediction asks too, and kernels may be timed with their gradients.
+        with torch.inference_mode(False), torch.no_grad(), torch.random.fork_rng(devices=[]):
             known[question] = measure()
         # Another process may have answered other questions meanwhile.
         write_cached(path, json.dumps(_read(path) | known).encode(), MAX_BYTES)

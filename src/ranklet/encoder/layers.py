@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from ranklet.batch import Batch
 from ranklet.encoder.attention import Attend, BuildAttention
 from ranklet.encoder.config import EncoderConfig
-from ranklet.encoder.fused.layer import FusibleLayer, fused_layer
+from ranklet.encoder.fused.layer import FusibleLayer, LayerMaps, fused_layer
 from ranklet.encoder.fused.linear_maps import base_linear, join_maps
 from ranklet.encoder.packing import PaddedLayout
 
@@ -47,6 +47,7 @@ class NativeEncoder(nn.Module, ABC):
         self.fused = fused
         self.activation_checkpointing = False
         self.final_norm: nn.Module | None = None
+        self._fixed_maps: tuple[LayerMaps | None, ...] | None = None
         self.pooler: nn.Module | None = None
 
     @property
@@ -66,6 +67,22 @@ class NativeEncoder(nn.Module, ABC):
                 join_maps([base_linear(part) for part in layer.projections()])
 
     @final
+    def fix_maps(self) -> None:
+        """Describe the layers once for all batches: nothing of them trains or moves any more."""
+        with torch.inference_mode():
+            self._fixed_maps = self._maps(slice(None))
+
+    @final
+    def _maps(self, layers: slice) -> tuple[LayerMaps | None, ...]:
+        """Return what each layer's fused twin computes with; None where it has none."""
+        if self._fixed_maps is not None:
+            return self._fixed_maps[layers]
+        return tuple(
+            layer.maps() if self.fused and isinstance(layer, FusibleLayer) else None
+            for layer in self.layers[layers]
+        )
+
+    @final
     def states_entering(self, layer: int, batch: Batch) -> Tensor:
         """Return the hidden states that enter a layer: (tokens, hidden) in the compute dtype.
 
@@ -76,8 +93,10 @@ class NativeEncoder(nn.Module, ABC):
         hidden = self._embed(batch) if batch.hidden_states is None else batch.hidden_states
         layout = PaddedLayout(batch.cu_seqlens, batch.max_seqlen)
         passed = slice(batch.first_layer, layer)
-        for module, attend in zip(self.layers[passed], self.attention(batch)[passed], strict=True):
-            maps = module.maps() if self.fused and isinstance(module, FusibleLayer) else None
+        attentions = self.attention(batch)[passed]
+        for module, maps, attend in zip(
+            self.layers[passed], self._maps(passed), attentions, strict=True
+        ):
             if maps is not None:
                 hidden = fused_layer(hidden, layout, maps, self.activation_checkpointing)
             elif self.activation_checkpointing and torch.is_grad_enabled():

@@ -120,3 +120,15 @@ def test_families_of_transformers_are_refused(tmp_path: Path) -> None:
     folder = save(transformers_encoder("deberta-v2"), tmp_path)
     with pytest.raises(WeightsError, match=r"products in int8 need .* set engine.products=float"):
         load_encoder(folder, read_config(folder), torch.float32, products="int8")
+
+
+def test_layers_are_described_once_and_answer_alike(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = build(folder, "int8"), texts()
+    with torch.no_grad():
+        before = model(batch)
+        model.encoder.fix_maps()
+        for layer in model.encoder.layers:
+            monkeypatch.setattr(type(layer), "maps", None, raising=False)
+        assert model(batch).equal(before)

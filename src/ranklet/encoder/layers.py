@@ -69,7 +69,7 @@ class NativeEncoder(nn.Module, ABC):
     @final
     def fix_maps(self) -> None:
         """Describe the layers once for all batches: nothing of them trains or moves any more."""
-        with torch.inference_mode():
+        with torch.no_grad():
             self._fixed_maps = self._maps(slice(None))
 
     @final

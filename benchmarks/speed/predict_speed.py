@@ -5,7 +5,8 @@
 One classifier, a LoRA adapter with a head on the encoder, trained (`--adapter RUN/adapter`) or both
 random but not zero, is answered for by every contender: from texts to logits in the order of the
 texts, tokenization included. Before anything is timed its logits are compared with transformers in
-float32, and again in the timed answer. Each run is a process of its own; repeats are interleaved, figures are medians.
+float32, and again in the timed answer. Each run is a process of its own; repeats are interleaved,
+figures are medians.
 
     ranklet-merged    ranklet, adapters merged into the weights, its own choice of precision
     ranklet           the same, adapters beside the weights

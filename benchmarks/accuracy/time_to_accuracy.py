@@ -4,8 +4,9 @@
 
 Every run is a process of its own, timed from its start to its end: imports, tokenizing, training,
 the answers on all test texts. Contenders take turns within a seed. The rival is the fastest way to
-train that `speed/train_speed.py` found for it, a plain loop without validation; its rate and epochs
-are chosen on held-out training rows (`--choose`). ranklet runs the recipe `default`, which holds
+train that `speed/train_speed.py` found for it, a plain loop without validation, compiled or not (the
+compiler takes a minute or more before it gains anything); its rate and epochs are chosen on
+held-out training rows (`--choose`). ranklet runs the recipe `default`, which holds
 out validation rows, tunes, and writes its whole run with report and certificate. Differences of
 test accuracy are paired by seed.
 """
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,11 @@ BEST = Options(
 )
 USUAL = rival_training.USUAL
 OWN = {"ranklet": (), "ranklet int8": ("engine.products=int8",)}
-RIVALS = {"transformers + peft, best": BEST, "transformers + peft, usual": USUAL}
+RIVALS = {
+    "transformers + peft, best": replace(BEST, compiled=False),
+    "transformers + peft, compiled": BEST,
+    "transformers + peft, usual": USUAL,
+}
 CHOICES = [(rate, epochs) for epochs in (2, 3) for rate in (5e-4, 1e-3, 2e-3)]
 
 

@@ -4,9 +4,9 @@
 
 Every run is a process of its own, timed from its start to its end: imports, tokenizing, training,
 the answers on all test texts. Contenders take turns within a seed. The rival is the fastest way to
-train that `speed/train_speed.py` found for it, a plain loop without validation, compiled or not (the
-compiler takes a minute or more before it gains anything); its rate and epochs are chosen on
-held-out training rows (`--choose`). ranklet runs the recipe `default`, which holds
+train that `speed/train_speed.py` found for it, a plain loop without validation, compiled or not (a
+compiler takes minutes before it gains anything); its rate and epochs are chosen on held-out
+training rows (`--choose`). ranklet runs the recipe `default`, which holds
 out validation rows, tunes, and writes its whole run with report and certificate. Differences of
 test accuracy are paired by seed.
 """

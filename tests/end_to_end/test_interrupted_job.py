@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 import ranklet as library
+from ranklet.encoder import kernels
 from ranklet.errors import RunError, TrainingStoppedError
 from ranklet.run import environment
 from ranklet.training.checkpoints import Checkpoint, checkpoint_folders
@@ -127,6 +128,26 @@ def test_what_was_interrupted_ends_as_what_was_not(
     assert len(lines[0].splitlines()) == len(lines[1].splitlines())
     adapters = [Path(n, "adapter", "adapter_model.safetensors") for n in ("undisturbed", "again")]
     assert adapters[0].read_bytes() == adapters[1].read_bytes()
+
+
+def test_a_training_goes_on_with_the_kernels_it_began_with(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("adapter.dropout=0",)  # layers with dropout are not fused, and ask nothing
+    monkeypatch.setattr(kernels, "_answers", {})
+    trained("asking", *options)
+    fixed = kernels.answered_questions()
+    (attention,) = (question for question in fixed if "attention" in question)
+    others = {attention: 0}
+    monkeypatch.setattr(kernels, "_answers", dict(others))
+    expected, _ = trained("undisturbed", *options)
+    interrupted("again", *options)
+    monkeypatch.setattr(kernels, "_answers", {})  # a new process, which would be answered otherwise
+    found, _ = trained("again", *options)
+    assert found == expected
+    assert kernels.answered_questions()[attention] == 0 != fixed[attention]
+    about = json.loads(Path("again", "environment.json").read_text())
+    assert about["kernels"][attention] == 0
 
 
 def test_the_starts_are_not_computed_again(

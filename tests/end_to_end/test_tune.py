@@ -1,0 +1,82 @@
+"""A search from end to end: the same trials however often it is killed, and a winner to believe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ranklet as library
+from ranklet.errors import RunError, TrainingDivergedError
+from ranklet.run.folder import Run
+from ranklet.workflows._tune.job import Job, do_job
+
+Command = Callable[..., Any]
+
+OPTIONS = ("training.epochs=3", "training.batch_size=4", "data.test=null", "adapter.dropout=0.1")
+
+
+@pytest.fixture(autouse=True)
+def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take most of the time of so small a training, and no hash covers them."""
+    from ranklet.workflows import train as workflow
+
+    monkeypatch.setattr(workflow, "write_run_report", lambda run, hashes: None)
+
+
+def recipe(*options: str) -> library.Recipe:
+    return library.load_recipe("recipe.yaml", [*OPTIONS, *options])
+
+
+def job(folder: Path, share: float, *options: str) -> Job:
+    return Job(0, recipe(*options).model_dump_json(), str(folder), share)
+
+
+def test_a_trial_that_pauses_and_goes_on_ends_with_the_same_bytes(workplace: Path) -> None:
+    first = do_job(job(workplace / "paused", 1 / 3), lambda line: None)
+    assert first.ending == "paused"
+    assert first.value is not None
+    middle = do_job(job(workplace / "paused", 2 / 3), lambda line: None)
+    assert middle.steps == 2 * first.steps
+    last = do_job(job(workplace / "paused", 1.0), lambda line: None)
+    whole = do_job(job(workplace / "whole", 1.0), lambda line: None)
+    assert (last.ending, last.value, last.steps) == (whole.ending, whole.value, whole.steps)
+    assert last.steps == 3 * first.steps
+    paused, unpaused = Run(workplace / "paused"), Run(workplace / "whole")
+    for name in ("adapter_model.safetensors", "classifier.json"):
+        assert (paused.adapter / name).read_bytes() == (unpaused.adapter / name).read_bytes()
+    steps = [json.loads(line) for line in paused.metrics.read_text().splitlines()]
+    numbers = [record["step"] for record in steps if record["kind"] == "train"]
+    assert numbers == list(range(1, last.steps + 1))  # none is repeated
+
+
+def test_a_run_that_is_finished_is_not_trained_again(workplace: Path) -> None:
+    done = do_job(job(workplace / "one", 1.0), lambda line: None)
+    before = Run(workplace / "one").certificate.read_bytes()
+    again = do_job(job(workplace / "one", 1.0), lambda line: None)
+    assert (again.ending, again.value) == ("finished", done.value)
+    assert Run(workplace / "one").certificate.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "ending", "line"),
+    [
+        (TrainingDivergedError("the loss is nan"), "diverged", "the loss is nan"),
+        (ValueError("no such luck"), "failed", "ValueError: no such luck"),
+        (RunError("the disk is full"), "failed", "the disk is full"),
+    ],
+    ids=["diverged", "ours", "theirs"],
+)
+def test_what_diverges_and_what_fails_is_told_apart(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, ending: str, line: str
+) -> None:
+    def broken(*arguments: object, **named: object) -> None:
+        raise error
+
+    monkeypatch.setattr("ranklet.workflows.train.train", broken)
+    outcome = do_job(job(workplace / "b", 1.0), lambda line: None)
+    assert (outcome.ending, outcome.error, outcome.value) == (ending, line, None)
+    assert ("Traceback" in outcome.traceback) is (ending == "failed")

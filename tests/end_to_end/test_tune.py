@@ -64,7 +64,7 @@ def test_a_run_that_is_finished_is_not_trained_again(workplace: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "ending", "line"),
     [
-        (TrainingDivergedError("the loss is nan"), "diverged", "the loss is nan"),
+        (TrainingDivergedError("the loss is nan", 3), "diverged", "the loss is nan"),
         (ValueError("no such luck"), "failed", "ValueError: no such luck"),
         (RunError("the disk is full"), "failed", "the disk is full"),
     ],

@@ -52,9 +52,16 @@ def ask(
         )
         directions = ["maximize", "minimize"] if frontier else ["maximize"]
         study = optuna.create_study(directions=directions, sampler=sampler)
-        worst = min((trial.values[0] for trial in trials if trial.values), default=0.0)
-        study.add_trials([_known(optuna, space, trial, worst, frontier) for trial in trials])
+        study.add_trials(known_trials(space, trials, frontier))
         return suggest(space, study.ask())
+
+
+def known_trials(space: Space, trials: Sequence[Trial], frontier: bool = False) -> list[Any]:
+    """Describe trials to Optuna, by their value at the first rung."""
+    import optuna
+
+    worst = min((trial.values[0] for trial in trials if trial.values), default=0.0)
+    return [_known(optuna, space, trial, worst, frontier) for trial in trials]
 
 
 def _known(optuna: Any, space: Space, trial: Trial, worst: float, frontier: bool) -> Any:

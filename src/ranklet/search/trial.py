@@ -109,10 +109,10 @@ class SearchResult:
     metric: str
     budget: int
     rungs: tuple[float, ...]
-    trials: tuple[Trial, ...]
-    best: int | None
-    corrected: Estimate | None
-    verdict: Verdict
+    trials: tuple[Trial, ...] = ()
+    best: int | None = None
+    corrected: Estimate | None = None
+    verdict: Verdict = Verdict(False, "keep the default for now: no trial came to its end")
     frontier: tuple[int, ...] = ()
     smallest: int | None = None
     seconds: float = 0.0

@@ -24,7 +24,7 @@ from ranklet.search.folder import SearchFolder
 from ranklet.search.record import SearchRecord
 from ranklet.search.sampling import point_of, with_point
 from ranklet.search.trial import SearchResult, Trial
-from ranklet.workflows._tune.conclusion import conclude
+from ranklet.workflows._tune.conclusion import best_of, conclude
 from ranklet.workflows._tune.driver import Driver
 from ranklet.workflows._tune.fitting import fit_point
 from ranklet.workflows._tune.job import Job
@@ -130,7 +130,17 @@ def tune(
         finally:
             team.close()
         result = conclude(
-            folder, record.trials, start, again, frontier, time.monotonic() - started
+            folder,
+            chosen,
+            record.trials,
+            again,
+            SearchResult(
+                metric=start.recipe.training.metric,
+                budget=start.recipe.budget,
+                rungs=start.rungs,
+                seconds=time.monotonic() - started,
+                counters=_shared(record.trials),
+            ),
         )
         best = None if result.best is None else driver.recipe_of(record[result.best])
         if best is not None:
@@ -203,8 +213,7 @@ def _next(space: Space, start: Start, frontier: bool, trials: Sequence[Trial]) -
 
 def _train_again(driver: Driver, start: Start, count: int) -> Mapping[str, Mapping[int, float]]:
     """Train the winner and the recipe as it was on fresh seeds; return their validations."""
-    finished = [trial for trial in driver.record.trials if trial.state == "finished"]
-    best = max(finished, key=lambda trial: (trial.values[-1], -trial.number), default=None)
+    best = best_of(driver.record.trials)
     if best is None or best.number == 0 or driver.is_late:
         return {}
     seeds = range(start.recipe.seed + 1, start.recipe.seed + 1 + count)
@@ -231,4 +240,14 @@ def _train_again(driver: Driver, start: Start, count: int) -> Mapping[str, Mappi
             and outcome.value is not None
         }
         for name in settings
+    }
+
+
+def _shared(trials: Sequence[Trial]) -> Mapping[str, int]:
+    """Count the optimizer steps that were taken, and what all trials to their end would take."""
+    whole = [trial.steps for trial in trials if trial.state == "finished"]
+    each = round(sum(whole) / len(whole)) if whole else 0
+    return {
+        "optimizer steps taken": sum(trial.steps for trial in trials),
+        "steps if no trial had paused, about": each * sum(trial.steps > 0 for trial in trials),
     }

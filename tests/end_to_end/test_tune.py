@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 import ranklet as library
 from ranklet.errors import RunError, TrainingDivergedError
 from ranklet.run.folder import Run
+from ranklet.search.trial import SearchResult
 from ranklet.workflows._tune.job import Job, do_job
+from ranklet.workflows.tune import Search
 
 Command = Callable[..., Any]
 
@@ -80,3 +83,49 @@ def test_what_diverges_and_what_fails_is_told_apart(
     outcome = do_job(job(workplace / "b", 1.0), lambda line: None)
     assert (outcome.ending, outcome.error, outcome.value) == (ending, line, None)
     assert ("Traceback" in outcome.traceback) is (ending == "failed")
+
+
+SPACE = {
+    "training.learning_rate": {"log": [1e-4, 3e-2]},
+    "adapter.rank": [1, 2, 4],
+    "head_dropout": {"range": [0.0, 0.3]},
+}
+
+
+def search(out: str, trials: int = 7, **options: Any) -> Search:
+    return library.tune(recipe(), SPACE, trials=trials, out=out, fresh_seeds=0, **options)
+
+
+def without_clock(result: SearchResult) -> list[Any]:
+    return [
+        (trial.number, trial.point, trial.settings, trial.state, trial.values, trial.steps)
+        for trial in result.trials
+    ]
+
+
+def test_a_search_ends_with_a_winner_whose_recipe_trains_the_same_bytes(workplace: Path) -> None:
+    one = search("search")
+    assert [trial.number for trial in one.result.trials] == list(range(7))
+    assert one.result.trials[0].point["adapter.rank"] == 2  # the recipe as it is
+    assert one.result.trials[0].state == "finished"
+    states = [trial.state for trial in one.result.trials]
+    assert states.count("finished") in (2, 3)
+    assert states.count("paused") == 7 - states.count("finished")
+    assert one.result.best is not None
+    best = one.result.trials[one.result.best]
+    run = Run(Path("search", "trials", f"{best.number:04d}"))
+    again = library.train(Path("search", "best.yaml"), "again")
+    for name in ("adapter_model.safetensors", "classifier.json"):
+        assert (again.adapter / name).read_bytes() == (run.adapter / name).read_bytes()
+    assert library.verify(run.folder)
+    assert not run.evaluation_of("test").exists()  # the choice never saw it
+    paused = next(trial for trial in one.result.trials if trial.state == "paused")
+    assert not Run(Path("search", "trials", f"{paused.number:04d}")).checkpoints.exists()
+    assert "Content-Security-Policy" in Path("search", "tune.html").read_text()
+    cached = list(Path(os.environ["RANKLET_CACHE"]).rglob("*"))
+    assert sum(path.is_file() and path.parent.name == "tokens" for path in cached) == 2
+
+    # The same call once more trains nothing.
+    before = Path("search", "trials.jsonl").read_bytes()
+    assert without_clock(search("search").result) == without_clock(one.result)
+    assert Path("search", "trials.jsonl").read_bytes() == before

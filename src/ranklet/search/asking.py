@@ -50,7 +50,7 @@ def ask(
             constant_liar=True,
             seed=int.from_bytes(own[:4], "big"),
         )
-        directions = ["maximize", "minimize"] if frontier else ["maximize"]
+        directions: list[Any] = ["maximize", "minimize"] if frontier else ["maximize"]
         study = optuna.create_study(directions=directions, sampler=sampler)
         study.add_trials(known_trials(space, trials, frontier))
         return suggest(space, study.ask())
@@ -67,7 +67,7 @@ def known_trials(space: Space, trials: Sequence[Trial], frontier: bool = False) 
 def _known(optuna: Any, space: Space, trial: Trial, worst: float, frontier: bool) -> Any:
     """Describe a trial to Optuna; what diverged or failed is as bad as the worst."""
     states = optuna.trial.TrialState
-    known = {"params": {}, "distributions": {}}
+    known: dict[str, dict[str, Any]] = {"params": {}, "distributions": {}}
     for name, (value, distribution) in distributions(space, trial.point).items():
         known["params"][name], known["distributions"][name] = value, distribution
     if trial.state == "over budget":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,11 +14,11 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from ranklet.errors import RunError
-from ranklet.files import make_folder, read_json_object, write_atomically
+from ranklet.files import make_folder, write_atomically
 from ranklet.json_values import to_values
 from ranklet.recipe import Recipe, as_recipe, recipe_hash, to_yaml
 from ranklet.recipe.space import Space, default_space, parse_space
-from ranklet.run.folder import write_json
+from ranklet.run.folder import read_json, write_json
 from ranklet.run.new_run import chosen_folder
 from ranklet.search.asking import ask
 from ranklet.search.folder import SearchFolder
@@ -173,7 +174,7 @@ def _opened(folder: SearchFolder, mark: Mapping[str, Any]) -> Iterator[SearchFol
     try:
         others = {path.name for path in folder.folder.iterdir()} - {folder.lock.name}
         if folder.mark.is_file():
-            if read_json_object(folder.mark) != to_values(dict(mark)):
+            if read_json(folder.mark) != json.loads(json.dumps(mark)):
                 raise RunError(
                     f"{folder.folder}: holds a search of another recipe, space or number of "
                     "trials; choose another --out"
@@ -197,8 +198,8 @@ def _next(space: Space, start: Start, frontier: bool, trials: Sequence[Trial]) -
     """Return the trial behind some others; None where all points of the space were tried."""
     number, seed = len(trials), start.recipe.seed
     if number == 0:
-        point = point_of(start.recipe, space)
-        return Trial(0, point, point, start.count(start.recipe))
+        own = point_of(start.recipe, space)
+        return Trial(0, own, own, start.count(start.recipe))
     tried = [trial.settings for trial in trials]
     for attempt in range(ATTEMPTS):
         point = ask(space, trials, seed, attempt, frontier)
@@ -222,9 +223,7 @@ def _train_again(driver: Driver, start: Start, count: int) -> Mapping[str, Mappi
     jobs = [
         Job(
             -1 - index,
-            driver.recipe_of(settings[name])
-            .model_copy(update={"seed": seed})
-            .model_dump_json(),
+            driver.recipe_of(settings[name]).model_copy(update={"seed": seed}).model_dump_json(),
             str(driver.folder.again(name, seed).folder),
             1.0,
         )

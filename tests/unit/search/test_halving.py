@@ -18,9 +18,7 @@ def at_first_rung(values: list[float]) -> list[Trial]:
     ("epochs", "rungs"),
     [(1, (1.0,)), (2, (1 / 3, 1.0)), (3, (1 / 3, 1.0)), (9, (1 / 9, 1 / 3, 1.0))],
 )
-def test_trials_pause_where_their_validations_differ(
-    epochs: int, rungs: tuple[float, ...]
-) -> None:
+def test_trials_pause_where_their_validations_differ(epochs: int, rungs: tuple[float, ...]) -> None:
     assert rungs_of([(epoch + 1) / epochs for epoch in range(epochs)]) == rungs
 
 

@@ -15,6 +15,7 @@ from ranklet.cli.recipe_of import recipe_of
 from ranklet.cli.terminal import print_line, print_table, progress_bar, report, show
 
 if TYPE_CHECKING:
+    from ranklet.evaluation.report.table import Cell
     from ranklet.search.trial import SearchResult, Trial
     from ranklet.workflows.tune import Search
 
@@ -121,7 +122,7 @@ def print_search(search: Search) -> None:
         key=lambda trial: -trial.values[-1],
     )
     fields = sorted({field for trial in shown for field in trial.settings})
-    rows = [
+    rows: list[list[Cell]] = [
         [str(trial.number), trial.values[-1], trial.parameters]
         + [_cell(trial.settings.get(field)) for field in fields]
         for trial in shown[:10]

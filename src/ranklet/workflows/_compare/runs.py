@@ -13,6 +13,7 @@ from ranklet.evaluation.comparison.row_answers import RowAnswers
 from ranklet.evaluation.comparison.verdicts import Contender
 from ranklet.evaluation.predictions import Predictions, read_predictions
 from ranklet.evaluation.result import Evaluation
+from ranklet.files import sha256_json
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run.folder import Run, SeedFolder, open_run, read_json
 from ranklet.run.reading import read_evaluations

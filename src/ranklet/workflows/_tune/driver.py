@@ -222,4 +222,3 @@ class Driver:
 
 
 _END = object()
-

@@ -59,9 +59,7 @@ def fit_point(recipe: Recipe, point: Point, count: Callable[[Recipe], int]) -> F
     )
 
 
-def _lowered(
-    point: Point, budget: int, parameters: Callable[[Point], int]
-) -> FittedPoint | None:
+def _lowered(point: Point, budget: int, parameters: Callable[[Point], int]) -> FittedPoint | None:
     """Return the point with the highest rank that fits; None where not even 1 does."""
     low, high = 0, int(point[RANK])  # low fits or is 0, high does not
     total = 0

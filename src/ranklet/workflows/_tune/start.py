@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ranklet.recipe import Recipe
 from ranklet.search.halving import rungs_of
 from ranklet.workflows.from_recipe.checks import check_before_download
-from ranklet.workflows.from_recipe.choices import choose_for, leaves_validation_open, validation_size
+from ranklet.workflows.from_recipe.choices import (
+    choose_for,
+    leaves_validation_open,
+    validation_size,
+)
 from ranklet.workflows.from_recipe.placement import encoder_of, plan_for_labels
 from ranklet.workflows.from_recipe.ranks import WORTH_FROM_SHAPES, solve_from_shapes
 from ranklet.workflows.from_recipe.splits import read_splits
@@ -63,9 +67,7 @@ def begin(recipe: Recipe, report: Callable[[str], None]) -> Start:
         fit = trained.adapter.fit
         if fit is not None and trained.adapter.fit_mode not in WORTH_FROM_SHAPES:
             return fit  # ranks of the measured mode are chosen by the training, within it
-        return plan_for_labels(
-            solve_from_shapes(trained, encoder, classes), encoder, classes
-        ).total
+        return plan_for_labels(solve_from_shapes(trained, encoder, classes), encoder, classes).total
 
     rungs = rungs_of(_validated(closed, len(splits.train.texts)))
     for line in describe_start(closed, choices, splits, rungs, recipe.data.test):
@@ -77,9 +79,7 @@ def _with(recipe: Recipe, section: str, **changes: Any) -> Recipe:
     """Return a recipe with other values in a section, as if these had been written."""
     if not changes:
         return recipe
-    return recipe.model_copy(
-        update={section: getattr(recipe, section).model_copy(update=changes)}
-    )
+    return recipe.model_copy(update={section: getattr(recipe, section).model_copy(update=changes)})
 
 
 def _validated(recipe: Recipe, texts: int) -> Sequence[float]:

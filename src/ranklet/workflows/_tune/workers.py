@@ -7,6 +7,7 @@ and it goes on from its checkpoint. A worker ends with its parent, however that 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import signal
@@ -131,7 +132,7 @@ class RayWorkers:
             raise MissingExtraError("trials on a cluster", "ray") from error
         self._ray: Any = ray
         if not ray.is_initialized():
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         self._count = count
         self._running: dict[Any, Job] = {}
         # A lost task is given out again by the search, which knows how far it had come.

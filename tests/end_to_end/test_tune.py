@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,3 +134,98 @@ def test_a_search_ends_with_a_winner_whose_recipe_trains_the_same_bytes(workplac
     before = Path("search", "trials.jsonl").read_bytes()
     assert without_clock(search("search").result) == without_clock(one.result)
     assert Path("search", "trials.jsonl").read_bytes() == before
+
+
+PROGRAM = """
+import sys
+import ranklet as library
+from ranklet.workflows import train as workflow
+from test_tune import SPACE, recipe
+library.tune(recipe(), SPACE, trials=int(sys.argv[2]), out=sys.argv[1], workers=int(sys.argv[3]),
+             fresh_seeds=0)
+"""
+
+
+def start(out: str, trials: int, workers: int) -> subprocess.Popen[bytes]:
+    """Start a search as a process of its own, with its trials' processes in its session."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, out, str(trials), str(workers)],
+        env={**os.environ, "PYTHONPATH": f"{Path(__file__).parent}:{os.environ['PYTHONPATH']}"},
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("victim", ["parent", "worker"])
+def test_killed_searches_end_with_the_same_trials(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, victim: str
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(library.__file__).parents[1]))
+    expected = without_clock(search("undisturbed", workers=2).result)
+    chance = random.Random(victim)
+    for _ in range(3):
+        process = start("killed", 7, 2)
+        lines = Path("killed", "trials.jsonl")
+        seen = len(lines.read_text().splitlines()) if lines.exists() else 0
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            now = len(lines.read_text().splitlines()) if lines.exists() else 0
+            if now >= seen + 2:
+                time.sleep(chance.uniform(0, 1.5))
+                kill(process, victim)
+                break
+            time.sleep(0.05)
+        if victim == "worker":
+            assert process.wait(120) == 0
+            break
+        process.wait(60)
+    again = search("killed", workers=2).result
+    assert without_clock(again) == expected
+
+
+def kill(process: subprocess.Popen[bytes], victim: str) -> None:
+    if victim == "parent":
+        os.kill(process.pid, signal.SIGKILL)
+        return
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for child in children[:1]:
+        os.kill(int(child), signal.SIGKILL)
+
+
+def test_the_command_line_searches_and_says_what_to_do(workplace: Path, ranklet: Command) -> None:
+    Path("space.yaml").write_text("training.learning_rate: {log: [1e-3, 1e-2]}\n")
+    options = ("--set", "training.epochs=1", "--fresh-seeds", "2", "--out", "found")
+    answer = ranklet(
+        "tune", "recipe.yaml", "--space", "space.yaml", "--trials", "3", *options
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "verdict: " in answer.stdout
+    assert "recipe: found/best.yaml" in answer.stdout
+    assert "the test data stay closed" in answer.stderr
+    assert "trial 0 finished" in answer.stderr
+    answer = ranklet("tune", "recipe.yaml", "--trials", "4", *options)
+    assert answer.returncode == 2
+    assert "holds a search of another recipe, space or number of trials" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--split", "test"), "allowed: validation"),
+        (("--time", "soon"), "soon: is no duration; write such as 90s, 10m or 1h30m"),
+        (("--space", "none.yaml"), "no such file"),
+    ],
+)
+def test_what_a_search_cannot_do_is_refused(
+    workplace: Path, ranklet: Command, options: tuple[str, ...], message: str
+) -> None:
+    answer = ranklet("tune", "recipe.yaml", "--out", "found", *options)
+    assert answer.returncode == 2
+    assert message in answer.stderr
+    assert not Path("found").exists()
+
+
+def test_a_search_ends_in_time_with_what_there_is(workplace: Path) -> None:
+    started = time.monotonic()
+    one = search("short", trials=500, seconds=12.0)
+    assert time.monotonic() - started < 60
+    assert 1 <= len(one.result.trials) < 500

@@ -19,7 +19,7 @@ from ranklet.errors import RecipeError, RecipeIssue
 from ranklet.recipe.allowed import allowed, field_types, number_of, section_of, takes_names
 from ranklet.recipe.domains import Choices, Domain, Parameter, Range, Space
 from ranklet.recipe.tree import Node, dotted, plain
-from ranklet.recipe.wording import field_names, refusal, shown, unknown_key
+from ranklet.recipe.wording import refusal, shown, unknown_key
 
 T = TypeVar("T")
 
@@ -124,12 +124,12 @@ def _domain(name: str, node: Node, recipe: type[BaseModel]) -> Domain:
 def _searchable(name: str, node: Node, recipe: type[BaseModel]) -> Any:
     """Return what a field takes that a search may change."""
     first, *rest = name.split(".")
-    reason = _why_same(name)
+    reason = SAME_IN_ALL.get(first) or SAME_IN_ALL.get(".".join([first, *rest[:1]]))
     if reason:
         raise _error(node, name, f"is the same in all trials: {reason}")
     annotation = field_types(recipe).get(first)
     if annotation is None:
-        raise _error(node, name, _unknown(recipe, name, first, ()))
+        raise _error(node, name, unknown_key(recipe, first, (), in_full=True))
     section = section_of(annotation)
     if section:
         if not rest:
@@ -137,7 +137,7 @@ def _searchable(name: str, node: Node, recipe: type[BaseModel]) -> Any:
             raise _error(node, name, f"a whole section; name fields of it, such as {example}")
         annotation = field_types(section).get(rest[0])
         if annotation is None:
-            raise _error(node, name, _unknown(recipe, name, rest[0], (first,)))
+            raise _error(node, name, unknown_key(recipe, rest[0], (first,), in_full=True))
         first, *rest = f"{first}.{rest[0]}", *rest[1:]
     if rest and takes_names(annotation):
         example = f"{first}: [{{{'.'.join(rest)}: 2}}, {{{'.'.join(rest)}: 8}}]"
@@ -145,17 +145,6 @@ def _searchable(name: str, node: Node, recipe: type[BaseModel]) -> Any:
     if rest:
         raise _error(node, name, f"{first} has nothing below it; write {first}")
     return annotation
-
-
-def _why_same(name: str) -> str | None:
-    first, *rest = name.split(".")
-    return SAME_IN_ALL.get(first) or SAME_IN_ALL.get(".".join([first, *rest[:1]]))
-
-
-def _unknown(recipe: type[BaseModel], name: str, key: str, section: tuple[str, ...]) -> str:
-    names = [place for place in field_names(recipe) if not _why_same(place)]
-    near = get_close_matches(name, names, n=1, cutoff=0.8)
-    return f"unknown key; did you mean {near[0]}?" if near else unknown_key(recipe, key, section)
 
 
 def _form(field: _Field, node: Node) -> tuple[str, Node]:

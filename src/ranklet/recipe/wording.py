@@ -44,35 +44,29 @@ def annotation_at(recipe: type[BaseModel], path: Sequence[str | int]) -> object:
     return annotation
 
 
-def unknown_key(recipe: type[BaseModel], key: str, section: tuple[str, ...]) -> str:
+def unknown_key(
+    recipe: type[BaseModel], key: str, section: tuple[str, ...], in_full: bool = False
+) -> str:
     """Say which key was probably meant, or which ones there are.
 
     Args:
         recipe: The model of a recipe.
         key: That no field is called.
         section: Where it stands.
+        in_full: Name a key of the same section with the section too.
     """
     owner = section_of(annotation_at(recipe, section))
     assert owner is not None
     keys = tuple(owner.model_fields)
+    beside = section if in_full else ()
     meant = (
         _elsewhere(recipe, key, section, cutoff=1.0)
-        or get_close_matches(key, keys, n=1)
+        or [".".join((*beside, near)) for near in get_close_matches(key, keys, n=1)]
         or _elsewhere(recipe, key, section, cutoff=0.6)
     )
     if meant:
         return f"unknown key; did you mean {meant[0]}?"
     return f"unknown key; allowed: {', '.join(keys)}"
-
-
-def field_names(recipe: type[BaseModel]) -> list[str]:
-    """Return the dotted names of all fields that hold a value."""
-    return [
-        ".".join((*path, name))
-        for path, model in _sections(recipe)
-        for name, annotation in field_types(model).items()
-        if section_of(annotation) is None
-    ]
 
 
 def _elsewhere(

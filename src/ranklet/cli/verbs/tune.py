@@ -123,8 +123,12 @@ def print_search(search: Search) -> None:
     )
     fields = sorted({field for trial in shown for field in trial.settings})
     rows: list[list[Cell]] = [
-        [str(trial.number), trial.values[-1], trial.parameters]
-        + [_cell(trial.settings.get(field)) for field in fields]
+        [
+            str(trial.number),
+            trial.values[-1],
+            trial.parameters,
+            *(_in_words(trial.settings.get(field)) for field in fields),
+        ]
         for trial in shown[:10]
     ]
     columns = ["trial", f"validation {result.metric}", "parameters", *fields]
@@ -158,7 +162,7 @@ def _lines(result: SearchResult) -> Iterator[str]:
     yield f"verdict: {result.verdict.words}"
 
 
-def _cell(value: object) -> str:
+def _in_words(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
     if isinstance(value, list | tuple):
@@ -184,7 +188,7 @@ def _shown_search(trials: int) -> Iterator[Callable[[Trial], None]]:
 
 
 def _line(trial: Trial) -> str:
-    settings = ", ".join(f"{field}={_cell(own)}" for field, own in trial.settings.items())
+    settings = ", ".join(f"{field}={_in_words(own)}" for field, own in trial.settings.items())
     value = "" if not trial.values else f" {trial.values[-1]:.4f}"
     error = f": {trial.error}" if trial.error else ""
     return f"trial {trial.number} {trial.state}, step {trial.steps}:{value}{error} ({settings})"

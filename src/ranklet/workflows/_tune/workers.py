@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -92,25 +93,28 @@ class _Process:
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": str(threads)},
         )
-        threading.Thread(target=self._listen, args=(ended,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(ended,), daemon=True)
+        self._listener.start()
 
     def send(self, line: str) -> None:
         assert self._popen.stdin is not None
-        try:
+        with suppress(BrokenPipeError, ValueError):  # it died; whoever listens to it says so
             self._popen.stdin.write(line + "\n")
             self._popen.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died while idle; whoever listens to it says so
 
     def end(self) -> None:
         self._popen.kill()
-        self._popen.wait()
+        self._listener.join()
 
     def _listen(self, ended: queue.Queue[tuple[_Process, str | None]]) -> None:
+        assert self._popen.stdin is not None
         assert self._popen.stdout is not None
         for line in self._popen.stdout:
             ended.put((self, line))
         self._popen.wait()
+        with suppress(BrokenPipeError):
+            self._popen.stdin.close()
+        self._popen.stdout.close()
         ended.put((self, None))
 
 

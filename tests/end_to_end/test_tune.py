@@ -8,8 +8,9 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ranklet.errors import RunError, TrainingDivergedError
 from ranklet.run.folder import Run
 from ranklet.search.trial import SearchResult
 from ranklet.workflows._tune.job import Job, do_job
-from ranklet.workflows.tune import Search
+from ranklet.workflows.tune import RayWorkers, Search
 
 Command = Callable[..., Any]
 
@@ -194,9 +195,7 @@ def kill(process: subprocess.Popen[bytes], victim: str) -> None:
 def test_the_command_line_searches_and_says_what_to_do(workplace: Path, ranklet: Command) -> None:
     Path("space.yaml").write_text("training.learning_rate: {log: [1e-3, 1e-2]}\n")
     options = ("--set", "training.epochs=1", "--fresh-seeds", "2", "--out", "found")
-    answer = ranklet(
-        "tune", "recipe.yaml", "--space", "space.yaml", "--trials", "3", *options
-    )
+    answer = ranklet("tune", "recipe.yaml", "--space", "space.yaml", "--trials", "3", *options)
     assert answer.returncode == 0, answer.stderr
     assert "verdict: " in answer.stdout
     assert "recipe: found/best.yaml" in answer.stdout
@@ -229,3 +228,31 @@ def test_a_search_ends_in_time_with_what_there_is(workplace: Path) -> None:
     one = search("short", trials=500, seconds=12.0)
     assert time.monotonic() - started < 60
     assert 1 <= len(one.result.trials) < 500
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    ray = pytest.importorskip("ray", reason="the extra ray is not installed")
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("PYTHONPATH", str(Path(library.__file__).parents[1]))
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    yield cluster, nodes
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_lost_node_costs_steps_and_no_trial(workplace: Path, cluster: Any) -> None:
+    own, nodes = cluster
+
+    def lose_a_node() -> None:
+        lines = Path("found", "trials.jsonl")
+        while not lines.exists() or len(lines.read_text().splitlines()) < 5:
+            time.sleep(0.1)
+        own.remove_node(nodes[0], allow_graceful=False)
+
+    threading.Thread(target=lose_a_node, daemon=True).start()
+    on_cluster = search("found", workers=RayWorkers(2, own.address))
+    assert without_clock(on_cluster.result) == without_clock(search("here", workers=2).result)

@@ -32,10 +32,23 @@ from ranklet.workflows._tune.job import Job
 from ranklet.workflows._tune.start import Start, begin
 from ranklet.workflows._tune.workers import LocalWorkers, RayWorkers, Workers
 
-Engine = Literal["local", "ray"]
+__all__ = ["RayWorkers", "Search", "SearchObserver", "tune"]
 
 # A point that was another trial's is asked for again so often; then the space has no more.
 ATTEMPTS = 30
+
+
+@dataclass(frozen=True)
+class SearchObserver:
+    """Who is told what happens during a search.
+
+    Attributes:
+        report: Receives lines for a person.
+        changed: Receives a trial when something came of it.
+    """
+
+    report: Callable[[str], None] = lambda line: None
+    changed: Callable[[Trial], None] = lambda trial: None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +75,10 @@ def tune(
     trials: int = 40,
     out: str | Path | None = None,
     seconds: float | None = None,
-    workers: int = 1,
-    engine: Engine = "local",
+    workers: int | Workers = 1,
     frontier: bool = False,
     fresh_seeds: int = 3,
-    report: Callable[[str], None] = lambda line: None,
-    changed: Callable[[Trial], None] = lambda trial: None,
+    observer: SearchObserver | None = None,
 ) -> Search:
     """Search for the best recipe under its budget; test texts are never read.
 
@@ -81,12 +92,10 @@ def tune(
         trials: How many, trial 0 included.
         out: Folder of the search; None: a new one below `runs/`.
         seconds: Wall-clock time after which it ends with what it has; None: no limit.
-        workers: Trials at once.
-        engine: Processes of this machine, or tasks on a Ray cluster.
+        workers: Processes of this machine that train at once, or others, such as `RayWorkers`.
         frontier: Search for few parameters as well as for accuracy.
         fresh_seeds: Seeds on which the winner and the recipe as it was are trained again.
-        report: Receives lines for a person.
-        changed: Receives a trial when something came of it.
+        observer: Receives what happens.
 
     Raises:
         RankletError: Any problem of the recipe, the space, the data, the encoder or the disk; or
@@ -94,8 +103,9 @@ def tune(
         MissingExtraError: Optuna or Ray is not installed.
     """
     started = time.monotonic()
+    observer = observer or SearchObserver()
     given = as_recipe(recipe)
-    start = begin(given, report)
+    start = begin(given, observer.report)
     chosen = _space(space, given, start.recipe)
     mark = {
         "recipe": recipe_hash(start.recipe),
@@ -104,8 +114,8 @@ def tune(
         "frontier": frontier,
     }
     with chosen_folder(out, "tune") as path, _opened(SearchFolder(path), mark) as folder:
-        record = SearchRecord(folder.record, report)
-        team = _workers(engine, workers)
+        record = SearchRecord(folder.record, observer.report)
+        team = LocalWorkers(workers) if isinstance(workers, int) else workers
         interrupted = False
         driver = Driver(
             folder=folder,
@@ -113,11 +123,11 @@ def tune(
             workers=team,
             rungs=start.rungs,
             wanted=trials,
-            lookback=workers,
+            lookback=team.count,
             recipe_of=lambda trial: with_point(start.recipe, trial.settings),
             ask=partial(_next, chosen, start, frontier),
-            report=report,
-            changed=changed,
+            report=observer.report,
+            changed=observer.changed,
             deadline=None if seconds is None else started + seconds,
         )
         again: Mapping[str, Mapping[int, float]] = {}
@@ -190,10 +200,6 @@ def _opened(folder: SearchFolder, mark: Mapping[str, Any]) -> Iterator[SearchFol
         lock.release()
 
 
-def _workers(engine: Engine, count: int) -> Workers:
-    return RayWorkers(count) if engine == "ray" else LocalWorkers(count)
-
-
 def _next(space: Space, start: Start, frontier: bool, trials: Sequence[Trial]) -> Trial | None:
     """Return the trial behind some others; None where all points of the space were tried."""
     number, seed = len(trials), start.recipe.seed
@@ -245,8 +251,8 @@ def _train_again(driver: Driver, start: Start, count: int) -> Mapping[str, Mappi
 def _shared(trials: Sequence[Trial]) -> Mapping[str, int]:
     """Count the optimizer steps that were taken, and what all trials to their end would take."""
     whole = [trial.steps for trial in trials if trial.state == "finished"]
-    each = round(sum(whole) / len(whole)) if whole else 0
+    average = round(sum(whole) / len(whole)) if whole else 0
     return {
         "optimizer steps taken": sum(trial.steps for trial in trials),
-        "steps if no trial had paused, about": each * sum(trial.steps > 0 for trial in trials),
+        "steps if no trial had paused, about": average * sum(trial.steps > 0 for trial in trials),
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -334,6 +334,7 @@ def test_learning_rates_of_another_size_stay_near_the_recipe() -> None:
     assert domain["training.learning_rate"] == Range(0.02, 1.0, log=True)
 
 
+@settings(max_examples=25)
 @given(
     st.floats(1e-8, 1),
     st.integers(1, 4096),
@@ -366,6 +367,7 @@ SHARES = (
 )
 
 
+@settings(max_examples=25)
 @given(SHARES, SHARES, st.sampled_from(["dense", ["dense", "linear"], ["linear"]]))
 def test_a_space_that_is_written_reads_as_the_same(rate: Any, dropout: Any, heads: Any) -> None:
     values = {

@@ -61,7 +61,7 @@ def tune(
 ) -> None:
     """Search for the best recipe under its budget, and say whether it beats the recipe as it is."""
     from ranklet.recipe.space import load_space
-    from ranklet.workflows.tune import tune
+    from ranklet.workflows.tune import RayWorkers, SearchObserver, tune
 
     if split != "validation":
         raise typer.BadParameter(
@@ -80,12 +80,10 @@ def tune(
             trials=trials,
             out=out,
             seconds=seconds,
-            workers=workers,
-            engine=engine,
+            workers=RayWorkers(workers) if engine == "ray" else workers,
             frontier=frontier,
             fresh_seeds=fresh_seeds,
-            report=report,
-            changed=changed,
+            observer=SearchObserver(report, changed),
         )
     if json:
         show(search.result, lambda result: None, as_json=True)

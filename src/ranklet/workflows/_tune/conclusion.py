@@ -9,6 +9,7 @@ import numpy as np
 
 from ranklet.errors import RunError
 from ranklet.evaluation.comparison.row_answers import RowAnswers
+from ranklet.evaluation.comparison.significance import compare_answers
 from ranklet.evaluation.predictions import read_predictions
 from ranklet.files import write_atomically
 from ranklet.json_values import to_values
@@ -26,6 +27,7 @@ from ranklet.search.belief import (
 )
 from ranklet.search.folder import SearchFolder
 from ranklet.search.importance import importance_of
+from ranklet.search.luck import largest_seed_spread
 from ranklet.search.page import render_search
 from ranklet.search.trial import Estimate, SearchResult, Trial, Verdict
 
@@ -56,8 +58,8 @@ def conclude(
         result,
         trials=tuple(trials),
         best=None if best is None else best.number,
-        corrected=_corrected(answers, result.metric),
-        verdict=result.verdict if best is None else _verdict(best, again, result.metric),
+        corrected=_corrected(answers, result.metric, largest_seed_spread(list(again.values()))),
+        verdict=result.verdict if best is None else _verdict(folder, best, again, result.metric),
         frontier=numbers,
         smallest=smallest_equal(numbers, answers, result.metric),
     )
@@ -85,18 +87,29 @@ def _answers(run: Run) -> RowAnswers:
     return row_answers(read_predictions(path), evaluation, path)
 
 
-def _corrected(answers: Mapping[int, RowAnswers], metric: str) -> Estimate | None:
+def _corrected(
+    answers: Mapping[int, RowAnswers], metric: str, seed_spread: float
+) -> Estimate | None:
     """Correct the winner's score for luck; a loss is not, since answers have no probabilities."""
-    each = list(answers.values())
-    if len(each) < 2 or metric == "loss":
+    runs = list(answers.values())
+    if len(runs) < 2 or metric == "loss":
         return None
     if metric == "macro_f1":
-        return corrected_macro_f1(each, seed=0)
-    return corrected_score(np.stack([own.right for own in each]), seed=0)
+        return corrected_macro_f1(runs, 0, seed_spread)
+    return corrected_score(np.stack([run.right for run in runs]), 0, seed_spread)
 
 
-def _verdict(best: Trial, again: Mapping[str, Mapping[int, float]], metric: str) -> Verdict:
-    default_won = best.number == 0
-    return verdict(
-        again.get("winner", {}), again.get("default", {}), metric, default_won=default_won
-    )
+def _verdict(
+    folder: SearchFolder, best: Trial, again: Mapping[str, Mapping[int, float]], metric: str
+) -> Verdict:
+    winner, default = again.get("winner", {}), again.get("default", {})
+    rows = 0.0
+    if metric == "accuracy" and winner.keys() == default.keys() and len(winner) > 1:
+        answers = {
+            name: {seed: _answers(folder.again(name, seed)) for seed in winner}
+            for name in ("winner", "default")
+        }
+        # Where every seed has validation rows of its own, their chance is in the seeds' already.
+        if len({own.rows for runs in answers.values() for own in runs.values()}) == 1:
+            rows = compare_answers(answers["winner"], answers["default"]).row_variance
+    return verdict(winner, default, metric, default_won=best.number == 0, row_variance=rows)

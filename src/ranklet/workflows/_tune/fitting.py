@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ranklet.errors import BudgetExceededError, RecipeError
+from ranklet.errors import AdapterError, BudgetExceededError, RecipeError
 from ranklet.recipe import Recipe
 from ranklet.search.sampling import with_point
 from ranklet.search.trial import Point
@@ -51,7 +51,7 @@ def fit_point(recipe: Recipe, point: Point, count: Callable[[Recipe], int]) -> F
             lowered = _lowered(point, recipe.budget, parameters)
             if lowered is not None:
                 return lowered
-    except (RecipeError, BudgetExceededError) as error:
+    except (RecipeError, BudgetExceededError, AdapterError) as error:
         return FittedPoint(point, 0, str(error).partition("\n")[0])
     excess = total - recipe.budget
     return FittedPoint(

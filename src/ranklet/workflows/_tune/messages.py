@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ranklet.data.encoded_splits import Splits
 from ranklet.recipe import Recipe
-from ranklet.workflows._train.messages import describe_choice
-from ranklet.workflows.from_recipe.choices import Choice
+from ranklet.workflows.from_recipe.choices import Choice, describe_choice
 
 
 def describe_start(

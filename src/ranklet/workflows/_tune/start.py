@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ranklet.budget.plan import enforce_budget
 from ranklet.recipe import Recipe
 from ranklet.search.halving import rungs_of
 from ranklet.workflows.from_recipe.checks import check_before_download
@@ -45,7 +46,8 @@ def begin(recipe: Recipe, report: Callable[[str], None]) -> Start:
         report: Receives a line for each choice.
 
     Raises:
-        RankletError: Any problem of the recipe, the data or the encoder.
+        BudgetExceededError: The recipe as it is trains more than its budget.
+        RankletError: Any other problem of the recipe, the data or the encoder.
     """
     from ranklet.workflows._tune.messages import describe_start
 
@@ -69,6 +71,8 @@ def begin(recipe: Recipe, report: Callable[[str], None]) -> Start:
             return fit  # ranks of the measured mode are chosen by the training, within it
         return plan_for_labels(solve_from_shapes(trained, encoder, classes), encoder, classes).total
 
+    if closed.adapter.fit is None:
+        enforce_budget(plan_for_labels(closed, encoder, classes))
     rungs = rungs_of(_validated(closed, len(splits.train.texts)))
     for line in describe_start(closed, choices, splits, rungs, recipe.data.test):
         report(line)

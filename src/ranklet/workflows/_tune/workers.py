@@ -27,6 +27,9 @@ STARTING = "worker"
 class Workers(Protocol):
     """Those that train."""
 
+    count: int
+    """How many jobs can run at once."""
+
     @property
     def idle(self) -> int:
         """How many more jobs can run now."""
@@ -49,6 +52,7 @@ class LocalWorkers:
     """
 
     def __init__(self, count: int) -> None:
+        self.count = count
         self._threads = max(1, (os.cpu_count() or 1) // count)
         self._ended: queue.Queue[tuple[_Process, str | None]] = queue.Queue()
         self._idle: list[_Process | None] = [None] * count
@@ -137,7 +141,7 @@ class RayWorkers:
         self._ray: Any = ray
         if not ray.is_initialized():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        self._count = count
+        self.count = count
         self._running: dict[Any, Job] = {}
         # A lost task is given out again by the search, which knows how far it had come.
         self._task = ray.remote(max_retries=0, num_cpus=1)(_as_task)
@@ -145,11 +149,11 @@ class RayWorkers:
     @property
     def idle(self) -> int:
         """How many more jobs can run now."""
-        return self._count - len(self._running)
+        return self.count - len(self._running)
 
     def submit(self, job: Job) -> None:
         """Give out a job."""
-        self._running[self._task.remote(job)] = job
+        self._running[self._task.remote(job, os.getcwd())] = job
 
     def wait(self, seconds: float | None) -> tuple[Job, Outcome | None] | None:
         """Return a job that ended, without an outcome where its node was lost; None: none yet."""
@@ -168,7 +172,9 @@ class RayWorkers:
             self._ray.cancel(task, force=True)
 
 
-def _as_task(job: Job) -> Outcome:
+def _as_task(job: Job, folder: str) -> Outcome:
+    """Do a job in the folder that its relative paths begin at."""
+    os.chdir(folder)
     return do_job(job, lambda line: None)
 
 

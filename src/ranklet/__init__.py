@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from ranklet.workflows.stress import stress
     from ranklet.workflows.train import train
     from ranklet.workflows.train_seeds import SeedRuns, train_seeds
+    from ranklet.workflows.tune import Search, tune
     from ranklet.workflows.verify import Check, verify
 
 __version__ = "0.1.0"
@@ -85,6 +86,7 @@ __all__ = [
     "RecipeError",
     "Run",
     "RunError",
+    "Search",
     "SeedRuns",
     "ShrinkResult",
     "Stress",
@@ -110,6 +112,7 @@ __all__ = [
     "stress",
     "train",
     "train_seeds",
+    "tune",
     "verify",
 ]
 
@@ -132,6 +135,7 @@ _HOMES = {
     "ParameterPlan": "ranklet.budget.plan",
     "Recipe": "ranklet.recipe",
     "Run": "ranklet.run.folder",
+    "Search": "ranklet.workflows.tune",
     "SeedRuns": "ranklet.workflows.train_seeds",
     "ShrinkResult": "ranklet.workflows.shrink",
     "Stress": "ranklet.evaluation.stress",

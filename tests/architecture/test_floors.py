@@ -29,7 +29,7 @@ FLOORS = (
     ("encoder", "lora", "data", "budget"),
     ("problem", "probe", "head", "classifier", "saved"),
     ("training", "evaluation", "text_classifier"),
-    ("run", "workflows"),
+    ("run", "search", "workflows"),
     ("cli", "sklearn", "__main__"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -93,6 +93,10 @@ FURTHER_READERS = {
     f"{WORKFLOWS}._compare.runs",  # a field in which recipes differ names a system
     f"{WORKFLOWS}._verify.checks",  # compares a recipe with what its run states
     f"{WORKFLOWS}._verify.claims",  # counts again what a recipe trains
+    f"{WORKFLOWS}._tune.fitting",  # its task: a point to a recipe within its budget
+    f"{WORKFLOWS}._tune.messages",  # says how many epochs a search's recipe has
+    f"{WORKFLOWS}._tune.start",  # its task: a recipe with nothing left open
+    f"{WORKFLOWS}.tune",  # its seed and its metric are those of the search
     f"{WORKFLOWS}.audit",  # reads texts as a run does
     f"{WORKFLOWS}.init",  # its task: data to a recipe
     f"{WORKFLOWS}.fit_ranks",  # its task: `adapter.fit` to ranks

@@ -1,4 +1,4 @@
-"""The report in a real browser: quiet, alone, narrow enough, usable, accessible, printable.
+"""The pages in a real browser: quiet, alone, narrow enough, usable, accessible, printable.
 
 Every check is shown to fail on a page that was spoiled for it.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -41,6 +41,9 @@ from ranklet.evaluation.report.run_page import (
 from ranklet.evaluation.report.table import Table
 from ranklet.evaluation.slices import by_confidence, slice_rows
 from ranklet.problem import choose_problem
+from ranklet.search.belief import BestAfter
+from ranklet.search.page import render_search
+from ranklet.search.trial import Estimate, SearchResult, Trial, TrialState, Verdict
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
@@ -523,3 +526,127 @@ def test_drawings_are_dark_where_the_page_is(browser: Any, small: Path) -> None:
     assert not light[1] & dark[1], "all words change with the ground"
     white = spoiled(small, "fill: var(--card)", "fill: #ffffff")
     assert "rgb(255, 255, 255)" in colours_of_drawings(browser, white, "dark")[0]
+
+
+def planted_trial(number: int) -> Trial:
+    """A trial of some state, whose learning rate and whose names are not to be trusted."""
+    state = get_args(TrialState)[(number + 2) % 6]
+    settings = {
+        "training.learning_rate": 1e-3 / (number + 1),
+        "adapter.target_modules": ["query", "value"] if number % 2 else HOSTILE,
+        HOSTILE: number % 3,
+    }
+    reached = {"finished": 3, "paused": 1 + number % 2, "diverged": 1}.get(state, 0)
+    values = tuple(0.8 + 0.05 * rung + number / 2_000 for rung in range(reached))
+    error = f"ValueError: {HOSTILE}" if state == "failed" else ""
+    size = 90_000 + 1_000 * number
+    return Trial(
+        number, settings, settings, size, state, values, 90 * reached, 9.5, error, error * 9
+    )
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a search of 300 trials, 50 of each state."""
+    trials = tuple(planted_trial(number) for number in range(300))
+    verdict = Verdict(True, HOSTILE, Estimate(0.02, 0.01, 0.03), {1: 0.92}, {1: 0.9})
+    result = SearchResult(
+        "accuracy",
+        500_000,
+        (1 / 9, 1 / 3, 1.0),
+        trials,
+        best=294,
+        corrected=Estimate(0.93, 0.92, 0.94),
+        verdict=verdict,
+        frontier=(0, 294),
+        smallest=0,
+        counters={HOSTILE: 9},
+    )
+    curve = BestAfter((1, 2, 3), (0.9, 0.91, 0.92), (0.88, 0.9, 0.91), (0.93, 0.93, 0.93))
+    path = tmp_path_factory.mktemp("search") / "tune.html"
+    page = render_search(result, curve, {HOSTILE: 0.7, "adapter.rank": 0.3})
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def test_the_page_of_a_search_is_quiet_and_alone(browser: Any, search: Path) -> None:
+    found = visited(browser, search)
+    assert (found.console, found.dialogs, found.refused) == ([], [], [])
+    assert found.requests == [search.as_uri()]
+    with opened(browser, search) as found:
+        assert found.page.locator(".verdict").inner_text() == HOSTILE
+        assert found.page.locator("figure svg").count() == 6
+    assert search.stat().st_size < MOST_BYTES
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_kept_out_of_a_search(
+    browser: Any, search: Path, width: int, scheme: str
+) -> None:
+    assert fits(browser, search, width)
+    assert barriers(browser, search, width, scheme) == []
+
+
+def overlaps(browser: Any, path: Path) -> list[str]:
+    """Name the words in drawings that stand on one another."""
+    boxes = """all => all.map(one => { const box = one.getBoundingClientRect();
+        return [one.textContent, one.closest("svg").ariaLabel, box.x, box.y, box.right, box.bottom];
+    }).filter(one => one[0].trim())"""
+    with opened(browser, path) as found:
+        words = found.page.locator("figure svg text").evaluate_all(boxes)
+    return [
+        f"{first[0]} on {second[0]}"
+        for place, first in enumerate(words)
+        for second in words[:place]
+        if first[1] == second[1]
+        and min(first[4], second[4]) - max(first[2], second[2]) > 1
+        and min(first[5], second[5]) - max(first[3], second[3]) > 3
+    ]
+
+
+def test_no_words_stand_on_others_in_the_drawings_of_a_search(browser: Any, search: Path) -> None:
+    assert overlaps(browser, search) == []
+    twice = '<text x="40" y="40">first</text><text x="44" y="40">second</text></svg>'
+    assert overlaps(browser, spoiled(search, "</svg>", twice)) == ["second on first"]
+
+
+def test_the_drawings_of_a_search_are_dark_where_the_page_is(browser: Any, search: Path) -> None:
+    light, dark = (colours_of_drawings(browser, search, scheme) for scheme in ("light", "dark"))
+    assert light[0] == {"rgb(255, 255, 255)"}
+    assert dark[0] == {"rgb(27, 30, 34)"}
+    assert not light[1] & dark[1]
+
+
+def shown_trials(page: Any) -> list[int]:
+    """Return the numbers of the trials in sight, from top to bottom."""
+    names = page.locator("#trial-rows tbody tr:visible th").all_inner_texts()
+    return [int(name.split()[0]) for name in names]
+
+
+def test_trials_are_sorted_by_keyboard(browser: Any, search: Path) -> None:
+    with opened(browser, search) as found:
+        heading = found.page.locator("#trial-rows th", has_text=re.compile("^learning_rate"))
+        heading.locator("button").focus()
+        found.page.keyboard.press("Enter")
+        assert heading.get_attribute("aria-sort") == "ascending"
+        assert shown_trials(found.page) == list(range(299, -1, -1))
+        found.page.keyboard.press("Enter")
+        assert shown_trials(found.page) == list(range(300))
+
+
+def test_trials_are_filtered(browser: Any, search: Path) -> None:
+    with opened(browser, search) as found:
+        found.page.get_by_label("state").select_option("finished")
+        found.page.get_by_label("target_modules").select_option(HOSTILE)
+        assert shown_trials(found.page) == list(range(0, 300, 6))
+        assert found.page.locator("output").inner_text() == "50 of 300 rows"
+
+
+def test_a_traceback_opens_by_keyboard(browser: Any, search: Path) -> None:
+    with opened(browser, search) as found:
+        traceback = found.page.locator("details pre").first
+        assert not traceback.is_visible()
+        found.page.locator("details summary").first.focus()
+        found.page.keyboard.press("Enter")
+        assert traceback.is_visible()

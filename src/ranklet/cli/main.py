@@ -23,6 +23,7 @@ from ranklet.cli.verbs.recipes import recipes_app
 from ranklet.cli.verbs.shrink import shrink
 from ranklet.cli.verbs.stress import stress
 from ranklet.cli.verbs.train import train
+from ranklet.cli.verbs.tune import tune
 from ranklet.cli.verbs.verify import verify
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ VERBS = (
     init,
     plan,
     train,
+    tune,
     evaluate,
     predict,
     classify,

@@ -37,7 +37,20 @@ def section_of(annotation: object) -> type[BaseModel] | None:
 
 def takes_names(annotation: object) -> bool:
     """Return whether a field maps names of the user's choice, such as `adapter.rank_pattern`."""
+    if get_origin(annotation) is Annotated:
+        return takes_names(get_args(annotation)[0])
     return get_origin(annotation) is dict
+
+
+def number_of(annotation: object) -> type | None:
+    """Return int or float where a field takes such numbers, or null, and nothing else."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return number_of(args[0])
+    if origin in (Union, UnionType):
+        kinds = {number_of(option) for option in args if option is not NoneType}
+        return kinds.pop() if len(kinds) == 1 else None
+    return annotation if annotation in (int, float) else None
 
 
 def allowed(annotation: object) -> str:

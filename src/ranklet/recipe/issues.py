@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Mapping, Sequence, Set
-from difflib import get_close_matches
+from dataclasses import replace
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ranklet.errors import RecipeIssue
-from ranklet.recipe.allowed import allowed, field_types, section_of
 from ranklet.recipe.contradictions import Contradiction
 from ranklet.recipe.overrides import Keys, without
 from ranklet.recipe.recipe import Recipe
-from ranklet.recipe.tree import KeyPath, Node, dotted, one_line, plain, scalar_of
+from ranklet.recipe.space_tree import read_space
+from ranklet.recipe.tree import KeyPath, Node, dotted, plain
+from ranklet.recipe.wording import annotation_at, refusal, shown, unknown_key
 
 _EXAMPLE = "such as data: {train: news.csv}"
 
@@ -29,6 +28,20 @@ def check_tree(tree: Node) -> tuple[Recipe | None, list[RecipeIssue]]:
     if not isinstance(tree.value, Mapping):
         message = f"got {shown(plain(tree))}; a recipe is a mapping of fields, {_EXAMPLE}"
         return None, [RecipeIssue(tree.where, "", message)]
+    unsearchable = _space_issues(tree.value.get("tune"))
+    recipe, issues = _check_fields(without(tree, ("tune",)) if unsearchable else tree)
+    return (None if unsearchable else recipe), [*issues, *unsearchable]
+
+
+def _space_issues(space: Node | None) -> list[RecipeIssue]:
+    """Check the section that only a search reads, down to the line of every choice."""
+    if space is None or space.value == {}:
+        return []
+    _, issues = read_space(space, Recipe)
+    return [replace(issue, field=f"tune.{issue.field}".rstrip(".")) for issue in issues]
+
+
+def _check_fields(tree: Node) -> tuple[Recipe | None, list[RecipeIssue]]:
     try:
         return Recipe.model_validate(plain(tree)), []
     except ValidationError as error:
@@ -130,67 +143,7 @@ def _message(node: Node, path: KeyPath, detail: ErrorDetails) -> str:
     if detail["type"] == "repeat":
         return detail["msg"]
     if detail["type"] == "extra_forbidden":
-        return unknown_key(str(path[-1]), tuple(str(step) for step in path[:-1]))
+        return unknown_key(Recipe, str(path[-1]), tuple(str(step) for step in path[:-1]))
     if detail["loc"][-1] == "[key]":
         return f"got the name {shown(path[-1])}; allowed: text"
-    phrase = allowed(_annotation(path))
-    return f"got {shown(plain(node))}; allowed: {phrase}{_quotes_hint(node.value, phrase)}"
-
-
-def _quotes_hint(value: object, phrase: str) -> str:
-    if isinstance(value, str) and isinstance(scalar_of(value), int | float):
-        return "; remove the quotes" if "number" in phrase or "true" in phrase else ""
-    is_text_wanted = "text" in phrase and "number" not in phrase
-    return "; quote it" if is_text_wanted and isinstance(value, int | float) else ""
-
-
-def _annotation(path: KeyPath) -> object:
-    annotation: object = Recipe
-    for step in path:
-        section = section_of(annotation)
-        if section is None:
-            break
-        annotation = field_types(section)[str(step)]
-    return annotation
-
-
-def unknown_key(key: str, section: Keys) -> str:
-    """Say which key was probably meant, or which ones there are."""
-    owner = section_of(_annotation(section))
-    assert owner is not None
-    keys = tuple(owner.model_fields)
-    meant = (
-        _elsewhere(key, section, cutoff=1.0)
-        or get_close_matches(key, keys, n=1)
-        or _elsewhere(key, section, cutoff=0.6)
-    )
-    if meant:
-        return f"unknown key; did you mean {meant[0]}?"
-    return f"unknown key; allowed: {', '.join(keys)}"
-
-
-def _elsewhere(key: str, section: Keys, cutoff: float) -> list[str]:
-    """Return the full names of fields of another section with a name this near (1.0: equal)."""
-    places = {
-        name: [".".join((*path, name)) for path, model in _sections() if name in model.model_fields]
-        for path, model in _sections()
-        if path != section
-        for name in model.model_fields
-    }
-    near = get_close_matches(key, places, n=1, cutoff=cutoff)
-    return [place for name in near for place in places[name]]
-
-
-def _sections() -> Iterator[tuple[Keys, type[BaseModel]]]:
-    yield (), Recipe
-    for name, annotation in field_types(Recipe).items():
-        section = section_of(annotation)
-        if section:
-            yield (name,), section
-
-
-def shown(value: object) -> str:
-    """Write a value as YAML would, in at most 60 characters."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
-    return one_line(json.dumps(value, ensure_ascii=False))
+    return refusal(plain(node), annotation_at(Recipe, path))

@@ -108,6 +108,8 @@ def _path(key: str, where: str) -> Keys:
     first, *rest = key.split(".")
     annotation = field_types(Recipe).get(first)
     section = section_of(annotation)
+    if rest and takes_names(annotation):
+        return (first, ".".join(rest))
     if section and rest:
         annotation = field_types(section).get(rest[0])
         if annotation is not None and len(rest) > 1 and takes_names(annotation):

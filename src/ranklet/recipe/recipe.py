@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from ranklet.files import sha256_json
@@ -24,12 +31,15 @@ from ranklet.recipe.contradictions import (
     unlabelled_contradictions,
     window_contradictions,
 )
+from ranklet.recipe.domains import space_values
 from ranklet.recipe.sections.adapter import AdapterSection
 from ranklet.recipe.sections.augmentation import AugmentationSection
 from ranklet.recipe.sections.data import DataSection
 from ranklet.recipe.sections.distillation import DistillationSection
 from ranklet.recipe.sections.engine import EngineSection
 from ranklet.recipe.sections.training import TrainingSection
+from ranklet.recipe.space_tree import read_space
+from ranklet.recipe.tree import node_of
 from ranklet.recipe.values import STRICT, Count, Share, Text
 from ranklet.vocabulary import DenseInit, HeadKind, HeadStart, Pooling
 
@@ -102,6 +112,23 @@ class Recipe(BaseModel):
     engine: EngineSection = Field(default_factory=EngineSection)
     """The machine and the arithmetic. Default: {}."""
 
+    tune: Annotated[dict[str, Any], Field(title="mapping of fields to domains")] = Field(
+        default_factory=dict
+    )
+    """What a search may change, and nothing else reads: dotted fields, each with a list of choices,
+    `{log: [1e-4, 3e-3]}` or `{range: [0, 0.3]}`. A field with `{values: [2, 4], when: {FIELD:
+    CHOICE}}` is changed only where another one of the space has that choice. Default: {}."""
+
+    @field_validator("tune")
+    @classmethod
+    def _as_a_space(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # Written anew, so that equal spaces are equal however their numbers were written.
+        space, issues = read_space(node_of(values, ""), cls) if values else (None, [])
+        if issues:
+            text = "; ".join(map(str, issues))
+            raise PydanticCustomError("space", "{text}", {"text": text})
+        return space_values(space) if space else {}
+
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Recipe:
         pairs = contradictions(self)
@@ -109,6 +136,11 @@ class Recipe(BaseModel):
             text = "; ".join(f"{pair.fields[0]}: {pair.message}" for pair in pairs)
             raise PydanticCustomError("contradiction", "{text}", {"text": text, "pairs": pairs})
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty_space(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Runs of before there was one keep their hashes.
+        return {name: value for name, value in serialize(self).items() if value or name != "tune"}
 
     def __hash__(self) -> int:
         """Return a number that is equal for equal recipes (the patterns are dicts)."""

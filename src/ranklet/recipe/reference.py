@@ -39,6 +39,8 @@ training:
   `{query: 4}` and replace the whole value of the file.
 - `--set adapter.rank_pattern.layer.0.attention.self.query=4` adds one name to a pattern: what
   follows `rank_pattern.` is the name, dots and all.
+- `--set 'tune.adapter.rank=[2, 4, 8]'` adds a field to what `ranklet tune` searches; a file for
+  `ranklet tune --space` holds what stands below `tune:`.
 - `batch_tokens` replaces `batch_size`, and `warmup_steps` replaces `warmup_ratio`: writing both of
   a pair is refused. An override of one takes the other out of the file.
 """

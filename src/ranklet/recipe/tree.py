@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 Scalar: TypeAlias = bool | int | float | str | None
@@ -44,6 +44,15 @@ def plain(node: Node) -> object:
     if isinstance(node.value, tuple):
         return [plain(child) for child in node.value]
     return node.value
+
+
+def node_of(value: object, where: str) -> Node:
+    """Return values as a tree, all from one place; `plain` gives them back."""
+    if isinstance(value, Mapping):
+        return Node({str(key): node_of(child, where) for key, child in value.items()}, where)
+    if isinstance(value, list | tuple):
+        return Node(tuple(node_of(child, where) for child in value), where)
+    return Node(cast(Scalar, value), where)  # whatever else it is, validation refuses
 
 
 def one_line(text: str, limit: int = 60) -> str:

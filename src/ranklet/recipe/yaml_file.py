@@ -76,7 +76,7 @@ def parse_recipe(text: str, name: str = "recipe", overrides: Sequence[str] = ())
     recipe, refused = check_tree(apply_overrides(tree, applied))
     issues = [*repeated, *unread, *refused]
     if recipe is None or issues:
-        raise RecipeError(sorted(issues, key=lambda issue: _line(issue, name)))
+        raise RecipeError(sorted(issues, key=lambda issue: line_of(issue, name)))
     return recipe
 
 
@@ -106,8 +106,8 @@ def data_fields(overrides: Sequence[str], allowed: Sequence[str]) -> dict[str, o
     return {override.path[1]: getattr(section, override.path[1]) for override in applied}
 
 
-def _line(issue: RecipeIssue, name: str) -> int:
-    """Return the line of an issue; overrides come after every line."""
+def line_of(issue: RecipeIssue, name: str) -> int:
+    """Return the line of an issue in the file `name`; overrides come after every line."""
     line = issue.where.removeprefix(f"{name}:")
     return int(line) if line.isdecimal() else sys.maxsize
 
@@ -152,27 +152,37 @@ def _read(source: str | Path) -> tuple[str, str]:
     """Return the name that issues give a recipe, and its text."""
     path, name = Path(source), one_line(str(source), 200)
     if isinstance(source, Path) or path.suffix in (".yaml", ".yml") or path.is_file():
-        return name, _read_file(path)
+        return name, read_text(path)
     if name in builtin_names():
         return f"{name}.yaml", read_builtin(name)
     raise _error(name, _no_recipe(path, name))
 
 
-def _read_file(path: Path) -> str:
+def read_text(path: Path, kind: str = "recipe") -> str:
+    """Return the text of a file.
+
+    Args:
+        path: Where it lies.
+        kind: What it is taken for.
+
+    Raises:
+        RecipeError: It cannot be read, is not UTF-8 or is larger than any recipe.
+    """
+    builtin = " or built-in name" if kind == "recipe" else ""
     name = one_line(str(path), 200)
     check_regular_file(path, lambda problem: _error(name, problem))
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise _error(name, "no such file; give a recipe's path or built-in name") from error
+        raise _error(name, f"no such file; give a {kind}'s path{builtin}") from error
     except IsADirectoryError as error:
-        raise _error(name, "a folder; a recipe is a YAML file") from error
+        raise _error(name, f"a folder; a {kind} is a YAML file") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise _error(name, f"cannot be read: {reason}") from error
     if len(content) > MAX_BYTES:
-        raise _error(name, f"more than {MAX_BYTES} bytes; this is not a recipe")
+        raise _error(name, f"more than {MAX_BYTES} bytes; this is not a {kind}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

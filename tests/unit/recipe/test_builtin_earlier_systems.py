@@ -83,7 +83,7 @@ def test_another_rank_would_be_noticed(name: str) -> None:
 
 
 def test_every_built_in_recipe_for_ag_news_is_listed_here() -> None:
-    ours = {"ag_news", "ag_news_best", "default", "quickstart"}
+    ours = {"ag_news", "ag_news_best", "ag_news_search", "default", "quickstart"}
     assert set(builtin_names()) - ours == SYSTEMS.keys()
 
 

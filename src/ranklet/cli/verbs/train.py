@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ranklet.cli import options
+from ranklet.cli.recipe_of import recipe_of
 from ranklet.cli.terminal import print_line, print_table, progress_bar, report
 from ranklet.foreign_text import printable
 
 if TYPE_CHECKING:
-    from ranklet.recipe import Recipe
     from ranklet.run.folder import Run
     from ranklet.run.observer import Observer
     from ranklet.workflows.train_seeds import SeedRuns
@@ -58,7 +57,7 @@ def train(
         launch.refuse_several("a folder of its own for each start", "name one with --out")
     if seeds is not None:
         launch.refuse_several("--seeds", "start one training for each seed")
-    resolved, seen = _recipe_of(source, text or [], label, test, set_ or [])
+    resolved, seen = recipe_of(source, text or [], label, test, set_ or [])
     if launch.index:
         train(resolved, out)  # process 0 does the talking
         return
@@ -76,23 +75,6 @@ def train(
     print_run(run)
     if was_interrupted(run):
         raise typer.Exit(130)
-
-
-def _recipe_of(
-    source: str, text: Sequence[str], label: str | None, test: str | None, overrides: Sequence[str]
-) -> tuple[Recipe, Sequence[str]]:
-    """Return the recipe that is named, or one for data; and what was seen in these."""
-    from ranklet.data.reading.sources import names_data
-    from ranklet.recipe import load_recipe, names_recipe
-    from ranklet.workflows.init import init
-
-    if not names_recipe(source) and names_data(source):
-        first = init(source, test, text=text, label=label, overrides=overrides)
-        return first.recipe, first.seen
-    columns = text[0] if len(text) == 1 else list(text) or None
-    named = {"text_column": columns, "label_column": label, "test": test}
-    given = [f"data.{key}={json.dumps(value)}" for key, value in named.items() if value is not None]
-    return load_recipe(source, [*given, *overrides]), ()
 
 
 def print_run(run: Run) -> None:

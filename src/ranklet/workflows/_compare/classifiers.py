@@ -12,7 +12,8 @@ from ranklet.files import sha256_file
 from ranklet.labels import as_written
 from ranklet.run.folder import Run, SeedFolder
 from ranklet.run.model_source import ModelSource, name_of, run_of
-from ranklet.workflows._compare.runs import ComparedRun, row_answers
+from ranklet.run.row_answers import row_answers
+from ranklet.workflows._compare.runs import ComparedRun
 from ranklet.workflows.from_recipe.labelled_texts import data_or_own_test, read_labelled
 from ranklet.workflows.load import load
 

@@ -8,19 +8,16 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ranklet.errors import RunError
 from ranklet.evaluation.comparison.row_answers import RowAnswers
 from ranklet.evaluation.comparison.verdicts import Contender
 from ranklet.evaluation.predictions import Predictions, read_predictions
 from ranklet.evaluation.result import Evaluation
 from ranklet.files import sha256_json
-from ranklet.labels import SEPARATOR, Label, as_written
 from ranklet.recipe import Recipe, load_recipe
 from ranklet.run.folder import Run, SeedFolder, open_run, read_json
 from ranklet.run.reading import read_evaluations
+from ranklet.run.row_answers import row_answers
 
 ComparedSplit = Literal["test", "validation"]
 Fields = Mapping[str, tuple[str, str]]
@@ -237,47 +234,12 @@ def _group_name(name: str, runs: Sequence[ComparedRun]) -> str:
     return " + ".join(names) if len(names) <= 3 else f"{names[0]} + {len(names) - 1} other seeds"
 
 
-def row_answers(
-    predictions: Predictions, evaluation: Evaluation, path: Path, drawn: Sequence[object] = ()
-) -> RowAnswers:
-    """Turn what was predicted for each row into what is compared.
-
-    Args:
-        predictions: Labels and answers, as they are written.
-        evaluation: The figures of them.
-        path: Where they lie, for messages.
-        drawn: What tells the rows apart from others of the same labels.
-
-    Raises:
-        RunError: A label is not one of the evaluation's.
-    """
-    several, names = evaluation.label_sets is not None, sorted(evaluation.labels)
-    try:
-        has, given = (
-            _encoded(cells, names, several) for cells in (predictions.labels, predictions.predicted)
-        )
-    except KeyError as error:
-        raise RunError(f"{path}: label {error} is not one of the evaluation's") from error
-    return RowAnswers(sha256_json([list(map(as_written, predictions.labels)), *drawn]), has, given)
-
-
 def _answers(run: ComparedRun, split: str) -> RowAnswers:
     data = run.recipe.data
     drawn = split == "validation" and not isinstance(data.validation, str)
     # The rows of test and of a validation file were compared; a drawn part depends on the seed.
     source = [run.recipe.seed, data.train, run.data_hashes.get("train")] if drawn else []
     return row_answers(run.predictions, run.evaluation, run.run.predictions(split), source)
-
-
-def _encoded(cells: Sequence[Label], names: Sequence[str], several: bool) -> NDArray[np.bool_]:
-    """Turn labels as they are written into (n, classes) bool."""
-    place = {name: number for number, name in enumerate(names)}
-    encoded = np.zeros((len(cells), len(names)), dtype=bool)
-    for row, cell in enumerate(map(as_written, cells)):
-        for label in cell.split(SEPARATOR) if several else [cell]:
-            if label or not several:
-                encoded[row, place[label]] = True
-    return encoded
 
 
 def _mean_seconds(runs: Sequence[ComparedRun]) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -26,7 +25,6 @@ from ranklet.training.fit import FitResult
 from ranklet.training.techniques.contrastive_start import ContrastiveStart
 from ranklet.vocabulary import Sampling
 from ranklet.workflows._train.teachers import Lesson
-from ranklet.workflows.from_recipe.choices import Choice
 
 
 def describe_beginning(
@@ -62,14 +60,6 @@ def describe_beginning(
         yield _describe_sampling(splits, recipe.training.sampling)
     if lesson is not None:
         yield _describe_lesson(lesson)
-
-
-def describe_choice(choice: Choice) -> str:
-    """Say what was chosen from the data, and why."""
-    value = choice.value
-    if value is None or isinstance(value, bool):
-        value = json.dumps(value)  # as YAML has it too
-    return f"chosen: {choice.field}={value}: {choice.reason}"
 
 
 def _describe_fit(plan: ParameterPlan, recipe: Recipe) -> str:

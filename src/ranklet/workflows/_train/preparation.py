@@ -29,7 +29,6 @@ from ranklet.training.techniques.probe_start import soften_probe, start_with_pro
 from ranklet.workflows._train.contrastive import start_adapters
 from ranklet.workflows._train.messages import (
     describe_beginning,
-    describe_choice,
     describe_engine,
     describe_frozen_weights,
     describe_start,
@@ -44,6 +43,7 @@ from ranklet.workflows.from_recipe.checks import check_before_download
 from ranklet.workflows.from_recipe.choices import (
     Choice,
     choose_for,
+    describe_choice,
     leaves_validation_open,
     validation_size,
 )

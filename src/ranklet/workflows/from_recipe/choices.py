@@ -8,6 +8,7 @@ Nothing was measured with wide encoders.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -190,6 +191,14 @@ ANSWERED_BY: Mapping[str, tuple[str, ...]] = {
     ),
     "training.refit": ("distillation.teacher",),
 }
+
+
+def describe_choice(choice: Choice) -> str:
+    """Say what was chosen from the data, and why."""
+    value = choice.value
+    if value is None or isinstance(value, bool):
+        value = json.dumps(value)  # as YAML has it too
+    return f"chosen: {choice.field}={value}: {choice.reason}"
 
 
 def validation_size(rows: int) -> float:

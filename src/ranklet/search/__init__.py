@@ -1,0 +1,1 @@
+"""The search for the best recipe under a budget: its trials, and what to believe of them."""

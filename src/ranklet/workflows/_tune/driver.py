@@ -7,9 +7,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from ranklet.errors import RunError
 from ranklet.recipe import Recipe
+from ranklet.run.folder import Run
 from ranklet.search.folder import SearchFolder
 from ranklet.search.halving import promoted
 from ranklet.search.record import SearchRecord
@@ -183,10 +185,10 @@ class Driver:
     def _died(self, job: Job) -> None:
         from ranklet.training.checkpoints import checkpoint_folders
 
-        newest = checkpoint_folders(self.folder.trial(job.number).checkpoints)
+        newest = checkpoint_folders(Run(Path(job.folder)).checkpoints)
         key = (job.number, len(newest) and int(newest[-1].name.rpartition("-")[2]))
         self._deaths[key] += 1
-        self.report(f"trial {job.number}: its worker died; it goes on from its checkpoint")
+        self.report(f"{job.folder}: its worker died; another goes on from its checkpoint")
         if self._deaths[key] >= MOST_DEATHS:
             raise RunError(
                 f"{job.folder}: its worker died {MOST_DEATHS} times at the same step; is there "

@@ -80,6 +80,8 @@ def test_a_file_is_read_as_text_or_path(
 def test_a_wrong_value_of_any_field_is_answered_with_what_it_takes(
     field: str, annotation: object, problem_of: Any
 ) -> None:
+    if field == "tune":
+        pytest.skip("a space has messages of its own: tests/unit/recipe/test_space.py")
     phrase = allowed(annotation)
     assert phrase
     assert not set(phrase) & set("[]|()")

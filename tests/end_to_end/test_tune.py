@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -156,40 +155,26 @@ def start(out: str, trials: int, workers: int) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.parametrize("victim", ["parent", "worker"])
-def test_killed_searches_end_with_the_same_trials(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch, victim: str
+def test_a_search_whose_parts_are_killed_ends_with_the_same_trials(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(library.__file__).parents[1]))
     expected = without_clock(search("undisturbed", workers=2).result)
-    chance = random.Random(victim)
-    for _ in range(3):
-        process = start("killed", 7, 2)
-        lines = Path("killed", "trials.jsonl")
-        seen = len(lines.read_text().splitlines()) if lines.exists() else 0
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            now = len(lines.read_text().splitlines()) if lines.exists() else 0
-            if now >= seen + 2:
-                time.sleep(chance.uniform(0, 1.5))
-                kill(process, victim)
-                break
-            time.sleep(0.05)
-        if victim == "worker":
-            assert process.wait(120) == 0
-            break
-        process.wait(60)
-    again = search("killed", workers=2).result
-    assert without_clock(again) == expected
-
-
-def kill(process: subprocess.Popen[bytes], victim: str) -> None:
-    if victim == "parent":
-        os.kill(process.pid, signal.SIGKILL)
-        return
+    process = start("killed", 7, 2)
+    wait_for_lines(Path("killed", "trials.jsonl"), 3)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    for child in children[:1]:
-        os.kill(int(child), signal.SIGKILL)
+    os.kill(int(children[0]), signal.SIGKILL)  # a worker
+    wait_for_lines(Path("killed", "trials.jsonl"), 7)
+    process.kill()
+    process.wait(60)
+    assert without_clock(search("killed", workers=2).result) == expected
+
+
+def wait_for_lines(path: Path, count: int) -> None:
+    deadline = time.monotonic() + 100
+    while not path.exists() or len(path.read_bytes().splitlines()) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_the_command_line_searches_and_says_what_to_do(workplace: Path, ranklet: Command) -> None:

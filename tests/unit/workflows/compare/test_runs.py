@@ -7,7 +7,8 @@ import pytest
 
 from ranklet.evaluation.comparison.row_answers import RowAnswers
 from ranklet.evaluation.comparison.significance import compare_answers
-from ranklet.workflows._compare.runs import _differing_fields, _encoded, _fields
+from ranklet.run.row_answers import _encoded
+from ranklet.workflows._compare.runs import _differing_fields, _fields
 
 
 def test_several_labels_a_text_are_right_only_together() -> None:

@@ -102,6 +102,7 @@ def build_ranklet(job: Job) -> Contender:
     assert network.preprocessing is not None
     if job["products"] == "int8":
         _multiply_in_int8(network.encoder.layers)
+        network.encoder.fix_maps()  # as `merge=True` does to a run of that kind
     preprocessing = replace(network.preprocessing, max_length=job["max_length"])
     dtype = str(network.encoder.embeddings.LayerNorm.weight.dtype).removeprefix("torch.")
     return Contender(

@@ -44,13 +44,13 @@ def job(folder: Path, share: float, *options: str) -> Job:
 
 
 def test_a_trial_that_pauses_and_goes_on_ends_with_the_same_bytes(workplace: Path) -> None:
-    first = do_job(job(workplace / "paused", 1 / 3), lambda line: None)
+    first = do_job(job(workplace / "paused", 1 / 3))
     assert first.ending == "paused"
     assert first.value is not None
-    middle = do_job(job(workplace / "paused", 2 / 3), lambda line: None)
+    middle = do_job(job(workplace / "paused", 2 / 3))
     assert middle.steps == 2 * first.steps
-    last = do_job(job(workplace / "paused", 1.0), lambda line: None)
-    whole = do_job(job(workplace / "whole", 1.0), lambda line: None)
+    last = do_job(job(workplace / "paused", 1.0))
+    whole = do_job(job(workplace / "whole", 1.0))
     assert (last.ending, last.value, last.steps) == (whole.ending, whole.value, whole.steps)
     assert last.steps == 3 * first.steps
     paused, unpaused = Run(workplace / "paused"), Run(workplace / "whole")
@@ -62,9 +62,9 @@ def test_a_trial_that_pauses_and_goes_on_ends_with_the_same_bytes(workplace: Pat
 
 
 def test_a_run_that_is_finished_is_not_trained_again(workplace: Path) -> None:
-    done = do_job(job(workplace / "one", 1.0), lambda line: None)
+    done = do_job(job(workplace / "one", 1.0))
     before = Run(workplace / "one").certificate.read_bytes()
-    again = do_job(job(workplace / "one", 1.0), lambda line: None)
+    again = do_job(job(workplace / "one", 1.0))
     assert (again.ending, again.value) == ("finished", done.value)
     assert Run(workplace / "one").certificate.read_bytes() == before
 
@@ -85,7 +85,7 @@ def test_what_diverges_and_what_fails_is_told_apart(
         raise error
 
     monkeypatch.setattr("ranklet.workflows.train.train", broken)
-    outcome = do_job(job(workplace / "b", 1.0), lambda line: None)
+    outcome = do_job(job(workplace / "b", 1.0))
     assert (outcome.ending, outcome.error, outcome.value) == (ending, line, None)
     assert ("Traceback" in outcome.traceback) is (ending == "failed")
 

@@ -22,6 +22,13 @@ ProblemType = Literal["single_label_classification", "multi_label_classification
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="Built-in recipe, or a YAML file.")
 ]
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="Your own data (file, folder, hub data set), or a recipe (built-in or .yaml).",
+    ),
+]
 ModelArgument = Annotated[
     Path,
     typer.Argument(

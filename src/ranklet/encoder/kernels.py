@@ -83,11 +83,6 @@ def take_answers(answers: Mapping[str, int]) -> None:
     _answers.update(answers)
 
 
-def dtype_name(dtype: torch.dtype) -> str:
-    """Return the name of a dtype, such as bfloat16."""
-    return str(dtype).removeprefix("torch.")
-
-
 def _answer(question: str, fixed: int, measure: Callable[[], int]) -> int:
     if question not in _answers:
         _answers[question] = fixed if _is_fixed() else _remembered(question, measure)

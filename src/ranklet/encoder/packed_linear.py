@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ranklet.encoder.kernels import Kernel, dtype_name, faster_up_to
+from ranklet.encoder.kernels import Kernel, faster_up_to
 from ranklet.encoder.modules import replace_module
+from ranklet.encoder.precision import dtype_name
 
 # Rows of a product up to which the packed weight is taken, where nothing is timed.
 PACKED_UP_TO = 256

@@ -34,6 +34,11 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return dtypes[precision]
 
 
+def dtype_name(dtype: torch.dtype) -> str:
+    """Return the name of a dtype, such as bfloat16."""
+    return str(dtype).removeprefix("torch.")
+
+
 def _has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from ranklet.encoder.precision import dtype_name
+
 PACKAGES = ("ranklet", "torch", "tokenizers", "safetensors", "numpy", "scikit-learn")
 
 
@@ -23,7 +25,7 @@ def environment(device: torch.device, dtype: torch.dtype) -> dict[str, str]:
         "processor": _processor(),
         "threads": str(torch.get_num_threads()),
         "device": _device_name(device),
-        "precision": str(dtype).removeprefix("torch."),
+        "precision": dtype_name(dtype),
     }
 
 

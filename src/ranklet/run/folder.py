@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ranklet.display import Display, shows_itself
 from ranklet.errors import RunError
@@ -15,13 +15,21 @@ from ranklet.local_paths import LOCAL_FILE
 RUNS_FOLDER = Path("runs")
 
 
+class _Folder(Protocol):
+    """A folder with a layout of its own."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+
+
 @dataclass(frozen=True)
-class _PathBelow:
+class PathBelow:
     """What a folder has below it, under a fixed name."""
 
     name: str
 
-    def __get__(self, owner: Run | SeedFolder, kind: type) -> Path:
+    def __get__(self, owner: _Folder, kind: type) -> Path:
         return owner.folder / self.name
 
 
@@ -36,42 +44,42 @@ class Run:
 
     folder: Path
 
-    recipe = _PathBelow("recipe.yaml")
+    recipe = PathBelow("recipe.yaml")
     """The resolved recipe."""
-    plan = _PathBelow("plan.json")
+    plan = PathBelow("plan.json")
     """Planned parameters, by module."""
-    certificate = _PathBelow("certificate.json")
+    certificate = PathBelow("certificate.json")
     """Counted parameters, three ways; written last, so that it marks a finished run."""
-    manifest = _PathBelow("manifest.json")
+    manifest = PathBelow("manifest.json")
     """SHA-256 of the files that the certificate leaves out, since a clock is in them."""
-    environment = _PathBelow("environment.json")
+    environment = PathBelow("environment.json")
     """Versions, machine, data, times."""
-    data = _PathBelow("data.json")
+    data = PathBelow("data.json")
     """Lengths and labels of the texts, by split."""
-    metrics = _PathBelow("metrics.jsonl")
+    metrics = PathBelow("metrics.jsonl")
     """Every training and validation record, one JSON object a line."""
-    adapter = _PathBelow("adapter")
+    adapter = PathBelow("adapter")
     """The trained classifier, in PEFT's format."""
-    evaluation = _PathBelow("evaluation")
+    evaluation = PathBelow("evaluation")
     """Everything that was measured: the files below, by split, and those of all splits."""
-    baselines = _PathBelow("evaluation/baselines.json")
+    baselines = PathBelow("evaluation/baselines.json")
     """Figures of simple classifiers on the same splits."""
-    stress = _PathBelow("evaluation/stress.json")
+    stress = PathBelow("evaluation/stress.json")
     """What shifts of the test texts did to the classifier."""
-    figures = _PathBelow("figures")
+    figures = PathBelow("figures")
     """Pictures, PNG and SVG."""
-    events = _PathBelow("tensorboard")
+    events = PathBelow("tensorboard")
     """TensorBoard's files, where they were asked for."""
-    report = _PathBelow("report.html")
+    report = PathBelow("report.html")
     """The page to look at."""
-    checkpoints = _PathBelow("checkpoints")
+    checkpoints = PathBelow("checkpoints")
     """What an interrupted training continues from; a finished run has none."""
-    mark = _PathBelow("unfinished.json")
+    mark = PathBelow("unfinished.json")
     """Whose beginning this is; written first, so that nothing is emptied but an unfinished run of
     one's own, and removed once the certificate is there."""
-    local = _PathBelow(LOCAL_FILE)
+    local = PathBelow(LOCAL_FILE)
     """Whole paths of what the other files name shortened; not for sharing."""
-    lock = _PathBelow(".ranklet-lock.tmp")
+    lock = PathBelow(".ranklet-lock.tmp")
     """Held while a process trains here; by its name a temporary file, as it is."""
 
     def evaluation_of(self, split: str) -> Path:
@@ -155,9 +163,9 @@ class SeedFolder:
 
     folder: Path
 
-    recipe = _PathBelow("recipe.yaml")
+    recipe = PathBelow("recipe.yaml")
     """The recipe of all runs."""
-    summary = _PathBelow("seeds.json")
+    summary = PathBelow("seeds.json")
     """Seeds and figures of all runs; written last, so that it marks such a folder."""
 
     @property

@@ -112,7 +112,7 @@ def new_run(folder: Path, mark: Mapping[str, Any], continued: bool = False) -> I
     run = Run(folder)
     reused = (run.checkpoints, run.metrics, run.events, run.recipe, run.plan)
     try:
-        with _locked(run):
+        with locked_folder(run.folder, run.lock, "trains"):
             check_vacant(folder, mark)  # whoever had the lock before may have filled it
             if not run.mark.is_file():
                 write_json(run.mark, dict(mark))
@@ -130,17 +130,26 @@ def new_run(folder: Path, mark: Mapping[str, Any], continued: bool = False) -> I
 
 
 @contextmanager
-def _locked(run: Run) -> Iterator[None]:
-    """Make the folder of a run and lock it; a lock opens when its process ends, however it ends."""
+def locked_folder(folder: Path, path: Path, works: str) -> Iterator[None]:
+    """Make a folder and lock it; a lock opens when its process ends, however it ends.
+
+    Args:
+        folder: The folder.
+        path: The file that is locked; it is there while the block runs.
+        works: What another process does there, such as trains.
+
+    Raises:
+        RunError: The folder cannot be made, or another process has the lock.
+    """
     try:
-        run.folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _not_writable(run.folder, error) from error
-    lock = FileLock(run.lock)
+        raise _not_writable(folder, error) from error
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        message = f"{run.folder}: another process trains there; wait for it or choose another --out"
+        message = f"{folder}: another process {works} there; wait for it or choose another --out"
         raise RunError(message) from error
     except (OSError, NotImplementedError):
         pass  # a folder that takes no file says so at the first one; a file system without locks
@@ -149,7 +158,7 @@ def _locked(run: Run) -> Iterator[None]:
     finally:
         # Before it opens: a file with this name may be another's afterwards.
         with suppress(OSError):  # Windows removes it when it opens
-            run.lock.unlink()
+            path.unlink()
         lock.release()
 
 

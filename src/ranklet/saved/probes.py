@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ranklet.classifier import ClassifierNetwork, Preprocessing
 from ranklet.data.texts import Text, in_one
+from ranklet.encoder.precision import dtype_name
 from ranklet.errors import AdapterError, RunError
 from ranklet.files import read_json_object
 
@@ -127,7 +128,7 @@ def probe_record(model: ClassifierNetwork) -> dict[str, Any]:
     preprocessing = _preprocessing(model)
     texts = PROBE_PAIRS if preprocessing.pair else PROBE_TEXTS
     logits = model.predict_logits(preprocessing.corpus(texts))
-    dtype = str(compute_dtype(model)).removeprefix("torch.")
+    dtype = dtype_name(compute_dtype(model))
     return {"texts": list(texts), "dtype": dtype, "logits": logits.tolist()}
 
 

@@ -17,6 +17,7 @@ from ranklet.evaluation.intervals import CONFIDENCE, Metric, bootstrap_intervals
 from ranklet.evaluation.score_intervals import LabelCounts, average_metrics
 from ranklet.search.luck import macro_f1_scores, mean_scores, out_of_bag_score, with_bounds
 from ranklet.search.trial import Estimate, Trial, Verdict
+from ranklet.search.values import finished_trials
 
 _Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 _MINUS = "\N{MINUS SIGN}"
@@ -168,9 +169,7 @@ def frontier(trials: Sequence[Trial]) -> tuple[int, ...]:
         in both the first.
     """
     finished = [
-        (trial.parameters, -trial.value, trial.number)
-        for trial in trials
-        if trial.state == "finished" and trial.value is not None and math.isfinite(trial.value)
+        (trial.parameters, -trial.values[-1], trial.number) for trial in finished_trials(trials)
     ]
     numbers: list[int] = []
     best = math.inf

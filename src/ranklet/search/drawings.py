@@ -15,6 +15,7 @@ from ranklet.search.belief import BestAfter
 from ranklet.search.parallel import parallel_coordinates
 from ranklet.search.trial import SearchResult, Trial, TrialState
 from ranklet.search.values import (
+    LEAST_FOR_IMPORTANCE,
     finished_trials,
     finite_value,
     lowest_shown,
@@ -26,8 +27,6 @@ from ranklet.search.values import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-LEAST_FOR_IMPORTANCE = 50  # finished trials; of fewer an importance is mostly luck
 
 _LOOKS: Mapping[str, Mapping[str, Any]] = {
     "finished": {"marker": "o", "color": style.BLUE},

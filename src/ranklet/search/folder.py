@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ranklet.run.folder import Run
+from ranklet.run.folder import PathBelow, Run
 
 
 @dataclass(frozen=True)
@@ -18,35 +18,18 @@ class SearchFolder:
 
     folder: Path
 
-    @property
-    def mark(self) -> Path:
-        """What the search is of: recipe, space, trials, seed; only an equal one goes on."""
-        return self.folder / "search.json"
-
-    @property
-    def record(self) -> Path:
-        """Every change of a trial, one JSON object a line."""
-        return self.folder / "trials.jsonl"
-
-    @property
-    def result(self) -> Path:
-        """What was found, once the search has ended."""
-        return self.folder / "tune.json"
-
-    @property
-    def best(self) -> Path:
-        """The recipe of the winner, complete."""
-        return self.folder / "best.yaml"
-
-    @property
-    def page(self) -> Path:
-        """The page to look at."""
-        return self.folder / "tune.html"
-
-    @property
-    def lock(self) -> Path:
-        """Held while a search is at work here."""
-        return self.folder / ".ranklet-lock.tmp"
+    mark = PathBelow("search.json")
+    """What the search is of: recipe, space, trials, seed; only an equal one goes on."""
+    record = PathBelow("trials.jsonl")
+    """Every change of a trial, one JSON object a line."""
+    result = PathBelow("tune.json")
+    """What was found, once the search has ended."""
+    best = PathBelow("best.yaml")
+    """The recipe of the winner, complete."""
+    page = PathBelow("tune.html")
+    """The page to look at."""
+    lock = PathBelow(".ranklet-lock.tmp")
+    """Held while a search is at work here."""
 
     def trial(self, number: int) -> Run:
         """The run of a trial."""

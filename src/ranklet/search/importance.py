@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from ranklet.recipe.space import Space
 from ranklet.search.asking import known_trials
 from ranklet.search.trial import Trial
-
-# With fewer finished trials the estimate says little (Watanabe et al. 2023, arXiv:2304.10255).
-LEAST_FINISHED = 50
+from ranklet.search.values import LEAST_FOR_IMPORTANCE, finished_trials
 
 
 def importance_of(space: Space, trials: Sequence[Trial]) -> Mapping[str, float] | None:
@@ -22,7 +20,7 @@ def importance_of(space: Space, trials: Sequence[Trial]) -> Mapping[str, float] 
         space: What could differ.
         trials: All of the search.
     """
-    if sum(trial.state == "finished" for trial in trials) < LEAST_FINISHED:
+    if len(finished_trials(trials)) < LEAST_FOR_IMPORTANCE:
         return None
     import optuna
 

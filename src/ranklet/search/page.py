@@ -10,9 +10,10 @@ from ranklet.evaluation.report.figures.drawing import figure_svg
 from ranklet.evaluation.report.page import ReportFigure, inline_figures, render_page
 from ranklet.evaluation.report.table import Cell, Difference, Share, Table
 from ranklet.search.belief import BestAfter
-from ranklet.search.drawings import LEAST_FOR_IMPORTANCE, search_figures
+from ranklet.search.drawings import search_figures
 from ranklet.search.trial import Estimate, SearchResult, Trial, Verdict
 from ranklet.search.values import (
+    LEAST_FOR_IMPORTANCE,
     are_numbers,
     finished_trials,
     is_share,

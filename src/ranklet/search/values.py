@@ -11,6 +11,9 @@ import numpy as np
 from ranklet.evaluation.report.figures.drawing import SHARE
 from ranklet.search.trial import SearchResult, Trial
 
+# Finished trials; of fewer an importance is mostly luck (Watanabe et al. 2023, arXiv:2304.10255).
+LEAST_FOR_IMPORTANCE = 50
+
 _METRICS = {"macro_f1": "macro F1", "loss": "negative loss"}
 
 

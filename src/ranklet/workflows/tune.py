@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
 from ranklet.errors import RunError
-from ranklet.files import make_folder, write_atomically
-from ranklet.json_values import to_values
+from ranklet.files import write_atomically
 from ranklet.recipe import Recipe, as_recipe, recipe_hash, to_yaml
-from ranklet.recipe.space import Space, default_space, parse_space
+from ranklet.recipe.space import Space, default_space, parse_space, space_values
 from ranklet.run.folder import read_json, write_json
-from ranklet.run.new_run import chosen_folder
+from ranklet.run.new_run import chosen_folder, locked_folder
 from ranklet.search.asking import ask
 from ranklet.search.folder import SearchFolder
 from ranklet.search.record import SearchRecord
 from ranklet.search.sampling import point_of, with_point
 from ranklet.search.trial import SearchResult, Trial
+from ranklet.search.values import finished_trials
 from ranklet.workflows._tune.conclusion import best_of, conclude
 from ranklet.workflows._tune.driver import Driver
 from ranklet.workflows._tune.fitting import fit_point
@@ -109,7 +106,7 @@ def tune(
     chosen = _space(space, given, start.recipe)
     mark = {
         "recipe": recipe_hash(start.recipe),
-        "space": to_values(asdict(chosen)),
+        "space": space_values(chosen),
         "trials": trials,
         "frontier": frontier,
     }
@@ -123,7 +120,6 @@ def tune(
             workers=team,
             rungs=start.rungs,
             wanted=trials,
-            lookback=team.count,
             recipe_of=lambda trial: with_point(start.recipe, trial.settings),
             ask=partial(_next, chosen, start, frontier),
             report=observer.report,
@@ -168,23 +164,16 @@ def _space(space: Space | Mapping[str, Any] | None, given: Recipe, resolved: Rec
 
 
 @contextmanager
-def _opened(folder: SearchFolder, mark: Mapping[str, Any]) -> Iterator[SearchFolder]:
+def _opened(folder: SearchFolder, mark: dict[str, Any]) -> Iterator[SearchFolder]:
     """Lock the folder of a search while the block runs; only its own beginning is there.
 
     Raises:
         RunError: It holds something else, or another process is at work there.
     """
-    make_folder(folder.folder)
-    lock = FileLock(folder.lock)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        message = f"{folder.folder}: another search is at work there; wait, or choose another --out"
-        raise RunError(message) from error
-    try:
+    with locked_folder(folder.folder, folder.lock, "searches"):
         others = {path.name for path in folder.folder.iterdir()} - {folder.lock.name}
         if folder.mark.is_file():
-            if read_json(folder.mark) != json.loads(json.dumps(mark)):
+            if read_json(folder.mark) != mark:
                 raise RunError(
                     f"{folder.folder}: holds a search of another recipe, space or number of "
                     "trials; choose another --out"
@@ -192,12 +181,8 @@ def _opened(folder: SearchFolder, mark: Mapping[str, Any]) -> Iterator[SearchFol
         elif others:
             raise RunError(f"{folder.folder}: holds other files; choose another --out")
         else:
-            write_json(folder.mark, dict(mark))
+            write_json(folder.mark, mark)
         yield folder
-    finally:
-        with suppress(OSError):
-            folder.lock.unlink()
-        lock.release()
 
 
 def _next(space: Space, start: Start, frontier: bool, trials: Sequence[Trial]) -> Trial | None:
@@ -223,34 +208,29 @@ def _train_again(driver: Driver, start: Start, count: int) -> Mapping[str, Mappi
     best = best_of(driver.record.trials)
     if best is None or best.number == 0 or driver.is_late:
         return {}
+    recipes = {"winner": driver.recipe_of(best), "default": driver.recipe_of(driver.record[0])}
     seeds = range(start.recipe.seed + 1, start.recipe.seed + 1 + count)
-    pairs = [(name, seed) for seed in seeds for name in ("winner", "default")]
-    settings = {"winner": best, "default": driver.record[0]}
+    pairs = [(name, seed) for seed in seeds for name in recipes]
     jobs = [
         Job(
-            -1 - index,
-            driver.recipe_of(settings[name]).model_copy(update={"seed": seed}).model_dump_json(),
+            number,
+            recipes[name].model_copy(update={"seed": seed}).model_dump_json(),
             str(driver.folder.again(name, seed).folder),
             1.0,
         )
-        for index, (name, seed) in enumerate(pairs)
+        for number, (name, seed) in enumerate(pairs)
     ]
     outcomes = driver.train(jobs)
-    return {
-        name: {
-            seed: outcome.value
-            for job, (own, seed) in zip(jobs, pairs, strict=True)
-            if own == name
-            and (outcome := outcomes.get(job.number)) is not None
-            and outcome.value is not None
-        }
-        for name in settings
-    }
+    values: dict[str, dict[int, float]] = {name: {} for name in recipes}
+    for number, (name, seed) in enumerate(pairs):
+        if number in outcomes and (value := outcomes[number].value) is not None:
+            values[name][seed] = value
+    return values
 
 
 def _shared(trials: Sequence[Trial]) -> Mapping[str, int]:
     """Count the optimizer steps that were taken, and what all trials to their end would take."""
-    whole = [trial.steps for trial in trials if trial.state == "finished"]
+    whole = [trial.steps for trial in finished_trials(trials)]
     average = round(sum(whole) / len(whole)) if whole else 0
     return {
         "optimizer steps taken": sum(trial.steps for trial in trials),

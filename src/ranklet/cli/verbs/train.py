@@ -22,13 +22,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="DATA",
-            help="Your own data (file, folder, hub data set), or a recipe (built-in or .yaml).",
-        ),
-    ],
+    source: options.SourceArgument,
     text: options.TextOption = None,
     label: options.LabelOption = None,
     test: options.TestOption = None,

@@ -23,13 +23,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def tune(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="DATA",
-            help="Your own data (file, folder, hub data set), or a recipe (built-in or .yaml).",
-        ),
-    ],
+    source: options.SourceArgument,
     text: options.TextOption = None,
     label: options.LabelOption = None,
     set_: options.SetOption = None,
@@ -109,23 +103,22 @@ def seconds_of(duration: str) -> float:
 def print_search(search: Search) -> None:
     """Print the best trials, the winner's score without its luck, and what to do."""
     from ranklet.evaluation.report.table import Table
+    from ranklet.search.folder import SearchFolder
+    from ranklet.search.values import finished_trials, setting_in_words
 
-    result = search.result
+    result, folder = search.result, SearchFolder(search.folder)
     if result.best is None:
         print_line("no trial came to its end")
-        print_line(f"trials: {search.folder / 'trials.jsonl'}")
+        print_line(f"trials: {folder.record}")
         return
-    shown = sorted(
-        (trial for trial in result.trials if trial.state == "finished"),
-        key=lambda trial: -trial.values[-1],
-    )
+    shown = sorted(finished_trials(result.trials), key=lambda trial: -trial.values[-1])
     fields = sorted({field for trial in shown for field in trial.settings})
     rows: list[list[Cell]] = [
         [
             str(trial.number),
             trial.values[-1],
             trial.parameters,
-            *(_in_words(trial.settings.get(field)) for field in fields),
+            *(setting_in_words(trial.settings.get(field, "")) for field in fields),
         ]
         for trial in shown[:10]
     ]
@@ -133,9 +126,9 @@ def print_search(search: Search) -> None:
     print_table(Table("", columns, rows, texts=tuple(range(3, len(columns)))))
     for line in _lines(result):
         print_line(line)
-    print_line(f"recipe: {search.folder / 'best.yaml'}")
-    print_line(f"run: {search.folder / 'trials' / f'{result.best:04d}'}")
-    print_line(f"page: {search.folder / 'tune.html'}")
+    print_line(f"recipe: {folder.best}")
+    print_line(f"run: {folder.trial(result.best).folder}")
+    print_line(f"page: {folder.page}")
 
 
 def _lines(result: SearchResult) -> Iterator[str]:
@@ -160,14 +153,6 @@ def _lines(result: SearchResult) -> Iterator[str]:
     yield f"verdict: {result.verdict.words}"
 
 
-def _in_words(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(str, value)) + "]"
-    return "" if value is None else str(value)
-
-
 @contextmanager
 def _shown_search(trials: int) -> Iterator[Callable[[Trial], None]]:
     """Show what comes of trials and, in a terminal, how many ended and the best so far."""
@@ -186,7 +171,10 @@ def _shown_search(trials: int) -> Iterator[Callable[[Trial], None]]:
 
 
 def _line(trial: Trial) -> str:
-    settings = ", ".join(f"{field}={_in_words(own)}" for field, own in trial.settings.items())
+    from ranklet.search.values import setting_in_words
+
+    pairs = trial.settings.items()
+    settings = ", ".join(f"{field}={setting_in_words(own)}" for field, own in pairs)
     value = "" if not trial.values else f" {trial.values[-1]:.4f}"
     error = f": {trial.error}" if trial.error else ""
     return f"trial {trial.number} {trial.state}, step {trial.steps}:{value}{error} ({settings})"

@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ranklet.encoder.attention import has_packed_kernel, packed_attention
-from ranklet.encoder.kernels import Kernel, dtype_name, faster_up_to
+from ranklet.encoder.kernels import Kernel, faster_up_to
 from ranklet.encoder.packing import PaddedLayout
+from ranklet.encoder.precision import dtype_name
 
 # Tokens of the longest text up to which probabilities are kept, where nothing is timed. In bfloat16
 # PyTorch's kernel is the slower one for long (Intel Xeon with AMX, one core, 2,048 tokens, both

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import torch
 
@@ -42,6 +41,7 @@ from ranklet.workflows.fit_ranks import fit_ranks
 from ranklet.workflows.from_recipe.checks import check_before_download
 from ranklet.workflows.from_recipe.choices import (
     Choice,
+    as_read,
     choose_for,
     describe_choice,
     leaves_validation_open,
@@ -129,7 +129,7 @@ def prepare(
     splits = read_splits(recipe.data, recipe.seed, in_memory, size)
 
     # What the recipe leaves open.
-    recipe, choices = choose_for(_as_read(recipe, splits), splits, encoder)
+    recipe, choices = choose_for(as_read(recipe, splits), splits, encoder)
     check_before_download(recipe, encoder)
     check_class_weights(recipe.training, splits.labels)
     check_steps(recipe.training, len(splits.train.texts))
@@ -169,21 +169,6 @@ def prepare(
         origin=origin,
         choices=choices,
     )
-
-
-def _as_read(recipe: Recipe, splits: Splits) -> Recipe:
-    """Write out what reading decided, so that other data mean the same and the split is the same.
-
-    That is which integers the names of labels stand for, and how many rows validation took.
-    """
-    changes: dict[str, Any] = {}
-    if splits.label_values is not None:
-        changes["label_values"] = splits.label_values
-    if leaves_validation_open(recipe):
-        changes["validation"] = len(splits.validation.texts)
-    if not changes:
-        return recipe
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update=changes)})
 
 
 def make_ready(

@@ -30,6 +30,7 @@ from ranklet.search.importance import importance_of
 from ranklet.search.luck import largest_seed_spread
 from ranklet.search.page import render_search
 from ranklet.search.trial import Estimate, SearchResult, Trial, Verdict
+from ranklet.search.values import finished_trials
 
 
 def conclude(
@@ -52,7 +53,8 @@ def conclude(
         RunError: A finished trial's answers cannot be read, or the disk refuses a file.
     """
     best = best_of(trials)
-    answers = {trial.number: _answers(folder.trial(trial.number)) for trial in _finished(trials)}
+    finished = finished_trials(trials)
+    answers = {trial.number: _answers(folder.trial(trial.number)) for trial in finished}
     numbers = frontier(trials)
     concluded = replace(
         result,
@@ -64,7 +66,7 @@ def conclude(
         smallest=smallest_equal(numbers, answers, result.metric),
     )
     write_json(folder.result, to_values(concluded))
-    values = [trial.values[-1] for trial in _finished(trials)]
+    values = [trial.values[-1] for trial in finished]
     curve = best_after(values, len(values)) if len(values) > 1 else None
     write_atomically(folder.page, render_search(concluded, curve, importance_of(space, trials)))
     return concluded
@@ -72,11 +74,7 @@ def conclude(
 
 def best_of(trials: Sequence[Trial]) -> Trial | None:
     """Return the finished trial with the best validation, the first of equals."""
-    return max(_finished(trials), key=lambda own: (own.values[-1], -own.number), default=None)
-
-
-def _finished(trials: Sequence[Trial]) -> list[Trial]:
-    return [trial for trial in trials if trial.state == "finished"]
+    return max(finished_trials(trials), key=lambda own: (own.values[-1], -own.number), default=None)
 
 
 def _answers(run: Run) -> RowAnswers:

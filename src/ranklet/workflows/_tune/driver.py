@@ -16,6 +16,7 @@ from ranklet.search.folder import SearchFolder
 from ranklet.search.halving import promoted
 from ranklet.search.record import SearchRecord
 from ranklet.search.trial import Trial
+from ranklet.training.checkpoints import checkpoint_folders
 from ranklet.workflows._tune.job import Job, Outcome
 from ranklet.workflows._tune.workers import Workers
 
@@ -33,14 +34,15 @@ EXPLORING = 0.6
 class Driver:
     """A search at work.
 
+    A point is asked for with what is known of the trials that are as many before it as there are
+    workers, so that no clock decides.
+
     Attributes:
         folder: Of the search.
         record: Its trials.
         workers: Those that train.
         rungs: Shares of a training at which trials pause; the last is 1.
         wanted: Trials that the search is to have.
-        lookback: A point is asked for with what is known of the trials this many before it, so
-            that no clock decides; the number of workers.
         recipe_of: Settings of a trial -> recipe.
         ask: Trials before it -> the next one, waiting or over budget; None: there are no more.
         report: Receives lines for a person.
@@ -53,15 +55,13 @@ class Driver:
     workers: Workers
     rungs: Sequence[float]
     wanted: int
-    lookback: int
     recipe_of: Callable[[Trial], Recipe]
     ask: Callable[[Sequence[Trial]], Trial | None]
     report: Callable[[str], None]
     changed: Callable[[Trial], None]
     deadline: float | None = None
     started: float = field(default_factory=time.monotonic)
-    _deaths: Counter[tuple[int, int]] = field(default_factory=Counter)
-    _exhausted: bool = False
+    _deaths: Counter[tuple[str, ...]] = field(default_factory=Counter)
     _reaching: int = 0  # trials that the rung in hand is to have
 
     def explore(self) -> None:
@@ -140,13 +140,12 @@ class Driver:
 
     def _ask(self) -> bool:
         """Add a trial to the record; False where there are no more."""
-        if self._exhausted or self._is_time_to_promote():
+        if self._is_time_to_promote():
             return False
         trials = self.record.trials
-        hidden = len(trials) - self.lookback
+        hidden = len(trials) - self.workers.count
         trial = self.ask([t if t.number <= hidden else replace(t, values=()) for t in trials])
         if trial is None:
-            self._exhausted = True
             return False
         self.record.keep(trial)
         if trial.state == "over budget":
@@ -183,10 +182,8 @@ class Driver:
                 shutil.rmtree(self.folder.trial(trial.number).checkpoints, ignore_errors=True)
 
     def _died(self, job: Job) -> None:
-        from ranklet.training.checkpoints import checkpoint_folders
-
-        newest = checkpoint_folders(Run(Path(job.folder)).checkpoints)
-        key = (job.number, len(newest) and int(newest[-1].name.rpartition("-")[2]))
+        newest = checkpoint_folders(Run(Path(job.folder)).checkpoints)[:1]
+        key = (job.folder, *(path.name for path in newest))
         self._deaths[key] += 1
         self.report(f"{job.folder}: its worker died; another goes on from its checkpoint")
         if self._deaths[key] >= MOST_DEATHS:
@@ -210,7 +207,7 @@ class Driver:
 
     def _is_known(self, number: int) -> bool:
         """Tell whether all is known that the sampler is to know when it is asked for a trial."""
-        before = self.record.trials[: max(0, number - self.lookback + 1)]
+        before = self.record.trials[: max(0, number - self.workers.count + 1)]
         return all(self._is_settled(trial) for trial in before)
 
     def _is_time_to_promote(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -60,13 +59,8 @@ class _RungReached(Exception):
     """Ends a training behind a validation, whose checkpoint is on disk."""
 
 
-def do_job(job: Job, report: Callable[[str], None]) -> Outcome:
-    """Train a run up to a rung and say what came of it; no exception but an interrupt gets out.
-
-    Args:
-        job: What to do.
-        report: Receives the lines of the training.
-    """
+def do_job(job: Job) -> Outcome:
+    """Train a run up to a rung and say what came of it; no exception but an interrupt gets out."""
     from ranklet.workflows.train import train
 
     recipe, run = Recipe.model_validate_json(job.recipe), Run(Path(job.folder))
@@ -75,7 +69,7 @@ def do_job(job: Job, report: Callable[[str], None]) -> Outcome:
     message = trace = ""
     try:
         if not run.is_finished:
-            train(recipe, run.folder, observer=_pausing(job.share, report))
+            train(recipe, run.folder, observer=_pausing(job.share))
     except _RungReached:
         ending = "paused"
     except TrainingStoppedError:
@@ -91,7 +85,7 @@ def do_job(job: Job, report: Callable[[str], None]) -> Outcome:
     return Outcome(ending, value, steps, seconds, message, trace)
 
 
-def _pausing(share: float, report: Callable[[str], None]) -> Observer:
+def _pausing(share: float) -> Observer:
     total = 0
 
     def start(steps: int) -> None:
@@ -103,7 +97,7 @@ def _pausing(share: float, report: Callable[[str], None]) -> Observer:
         if entry["kind"] == "validation" and share * total - 1e-6 <= step < total:
             raise _RungReached
 
-    return Observer(report=report, start=start, record=record)
+    return Observer(start=start, record=record)
 
 
 def progress_of(run: Run, metric: str) -> tuple[float | None, int]:

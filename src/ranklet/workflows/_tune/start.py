@@ -10,8 +10,10 @@ from typing import Any
 from ranklet.budget.plan import enforce_budget
 from ranklet.recipe import Recipe
 from ranklet.search.halving import rungs_of
+from ranklet.workflows._tune.messages import describe_start
 from ranklet.workflows.from_recipe.checks import check_before_download
 from ranklet.workflows.from_recipe.choices import (
+    as_read,
     choose_for,
     leaves_validation_open,
     validation_size,
@@ -29,13 +31,11 @@ class Start:
         recipe: Nothing is left open in it, and it names no test data.
         rungs: Shares of a training at which trials pause; the last is 1.
         count: Recipe -> parameters that it trains.
-        classes: Number of labels.
     """
 
     recipe: Recipe
     rungs: tuple[float, ...]
     count: Callable[[Recipe], int]
-    classes: int
 
 
 def begin(recipe: Recipe, report: Callable[[str], None]) -> Start:
@@ -49,17 +49,12 @@ def begin(recipe: Recipe, report: Callable[[str], None]) -> Start:
         BudgetExceededError: The recipe as it is trains more than its budget.
         RankletError: Any other problem of the recipe, the data or the encoder.
     """
-    from ranklet.workflows._tune.messages import describe_start
-
     encoder = encoder_of(recipe)
     check_before_download(recipe, encoder)
     without_test = _with(recipe, "data", test=None)
     size = validation_size if leaves_validation_open(recipe) else None
     splits = read_splits(without_test.data, recipe.seed, validation_size=size)
-    as_read: dict[str, Any] = {"validation": len(splits.validation.texts)} if size else {}
-    if splits.label_values is not None:
-        as_read["label_values"] = splits.label_values
-    closed, choices = choose_for(_with(without_test, "data", **as_read), splits, encoder)
+    closed, choices = choose_for(as_read(without_test, splits), splits, encoder)
     # A checkpoint stands before every validation then, and a trial pauses behind one.
     closed = _with(closed, "training", checkpoint_every=None).model_copy(update={"tune": {}})
     check_before_download(closed, encoder)
@@ -76,13 +71,11 @@ def begin(recipe: Recipe, report: Callable[[str], None]) -> Start:
     rungs = rungs_of(_validated(closed, len(splits.train.texts)))
     for line in describe_start(closed, choices, splits, rungs, recipe.data.test):
         report(line)
-    return Start(closed, rungs, count, classes)
+    return Start(closed, rungs, count)
 
 
 def _with(recipe: Recipe, section: str, **changes: Any) -> Recipe:
     """Return a recipe with other values in a section, as if these had been written."""
-    if not changes:
-        return recipe
     return recipe.model_copy(update={section: getattr(recipe, section).model_copy(update=changes)})
 
 

@@ -175,7 +175,7 @@ class RayWorkers:
 def _as_task(job: Job, folder: str) -> Outcome:
     """Do a job in the folder that its relative paths begin at."""
     os.chdir(folder)
-    return do_job(job, lambda line: None)
+    return do_job(job)
 
 
 def _work() -> None:
@@ -190,7 +190,7 @@ def _work() -> None:
 
     threading.Thread(target=read, daemon=True).start()
     while True:
-        outcome = do_job(Job(**json.loads(jobs.get())), lambda line: None)
+        outcome = do_job(Job(**json.loads(jobs.get())))
         print(json.dumps(asdict(outcome)), flush=True)  # noqa: T201
 
 

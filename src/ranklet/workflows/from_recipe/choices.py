@@ -215,6 +215,21 @@ def leaves_validation_open(recipe: Recipe) -> bool:
     return recipe.automatic and not _is_stated(recipe, "data.validation")
 
 
+def as_read(recipe: Recipe, splits: Splits) -> Recipe:
+    """Write out what reading decided, so that other data mean the same and the split is the same.
+
+    That is which integers the names of labels stand for, and how many rows validation took.
+    """
+    changes: dict[str, Any] = {}
+    if splits.label_values is not None:
+        changes["label_values"] = splits.label_values
+    if leaves_validation_open(recipe):
+        changes["validation"] = len(splits.validation.texts)
+    if not changes:
+        return recipe
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=changes)})
+
+
 def choose(recipe: Recipe, seen: Sight) -> tuple[Recipe, tuple[Choice, ...]]:
     """Choose whatever a recipe leaves open and a rule knows.
 

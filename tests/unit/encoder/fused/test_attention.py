@@ -8,6 +8,7 @@ import torch
 from ranklet.encoder import kernels
 from ranklet.encoder.fused import attention
 from ranklet.encoder.packing import PaddedLayout
+from ranklet.encoder.precision import dtype_name
 
 LENGTHS = (130, 70, 3)
 HEAD_DIM, HEADS = 8, 2
@@ -49,4 +50,4 @@ def test_this_machine_is_asked_how_long_a_text_may_be(
         assert attention.kept_up_to(dtype, HEAD_DIM) in (0, *attention.KEPT_LENGTHS)
     (question,) = kernels.answered_questions()
     assert str(HEAD_DIM) in question
-    assert kernels.dtype_name(dtype) in question
+    assert dtype_name(dtype) in question

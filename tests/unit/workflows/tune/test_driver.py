@@ -77,7 +77,6 @@ def driver(folder: Path, workers: Pretended, wanted: int, space: int = 1000) -> 
         workers=workers,
         rungs=RUNGS,
         wanted=wanted,
-        lookback=workers.count,
         recipe_of=lambda trial: Recipe.model_validate({"data": {"train": "x.csv"}}),
         ask=ask,
         report=lambda line: None,
